@@ -1,0 +1,68 @@
+import type { DatapathId, Link, Port } from '../topology/topology.ts'
+
+/**
+ * Where a write stands. `programmed`: every switch concerned has confirmed it by a barrier without an error.
+ * `pending`: not yet, and `reason` says what is missing. `degraded`: a switch refused, or cannot reach another member.
+ */
+export type Progress = {
+  readonly state: 'pending' | 'programmed' | 'degraded'
+  readonly reason?: string
+  /** The revision that this is about: programmed means that the switches hold this revision or a later one. */
+  readonly revision: number
+}
+
+export type SwitchView = {
+  readonly dpid: DatapathId
+  readonly connected: boolean
+  /** `comparing`: its flows are being read. `unsafe`: flows of somebody else stand in our tables (see takeover). */
+  readonly state: 'disconnected' | 'comparing' | 'live' | 'unsafe' | 'unadopted' | 'failing'
+  /** Why it is not live, in words. */
+  readonly reason?: string
+  readonly remote?: string
+  readonly manufacturer?: string
+  readonly software?: string
+  readonly ports: readonly Port[]
+  readonly flows: { readonly desired: number; readonly actual: number; readonly foreign: number; readonly drift: number }
+  /** The newest store revision that this switch has confirmed, for everything that concerns it. */
+  readonly programmedRevision: number
+}
+
+export type LinkView = Link & {
+  readonly origin: 'declared' | 'discovered'
+  /** `up`: probes arrive, or it was declared and both ports are there. */
+  readonly state: 'up' | 'down' | 'pending'
+  readonly reason?: string
+}
+
+/** What api/ may ask of a running controller. */
+export type Controller = {
+  switches(): readonly SwitchView[]
+  links(): readonly LinkView[]
+  /** A network as a whole; undefined if there is none of that name. */
+  network(id: string): Progress | undefined
+  /** One attachment, by endpointKey (`<dpid>/<port>`). */
+  attachment(key: string): Progress | undefined
+  /**
+   * Resolves when the switches hold `revision` of a network (also of one deleted meanwhile), or when `timeoutMs` is over: then with what is missing.
+   * `about` narrows the answer to one attachment.
+   */
+  settled(network: string, revision: number, timeoutMs: number, about?: string): Promise<Progress>
+  /** Removes flows and groups that are not ours from a switch, in the bundle that installs ours. Answers what was removed, as ovs-ofctl would print it. */
+  takeover(dpid: DatapathId): Promise<{ readonly removed: readonly string[] } | { readonly refused: string }>
+  /** Ready: desired state complete, and every connected switch compared. */
+  ready(): { readonly ready: boolean; readonly reasons: readonly string[] }
+}
+
+/** What the controller counts; api/metrics.ts gives these to Prometheus. */
+export type Record = {
+  message(direction: 'in' | 'out', type: string): void
+  error(type: string, code: string): void
+  connection(result: string): void
+  packetIn(reason: string): void
+  packetInDropped(): void
+  flowMods(command: string, count: number): void
+  repaired(flows: number): void
+  /** Seconds from the write to the last barrier. */
+  programmed(seconds: number): void
+  compiled(seconds: number): void
+}

@@ -1,0 +1,53 @@
+import type { DatapathId, Link, PortNo } from '../topology/topology.ts'
+
+/**
+ * How much of a sender's addresses a switch insists on.
+ * `learn`: any source MAC, learned from frames. `mac`: only the attachment's own MAC may speak.
+ */
+export type Guard = 'learn' | 'mac'
+
+export type Network = {
+  /** 1 to 317 characters of `A-Z a-z 0-9 . _ : -`, but not `.` or `..`. */
+  readonly id: string
+  /** What the switches know it by: metadata and VNI. 1 to maxNetworkNumber; never given to a second network. */
+  readonly number: number
+  /** Copies of every frame that members send go to this port, under a number of their own. */
+  readonly mirror?: { readonly dpid: DatapathId; readonly port: PortNo; readonly number: number }
+  /** Store revision of the last change to the network itself, to its attachments, or to its mirror. */
+  readonly revision: number
+}
+
+export type Attachment = {
+  readonly network: string
+  readonly dpid: DatapathId
+  readonly port: PortNo
+  /** Lower case, `aa:bb:cc:dd:ee:ff`; never a multicast address. */
+  readonly mac?: string
+  /** IPv4 or IPv6, with or without a prefix length, as given. */
+  readonly ips?: readonly string[]
+  readonly name?: string
+  readonly guard: Guard
+  /** Store revision that wrote it. */
+  readonly revision: number
+}
+
+/** Everything that clients asked for, at one revision. Readers never change it. */
+export type State = {
+  readonly revision: number
+  readonly networks: ReadonlyMap<string, Network>
+  /** By endpointKey: a port is in one network at most. */
+  readonly attachments: ReadonlyMap<string, Attachment>
+  /** By network id, then endpointKey. A network without attachments may be absent. */
+  readonly members: ReadonlyMap<string, ReadonlyMap<string, Attachment>>
+  /** Links that an operator declared, by linkKey, one entry a direction. */
+  readonly declaredLinks: ReadonlyMap<string, Link>
+  /** Links found by LLDP, by linkKey: kept so that a restart does not forget the mesh. */
+  readonly discoveredLinks: ReadonlyMap<string, Link>
+  /** Ports that are or were an attachment: never believed to be a link. By endpointKey. */
+  readonly accessPorts: ReadonlySet<string>
+  /** A client said that this state is all there is (PUT /v1/state, --adopt): switches under another instance may be cleaned. */
+  readonly complete: boolean
+}
+
+/** VNI = network number, bit 23 is the epoch, and 0xfffffe (number 0x7ffffe) is for probes. */
+export const maxNetworkNumber = 0x7ffffd
