@@ -1,0 +1,154 @@
+import { isDeepStrictEqual } from 'node:util'
+import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import { type Attachment, maxNetworkNumber, type Network, type State } from './state.ts'
+import { apply, type Change, inverse, macKey, type Tables, violation } from './tables.ts'
+
+/** A value as a caller gives it: the draft fills in the revision of the write. */
+type Unrevised<T> = Omit<T, 'revision'>
+
+/**
+ * What `decide` sees: the state with all writes so far in it, its own included, and the writers.
+ * Its maps are live: take from them what you need before `decide` returns. Writing what is there already changes
+ * nothing. Writers throw on what no state may hold (see `violation`): decide through desired.ts.
+ */
+export type Draft = State & {
+  /** Endpoint key to the id of the network whose mirror it is. */
+  mirrorAt(endpoint: string): string | undefined
+  /** The endpoint key of the attachment that pins this MAC in this network. */
+  macHolder(network: string, mac: string): string | undefined
+  /** The declared link that leaves this endpoint key. */
+  declaredAt(endpoint: string): Link | undefined
+
+  putNetwork(network: Unrevised<Network>): void
+  /** Detaches its ports too. */
+  deleteNetwork(id: string): void
+  /** A port that is in another network moves. */
+  putAttachment(attachment: Unrevised<Attachment>): void
+  deleteAttachment(endpoint: string): void
+  /** One direction. */
+  putLink(kind: LinkKind, link: Link): void
+  deleteLink(kind: LinkKind, key: string): void
+  setComplete(complete: boolean): void
+  /**
+   * A number that no network or mirror ever had: 1 to maxNetworkNumber, or undefined when there is none left.
+   * Numbers go up from a random point of the number space, another for each instance, and wrap: so two instances
+   * that meet on one switch rarely mean two networks by one number. A number is never handed out twice, not even
+   * after its network is gone: a switch that was away may still hold it. So an instance has maxNetworkNumber
+   * (8,388,605) of them in its life: one new network a minute for 15 years.
+   */
+  nextNumber(): number | undefined
+}
+
+export type LinkKind = 'declared' | 'discovered'
+
+/** A draft on tables, and what is done when it is over. Each step is applied to the tables at once, and recorded. */
+export const openDraft = (tables: Tables): { draft: Draft; seal(): Change[] } => {
+  const changes: Change[] = []
+  const revision = tables.revision + 1
+  let sealed = false
+  const step = (change: Change): void => {
+    if (sealed) throw new Error('a draft was written to after its decision was over: decide must not be async')
+    const wrong = violation(tables, change)
+    if (wrong) throw new Error(wrong)
+    if (tables.revision !== revision) record({ kind: 'revision', before: tables.revision, after: revision })
+    record(change)
+  }
+  const record = (change: Change): void => {
+    apply(tables, change)
+    changes.push(change)
+  }
+  const draft: Draft = { ...readers(tables), ...writers(tables, step, revision) }
+  Object.defineProperty(draft, 'revision', { get: () => tables.revision, enumerable: true })
+  Object.defineProperty(draft, 'complete', { get: () => tables.complete, enumerable: true })
+  return {
+    draft,
+    seal() {
+      sealed = true
+      return changes
+    },
+  }
+}
+
+/** Takes the steps back, last first. */
+export const undo = (tables: Tables, changes: readonly Change[]): void => {
+  for (const change of changes.toReversed()) apply(tables, inverse(change))
+}
+
+const readers = (t: Tables) => ({
+  revision: t.revision,
+  complete: t.complete,
+  networks: t.networks,
+  attachments: t.attachments,
+  members: t.members,
+  declaredLinks: t.declaredLinks,
+  discoveredLinks: t.discoveredLinks,
+  accessPorts: t.accessPorts,
+  mirrorAt: (endpoint: string) => t.mirrors.get(endpoint),
+  macHolder: (network: string, mac: string) => t.macs.get(macKey(network, mac)),
+  declaredAt: (endpoint: string) => t.declaredAt.get(endpoint),
+})
+
+const same = (a: object | undefined, b: object): boolean =>
+  a !== undefined && isDeepStrictEqual({ ...a, revision: 0 }, { ...b, revision: 0 })
+
+const writers = (t: Tables, step: (change: Change) => void, revision: number) => {
+  /** A network's revision is that of the last change to anything in it. */
+  const touch = (id: string): void => {
+    const before = t.networks.get(id)
+    if (before && before.revision !== revision)
+      step({ kind: 'network', key: id, before, after: { ...before, revision } })
+  }
+  const access = (key: string): void => {
+    if (!t.accessPorts.has(key)) step({ kind: 'access', key, before: undefined, after: true })
+  }
+  const deleteAttachment = (key: string): void => {
+    const before = t.attachments.get(key)
+    if (!before) return
+    step({ kind: 'attachment', key, before, after: undefined })
+    touch(before.network)
+  }
+  const links = { declared: t.declaredLinks, discovered: t.discoveredLinks }
+  return {
+    putNetwork(network: Unrevised<Network>): void {
+      const before = t.networks.get(network.id)
+      if (same(before, network)) return
+      step({ kind: 'network', key: network.id, before, after: { ...network, revision } })
+      if (network.mirror) access(endpointKey(network.mirror))
+    },
+    deleteNetwork(id: string): void {
+      if (!t.networks.has(id)) return
+      for (const key of [...(t.members.get(id)?.keys() ?? [])]) deleteAttachment(key)
+      step({ kind: 'network', key: id, before: t.networks.get(id), after: undefined })
+    },
+    putAttachment(attachment: Unrevised<Attachment>): void {
+      const key = endpointKey(attachment)
+      const before = t.attachments.get(key)
+      if (same(before, attachment)) return
+      step({ kind: 'attachment', key, before, after: { ...attachment, revision } })
+      touch(attachment.network)
+      if (before) touch(before.network)
+      access(key)
+    },
+    deleteAttachment,
+    putLink(kind: LinkKind, link: Link): void {
+      const key = linkKey(link)
+      if (!links[kind].has(key)) step({ kind, key, before: undefined, after: link })
+    },
+    deleteLink(kind: LinkKind, key: string): void {
+      const before = links[kind].get(key)
+      if (before) step({ kind, key, before, after: undefined })
+    },
+    setComplete(complete: boolean): void {
+      if (t.complete !== complete) step({ kind: 'complete', before: t.complete, after: complete })
+    },
+    nextNumber(): number | undefined {
+      for (let taken = t.allocated; taken < maxNetworkNumber; taken++) {
+        const number = 1 + ((t.firstNumber - 1 + taken) % maxNetworkNumber)
+        if (t.numbers.has(number)) continue
+        step({ kind: 'allocated', before: t.allocated, after: taken + 1 })
+        return number
+      }
+      return undefined
+    },
+  }
+}

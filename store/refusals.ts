@@ -1,0 +1,117 @@
+import { maxNetworkNumber } from './state.ts'
+
+/**
+ * Everything that can be wrong with what a client asks: code, HTTP status, a title that is the same each time, and a
+ * sentence that says what, where, expected, got and what to do. Refusals are data, never exceptions.
+ *
+ * To add a refusal: add a row here, and return `refuse(code, ...)` where it is decided.
+ */
+export const refusals = {
+  'bad-id': {
+    status: 400,
+    title: 'Not a network id',
+    sentence: (got: string) =>
+      `${quote(got)} is not a network id: expected 1 to 317 characters of A-Z a-z 0-9 . _ : -, and not . or .. alone`,
+  },
+  'bad-dpid': {
+    status: 400,
+    title: 'Not a datapath id',
+    sentence: (got: string) =>
+      `${quote(got)} is not a datapath id: expected 16 hex digits, with or without "of:" before`,
+  },
+  'bad-port': {
+    status: 400,
+    title: 'Not a port number',
+    sentence: (got: string) =>
+      `${quote(got)} is not a port number: expected 1 to 4294967040 (0xffffff00), in decimal; ovs-ofctl show BRIDGE lists a switch's ports`,
+  },
+  'bad-endpoint': {
+    status: 400,
+    title: 'Not an endpoint',
+    sentence: (got: string) => `${quote(got)} is not an endpoint: expected of:<16 hex digits>/<port>`,
+  },
+  'bad-mac': {
+    status: 400,
+    title: 'Not a MAC address of one interface',
+    sentence: (got: string) =>
+      `${quote(got)} is not the MAC address of an interface: expected six hex bytes such as 02:42:ac:11:00:02, neither multicast nor all zeros`,
+  },
+  'bad-ip': {
+    status: 400,
+    title: 'Not an IP address',
+    sentence: (got: string) =>
+      `${quote(got)} is not an IP address: expected IPv4 or IPv6, with or without a prefix length, such as 10.0.0.7/24 or fd00::7`,
+  },
+  'bad-guard': {
+    status: 400,
+    title: 'Guard without a MAC address',
+    sentence: (port: string) =>
+      `port ${port} asks for guard "mac" but gives no mac: give the mac that may speak there, or guard "learn"`,
+  },
+  'bad-link': {
+    status: 400,
+    title: 'Not a link between two switches',
+    sentence: (from: string, to: string) =>
+      `a link from ${from} to ${to} does not join two switches: its ends need different datapath ids`,
+  },
+  'unknown-network': {
+    status: 404,
+    title: 'No such network',
+    sentence: (network: string) => `there is no network ${quote(network)}: create it first`,
+  },
+  'port-attached-elsewhere': {
+    status: 409,
+    title: 'Port is in another network',
+    sentence: (port: string, wanted: string, holder: string) =>
+      `port ${port} can't be in network ${wanted}: it is in network ${holder}, and a port is in one network at most; detach it there first`,
+  },
+  'mirror-port-elsewhere': {
+    status: 409,
+    title: 'Port is the mirror of another network',
+    sentence: (port: string, wanted: string, holder: string) =>
+      `port ${port} can't be in network ${wanted}: it is the mirror of network ${holder}; give that network another mirror first`,
+  },
+  'mac-taken': {
+    status: 409,
+    title: 'MAC address is pinned to another port',
+    sentence: (mac: string, network: string, port: string, holder: string) =>
+      `MAC ${mac} can't be pinned to port ${port}: in network ${network} it is pinned to port ${holder}; detach that port first, or give another mac`,
+  },
+  'link-port-attached': {
+    status: 409,
+    title: 'Port is an end of a link and can not be in a network',
+    sentence: (port: string, user: string, link: string) =>
+      `port ${port} can't be ${user} and an end of the declared link ${link} at once: remove the one before you ask for the other`,
+  },
+  'link-conflict': {
+    status: 409,
+    title: 'Port is an end of another link',
+    sentence: (port: string, link: string) =>
+      `port ${port} is an end of the declared link ${link} already, and a port leads to one place only: remove that link first`,
+  },
+  'number-space-exhausted': {
+    status: 507,
+    title: 'No network number left',
+    sentence: (network: string) =>
+      `network ${network} gets no number: all ${maxNetworkNumber} were handed out once, and none is used twice; move to a new store and declare the state there`,
+  },
+} as const
+
+export type RefusalCode = keyof typeof refusals
+
+/** What a decision returns instead of deciding. The store writes nothing of a write that returns one. */
+export type Refusal = { readonly refused: RefusalCode; readonly detail: string }
+
+export const refuse = <Code extends RefusalCode>(
+  code: Code,
+  ...about: Parameters<(typeof refusals)[Code]['sentence']>
+): Refusal => ({
+  refused: code,
+  detail: (refusals[code].sentence as (...about: string[]) => string)(...about),
+})
+
+export const isRefusal = (result: unknown): result is Refusal =>
+  typeof result === 'object' && result !== null && 'refused' in result && 'detail' in result
+
+/** As JSON, so that control characters and quotes show, and never more than fits in a sentence. */
+const quote = (text: string): string => JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text)

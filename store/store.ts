@@ -1,0 +1,173 @@
+import { type Draft, openDraft, undo } from './draft.ts'
+import { StoreError } from './error.ts'
+import { isRefusal } from './refusals.ts'
+import type { State } from './state.ts'
+import { apply, type Change, copyTables, type Tables } from './tables.ts'
+
+export type { Draft, LinkKind } from './draft.ts'
+export { StoreError, type StoreErrorCode } from './error.ts'
+
+/** What a commit changed. */
+export type Changed = {
+  /** Ids of networks that changed themselves, or in an attachment or mirror, or are gone. */
+  readonly networks: ReadonlySet<string>
+  /** Links were declared, discovered or removed; or a port with a discovered link became an access port. */
+  readonly links: boolean
+  readonly complete: boolean
+}
+
+export type Store = {
+  /** 10 hex digits, made with the store: stands in the switches' marker flow. */
+  readonly instance: string
+  /**
+   * What is committed. Live and shared: its maps change with each commit, so take what you need before you await,
+   * and never write to them.
+   */
+  state(): State
+  /**
+   * Decides on the state with all writes before this one in it, and resolves with what `decide` returned once that
+   * is on disk. Nothing is written when `decide` throws (the write rejects with that), when it returns a refusal
+   * (refusals.ts), or when it changes nothing. Many writes that wait at the same time share one commit; when that fails,
+   * all of them reject with the StoreError and the state is as before; later writes try again.
+   * `decide` is synchronous, and keeps no reference to the draft or its maps.
+   */
+  write<T>(decide: (draft: Draft) => T): Promise<T>
+  /** Calls the listener after each commit, before the writes of that commit resolve. Answers how to stop. */
+  watch(listener: (changed: Changed, state: State) => void): () => void
+  /** Commits what waits, then lets go of the file. Later writes reject. */
+  close(): Promise<void>
+}
+
+/** Where commits go. */
+export type Backend = {
+  /** Resolves when all of it will survive a crash; rejects with a StoreError when none of it was kept. */
+  commit(batch: Batch): Promise<void>
+  close(): Promise<void>
+}
+
+/** The changes of several writes, in order, and the revisions that they lead from and to. */
+export type Batch = { readonly changes: readonly Change[]; readonly from: number; readonly to: number }
+
+/** Counters of the store, for metrics. */
+export type StoreRecord = {
+  /** One commit of so many writes took so many seconds. */
+  commit(writes: number, seconds: number): void
+  /** A commit of so many writes failed. */
+  failure(code: string, writes: number): void
+}
+
+/** Decisions of one batch hold the event loop: at some 20 µs each, this is 5 ms. */
+const maxWritesPerBatch = 256
+
+type Waiting = {
+  readonly decide: (draft: Draft) => unknown
+  readonly resolve: (value: any) => void
+  readonly reject: (reason: unknown) => void
+}
+type Decided = { readonly write: Waiting; readonly result: unknown }
+
+/**
+ * A store over a backend. Two sets of tables: `committed` is what everybody reads, `ahead` has the decisions of the
+ * batch that is on its way to the disk. They share their values, so the second costs its maps only, and nothing is copied
+ * per write.
+ */
+export const createStore = (instance: string, committed: Tables, backend: Backend, record?: StoreRecord): Store => {
+  const ahead = copyTables(committed)
+  const queue: Waiting[] = []
+  const listeners = new Set<(changed: Changed, state: State) => void>()
+  let running: Promise<void> | undefined
+  let closed: Promise<void> | undefined
+
+  const run = async (): Promise<void> => {
+    while (queue.length > 0) await commitBatch(queue.splice(0, maxWritesPerBatch))
+    running = undefined
+  }
+
+  const commitBatch = async (writes: readonly Waiting[]): Promise<void> => {
+    const from = ahead.revision
+    const { changes, decided } = decideAll(ahead, writes)
+    if (changes.length === 0) return
+    const started = performance.now()
+    try {
+      await backend.commit({ changes, from, to: ahead.revision })
+    } catch (error) {
+      undo(ahead, changes)
+      record?.failure(error instanceof StoreError ? error.code : 'io', decided.length)
+      for (const { write } of decided) write.reject(error)
+      return
+    }
+    record?.commit(decided.length, (performance.now() - started) / 1000)
+    for (const change of changes) apply(committed, change)
+    announce(changedBy(committed, changes))
+    for (const { write, result } of decided) write.resolve(result)
+  }
+
+  const announce = (changed: Changed): void => {
+    for (const listener of listeners) {
+      try {
+        listener(changed, committed)
+      } catch (error) {
+        // The write is on disk and must resolve whatever a listener does; its error is not ours to hide either.
+        process.nextTick(() => {
+          throw error
+        })
+      }
+    }
+  }
+
+  return {
+    instance,
+    state: () => committed,
+    write: <T>(decide: (draft: Draft) => T) =>
+      new Promise<T>((resolve, reject) => {
+        if (closed) return reject(new StoreError('closed', 'the store is closed: the write was not kept'))
+        queue.push({ decide, resolve, reject })
+        // In a microtask, so that writes made in the same turn share a commit.
+        running ??= Promise.resolve().then(run)
+      }),
+    watch(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    close() {
+      closed ??= (running ?? Promise.resolve()).then(() => backend.close())
+      return closed
+    },
+  }
+}
+
+/**
+ * Decides one write after the other. What comes back waits for the commit: also writes that changed nothing themselves
+ * but saw a change that is not on disk yet, for their answer would be wrong without it.
+ */
+const decideAll = (ahead: Tables, writes: readonly Waiting[]): { changes: Change[]; decided: Decided[] } => {
+  const changes: Change[] = []
+  const decided: Decided[] = []
+  for (const write of writes) {
+    const { draft, seal } = openDraft(ahead)
+    try {
+      const result = write.decide(draft)
+      if (isRefusal(result)) undo(ahead, seal())
+      else for (const change of seal()) changes.push(change)
+      changes.length > 0 ? decided.push({ write, result }) : write.resolve(result)
+    } catch (error) {
+      undo(ahead, seal())
+      write.reject(error)
+    }
+  }
+  return { changes, decided }
+}
+
+const changedBy = (committed: Tables, changes: readonly Change[]): Changed => {
+  const networks = new Set<string>()
+  let links = false
+  let complete = false
+  for (const change of changes) {
+    if (change.kind === 'network') networks.add(change.key)
+    else if (change.kind === 'complete') complete = true
+    else if (change.kind === 'declared' || change.kind === 'discovered') links = true
+    else if (change.kind === 'access' && committed.discoveredAt.has(change.key)) links = true
+    // An attachment's networks are touched by the same write.
+  }
+  return { networks, links, complete }
+}

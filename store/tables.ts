@@ -1,0 +1,208 @@
+import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import { type Attachment, maxNetworkNumber, type Network, type State } from './state.ts'
+
+/** State that can be written to, with the indexes that make every decision a look-up. */
+export type Tables = Omit<State, 'members'> & {
+  revision: number
+  complete: boolean
+  /** How many numbers were ever handed out; with firstNumber, it says which one is next. */
+  allocated: number
+  /** Where this instance starts in the number space: 1 to maxNetworkNumber. */
+  readonly firstNumber: number
+  readonly networks: Map<string, Network>
+  readonly attachments: Map<string, Attachment>
+  readonly members: Map<string, Map<string, Attachment>>
+  readonly declaredLinks: Map<string, Link>
+  readonly discoveredLinks: Map<string, Link>
+  readonly accessPorts: Set<string>
+  /** Network id by the numbers that stand for it: its own and its mirror's. */
+  readonly numbers: Map<number, string>
+  /** Network id by the endpointKey of its mirror. */
+  readonly mirrors: Map<string, string>
+  /** endpointKey by macKey: who pins that MAC in that network. */
+  readonly macs: Map<string, string>
+  /** Declared link by the endpointKey of its `from`. */
+  readonly declaredAt: Map<string, Link>
+  /** How many discovered links, of either direction, end at this endpointKey. */
+  readonly discoveredAt: Map<string, number>
+}
+
+type Put<Kind extends string, Value> = {
+  readonly kind: Kind
+  readonly key: string
+  readonly before: Value | undefined
+  readonly after: Value | undefined
+}
+type Set1<Kind extends string, Value> = { readonly kind: Kind; readonly before: Value; readonly after: Value }
+
+/** One step from one state to the next; read backwards, it undoes itself. */
+export type Change =
+  | Put<'network', Network>
+  | Put<'attachment', Attachment>
+  | Put<'declared', Link>
+  | Put<'discovered', Link>
+  | Put<'access', true>
+  | Set1<'revision', number>
+  | Set1<'allocated', number>
+  | Set1<'complete', boolean>
+
+export const inverse = (change: Change): Change =>
+  ({ ...change, before: change.after, after: change.before }) as unknown as Change
+
+/** A space is in no id (see parseNetworkId). */
+export const macKey = (network: string, mac: string): string => `${network} ${mac}`
+
+export const emptyTables = (firstNumber: number): Tables => ({
+  revision: 0,
+  complete: false,
+  allocated: 0,
+  firstNumber,
+  networks: new Map(),
+  attachments: new Map(),
+  members: new Map(),
+  declaredLinks: new Map(),
+  discoveredLinks: new Map(),
+  accessPorts: new Set(),
+  numbers: new Map(),
+  mirrors: new Map(),
+  macs: new Map(),
+  declaredAt: new Map(),
+  discoveredAt: new Map(),
+})
+
+/** A second set of tables with the same values: later changes to the one are not seen in the other. */
+export const copyTables = (t: Tables): Tables => ({
+  ...t,
+  networks: new Map(t.networks),
+  attachments: new Map(t.attachments),
+  members: new Map(Array.from(t.members, ([id, of]) => [id, new Map(of)])),
+  declaredLinks: new Map(t.declaredLinks),
+  discoveredLinks: new Map(t.discoveredLinks),
+  accessPorts: new Set(t.accessPorts),
+  numbers: new Map(t.numbers),
+  mirrors: new Map(t.mirrors),
+  macs: new Map(t.macs),
+  declaredAt: new Map(t.declaredAt),
+  discoveredAt: new Map(t.discoveredAt),
+})
+
+/**
+ * What must hold in every state, whoever wrote it: a number stands for one network, a port and a pinned MAC belong to
+ * one, and a port has one declared link. Answers what is wrong, or undefined. Clients are refused long before (desired.ts): here it is a bug or a bad file.
+ */
+export const violation = (t: Tables, change: Change): string | undefined => {
+  if (change.kind === 'network') return change.after ? badNetwork(t, change.after) : badRemoval(t, change.key)
+  if (change.kind === 'attachment' && change.after) return badAttachment(t, change.key, change.after)
+  if (change.kind === 'declared' && change.after) return badDeclared(t, change.key, change.after)
+  return undefined
+}
+
+const badRemoval = (t: Tables, id: string): string | undefined =>
+  t.members.has(id) ? `network ${id} still has ${t.members.get(id)!.size} attachments` : undefined
+
+const badNetwork = (t: Tables, { id, number, mirror }: Network): string | undefined => {
+  for (const n of mirror ? [number, mirror.number] : [number]) {
+    if (!Number.isInteger(n) || n < 1 || n > maxNetworkNumber)
+      return `network ${id} has number ${n}: expected 1 to ${maxNetworkNumber}`
+    const holder = t.numbers.get(n)
+    if (holder !== undefined && holder !== id) return `number ${n} of network ${id} is network ${holder}'s`
+  }
+  if (!mirror) return undefined
+  if (mirror.number === number) return `network ${id} and its mirror have one number, ${number}`
+  const port = endpointKey(mirror)
+  const other = t.mirrors.get(port) ?? t.attachments.get(port)?.network ?? id
+  return other === id ? undefined : `the mirror port ${port} of network ${id} is network ${other}'s`
+}
+
+const badAttachment = (t: Tables, key: string, { network, mac }: Attachment): string | undefined => {
+  if (!t.networks.has(network)) return `port ${key} is attached to network ${network}, which does not exist`
+  const mirrored = t.mirrors.get(key) ?? network
+  if (mirrored !== network) return `port ${key} of network ${network} is the mirror of network ${mirrored}`
+  const holder = mac === undefined ? key : (t.macs.get(macKey(network, mac)) ?? key)
+  return holder === key ? undefined : `MAC ${mac} of port ${key} is port ${holder}'s in network ${network}`
+}
+
+const badDeclared = (t: Tables, key: string, link: Link): string | undefined => {
+  const other = t.declaredAt.get(endpointKey(link.from))
+  if (!other || linkKey(other) === key) return undefined
+  return `port ${endpointKey(link.from)} of declared link ${key} is an end of ${linkKey(other)}`
+}
+
+/** Takes one step, indexes included. */
+export const apply = (t: Tables, change: Change): void => {
+  switch (change.kind) {
+    case 'revision':
+      t.revision = change.after
+      return
+    case 'allocated':
+      t.allocated = change.after
+      return
+    case 'complete':
+      t.complete = change.after
+      return
+    case 'access':
+      change.after ? t.accessPorts.add(change.key) : t.accessPorts.delete(change.key)
+      return
+    case 'network':
+      applyNetwork(t, change)
+      return
+    case 'attachment':
+      applyAttachment(t, change)
+      return
+    case 'declared':
+      applyDeclared(t, change)
+      return
+    case 'discovered':
+      applyDiscovered(t, change)
+      return
+  }
+}
+
+const put = <V>(map: Map<string, V>, key: string, value: V | undefined): void => {
+  value === undefined ? map.delete(key) : map.set(key, value)
+}
+
+const applyNetwork = (t: Tables, { key, before, after }: Put<'network', Network>): void => {
+  put(t.networks, key, after)
+  if (before) t.numbers.delete(before.number)
+  if (before?.mirror) {
+    t.numbers.delete(before.mirror.number)
+    t.mirrors.delete(endpointKey(before.mirror))
+  }
+  if (after) t.numbers.set(after.number, key)
+  if (after?.mirror) {
+    t.numbers.set(after.mirror.number, key)
+    t.mirrors.set(endpointKey(after.mirror), key)
+  }
+}
+
+const applyAttachment = (t: Tables, { key, before, after }: Put<'attachment', Attachment>): void => {
+  put(t.attachments, key, after)
+  if (before && before.network !== after?.network) {
+    const members = t.members.get(before.network)!
+    members.delete(key)
+    if (members.size === 0) t.members.delete(before.network)
+  }
+  if (before?.mac) t.macs.delete(macKey(before.network, before.mac))
+  if (!after) return
+  const members = t.members.get(after.network)
+  members ? members.set(key, after) : t.members.set(after.network, new Map([[key, after]]))
+  if (after.mac) t.macs.set(macKey(after.network, after.mac), key)
+}
+
+const applyDeclared = (t: Tables, { key, before, after }: Put<'declared', Link>): void => {
+  put(t.declaredLinks, key, after)
+  if (before) t.declaredAt.delete(endpointKey(before.from))
+  if (after) t.declaredAt.set(endpointKey(after.from), after)
+}
+
+const applyDiscovered = (t: Tables, { key, before, after }: Put<'discovered', Link>): void => {
+  put(t.discoveredLinks, key, after)
+  if (before) for (const end of [before.from, before.to]) count(t.discoveredAt, endpointKey(end), -1)
+  if (after) for (const end of [after.from, after.to]) count(t.discoveredAt, endpointKey(end), 1)
+}
+
+const count = (counts: Map<string, number>, key: string, by: number): void => {
+  const now = (counts.get(key) ?? 0) + by
+  now === 0 ? counts.delete(key) : counts.set(key, now)
+}
