@@ -1,0 +1,211 @@
+import { parseDpid, parseMac, parsePort } from '../topology/parse.ts'
+import { type Endpoint, endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import type { Draft } from './draft.ts'
+import { parseIp, parseNetworkId } from './parse.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import type { Attachment, Guard, Network } from './state.ts'
+
+/**
+ * What clients may ask of the desired state, decided on a draft: the one set of rules for /v1 and /onos. Text is parsed
+ * here. Every decision is idempotent: asking again for what is there changes nothing. Of a write that answers a
+ * refusal the store keeps nothing (Store.write).
+ */
+
+/** A port as a client names it: 16 hex digits with or without `of:`, and a port number. */
+export type NamedPort = { readonly dpid: string; readonly port: string | number }
+
+export type AttachmentWish = NamedPort & {
+  readonly network: string
+  readonly mac?: string | undefined
+  readonly ips?: readonly string[] | undefined
+  readonly name?: string | undefined
+  /** `mac` when a mac is given, else `learn`. */
+  readonly guard?: Guard | undefined
+}
+
+/** Creates the network if need be. `mirror`: absent leaves it as it is, null takes it away. */
+export const putNetwork = (
+  draft: Draft,
+  id: string,
+  wish: { readonly mirror?: NamedPort | null | undefined } = {},
+): { created: boolean; network: Network } | Refusal => {
+  if (parseNetworkId(id) === undefined) return refuse('bad-id', id)
+  const before = draft.networks.get(id)
+  const mirror = wish.mirror === undefined ? before?.mirror : chooseMirror(draft, id, wish.mirror)
+  if (isRefusal(mirror)) return mirror
+  const number = before?.number ?? draft.nextNumber()
+  if (number === undefined) return refuse('number-space-exhausted', id)
+  draft.putNetwork({ id, number, ...(mirror && { mirror }) })
+  return { created: before === undefined, network: draft.networks.get(id)! }
+}
+
+/** Deletes the network and detaches its ports. An unknown network is gone already. */
+export const deleteNetwork = (draft: Draft, id: string): { deleted: boolean } => {
+  const deleted = draft.networks.has(id)
+  draft.deleteNetwork(id)
+  return { deleted }
+}
+
+/** Where copies of a network's frames go, or null for nowhere. */
+export const setMirror = (draft: Draft, id: string, mirror: NamedPort | null): { network: Network } | Refusal => {
+  if (!draft.networks.has(id)) return refuse('unknown-network', id)
+  const put = putNetwork(draft, id, { mirror })
+  return isRefusal(put) ? put : { network: put.network }
+}
+
+/**
+ * A mirror at another port gets another number: under the old one a switch that was away may still
+ * copy frames to the old port.
+ */
+const chooseMirror = (draft: Draft, id: string, wish: NamedPort | null): Network['mirror'] | Refusal => {
+  if (wish === null) return undefined
+  const endpoint = parseNamedPort(wish)
+  if (isRefusal(endpoint)) return endpoint
+  const key = endpointKey(endpoint)
+  const before = draft.networks.get(id)?.mirror
+  if (before && endpointKey(before) === key) return before
+  const holder = draft.attachments.get(key)?.network ?? id
+  const conflict =
+    linkOrMirrorAt(draft, key, id) ?? (holder === id ? undefined : refuse('port-attached-elsewhere', key, id, holder))
+  if (conflict) return conflict
+  const number = draft.nextNumber()
+  return number === undefined ? refuse('number-space-exhausted', id) : { ...endpoint, number }
+}
+
+/**
+ * Puts a port into a network, or changes what is known of it there: mac, ips, name and guard are as given
+ * in this wish, not in earlier ones. A port in another network is refused, or moves with `move` (then it is never in
+ * both, and never in none).
+ */
+export const attach = (
+  draft: Draft,
+  wish: AttachmentWish,
+  options: { readonly move?: boolean } = {},
+): { created: boolean; attachment: Attachment } | Refusal => {
+  const attachment = parseAttachment(wish)
+  if (isRefusal(attachment)) return attachment
+  const { network, mac } = attachment
+  if (!draft.networks.has(network)) return refuse('unknown-network', network)
+  const key = endpointKey(attachment)
+  const before = draft.attachments.get(key)
+  if (before && before.network !== network && !options.move)
+    return refuse('port-attached-elsewhere', key, network, before.network)
+  const conflict = linkOrMirrorAt(draft, key, network)
+  if (conflict) return conflict
+  const holder = mac === undefined ? undefined : draft.macHolder(network, mac)
+  if (mac !== undefined && holder !== undefined && holder !== key) return refuse('mac-taken', mac, network, key, holder)
+  draft.putAttachment(attachment)
+  return { created: before?.network !== network, attachment: draft.attachments.get(key)! }
+}
+
+/** As attach, but a port that is in the network already stays as it is, with whatever mac and guard it has. */
+export const ensureAttached = (
+  draft: Draft,
+  network: string,
+  port: NamedPort,
+  options: { readonly move?: boolean } = {},
+): { created: boolean; attachment: Attachment } | Refusal => {
+  const endpoint = parseNamedPort(port)
+  if (isRefusal(endpoint)) return endpoint
+  const before = draft.attachments.get(endpointKey(endpoint))
+  if (before?.network === network) return { created: false, attachment: before }
+  return attach(draft, { network, ...endpoint }, options)
+}
+
+/** Takes a port out of a network. A port that is not in it, or in another one, is left as it is. */
+export const detach = (
+  draft: Draft,
+  network: string,
+  dpid: string,
+  port: string | number,
+): { detached: boolean } | Refusal => {
+  const endpoint = parseNamedPort({ dpid, port })
+  if (isRefusal(endpoint)) return endpoint
+  const key = endpointKey(endpoint)
+  const detached = draft.attachments.get(key)?.network === network
+  if (detached) draft.deleteAttachment(key)
+  return { detached }
+}
+
+/** Declares a link, both ways. */
+export const putDeclaredLink = (draft: Draft, link: NamedLink): { created: boolean } | Refusal => {
+  const directions = parseDirections(link)
+  if (isRefusal(directions)) return directions
+  for (const direction of directions) {
+    const conflict = endTaken(draft, direction)
+    if (conflict) return conflict
+  }
+  const created = directions.some(direction => !draft.declaredLinks.has(linkKey(direction)))
+  for (const direction of directions) draft.putLink('declared', direction)
+  return { created }
+}
+
+/** Takes a declared link back, both ways; what LLDP found stays. */
+export const deleteDeclaredLink = (draft: Draft, link: NamedLink): { deleted: boolean } | Refusal => {
+  const directions = parseDirections(link)
+  if (isRefusal(directions)) return directions
+  const deleted = directions.some(direction => draft.declaredLinks.has(linkKey(direction)))
+  for (const direction of directions) draft.deleteLink('declared', linkKey(direction))
+  return { deleted }
+}
+
+export type NamedLink = { readonly from: NamedPort; readonly to: NamedPort }
+
+const parseNamedPort = (named: NamedPort): Endpoint | Refusal => {
+  const dpid = parseDpid(named.dpid)
+  if (dpid === undefined) return refuse('bad-dpid', named.dpid)
+  const port = parsePort(named.port)
+  return port === undefined ? refuse('bad-port', String(named.port)) : { dpid, port }
+}
+
+const parseAttachment = (wish: AttachmentWish): Omit<Attachment, 'revision'> | Refusal => {
+  const endpoint = parseNamedPort(wish)
+  if (isRefusal(endpoint)) return endpoint
+  if (parseNetworkId(wish.network) === undefined) return refuse('bad-id', wish.network)
+  const mac = wish.mac === undefined ? undefined : parseMac(wish.mac)
+  if (wish.mac !== undefined && mac === undefined) return refuse('bad-mac', wish.mac)
+  const wrongIp = wish.ips?.find(ip => parseIp(ip) === undefined)
+  if (wrongIp !== undefined) return refuse('bad-ip', wrongIp)
+  const guard = wish.guard ?? (mac === undefined ? 'learn' : 'mac')
+  if (guard === 'mac' && mac === undefined) return refuse('bad-guard', endpointKey(endpoint))
+  return {
+    network: wish.network,
+    ...endpoint,
+    ...(mac !== undefined && { mac }),
+    ...(wish.ips !== undefined && { ips: wish.ips }),
+    ...(wish.name !== undefined && { name: wish.name }),
+    guard,
+  }
+}
+
+const parseDirections = (link: NamedLink): readonly [Link, Link] | Refusal => {
+  const from = parseNamedPort(link.from)
+  if (isRefusal(from)) return from
+  const to = parseNamedPort(link.to)
+  if (isRefusal(to)) return to
+  if (from.dpid === to.dpid) return refuse('bad-link', endpointKey(from), endpointKey(to))
+  return [
+    { from, to },
+    { from: to, to: from },
+  ]
+}
+
+/** What else than an attachment keeps a port out of a network. */
+const linkOrMirrorAt = (draft: Draft, key: string, network: string): Refusal | undefined => {
+  const link = draft.declaredAt(key)
+  if (link) return refuse('link-port-attached', key, `in network ${network}`, linkKey(link))
+  const mirrored = draft.mirrorAt(key) ?? network
+  return mirrored === network ? undefined : refuse('mirror-port-elsewhere', key, network, mirrored)
+}
+
+/** What keeps a link from starting at its `from`. */
+const endTaken = (draft: Draft, link: Link): Refusal | undefined => {
+  const key = endpointKey(link.from)
+  const attached = draft.attachments.get(key)?.network
+  if (attached !== undefined) return refuse('link-port-attached', key, `in network ${attached}`, linkKey(link))
+  const mirrored = draft.mirrorAt(key)
+  if (mirrored !== undefined)
+    return refuse('link-port-attached', key, `the mirror of network ${mirrored}`, linkKey(link))
+  const other = draft.declaredAt(key)
+  return other && linkKey(other) !== linkKey(link) ? refuse('link-conflict', key, linkKey(other)) : undefined
+}

@@ -1,0 +1,30 @@
+/** Text from outside to what the store keeps; undefined when it is none. */
+
+/** 1 to 317 characters of `A-Z a-z 0-9 . _ : -`, but not `.` or `..`, which a URL's path would swallow. */
+export const parseNetworkId = (text: string): string | undefined =>
+  /^[A-Za-z0-9._:-]{1,317}$/.test(text) && text !== '.' && text !== '..' ? text : undefined
+
+/** IPv4 or IPv6 (RFC 4291 §2.2), with or without a prefix length; as given. Zones (`%eth0`) are refused. */
+export const parseIp = (text: string): string | undefined => {
+  const parts = /^([^/]{1,45})(?:\/(0|[1-9][0-9]{0,2}))?$/.exec(text)
+  if (!parts) return undefined
+  const bits = isIpv4(parts[1]!) ? 32 : isIpv6(parts[1]!) ? 128 : -1
+  return Number(parts[2] ?? 0) <= bits ? text : undefined
+}
+
+const isIpv4 = (text: string): boolean => {
+  const bytes = text.split('.')
+  return bytes.length === 4 && bytes.every(byte => /^(0|[1-9][0-9]{0,2})$/.test(byte) && Number(byte) <= 255)
+}
+
+const isIpv6 = (text: string): boolean => {
+  const halves = text.split('::')
+  if (halves.length > 2) return false
+  const groups = halves.flatMap(half => (half === '' ? [] : half.split(':')))
+  const last = groups.at(-1) ?? ''
+  // An IPv4 address may stand for the last two groups.
+  const embedded = last.includes('.') && text.endsWith(last) && isIpv4(last)
+  const plain = embedded ? groups.slice(0, -1) : groups
+  const count = plain.length + (embedded ? 2 : 0)
+  return plain.every(group => /^[0-9a-f]{1,4}$/i.test(group)) && (halves.length === 2 ? count <= 7 : count === 8)
+}
