@@ -1,0 +1,66 @@
+import type { FieldName, FieldValue, Match, UnknownField } from './fields.ts'
+import { oxmField } from './match.ts'
+import { niciraActions } from './nicira-action.ts'
+import { struct } from './struct.ts'
+import { tlv } from './tlv.ts'
+import { type Codec, finished, pad, readPadding, u8, u16, u32, type ValueOf, writePadding, wrong } from './wire.ts'
+
+/** A field's new value. OpenFlow 1.3 has no `mask` here; some switches send one. */
+export type SetField = {
+  readonly field: FieldName | UnknownField
+  readonly value: number | bigint | string | Buffer
+  readonly mask?: number | bigint | string | Buffer
+}
+
+/** An OXM field and padding to 8 bytes (§7.2.5, struct ofp_action_set_field). */
+const setFieldBody: Codec<SetField> = {
+  read(c) {
+    const start = c.at - 4
+    const [field, value] = Object.entries(oxmField.read(c))[0] as [FieldName, any]
+    readPadding(c, start)
+    finished(c)
+    if (typeof value === 'object' && !(value instanceof Uint8Array))
+      return { field, value: value.value, mask: value.mask }
+    return { field, value }
+  },
+  write(c, { field, value, mask }) {
+    const start = c.at - 4
+    oxmField.write(c, { [field]: mask === undefined ? value : { value, mask } } as Match)
+    writePadding(c, start)
+  },
+}
+
+const empty = struct({ _: pad(4) })
+const ethertype = struct({ ethertype: u16, _: pad(2) })
+
+/** OpenFlow 1.3.5 §7.2.5. */
+export const Action = tlv(
+  'an action',
+  { eights: true, experimenterCode: 0xffff },
+  {
+    output: [0, struct({ port: u32, maxLen: u16, _: pad(6) })],
+    copy_ttl_out: [11, empty],
+    copy_ttl_in: [12, empty],
+    set_mpls_ttl: [15, struct({ ttl: u8, _: pad(3) })],
+    dec_mpls_ttl: [16, empty],
+    push_vlan: [17, ethertype],
+    pop_vlan: [18, empty],
+    push_mpls: [19, ethertype],
+    pop_mpls: [20, ethertype],
+    set_queue: [21, struct({ queueId: u32 })],
+    group: [22, struct({ groupId: u32 })],
+    set_nw_ttl: [23, struct({ ttl: u8, _: pad(3) })],
+    dec_nw_ttl: [24, empty],
+    set_field: [25, setFieldBody],
+    push_pbb: [26, ethertype],
+    pop_pbb: [27, empty],
+  },
+  { experimenter: 0x2320, variants: niciraActions },
+)
+export type Action = ValueOf<typeof Action>
+
+/** A set_field whose value is checked against its field by the type checker. */
+export const setField = <N extends FieldName>(field: N, value: FieldValue<N>): Action => {
+  if (value === undefined) wrong(`a value for ${field}`, value)
+  return { type: 'set_field', field, value }
+}

@@ -1,0 +1,29 @@
+import { tlv } from './tlv.ts'
+import { type Codec, u32, wrong } from './wire.ts'
+
+/** Bit n of the bitmaps says: version n. `words`: how many bitmaps, where there are more than the versions need. */
+type VersionBitmap = { readonly versions: readonly number[]; readonly words?: number }
+
+const wordsFor = (versions: readonly number[]): number => (Math.max(-1, ...versions) >> 5) + 1
+
+/** §7.5.1, struct ofp_hello_elem_versionbitmap. */
+const versionBitmap: Codec<VersionBitmap> = {
+  read(c) {
+    const versions: number[] = []
+    let words = 0
+    for (; c.at < c.end; words++) {
+      const bits = u32.read(c)
+      for (let i = 0; i < 32; i++) if ((bits >>> i) & 1) versions.push(words * 32 + i)
+    }
+    return words === wordsFor(versions) ? { versions } : { versions, words }
+  },
+  write(c, { versions, words }) {
+    if (!versions.every(v => (v & 0xff) === v)) wrong('versions from 0 to 255', versions.join(', '))
+    const bitmaps = new Array<number>(words ?? wordsFor(versions)).fill(0)
+    for (const v of versions) bitmaps[v >> 5]! |= 1 << (v & 31)
+    for (const bits of bitmaps) u32.write(c, bits >>> 0)
+  },
+}
+
+/** Elements that we do not know are ignored by a receiver (§7.5.1), so they are kept as bytes. */
+export const HelloElement = tlv('a hello element', { padded: true }, { versionbitmap: [1, versionBitmap] })

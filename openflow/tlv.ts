@@ -1,0 +1,151 @@
+import { compile, type StructCodec } from './struct.ts'
+import {
+  bounded,
+  type Codec,
+  type Cursor,
+  check16,
+  finished,
+  located,
+  readPadding,
+  refuse,
+  rest,
+  take,
+  type ValueOf,
+  writePadding,
+  wrong,
+} from './wire.ts'
+
+/** What an element that is not in the table is kept as. `payload` is all behind type and length. */
+export type Unknown = { readonly type: 'unknown'; readonly code: number; readonly payload: Buffer }
+/** An experimenter's element that is not in the table. `payload` is all behind the experimenter. */
+export type Experimenter = { readonly type: 'experimenter'; readonly experimenter: number; readonly payload: Buffer }
+
+export type Variants = Record<string, readonly [code: number, body: Codec<any>]>
+export type ValueOfVariants<V extends Variants> = {
+  readonly [K in keyof V]: { readonly type: K } & ValueOf<V[K][1]>
+}[keyof V]
+
+type Shape = {
+  /** Lengths are multiples of 8, padding included (actions, instructions). */
+  readonly eights?: boolean
+  /** Lengths leave out the zeros that fill up to a multiple of 8 behind the element (hello elements, properties). */
+  readonly padded?: boolean
+  /** The code that says: an experimenter of 32 bits comes next. */
+  readonly experimenterCode?: number
+}
+
+/** The variants of one experimenter, told apart by 16 bits behind its number. */
+export type Vendor<V extends Variants> = { readonly experimenter: number; readonly variants: V }
+
+type Variant = {
+  readonly name: string
+  readonly code: number
+  readonly experimenter?: number
+  readonly subtype?: number
+  readonly read: (c: Cursor) => any
+  readonly write: (c: Cursor, value: any) => void
+}
+
+const variant = (name: string, code: number, body: Codec<any>): Variant => {
+  if ('fields' in body) return { ...compile((body as StructCodec<any>).fields, { type: name }), name, code }
+  return { name, code, read: c => ({ type: name, ...body.read(c) }), write: body.write }
+}
+
+/** Elements of a 16-bit type and a 16-bit length, each type with a body of its own. */
+export function tlv<const S extends Shape, const V extends Variants, const W extends Variants = Record<never, never>>(
+  what: string,
+  shape: S,
+  variants: V,
+  vendor?: Vendor<W>,
+): Codec<
+  ValueOfVariants<V> | ValueOfVariants<W> | Unknown | (S extends { experimenterCode: number } ? Experimenter : never)
+> {
+  const byName = new Map<string, Variant>()
+  const byCode = new Map<number, Variant>()
+  const bySubtype = new Map<number, Variant>()
+  for (const [name, [code, body]] of Object.entries(variants)) {
+    byName.set(name, variant(name, code, body))
+    byCode.set(code, byName.get(name)!)
+  }
+  for (const [name, [subtype, body]] of Object.entries(vendor?.variants ?? {})) {
+    byName.set(name, { ...variant(name, shape.experimenterCode!, body), experimenter: vendor!.experimenter, subtype })
+    bySubtype.set(subtype, byName.get(name)!)
+  }
+
+  const readKnown = (c: Cursor, known: Variant): unknown => {
+    try {
+      const value = known.read(c)
+      finished(c)
+      return value
+    } catch (error) {
+      throw located(error, known.name)
+    }
+  }
+
+  const readExperimenter = (c: Cursor): unknown => {
+    const experimenter = c.view.getUint32(take(c, 4))
+    const known =
+      experimenter === vendor?.experimenter && c.at + 2 <= c.end ? bySubtype.get(c.view.getUint16(c.at)) : undefined
+    if (known === undefined) return { type: 'experimenter', experimenter, payload: rest.read(c) }
+    c.at += 2
+    return readKnown(c, known)
+  }
+
+  const readBody = (c: Cursor, code: number): unknown => {
+    const known = byCode.get(code)
+    if (known) return readKnown(c, known)
+    if (code === shape.experimenterCode) return readExperimenter(c)
+    return { type: 'unknown', code, payload: rest.read(c) }
+  }
+
+  const writeHeader = (c: Cursor, value: any): ((c: Cursor, value: any) => void) => {
+    const start = take(c, 4)
+    const known = byName.get(value.type)
+    if (known) {
+      c.view.setUint16(start, known.code)
+      if (known.experimenter !== undefined) {
+        c.view.setUint32(take(c, 4), known.experimenter)
+        c.view.setUint16(take(c, 2), known.subtype!)
+      }
+      return known.write
+    }
+    if (value.type === 'unknown') {
+      if (byCode.has(value.code) || value.code === shape.experimenterCode) wrong(`a type that is not known`, value.code)
+      c.view.setUint16(start, check16(value.code))
+    } else if (value.type === 'experimenter' && shape.experimenterCode !== undefined) {
+      c.view.setUint16(start, shape.experimenterCode)
+      c.view.setUint32(take(c, 4), value.experimenter)
+    } else wrong(`${what} of type ${[...byName.keys()].join(', ')}`, value.type)
+    return (c, value) => rest.write(c, value.payload)
+  }
+
+  return {
+    read(c): any {
+      const start = take(c, 4)
+      const code = c.view.getUint16(start)
+      const length = c.view.getUint16(start + 2)
+      if (shape.eights && (length & 7 || length === 0))
+        refuse(c, start, `expected ${what} of a multiple of 8 bytes, got ${length}`)
+      const outer = c.end
+      c.end = bounded(c, start, length)
+      const value = readBody(c, code)
+      c.end = outer
+      if (shape.padded) readPadding(c, start)
+      return value
+    },
+    write(c, value: any) {
+      if (typeof value !== 'object' || value === null) wrong(what, value)
+      const start = c.at
+      const write = writeHeader(c, value)
+      try {
+        write(c, value)
+      } catch (error) {
+        throw located(error, value.type)
+      }
+      const length = check16(c.at - start)
+      if (shape.eights && length & 7) wrong(`${what} of a multiple of 8 bytes`, length)
+      c.view.setUint16(start + 2, length)
+      if (shape.padded) writePadding(c, start)
+    },
+  }
+}
