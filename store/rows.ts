@@ -1,0 +1,73 @@
+import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import type { Row } from './sqlite-rows.ts'
+import type { Attachment, Network } from './state.ts'
+import type { Change } from './tables.ts'
+
+/** Between changes of the state and rows on disk. */
+
+/** The rows that a batch of changes leaves: the last word on each object. */
+export const rowsOf = (changes: readonly Change[], revision: number): Row[] => {
+  const rows = new Map<string, Row>()
+  for (const change of changes) {
+    if (!('key' in change)) continue
+    const { kind, key, after } = change
+    const object = typeof after === 'object' ? after : undefined
+    const own = object && 'revision' in object ? object.revision : revision
+    // The revision has a column of its own: said once.
+    const value = after === undefined ? undefined : JSON.stringify(object ? { ...object, revision: undefined } : after)
+    rows.set(`${kind} ${key}`, { kind, key, value, revision: own })
+  }
+  return [...rows.values()]
+}
+
+/** The change that brings a row into the state; undefined when the row is none of ours. */
+export const parseRow = ({ kind, key, value, revision }: Row): Change | undefined => {
+  const object = parseJson(value)
+  switch (kind) {
+    case 'network':
+      return isNetwork(object) && object.id === key
+        ? { kind, key, before: undefined, after: { ...object, revision } }
+        : undefined
+    case 'attachment':
+      return isAttachment(object) && endpointKey(object) === key
+        ? { kind, key, before: undefined, after: { ...object, revision } }
+        : undefined
+    case 'declared':
+    case 'discovered':
+      return isLink(object) && linkKey(object) === key ? { kind, key, before: undefined, after: object } : undefined
+    case 'access':
+      return object === true ? { kind, key, before: undefined, after: true } : undefined
+  }
+}
+
+const parseJson = (text: string | undefined): unknown => {
+  try {
+    return JSON.parse(text ?? 'null')
+  } catch {
+    // Not JSON, so not a row of ours: the caller says so, with its place.
+    return undefined
+  }
+}
+
+type Loose = Record<string, unknown>
+const isObject = (v: unknown): v is Loose => typeof v === 'object' && v !== null
+const isEndpoint = (v: unknown): boolean =>
+  isObject(v) && typeof v['dpid'] === 'string' && typeof v['port'] === 'number'
+const isText = (v: unknown): boolean => typeof v === 'string'
+const isAbsentOr = (is: (v: unknown) => boolean, v: unknown): boolean => v === undefined || is(v)
+
+const isNetwork = (v: unknown): v is Network =>
+  isObject(v) && isText(v['id']) && typeof v['number'] === 'number' && isAbsentOr(isMirror, v['mirror'])
+
+const isMirror = (v: unknown): boolean => isEndpoint(v) && typeof (v as Loose)['number'] === 'number'
+
+const isAttachment = (v: unknown): v is Attachment =>
+  isObject(v) &&
+  isText(v['network']) &&
+  isEndpoint(v) &&
+  (v['guard'] === 'learn' || v['guard'] === 'mac') &&
+  isAbsentOr(isText, v['mac']) &&
+  isAbsentOr(isText, v['name']) &&
+  isAbsentOr(ips => Array.isArray(ips) && ips.every(isText), v['ips'])
+
+const isLink = (v: unknown): v is Link => isObject(v) && isEndpoint(v['from']) && isEndpoint(v['to'])

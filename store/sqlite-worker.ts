@@ -1,0 +1,48 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import type { StoreErrorCode } from './error.ts'
+import { storeErrorOf } from './sqlite-error.ts'
+import { openStateFile, type StateFile } from './sqlite-file.ts'
+import type { Meta, Row, RowBatch } from './sqlite-rows.ts'
+
+/** The thread that waits for the disk, so that the event loop does not. One request at a time; one answer to each. */
+export type WorkerInput = { readonly path: string } & Pick<Meta, 'instance' | 'firstNumber'>
+export type Request = { readonly is: 'commit'; readonly batch: RowBatch } | { readonly is: 'close' }
+export type Answer =
+  | { readonly is: 'rows'; readonly rows: readonly Row[] }
+  | { readonly is: 'opened'; readonly meta: Meta }
+  | { readonly is: 'done' }
+  | {
+      readonly is: 'failed'
+      readonly code: StoreErrorCode
+      readonly message: string
+      readonly errno: string | undefined
+    }
+
+const port = parentPort!
+const { path, ...fresh } = workerData as WorkerInput
+const answer = (message: Answer): void => port.postMessage(message)
+
+const attempt = (work: () => Answer): void => {
+  try {
+    answer(work())
+  } catch (error) {
+    const { code, message, errno } = storeErrorOf(error, path, 'write')
+    answer({ is: 'failed', code, message, errno })
+  }
+}
+
+let file: StateFile | undefined
+attempt(() => {
+  file = openStateFile(path, fresh, rows => answer({ is: 'rows', rows }))
+  return { is: 'opened', meta: file.meta }
+})
+if (!file) port.close()
+
+port.on('message', (request: Request) => {
+  attempt(() => {
+    if (request.is === 'commit') file!.commit(request.batch)
+    else file!.close()
+    return { is: 'done' }
+  })
+  if (request.is === 'close') port.close()
+})

@@ -1,0 +1,111 @@
+import { extname, resolve } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { newFirstNumber, newInstance } from './memory.ts'
+import { parseRow, rowsOf } from './rows.ts'
+import type { Meta, Row } from './sqlite-rows.ts'
+import type { Answer, Request, WorkerInput } from './sqlite-worker.ts'
+import { type Backend, createStore, type Store, StoreError, type StoreRecord } from './store.ts'
+import { apply, emptyTables, type Tables, violation } from './tables.ts'
+
+/**
+ * The store in a file: opened, or made with its folders (mode 0600 and 0700) when there is none. What a write resolves
+ * with is on disk: see sqlite-file.ts. One process at a time has the file; who has it stands in `<path>.lock`.
+ * Rejects with a StoreError on a file that is damaged, newer, locked or not accessible, and then leaves it as it is.
+ */
+export const openSqlite = async (file: string, options: { readonly record?: StoreRecord } = {}): Promise<Store> => {
+  // Absolute, because SQLite takes names such as `:memory:` and `file:...` to mean something else.
+  const path = resolve(file)
+  const input: WorkerInput = { path, instance: newInstance(), firstNumber: newFirstNumber() }
+  // Types are stripped here, but not in the published package: the worker ends as this file does.
+  const worker = new Worker(new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url), {
+    workerData: input,
+  })
+  const thread = converse(worker, path)
+  const rows: Row[] = []
+  const meta = await thread.opened(page => {
+    for (const row of page) rows.push(row)
+  })
+  try {
+    const tables = load(meta, rows, path)
+    return createStore(meta.instance, tables, sqliteBackend(thread.ask, tables), options.record)
+  } catch (error) {
+    await thread.ask({ is: 'close' })
+    throw error
+  }
+}
+
+const sqliteBackend = (ask: (request: Request) => Promise<void>, loaded: Tables): Backend => {
+  // Only what was committed counts: a failed batch leaves these as they were.
+  let { allocated, complete } = loaded
+  return {
+    async commit({ changes, to }) {
+      const next = { allocated, complete }
+      for (const change of changes) {
+        if (change.kind === 'allocated') next.allocated = change.after
+        if (change.kind === 'complete') next.complete = change.after
+      }
+      await ask({ is: 'commit', batch: { ...next, revision: to, rows: rowsOf(changes, to) } })
+      ;({ allocated, complete } = next)
+    },
+    close: () => ask({ is: 'close' }),
+  }
+}
+
+const load = (meta: Meta, rows: readonly Row[], path: string): Tables => {
+  const { revision, allocated, complete } = meta
+  const tables: Tables = { ...emptyTables(meta.firstNumber), revision, allocated, complete }
+  for (const row of rows) {
+    const change = parseRow(row)
+    const wrong = change ? violation(tables, change) : `${row.kind} ${row.key} can't be understood: ${row.value}`
+    if (change && !wrong) {
+      apply(tables, change)
+      continue
+    }
+    throw new StoreError(
+      'corrupt',
+      `${path} holds what no state may hold: ${wrong}. Nothing was changed in it. Put a copy from a backup in its place; or move it away to start with an empty store, to which the clients give their state again`,
+    )
+  }
+  return tables
+}
+
+type Settle = { readonly resolve: (answer: Answer) => void; readonly reject: (error: StoreError) => void }
+
+/** One request at a time to the worker, and its answer. A worker that dies fails the request, and all later ones. */
+const converse = (worker: Worker, path: string) => {
+  let waiting: Settle | undefined
+  let ended: StoreError | undefined
+  let onPage: (rows: readonly Row[]) => void = () => {}
+  const settle = (act: (settle: Settle) => void): void => {
+    const now = waiting
+    waiting = undefined
+    if (now) act(now)
+  }
+  const end = (why: string): void => {
+    ended ??= new StoreError('io', `the thread that writes ${path} has ended (${why}): restart`)
+    settle(({ reject }) => reject(ended!))
+  }
+  worker.on('message', (answer: Answer) => {
+    if (answer.is === 'rows') return onPage(answer.rows)
+    settle(({ resolve, reject }) =>
+      answer.is === 'failed' ? reject(new StoreError(answer.code, answer.message, answer.errno)) : resolve(answer),
+    )
+  })
+  worker.on('error', error => end(String(error)))
+  worker.on('exit', code => end(`exit code ${code}`))
+  const next = (): Promise<Answer> =>
+    new Promise((resolve, reject) => (ended ? reject(ended) : (waiting = { resolve, reject })))
+  return {
+    async opened(page: (rows: readonly Row[]) => void): Promise<Meta> {
+      onPage = page
+      const answer = await next()
+      if (answer.is !== 'opened') throw new Error(`the store's thread answered ${answer.is} to open`)
+      return answer.meta
+    },
+    async ask(request: Request): Promise<void> {
+      const answered = next()
+      if (!ended) worker.postMessage(request)
+      await answered
+    },
+  }
+}
