@@ -22,7 +22,12 @@ export type SwitchView = {
   readonly manufacturer?: string
   readonly software?: string
   readonly ports: readonly Port[]
-  readonly flows: { readonly desired: number; readonly actual: number; readonly foreign: number; readonly drift: number }
+  readonly flows: {
+    readonly desired: number
+    readonly actual: number
+    readonly foreign: number
+    readonly drift: number
+  }
   /** The newest store revision that this switch has confirmed, for everything that concerns it. */
   readonly programmedRevision: number
 }

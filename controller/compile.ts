@@ -1,0 +1,304 @@
+// What every switch must hold for one network: composed of small rules, each pure, each keyed by what it reads.
+import type { Action, Bucket } from '../openflow/index.ts'
+import { flowModFlags, groups, ports, vid } from '../openflow/index.ts'
+import type { Attachment, Network } from '../store/state.ts'
+import { lldpEthertype, lldpMac } from '../topology/lldp.ts'
+import type { Mesh } from '../topology/mesh.ts'
+import type { DatapathId, PortNo } from '../topology/topology.ts'
+import { cookie, groupId, markerCookie, maxMeteredPort, meterId } from './cookie.ts'
+import { entry, groupItem, type Item, meterItem } from './item.ts'
+import { metadata, probeVni } from './pipeline.ts'
+
+/** What compile reads of a switch. */
+export type Datapath = {
+  readonly ports: ReadonlySet<PortNo>
+  /** It takes Nicira's controller action with a meter, so that copies are limited and the data is not. */
+  readonly meteredCopies: boolean
+}
+export type Fabric = { readonly mesh: Mesh; readonly datapaths: ReadonlyMap<DatapathId, Datapath> }
+
+/** Where an address is: pinned by its attachment, or learned from frames. */
+export type Location = { readonly mac: string; readonly dpid: DatapathId; readonly port: PortNo }
+/** A location that came from frames: its entries say so in their cookies, so that a restart can read it back. */
+type Address = Location & { readonly learned: boolean }
+
+export type Subject = {
+  readonly network: Network
+  readonly attachments: readonly Attachment[]
+  /** Addresses learned at the edge; what an attachment pins counts more. */
+  readonly learned: readonly Location[]
+  /** Ports over their cap of learned addresses, as `<dpid>/<port>`. */
+  readonly hushed: ReadonlySet<string>
+}
+
+/**
+ * The most remote switches that one flood group copies to. Open vSwitch 3.1 stops, silently, at 780 tunnel copies a
+ * frame (seen); a network on more switches than this is `degraded` and says so.
+ */
+export const maxFanOut = 500
+
+/** A learned address that has not spoken for so long (seconds) is forgotten by its switch. */
+export const learnedIdleTimeout = 60
+/** A hushed port is listened to again after so many seconds. */
+export const hushSeconds = 5
+/** Copies for learning, per port and second. */
+export const copiesPerSecond = 100
+/** As much of a frame as learning needs. */
+const copyBytes = 128
+
+/** One switch's part of a network. */
+type Site = {
+  readonly dpid: DatapathId
+  readonly datapath: Datapath
+  /** Attachments here whose port exists, by port. */
+  readonly local: readonly Attachment[]
+  /** Ports of links to the other switches with members, by neighbour. */
+  readonly links: ReadonlyMap<DatapathId, PortNo>
+}
+
+/** What each switch must hold for this network. Same arguments, same answer: nothing else is read. */
+export function compile(subject: Subject, fabric: Fabric): ReadonlyMap<DatapathId, readonly Item[]> {
+  const locations = addresses(subject)
+  const compiled = new Map<DatapathId, readonly Item[]>()
+  for (const site of sites(subject, fabric)) {
+    const tap = mirrorActions(subject.network, site)
+    const items: Item[] = []
+    if (site.local.length > 0) {
+      for (const attachment of site.local) admit(items, subject.network, attachment)
+      admitLinks(items, subject.network, site)
+      guard(items, subject, site, locations, tap)
+      deliver(items, subject.network, site, locations)
+      flood(items, subject.network, site)
+    }
+    mirror(items, subject.network, site)
+    if (items.length > 0) compiled.set(site.dpid, items)
+  }
+  return compiled
+}
+
+/** What every datapath holds whatever its networks: the marker, our probes' way to us, and what is never let in. */
+export function base(instance: string): readonly Item[] {
+  const owned = { cookie: cookie('base') }
+  const drop = (kind: 'reserved' | 'forged' | 'nested', match: object) => entry(0, 'admit', kind, { ...owned, match })
+  return [
+    entry(0, 'admit', 'miss', { match: {}, cookie: markerCookie(instance) }),
+    entry(0, 'admit', 'probe', {
+      ...owned,
+      match: { tunnel_id: probeVni, eth_dst: lldpMac, eth_type: lldpEthertype },
+      apply: [{ type: 'output', port: ports.controller, maxLen: 0xffff }],
+    }),
+    drop('reserved', { eth_dst: { value: '01:80:c2:00:00:00', mask: 'ff:ff:ff:ff:ff:f0' } }),
+    drop('forged', { eth_src: { value: '01:00:00:00:00:00', mask: '01:00:00:00:00:00' } }),
+    ...[0x8100, 0x88a8].map(eth_type => drop('nested', { vlan_vid: vid.present, eth_type })),
+  ]
+}
+
+/** Every switch with a member or the mirror, that we know enough of to compile for. */
+function sites({ network, attachments }: Subject, fabric: Fabric): Site[] {
+  const byDatapath = new Map<DatapathId, Attachment[]>()
+  if (network.mirror) byDatapath.set(network.mirror.dpid, [])
+  for (const a of attachments) {
+    const here = byDatapath.get(a.dpid)
+    if (here) here.push(a)
+    else byDatapath.set(a.dpid, [a])
+  }
+  const found: Site[] = []
+  for (const [dpid, members] of byDatapath) {
+    const datapath = fabric.datapaths.get(dpid)
+    if (!datapath) continue
+    const links = new Map<DatapathId, PortNo>()
+    const neighbours = fabric.mesh.get(dpid)
+    for (const peer of byDatapath.keys()) {
+      const port = neighbours?.get(peer)
+      if (port !== undefined) links.set(peer, port)
+    }
+    const local = members.filter(a => datapath.ports.has(a.port)).sort((a, b) => a.port - b.port)
+    found.push({ dpid, datapath, local, links })
+  }
+  return found
+}
+
+/** One place for each address: the attachment that pins it, else where it was learned. */
+function addresses({ attachments, learned }: Subject): readonly Address[] {
+  const pinned = attachments.flatMap(({ mac, dpid, port }) => (mac ? [{ mac, dpid, port, learned: false }] : []))
+  const taken = new Set(pinned.map(l => l.mac))
+  return [...pinned, ...learned.flatMap(l => (taken.has(l.mac) ? [] : [{ ...l, learned: true }]))]
+}
+
+const fixed = (network: Network) => ({ cookie: cookie('network', network.number) })
+const known = (network: Network, learned: boolean) =>
+  learned ? { cookie: cookie('learned', network.number) } : fixed(network)
+const vni = (number: number): bigint => BigInt(number)
+const local = (network: Network): bigint => BigInt(network.number)
+const remote = (network: Network): bigint => BigInt(network.number) | metadata.remote
+const wherever = (network: Network) => ({ value: BigInt(network.number), mask: metadata.network | metadata.epoch })
+
+const output = (port: PortNo): Action => ({ type: 'output', port, maxLen: 0 })
+const into = (number: number, port: PortNo): Action[] => [
+  { type: 'set_field', field: 'tunnel_id', value: vni(number) },
+  output(port),
+]
+const bucket = (...actions: Action[]): Bucket => ({ weight: 0, watchPort: ports.any, watchGroup: groups.any, actions })
+
+/** Which network is this frame in: by its port. */
+function admit(items: Item[], network: Network, { port }: Attachment): void {
+  const admitted = { ...fixed(network), metadata: local(network), goto: 'guard' } as const
+  items.push(
+    entry(network.number, 'admit', 'access', { ...admitted, match: { in_port: port, vlan_vid: vid.none } }),
+    entry(network.number, 'admit', 'priority', {
+      ...admitted,
+      match: { in_port: port, vlan_vid: vid.present },
+      apply: [{ type: 'pop_vlan' }],
+    }),
+  )
+}
+
+/** Which network is this frame in: by its link and VNI. Remote from here on, so that it leaves by no link again. */
+function admitLinks(items: Item[], network: Network, site: Site): void {
+  for (const port of site.links.values())
+    items.push(
+      entry(network.number, 'admit', 'link', {
+        ...fixed(network),
+        match: { in_port: port, tunnel_id: vni(network.number) },
+        metadata: remote(network),
+        goto: 'deliver',
+      }),
+    )
+}
+
+/** May this sender speak: what is pinned or learned passes; the rest passes too on a learning port, and is shown to us. */
+function guard(
+  items: Item[],
+  subject: Subject,
+  site: Site,
+  locations: readonly Address[],
+  tap: readonly Action[],
+): void {
+  const { network, hushed } = subject
+  const speak = { apply: tap, goto: 'deliver' } as const
+  const here = new Set(site.local.map(a => a.port))
+  for (const { mac, dpid, port, learned } of locations) {
+    if (dpid !== site.dpid || !here.has(port)) continue
+    const match = { in_port: port, metadata: local(network), eth_src: mac }
+    const fades = learned ? { idleTimeout: learnedIdleTimeout, flags: flowModFlags.sendFlowRem } : {}
+    items.push(entry(network.number, 'guard', 'known', { ...known(network, learned), ...fades, ...speak, match }))
+  }
+  for (const { port, guard } of site.local) {
+    if (guard !== 'learn') continue
+    const match = { in_port: port, metadata: local(network) }
+    const metered = site.datapath.meteredCopies && port <= maxMeteredPort
+    if (metered) items.push(copyMeter(network, port))
+    items.push(
+      entry(network.number, 'guard', 'learn', {
+        ...fixed(network),
+        match,
+        apply: [...tap, metered ? meteredCopy(port) : { type: 'output', port: ports.controller, maxLen: copyBytes }],
+        goto: 'deliver',
+      }),
+    )
+    if (hushed.has(`${site.dpid}/${port}`))
+      items.push(
+        entry(network.number, 'guard', 'hushed', {
+          ...speak,
+          match,
+          cookie: cookie('hushed', network.number),
+          hardTimeout: hushSeconds,
+          flags: flowModFlags.sendFlowRem,
+        }),
+      )
+  }
+}
+// An OpenFlow 1.3 meter instruction would drop the data with the copies (seen): the meter is the action's own.
+const meteredCopy = (port: PortNo): Action => ({ type: 'controller2', maxLen: copyBytes, meterId: meterId(port) })
+const copyMeter = (network: Network, port: PortNo): Item =>
+  meterItem(network.number, meterId(port), meterFlags.packetsPerSecond | meterFlags.burst, [
+    { type: 'drop', rate: copiesPerSecond, burstSize: copiesPerSecond },
+  ])
+const meterFlags = { packetsPerSecond: 2, burst: 4 } // OFPMF_PKTPS, OFPMF_BURST (§7.3.4.4)
+
+/** Where does it go: known addresses, each to its port here or over the link to its switch. */
+function deliver(items: Item[], network: Network, site: Site, locations: readonly Address[]): void {
+  const tapped = network.mirror?.dpid === site.dpid ? network.mirror.port : undefined
+  for (const { mac, dpid, port, learned } of locations) {
+    if (dpid === site.dpid) {
+      if (!site.datapath.ports.has(port)) continue
+      const match = { metadata: wherever(network), eth_dst: mac }
+      // A member that is the mirror too has had its copy from the guard.
+      const apply = port === tapped ? [] : [output(port)]
+      items.push(entry(network.number, 'deliver', 'here', { ...known(network, learned), match, apply }))
+      continue
+    }
+    const link = site.links.get(dpid)
+    if (link === undefined) continue
+    const match = { metadata: local(network), eth_dst: mac }
+    items.push(
+      entry(network.number, 'deliver', 'there', {
+        ...known(network, learned),
+        match,
+        apply: into(network.number, link),
+      }),
+    )
+  }
+}
+
+/** Everything else to everybody else, once: what began here to local ports and links, what came over a link to local ports. */
+function flood(items: Item[], network: Network, site: Site): void {
+  const tapped = network.mirror?.dpid === site.dpid ? network.mirror.port : undefined
+  const ports = site.local.filter(a => a.port !== tapped).map(a => bucket(output(a.port)))
+  const toLinks = [...site.links.values()]
+    .sort((a, b) => a - b)
+    .slice(0, maxFanOut)
+    .map(port => bucket(...into(network.number, port)))
+  for (const [kind, value, buckets] of [
+    ['flood', local(network), [...ports, ...toLinks]],
+    ['remote', remote(network), ports],
+  ] as const) {
+    const id = groupId(network.number, kind)
+    items.push(
+      groupItem(network.number, id, 'all', buckets),
+      entry(network.number, 'deliver', kind, {
+        ...fixed(network),
+        match: { metadata: value },
+        apply: [{ type: 'group', groupId: id }],
+      }),
+    )
+  }
+}
+
+/** How this switch's members are copied to the mirror: a group, so that the copy's VNI stays the copy's. */
+function mirrorActions({ mirror }: Network, site: Site): readonly Action[] {
+  const way = mirror && mirrorWay(mirror, site)
+  return way && site.local.length > 0 ? [{ type: 'group', groupId: groupId(mirror.number, 'flood') }] : []
+}
+function mirrorWay(mirror: NonNullable<Network['mirror']>, site: Site): Action[] | undefined {
+  if (mirror.dpid === site.dpid) return site.datapath.ports.has(mirror.port) ? [output(mirror.port)] : undefined
+  const link = site.links.get(mirror.dpid)
+  return link === undefined ? undefined : into(mirror.number, link)
+}
+function mirror(items: Item[], network: Network, site: Site): void {
+  if (!network.mirror) return
+  const way = mirrorWay(network.mirror, site)
+  if (!way) return
+  if (site.local.length > 0)
+    items.push(groupItem(network.number, groupId(network.mirror.number, 'flood'), 'indirect', [bucket(...way)]))
+  if (network.mirror.dpid !== site.dpid) return
+  for (const port of site.links.values())
+    items.push(
+      entry(network.number, 'admit', 'mirrored', {
+        ...fixed(network),
+        match: { in_port: port, tunnel_id: vni(network.mirror.number) },
+        apply: way,
+      }),
+    )
+}
+
+/** Pairs of member switches that no link joins: their members do not reach each other. */
+export function gaps(
+  { network, attachments }: Pick<Subject, 'network' | 'attachments'>,
+  mesh: Mesh,
+): readonly (readonly [DatapathId, DatapathId])[] {
+  const dpids = new Set(attachments.map(a => a.dpid))
+  if (network.mirror) dpids.add(network.mirror.dpid)
+  const all = [...dpids].sort()
+  return all.flatMap((a, i) => all.slice(i + 1).flatMap(b => (mesh.get(a)?.has(b) ? [] : [[a, b] as const])))
+}

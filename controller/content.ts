@@ -1,0 +1,112 @@
+// What a switch holds, as we last read it or had it confirmed, with an index by owner.
+import type { FlowStats, GroupDesc, MeterConfig } from '../openflow/index.ts'
+import type { Location } from './compile.ts'
+import { groupOwner, isOurMeter, owner } from './cookie.ts'
+import type { Changes } from './diff.ts'
+import { type Content, type FlowItem, flowItem, groupItem, type Item, meterItem } from './item.ts'
+import { pipeline } from './pipeline.ts'
+
+export type Holdings = {
+  readonly items: Content
+  /** Keys of what these networks own here. */
+  keysOf(owners: Iterable<number>): Iterable<string>
+  owners(): Iterable<number>
+  holds(owner: number): boolean
+  put(item: Item): void
+  remove(key: string): void
+}
+
+export function holdings(initial: Iterable<Item> = []): Holdings {
+  const items = new Map<string, Item>()
+  const byOwner = new Map<number, Set<string>>()
+  const remove = (key: string) => {
+    const item = items.get(key)
+    if (!item) return
+    items.delete(key)
+    const keys = byOwner.get(item.owner)!
+    keys.delete(key)
+    if (keys.size === 0) byOwner.delete(item.owner)
+  }
+  const put = (item: Item) => {
+    remove(item.key)
+    items.set(item.key, item)
+    const keys = byOwner.get(item.owner)
+    if (keys) keys.add(item.key)
+    else byOwner.set(item.owner, new Set([item.key]))
+  }
+  for (const item of initial) put(item)
+  return {
+    items,
+    *keysOf(owners) {
+      for (const o of owners) yield* byOwner.get(o) ?? []
+    },
+    owners: () => byOwner.keys(),
+    holds: owner => byOwner.has(owner),
+    put,
+    remove,
+  }
+}
+
+export function apply(held: Holdings, { add, modify, remove }: Changes): void {
+  for (const item of remove) held.remove(item.key)
+  for (const item of add) held.put(item)
+  for (const item of modify) held.put(item)
+}
+
+/** A switch as it was found. */
+export type Reading = {
+  readonly ours: readonly Item[]
+  /** Flows in our tables and groups without our mark: a frame could meet them. Meters of others harm nobody. */
+  readonly foreign: readonly Item[]
+  /** Whose marker stands there: undefined if none. */
+  readonly instance: string | undefined
+  readonly learned: readonly (Location & { readonly network: number })[]
+  readonly hushed: readonly number[]
+}
+
+/** The owner under which others' flows and groups are kept: no network has it. */
+export const foreignOwner = -1
+
+const lastTable = Object.keys(pipeline).length - 1
+
+export function read(
+  dpid: string,
+  flows: readonly FlowStats[],
+  groups: readonly GroupDesc[],
+  meters: readonly MeterConfig[],
+): Reading {
+  const ours: Item[] = []
+  const foreign: Item[] = []
+  const learned: (Location & { network: number })[] = []
+  const hushed: number[] = []
+  let instance: string | undefined
+  for (const flow of flows) {
+    const whose = owner(flow.cookie)
+    if (whose.is === 'foreign') {
+      // Only a foreign flow of an earlier table could send a frame to a later one than ours.
+      if (flow.tableId <= lastTable) foreign.push(flowItem(foreignOwner, flow))
+      continue
+    }
+    if (whose.is === 'marker') instance = whose.instance
+    const item = flowItem(whose.is === 'marker' ? 0 : whose.network, flow)
+    ours.push(item)
+    if (whose.is === 'learned') learned.push(...learnedHere(dpid, whose.network, item))
+    if (whose.is === 'hushed' && typeof item.match.in_port === 'number') hushed.push(item.match.in_port)
+  }
+  for (const { groupId, groupType, buckets } of groups) {
+    const network = groupOwner(groupId)
+    const item = groupItem(network ?? foreignOwner, groupId, groupType, buckets)
+    ;(network === undefined ? foreign : ours).push(item)
+  }
+  for (const { meterId, flags, bands } of meters)
+    if (isOurMeter(meterId)) ours.push(meterItem(0, meterId, flags, bands))
+  return { ours, foreign, instance, learned, hushed }
+}
+
+/** Learned state lives in the switches: port and MAC come back from the guard's match, the network from its cookie. */
+function learnedHere(dpid: string, network: number, { tableId, match }: FlowItem): (Location & { network: number })[] {
+  const { in_port: port, eth_src: mac } = match
+  return tableId === pipeline.guard.id && typeof port === 'number' && typeof mac === 'string'
+    ? [{ mac, dpid, port, network }]
+    : []
+}

@@ -1,0 +1,43 @@
+/**
+ * Cookies say whose a flow is: magic (16 bits) | kind (8) | 8 zero bits | network number (32).
+ * The marker keeps the store's instance id in its lower 40 bits instead.
+ */
+const magic = 0x6c32n // 'l2'
+
+const kinds = { marker: 0, base: 1, network: 2, learned: 3, hushed: 4 } as const
+export type Kind = keyof typeof kinds
+const names = Object.keys(kinds) as Kind[]
+
+export const cookieMask = 0xffff_ffff_ffff_ffffn
+
+export const cookie = (kind: Exclude<Kind, 'marker'>, network = 0): bigint =>
+  (magic << 48n) | (BigInt(kinds[kind]) << 40n) | BigInt(network)
+
+/** @param instance 10 hex digits, as the store has it. */
+export const markerCookie = (instance: string): bigint => (magic << 48n) | BigInt(`0x${instance}`)
+
+export type Owner =
+  | { readonly is: 'foreign' }
+  | { readonly is: 'marker'; readonly instance: string }
+  | { readonly is: Exclude<Kind, 'marker'>; readonly network: number }
+
+/** Whose flow this is. A kind that this version does not know is ours all the same: its magic says so. */
+export function owner(value: bigint): Owner {
+  if (value >> 48n !== magic) return { is: 'foreign' }
+  const kind = names[Number((value >> 40n) & 0xffn)] ?? 'network'
+  if (kind === 'marker') return { is: 'marker', instance: (value & 0xff_ffff_ffffn).toString(16).padStart(10, '0') }
+  return { is: kind, network: Number(value & 0xffff_ffffn) }
+}
+
+/** Group ids of ours: 7 bits of magic | network number (23) | epoch | remote. Others' groups never fall in here. */
+const groupMagic = 0x26
+export const groupId = (network: number, part: 'flood' | 'remote'): number =>
+  groupMagic * 0x200_0000 + network * 4 + (part === 'remote' ? 1 : 0)
+export const groupOwner = (id: number): number | undefined =>
+  Math.floor(id / 0x200_0000) === groupMagic ? (id % 0x200_0000) >>> 2 : undefined
+
+/** Meter ids of ours: one for each learning port of a switch. */
+export const meterId = (port: number): number => 0x1_0000 + port
+export const isOurMeter = (id: number): boolean => id > 0x1_0000 && id < 0x2_0000
+/** A port beyond this has no meter of its own. */
+export const maxMeteredPort = 0xffff

@@ -1,0 +1,165 @@
+import type { Bucket, FlowMod, GroupMod, MeterMod } from '../openflow/index.ts'
+import { flowMod, groupMod, meterMod } from '../openflow/index.ts'
+import { cookieMask } from './cookie.ts'
+import { type Content, type FlowItem, type GroupItem, type Item, spellActions } from './item.ts'
+import { pipeline } from './pipeline.ts'
+
+/** What turns a switch's content into the desired one. All empty: the switch is right, and is sent nothing. */
+export type Changes = {
+  readonly add: readonly Item[]
+  /** Items that stay, with their counters and duration, and do something else. */
+  readonly modify: readonly Item[]
+  readonly remove: readonly Item[]
+}
+
+/**
+ * @param actual Everything the switch holds.
+ * @param owned Those keys of `actual` that should go when they are not desired: all of it, or what some networks own.
+ */
+export function diff(desired: Content, actual: Content, owned: Iterable<string> = actual.keys()): Changes {
+  const add: Item[] = []
+  const modify: Item[] = []
+  const remove: Item[] = []
+  for (const [key, item] of desired) {
+    const has = actual.get(key)
+    if (has?.body === item.body) continue
+    // MODIFY changes neither cookie nor time-outs (OpenFlow 1.3.5 §6.4): then the flow is added over the old one.
+    if (has && !(has.kind === 'flow' && item.kind === 'flow' && has.head !== item.head)) modify.push(item)
+    else add.push(item)
+  }
+  for (const key of owned) if (!desired.has(key)) remove.push(actual.get(key)!)
+  return { add, modify, remove }
+}
+
+export const isEmpty = ({ add, modify, remove }: Changes): boolean => add.length + modify.length + remove.length === 0
+
+/** The content of a switch that has taken these changes. */
+export function applied(actual: Content, { add, modify, remove }: Changes): Content {
+  const content = new Map(actual)
+  for (const item of remove) content.delete(item.key)
+  for (const item of [...add, ...modify]) content.set(item.key, item)
+  return content
+}
+
+export type Change = FlowMod | GroupMod | MeterMod
+/** One message, and whose network it is about. */
+export type Step = { readonly owner: number; readonly change: Change }
+
+/**
+ * Changes in an order that keeps every frame in its network after every single message, on a switch without bundles
+ * too: first what takes ports out of networks, then (after a barrier) what is new, from the last table to the
+ * first, then what is left to delete. Example: port 3 moves from red to blue. Were blue's group given port 3 first,
+ * a broadcast of red and one of blue would both come out of it.
+ * Meters stand apart because they can't be in a bundle: made before all else, deleted after it.
+ */
+export type Plan = {
+  readonly metersFirst: readonly Step[]
+  readonly leave: readonly Step[]
+  readonly arrive: readonly Step[]
+  readonly clear: readonly Step[]
+  readonly metersLast: readonly Step[]
+}
+
+export function plan(changes: Changes, actual: Content): Plan {
+  const { add, modify, remove } = changes
+  const flows = (items: readonly Item[]) => items.filter(i => i.kind === 'flow')
+  const ofGroups = (items: readonly Item[]) => items.filter(i => i.kind === 'group')
+  const ofMeters = (items: readonly Item[]) => items.filter(i => i.kind === 'meter')
+  const early = flows(remove).filter(leavesEarly)
+  const replaced = flows(add).flatMap(f => changedOwner(f, actual))
+  const left = new Set([...early, ...replaced].flatMap(accessPort))
+  const misled = flows(modify).flatMap(f => stillOutputs(f, actual, left))
+  const arriving = [...flows(add), ...flows(modify)].sort((a, b) => b.tableId - a.tableId)
+  const again = new Set(misled.map(f => f.key))
+  const modified = new Set(modify)
+  return {
+    metersFirst: [...ofMeters(add).map(m => step(m, 'add')), ...ofMeters(modify).map(m => step(m, 'modify'))],
+    leave: [
+      ...[...early, ...replaced, ...misled].map(f => step(f, 'delete')),
+      ...ofGroups(modify).flatMap(g => withoutLeavers(g, actual)),
+    ],
+    arrive: [
+      ...ofGroups(add).map(g => step(g, 'add')),
+      ...ofGroups(modify).map(g => step(g, 'modify')),
+      ...arriving.map(f => step(f, modified.has(f) && !again.has(f.key) ? 'modify' : 'add')),
+    ],
+    clear: [
+      ...flows(remove)
+        .filter(f => !leavesEarly(f))
+        .sort((a, b) => a.tableId - b.tableId)
+        .map(f => step(f, 'delete')),
+      ...ofGroups(remove).map(g => step(g, 'delete')),
+    ],
+    metersLast: ofMeters(remove).map(m => step(m, 'delete')),
+  }
+}
+
+const leavesEarly = (f: FlowItem): boolean => f.tableId !== pipeline.guard.id
+
+/** The entry that now stands where another network's will: a port or a VNI that changes hands lets nobody in meanwhile. */
+function changedOwner(f: FlowItem, actual: Content): FlowItem[] {
+  const has = actual.get(f.key)
+  return has?.kind === 'flow' && f.tableId === pipeline.admit.id && has.cookie !== f.cookie ? [has] : []
+}
+const place = (owner: number, port: number): string => `${owner}/${port}`
+const accessPort = (f: FlowItem): string[] =>
+  f.tableId === pipeline.admit.id && typeof f.match.in_port === 'number' ? [place(f.owner, f.match.in_port)] : []
+
+/** The old form of a flow, if it outputs to a port that leaves its network in this same plan. */
+function stillOutputs(f: FlowItem, actual: Content, left: ReadonlySet<string>): FlowItem[] {
+  const has = actual.get(f.key)
+  if (has?.kind !== 'flow') return []
+  const actions = has.instructions.flatMap(i => (i.type === 'apply_actions' ? i.actions : []))
+  return actions.some(a => a.type === 'output' && left.has(place(has.owner, a.port))) ? [has] : []
+}
+
+/** A group that keeps, of its old buckets, those that it will have. Nothing to send if all stay. */
+function withoutLeavers(group: GroupItem, actual: Content): Step[] {
+  const has = actual.get(group.key)
+  if (has?.kind !== 'group') return []
+  const spell = (b: Bucket) => spellActions(b.actions)
+  const wanted = new Set(group.buckets.map(spell))
+  const buckets = has.buckets.filter(b => wanted.has(spell(b)))
+  return buckets.length === has.buckets.length ? [] : [step({ ...group, buckets }, 'modify')]
+}
+
+function step(item: Item, does: 'add' | 'modify' | 'delete'): Step {
+  return { owner: item.owner, change: message(item, does) }
+}
+function message(item: Item, does: 'add' | 'modify' | 'delete'): Change {
+  switch (item.kind) {
+    case 'flow': {
+      const { tableId, priority, match, instructions, cookie, idleTimeout, hardTimeout, flags } = item
+      if (does === 'add')
+        return flowMod({
+          command: 'add',
+          tableId,
+          priority,
+          match,
+          instructions,
+          cookie,
+          idleTimeout,
+          hardTimeout,
+          flags,
+        })
+      if (does === 'modify')
+        return flowMod({ command: 'modify_strict', tableId, priority, match, instructions, cookie })
+      // With its cookie: what meanwhile stands there under another owner is not ours to delete.
+      return flowMod({ command: 'delete_strict', tableId, priority, match, instructions: [], cookie, cookieMask })
+    }
+    case 'group':
+      return groupMod({
+        command: does,
+        groupType: item.groupType,
+        groupId: item.id,
+        buckets: does === 'delete' ? [] : item.buckets,
+      })
+    case 'meter':
+      return meterMod({
+        command: does,
+        flags: item.flags,
+        meterId: item.id,
+        bands: does === 'delete' ? [] : item.bands,
+      })
+  }
+}

@@ -1,0 +1,182 @@
+// What a switch holds, as items: flows, groups and meters alike have a key (what makes it that item), a body (what it
+// does) and an owner (the network that it belongs to; 0 is the datapath itself). A switch's content is a map from key to item.
+import type { Action, Bucket, Instruction, Match, MeterBand } from '../openflow/index.ts'
+import { flowModFlags } from '../openflow/index.ts'
+import { type EntryName, type MatchField, type NextTable, pipeline, type TableName } from './pipeline.ts'
+
+type Common = {
+  readonly key: string
+  /** Two items with the same key and body are the same: nothing is sent. */
+  readonly body: string
+  readonly owner: number
+}
+export type FlowItem = Common & {
+  readonly kind: 'flow'
+  readonly tableId: number
+  readonly priority: number
+  readonly match: Match
+  readonly instructions: readonly Instruction[]
+  readonly cookie: bigint
+  /** Seconds; 0 is never. */
+  readonly idleTimeout: number
+  readonly hardTimeout: number
+  readonly flags: number
+  /** The part of the body that MODIFY can't change (OpenFlow 1.3.5 §6.4): cookie, time-outs, flags. */
+  readonly head: string
+}
+export type GroupItem = Common & {
+  readonly kind: 'group'
+  readonly id: number
+  readonly groupType: 'all' | 'select' | 'indirect' | 'ff'
+  readonly buckets: readonly Bucket[]
+}
+export type MeterItem = Common & {
+  readonly kind: 'meter'
+  readonly id: number
+  readonly flags: number
+  readonly bands: readonly MeterBand[]
+}
+export type Item = FlowItem | GroupItem | MeterItem
+export type Content = ReadonlyMap<string, Item>
+
+type FlowFields = {
+  readonly tableId: number
+  readonly priority: number
+  readonly match: Match
+  readonly instructions: readonly Instruction[]
+  readonly cookie: bigint
+  readonly idleTimeout?: number
+  readonly hardTimeout?: number
+  readonly flags?: number
+}
+
+/** A flow as an item, whether compiled or read from a switch: both spell one flow alike. */
+export function flowItem(owner: number, fields: FlowFields): FlowItem {
+  const { tableId, priority, match, instructions, cookie } = fields
+  const { idleTimeout = 0, hardTimeout = 0 } = fields
+  const flags = (fields.flags ?? 0) & flowModFlags.sendFlowRem
+  const head = `${cookie} ${idleTimeout} ${hardTimeout} ${flags}`
+  return {
+    kind: 'flow',
+    key: `f${tableId} ${priority} ${spellMatch(match)}`,
+    body: `${head} ${spellInstructions(instructions)}`,
+    head,
+    owner,
+    tableId,
+    priority,
+    match,
+    instructions,
+    cookie,
+    idleTimeout,
+    hardTimeout,
+    flags,
+  }
+}
+
+export const groupKey = (id: number): string => `g${id}`
+export const groupItem = (
+  owner: number,
+  id: number,
+  groupType: GroupItem['groupType'],
+  buckets: readonly Bucket[],
+): GroupItem => ({
+  kind: 'group',
+  key: groupKey(id),
+  body: `${groupType} ${buckets.map(b => spellActions(b.actions)).join('|')}`,
+  owner,
+  id,
+  groupType,
+  buckets,
+})
+
+export const meterItem = (owner: number, id: number, flags: number, bands: readonly MeterBand[]): MeterItem => ({
+  kind: 'meter',
+  key: `m${id}`,
+  body: `${flags} ${bands.map(spell).join('|')}`,
+  owner,
+  id,
+  flags,
+  bands,
+})
+
+type Entry<T extends TableName> = {
+  readonly match: { readonly [F in MatchField<T>]?: Match[F] }
+  readonly apply?: readonly Action[]
+  readonly metadata?: bigint
+  readonly goto?: NextTable<T>
+  readonly cookie: bigint
+  readonly idleTimeout?: number
+  readonly hardTimeout?: number
+  readonly flags?: number
+}
+
+/** An entry of our pipeline. What its table does not declare (a field, a next table, a kind) does not type-check. */
+export function entry<T extends TableName>(owner: number, table: T, kind: EntryName<T>, it: Entry<T>): FlowItem {
+  const declared = pipeline[table] as { id: number; entries: Record<string, readonly [number, string]> }
+  const instructions: Instruction[] = []
+  if (it.apply?.length) instructions.push({ type: 'apply_actions', actions: [...it.apply] })
+  if (it.metadata !== undefined)
+    instructions.push({ type: 'write_metadata', metadata: it.metadata, metadataMask: 0xffff_ffff_ffff_ffffn })
+  if (it.goto !== undefined) instructions.push({ type: 'goto_table', tableId: pipeline[it.goto as TableName].id })
+  return flowItem(owner, {
+    ...it,
+    match: it.match as Match,
+    tableId: declared.id,
+    priority: declared.entries[kind]![0],
+    instructions,
+  })
+}
+
+function spellMatch(match: Match): string {
+  const fields = Object.entries(match)
+  if (fields.length > 1) fields.sort(([a], [b]) => (a < b ? -1 : 1))
+  return fields.map(([name, v]) => (isMasked(v) ? `${name}=${v.value}/${v.mask}` : `${name}=${v}`)).join(',')
+}
+const isMasked = (v: unknown): v is { value: unknown; mask: unknown } =>
+  typeof v === 'object' && v !== null && 'mask' in v
+
+// A switch may answer with its instructions in another order: their effect has one order only (§5.9).
+const instructionOrder = ['meter', 'apply_actions', 'clear_actions', 'write_actions', 'write_metadata', 'goto_table']
+function spellInstructions(instructions: readonly Instruction[]): string {
+  if (instructions.length < 2) return instructions.map(spellInstruction).join()
+  const rank = (i: Instruction) => instructionOrder.indexOf(i.type)
+  return [...instructions]
+    .sort((a, b) => rank(a) - rank(b))
+    .map(spellInstruction)
+    .join(';')
+}
+function spellInstruction(i: Instruction): string {
+  switch (i.type) {
+    case 'apply_actions':
+    case 'write_actions':
+      return `${i.type}(${spellActions(i.actions)})`
+    case 'goto_table':
+      return `goto ${i.tableId}`
+    case 'write_metadata':
+      return `metadata ${i.metadata}/${i.metadataMask}`
+    default:
+      return spell(i)
+  }
+}
+export function spellActions(actions: readonly Action[]): string {
+  let text = ''
+  for (const a of actions) {
+    // max_len means something only towards the controller (§7.2.5): switches answer with what they like elsewhere.
+    if (a.type === 'output') text += a.port === 0xffff_fffd ? `controller:${a.maxLen},` : `output:${a.port},`
+    else if (a.type === 'set_field') text += `set ${a.field}=${a.value},`
+    else if (a.type === 'group') text += `group:${a.groupId},`
+    else text += `${spell(a)},`
+  }
+  return text
+}
+/** Any plain value, keys sorted, as text. */
+function spell(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return `${value}`
+  if (Buffer.isBuffer(value)) return value.toString('hex')
+  if (Array.isArray(value)) return `[${value.map(spell).join()}]`
+  return `{${Object.entries(value)
+    .filter(([, v]) => v !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([k, v]) => `${k}:${spell(v)}`)
+    .join()}}`
+}

@@ -1,0 +1,79 @@
+// The pipeline every datapath runs, as data. docs/pipeline.md is written from this file by `npm run docs`.
+// To add a table: add it where a frame meets it; its place is its OpenFlow table id. To add a kind of entry: give it a
+// priority and a sentence under `entries`; compile then asks for it by name.
+export const pipeline = tables({
+  admit: {
+    question: 'Which network is this frame in?',
+    match: ['in_port', 'tunnel_id', 'vlan_vid', 'eth_dst', 'eth_src', 'eth_type'],
+    next: ['guard', 'deliver'],
+    entries: {
+      probe: [1000, 'Our LLDP from a tunnel, in the probe VNI, which no pod can write: to the controller.'],
+      reserved: [900, 'To 01:80:c2:00:00:0x (bridges, LACP, PAUSE, LLDP of others; IEEE 802.1Q §8.6.3): dropped.'],
+      forged: [900, 'From a multicast source address, which no sender has (IEEE 802 §8.2.2): dropped.'],
+      nested: [800, 'A priority tag with another tag inside: dropped, for its tag would come out untested.'],
+      access: [100, 'Untagged on an access port: its network goes into metadata; to `guard`.'],
+      priority: [100, 'A priority tag (VID 0) on an access port counts as untagged: the tag goes, then as above.'],
+      link: [100, 'From a link, by port and VNI: its network and the remote bit go into metadata; to `deliver`.'],
+      mirrored: [100, "A mirror's copy from a link, by port and VNI: out of the mirror port, as it is."],
+      miss: [0, 'Everything else: dropped. Its cookie is the marker: the instance of the store that rules here.'],
+    },
+  },
+  guard: {
+    question: 'May this sender speak?',
+    match: ['in_port', 'metadata', 'eth_src'],
+    next: ['deliver'],
+    entries: {
+      known: [30, 'A source MAC pinned to the port, or learned there (then with an idle time-out): to `deliver`.'],
+      hushed: [20, 'A port that showed more MACs than it may: to `deliver`, and no copies for some seconds.'],
+      learn: [
+        10,
+        'Any other source on a learning port: to `deliver`, and a metered copy of the first bytes to the controller.',
+      ],
+    },
+  },
+  deliver: {
+    question: 'Where does it go?',
+    match: ['metadata', 'eth_dst'],
+    next: [],
+    entries: {
+      here: [30, 'A known MAC on a port of this switch: out of that port.'],
+      there: [30, 'A known MAC on another switch, for frames that began here (remote = 0): VNI set, out of the link.'],
+      flood: [10, 'The rest that began here (broadcast, multicast, unknown): to the group of local ports and links.'],
+      remote: [10, 'The rest that came over a link: to the group of local ports. It never leaves by a link again.'],
+    },
+  },
+})
+
+export type TableName = keyof typeof pipeline
+export type EntryName<T extends TableName> = keyof (typeof pipeline)[T]['entries'] & string
+export type MatchField<T extends TableName> = (typeof pipeline)[T]['match'][number]
+export type NextTable<T extends TableName> = (typeof pipeline)[T]['next'][number]
+
+/** Metadata carries the network (bits 0-31), whether the frame came over a link (32) and the epoch (33). */
+export const metadata = {
+  network: 0xffff_ffffn,
+  remote: 1n << 32n,
+  epoch: 1n << 33n,
+} as const
+
+/** The VNI of our LLDP probes; no network has it. */
+export const probeVni = 0xfffffen
+
+type Table = {
+  readonly question: string
+  readonly match: readonly string[]
+  readonly next: readonly string[]
+  readonly entries: Readonly<Record<string, readonly [priority: number, sentence: string]>>
+}
+
+/** Tables in the order a frame meets them; a table's place is its OpenFlow table id. */
+function tables<const T extends Readonly<Record<string, Table>>>(declared: T) {
+  const names = Object.keys(declared)
+  for (const [id, name] of names.entries())
+    for (const target of declared[name]!.next)
+      if (names.indexOf(target) <= id)
+        throw new Error(`table ${name} (${id}) goes to ${target}: goto_table only goes forward (OpenFlow 1.3.5 §5.1.1)`)
+  return Object.fromEntries(names.map((name, id) => [name, { id, name, ...declared[name]! }])) as unknown as {
+    readonly [N in keyof T]: T[N] & { readonly id: number; readonly name: N }
+  }
+}

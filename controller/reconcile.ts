@@ -1,0 +1,286 @@
+// One loop per switch: look again, compare, send what differs, wait for the barrier, report.
+// Every event only marks a network or a switch; nothing here knows what kind of change it was.
+import type { Session } from '../openflow/session.ts'
+import type { DatapathId } from '../topology/topology.ts'
+import { commit } from './commit.ts'
+import { apply, type Holdings, holdings, type Reading, read } from './content.ts'
+import { type Changes, diff, isEmpty, plan } from './diff.ts'
+import type { FlowItem, Item } from './item.ts'
+import { pipeline } from './pipeline.ts'
+import { slices } from './slices.ts'
+import type { Compiled } from './tables.ts'
+import type { Record as Counts } from './view.ts'
+
+export type Log = { [level in 'debug' | 'info' | 'warn' | 'error']: (fields: object, sentence: string) => void }
+
+/** Where a switch stands. Only `live` may be told to forget something. */
+export type Standing =
+  | { readonly is: 'disconnected'; readonly reason: string }
+  | { readonly is: 'comparing' }
+  /** Flows of somebody else stand in our tables: nothing is sent until takeover. */
+  | { readonly is: 'unsafe'; readonly foreign: readonly Item[] }
+  /** It holds the flows of another store: what is new is added, nothing is taken away, nothing is called programmed. */
+  | { readonly is: 'unadopted'; readonly instance: string | undefined }
+  | { readonly is: 'live' }
+
+export type Switch = {
+  readonly dpid: DatapathId
+  session: Session | undefined
+  standing: Standing
+  held: Holdings
+  /** Read at least once since we started: what it has learned is known. */
+  seen: boolean
+  /** Networks (by number) to look at again; 0 is the switch itself. */
+  readonly dirty: Set<number>
+  /** Why everything is to be read again, if it is. */
+  compare: 'connected' | 'audit' | 'refused' | 'asked' | undefined
+  running: boolean
+  /** It failed to answer: nothing more is asked of it until the pause is over. */
+  pausing: boolean
+  takeover: boolean
+  /** Store revision of each network that the switch has confirmed. */
+  readonly confirmed: Map<number, number>
+  /** What the switch said when it refused a network's flows; it is asked again, ever less often, or when the network changes. */
+  readonly refused: Map<number, string>
+  /** Flows found wrong by the last comparison. */
+  drift: number
+  retries: number
+}
+
+export const newSwitch = (dpid: DatapathId): Switch => ({
+  dpid,
+  session: undefined,
+  standing: { is: 'disconnected', reason: 'it has not connected since the controller started' },
+  held: holdings(),
+  seen: false,
+  dirty: new Set(),
+  compare: undefined,
+  running: false,
+  pausing: false,
+  takeover: false,
+  confirmed: new Map(),
+  refused: new Map(),
+  drift: 0,
+  retries: 0,
+})
+
+export type Reconciler = {
+  readonly instance: string
+  /** The store is all there is, or a client said so. */
+  complete(): boolean
+  compiled(): ReadonlyMap<number, Compiled>
+  /** What the switch itself must hold. */
+  readonly base: readonly Item[]
+  /** A switch was read: takes over what it has learned, and recompiles what that changes. */
+  learnt(sw: Switch, reading: Reading): void
+  /** Whether this learned entry leads to a switch that has not been read yet: then it stays until it has. */
+  awaited(dpid: DatapathId, flow: FlowItem): boolean
+  /** Resolves when nothing waits to be compiled. */
+  fresh(): Promise<void>
+  /** Something about these networks changed on this switch: whoever waits looks again. */
+  progress(sw: Switch, numbers: Iterable<number>): void
+  /** Calls back after a pause that grows with `sw.retries`. */
+  later(sw: Switch, again: () => void): void
+  readonly record: Counts
+  readonly log: Log
+}
+
+/** Runs until nothing is left to do on this switch. Calling it again meanwhile is harmless. */
+export async function run(r: Reconciler, sw: Switch): Promise<void> {
+  if (sw.running) return
+  sw.running = true
+  while (sw.session && !sw.pausing && (sw.compare || sw.dirty.size > 0)) {
+    const { session } = sw
+    try {
+      if (sw.compare) await compareAll(r, sw, session)
+      else await reconcile(r, sw, session, takeDirty(sw))
+    } catch (error) {
+      if (sw.session === session) pause(r, sw, error)
+    }
+  }
+  sw.running = false
+}
+
+const takeDirty = (sw: Switch): ReadonlySet<number> => {
+  const numbers = new Set(sw.dirty)
+  sw.dirty.clear()
+  return numbers
+}
+
+/** Its answers failed us, not its connection: it is read again later, rather than guess what it holds. */
+function pause(r: Reconciler, sw: Switch, error: unknown): void {
+  r.log.warn({ dpid: sw.dpid, error: String(error) }, 'switch did not answer as it should; reading it again soon')
+  sw.compare = 'asked'
+  sw.pausing = true
+  r.later(sw, () => {
+    sw.pausing = false
+    void run(r, sw)
+  })
+}
+
+/** Reads all that the switch holds, decides what we may do there, and compares everything. */
+async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<void> {
+  const why = sw.compare
+  const [flows, groups, meters] = await Promise.all([
+    session.flows(),
+    session.groups(),
+    session.can.maxMeter > 0 ? session.meters() : [],
+  ])
+  if (sw.session !== session) return
+  const reading = read(sw.dpid, flows, groups, meters)
+  sw.compare = undefined
+  sw.dirty.clear()
+  const { standing, cleans } = stand(r, sw, reading)
+  if (standing.is !== sw.standing.is) tell(r, sw, standing)
+  sw.standing = standing
+  sw.held = holdings([...reading.ours, ...(cleans ? reading.foreign : [])])
+  r.learnt(sw, reading)
+  sw.seen = true
+  await r.fresh()
+  if (sw.session === session) await reconcile(r, sw, session, undefined, why)
+}
+
+/** What this reading allows us to do, and whether what is not ours there goes too. */
+function stand(
+  r: Reconciler,
+  sw: Switch,
+  { ours, foreign, instance }: Reading,
+): { standing: Standing; cleans: boolean } {
+  const mine = instance === r.instance
+  // Beside our own marker, others' flows came later and are put right like any drift.
+  if (foreign.length > 0 && !mine && !sw.takeover) return { standing: { is: 'unsafe', foreign }, cleans: false }
+  if (ours.length > 0 && !mine && !r.complete()) return { standing: { is: 'unadopted', instance }, cleans: false }
+  return { standing: { is: 'live' }, cleans: true }
+}
+
+function tell(r: Reconciler, sw: Switch, standing: Standing): void {
+  const { dpid } = sw
+  if (standing.is === 'unsafe')
+    r.log.warn(
+      { dpid, foreign: standing.foreign.length },
+      'switch holds flows that are not ours: nothing is programmed there until POST /v1/switches/{dpid}/takeover (or --takeover) removes them',
+    )
+  else if (standing.is === 'unadopted')
+    r.log.warn(
+      { dpid, instance: standing.instance, expected: r.instance },
+      'switch holds the flows of another store: nothing is removed there until this store is declared complete (PUT /v1/state, or --adopt)',
+    )
+  else r.log.info({ dpid, standing: standing.is }, 'switch compared')
+}
+
+/** @param numbers Networks to compare; undefined for all that the switch holds or should hold. */
+async function reconcile(
+  r: Reconciler,
+  sw: Switch,
+  session: Session,
+  numbers: ReadonlySet<number> | undefined,
+  why?: Switch['compare'],
+): Promise<void> {
+  const looked = [...(numbers ?? r.compiled().keys())]
+  if (sw.standing.is === 'unsafe') return r.progress(sw, looked)
+  // What it refused a moment ago is not asked of it again until the pause is over.
+  const left = new Set(why === 'refused' ? sw.refused.keys() : [])
+  const revisions = new Map(looked.filter(n => !left.has(n)).map(n => [n, r.compiled().get(n)?.revision ?? Infinity]))
+  const changes = await changesFor(r, sw, numbers, left)
+  const refused = await send(r, sw, session, changes, why)
+  if (sw.session !== session) return
+  for (const number of revisions.keys()) {
+    sw.refused.delete(number)
+    if (!refused.has(number)) sw.confirmed.set(number, revisions.get(number)!)
+  }
+  if (refused.size > 0) retryRefused(r, sw, refused)
+  else if (sw.refused.size === 0) sw.retries = 0
+  r.progress(sw, looked)
+}
+
+/** A refusal leaves us unsure what the switch has: it is read again at once, and asked again later. */
+function retryRefused(r: Reconciler, sw: Switch, refused: ReadonlyMap<number, string>): void {
+  for (const [number, words] of refused) {
+    sw.refused.set(number, words)
+    r.log.error({ dpid: sw.dpid, network: r.compiled().get(number)?.network.id, words }, 'switch refused flows')
+  }
+  sw.compare = 'refused'
+  r.later(sw, () => {
+    for (const number of sw.refused.keys()) sw.dirty.add(number)
+    void run(r, sw)
+  })
+}
+
+/** What to change, among these networks or all, leaving `left` as they are. Long comparisons are cut into slices. */
+async function changesFor(
+  r: Reconciler,
+  sw: Switch,
+  numbers: ReadonlySet<number> | undefined,
+  left: ReadonlySet<number>,
+): Promise<Changes> {
+  const free = sw.standing.is === 'live'
+  const compiled = r.compiled()
+  const occupied = free ? undefined : occupiedBy(sw.held)
+  const desired = new Map<string, Item>()
+  const slice = slices()
+  for (const number of numbers ?? compiled.keys()) {
+    const part = compiled.get(number)?.parts.get(sw.dpid)
+    if (!part || left.has(number) || (occupied && meets(part, number, occupied))) continue
+    for (const item of part) desired.set(item.key, item)
+    await slice()
+  }
+  if (free && !left.has(0) && (numbers === undefined || numbers.has(0)))
+    for (const item of r.base) desired.set(item.key, item)
+  const owned: string[] = []
+  if (free)
+    for (const key of numbers === undefined ? sw.held.items.keys() : sw.held.keysOf(numbers)) {
+      const item = sw.held.items.get(key)!
+      const stays = left.has(item.owner) || (item.kind === 'flow' && r.awaited(sw.dpid, item))
+      if (!stays) owned.push(key)
+    }
+  await slice()
+  return diff(desired, sw.held.items, owned)
+}
+
+/** The networks and the ports that another store's flows are about. */
+function occupiedBy(held: Holdings): { numbers: ReadonlySet<number>; ports: ReadonlySet<number> } {
+  const ports = new Set<number>()
+  for (const item of held.items.values()) for (const port of portsOf(item)) ports.add(port)
+  return { numbers: new Set(held.owners()), ports }
+}
+/** Would this network meet what another store's flows do: the same number, or a port of its own that they use? */
+const meets = (part: readonly Item[], number: number, { numbers, ports }: ReturnType<typeof occupiedBy>): boolean =>
+  numbers.has(number) || part.some(item => isAccess(item) && ports.has(item.match.in_port as number))
+const isAccess = (item: Item): item is FlowItem =>
+  item.kind === 'flow' && item.tableId === pipeline.admit.id && item.match.vlan_vid !== undefined
+function portsOf(item: Item): readonly number[] {
+  if (item.kind === 'meter') return []
+  if (item.kind === 'flow' && item.tableId === pipeline.admit.id)
+    return isAccess(item) ? [item.match.in_port as number] : []
+  const actions =
+    item.kind === 'group'
+      ? item.buckets.flatMap(b => b.actions)
+      : item.instructions.flatMap(i => (i.type === 'apply_actions' ? i.actions : []))
+  return actions.flatMap(a => (a.type === 'output' ? [a.port] : []))
+}
+
+/** Sends the changes and, once the switch has them, counts them as held. */
+async function send(
+  r: Reconciler,
+  sw: Switch,
+  session: Session,
+  changes: Changes,
+  why: Switch['compare'],
+): Promise<ReadonlyMap<number, string>> {
+  const count = changes.add.length + changes.modify.length + changes.remove.length
+  if (why === 'audit') {
+    sw.drift = count
+    if (count > 0) {
+      r.record.repaired(count)
+      r.log.warn({ dpid: sw.dpid, items: count }, 'switch had drifted from what it should hold; repaired')
+    }
+  }
+  if (isEmpty(changes)) return new Map()
+  for (const [command, items] of Object.entries(changes)) {
+    const flows = items.filter(i => i.kind === 'flow').length
+    if (flows > 0) r.record.flowMods(command, flows)
+  }
+  const refused = await commit(session, plan(changes, sw.held.items))
+  if (refused.size === 0 && sw.session === session) apply(sw.held, changes)
+  return refused
+}

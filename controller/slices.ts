@@ -1,0 +1,18 @@
+import { performance } from 'node:perf_hooks'
+
+/** Milliseconds of work after which the event loop gets its turn: no piece may hold it for longer than 10 ms. */
+const sliceMs = 5
+
+/** A long piece of work calls (and awaits) this between its steps. */
+export function slices(): () => Promise<void> | undefined {
+  let began = performance.now()
+  return () => {
+    if (performance.now() - began < sliceMs) return undefined
+    return new Promise(resolve =>
+      setImmediate(() => {
+        began = performance.now()
+        resolve()
+      }),
+    )
+  }
+}

@@ -1,0 +1,235 @@
+// How far the switches are with what was asked: only what they have confirmed counts. Pure.
+import type { Attachment, State } from '../store/state.ts'
+import type { Mesh } from '../topology/mesh.ts'
+import { type DatapathId, type Endpoint, endpointKey, type Link } from '../topology/topology.ts'
+import { gaps, maxFanOut } from './compile.ts'
+import type { Item } from './item.ts'
+import type { Switch } from './reconcile.ts'
+import type { Compiled, Tables } from './tables.ts'
+import type { LinkView, Progress, SwitchView } from './view.ts'
+
+export type Status = {
+  readonly state: State
+  readonly switches: ReadonlyMap<DatapathId, Switch>
+  readonly mesh: Mesh
+  readonly tables: Tables
+  /** Ids of networks that wait to be compiled. */
+  readonly stale: ReadonlySet<string>
+}
+type Lack = { readonly state: 'pending' | 'degraded'; readonly reason: string }
+
+/**
+ * Where a network stands, or with `about` (an endpointKey) one attachment of it, also one that is gone again.
+ * Undefined: there never was such a network.
+ * @param since The revision that detached `about`, if it is gone.
+ */
+export function progressOf(status: Status, id: string, about?: string, since = 0): Progress | undefined {
+  const { state, tables, stale } = status
+  const network = state.networks.get(id)
+  const attachment = about === undefined ? undefined : state.attachments.get(about)
+  const number = tables.numberOf(id) ?? network?.number
+  const revision = (attachment ?? network)?.revision ?? since
+  if (number === undefined) return undefined
+  if (stale.has(id)) return { state: 'pending', reason: 'it is being compiled', revision }
+  if (!network) return goneProgress(status, number, revision)
+  const compiled = tables.compiled.get(network.number)
+  if (!compiled) return { state: 'pending', reason: 'it is being compiled', revision }
+  if (attachment?.network === id) return attachmentProgress(status, compiled, attachment)
+  if (about !== undefined) return detachedProgress(status, compiled, about.split('/')[0]!, since)
+  return networkProgress(status, compiled)
+}
+
+/** The network as a whole: every switch with a member must hold its revision, and reach every other one. */
+function networkProgress(status: Status, { network, members }: Compiled): Progress {
+  const { revision, number } = network
+  const attachments = [...(status.state.members.get(network.id)?.values() ?? [])]
+  const lack =
+    first([...members].sort(), dpid => switchLack(status, dpid, number, revision)) ??
+    first(attachments, a => portLack(status, a)) ??
+    meshLack(status, { network, attachments }, members.size)
+  return lack ? { ...lack, revision } : { state: 'programmed', revision }
+}
+
+/** One attachment: its own switch and port, and every member switch that is there to be told of it. */
+function attachmentProgress(status: Status, { network, members }: Compiled, attachment: Attachment): Progress {
+  const { revision } = attachment
+  const there = [...members].sort().filter(d => d !== attachment.dpid && status.switches.get(d)?.session)
+  const lack =
+    switchLack(status, attachment.dpid, network.number, revision) ??
+    portLack(status, attachment) ??
+    first(there, dpid => switchLack(status, dpid, network.number, revision)) ??
+    first(there, dpid => linkLack(status.mesh, attachment.dpid, dpid))
+  return lack ? { ...lack, revision } : { state: 'programmed', revision }
+}
+
+/** A port that has left: its switch must know, and the others that are there. */
+function detachedProgress(
+  status: Status,
+  { network, members }: Compiled,
+  dpid: DatapathId,
+  revision: number,
+): Progress {
+  const there = [...members].sort().filter(d => status.switches.get(d)?.session)
+  const lack = first([dpid, ...there], d => switchLack(status, d, network.number, revision))
+  return lack ? { ...lack, revision } : { state: 'programmed', revision }
+}
+
+/** A network that was deleted: no switch may hold anything of it. */
+function goneProgress(status: Status, number: number, revision: number): Progress {
+  for (const sw of status.switches.values()) {
+    if (!sw.held.holds(number) && !sw.dirty.has(number)) continue
+    const reason = sw.session
+      ? `switch ${sw.dpid} still holds its flows`
+      : `switch ${sw.dpid} is not connected, and held its flows when it was`
+    return { state: 'pending', reason, revision }
+  }
+  return { state: 'programmed', revision }
+}
+
+function first<T>(items: readonly T[], lack: (item: T) => Lack | undefined): Lack | undefined {
+  for (const item of items) {
+    const found = lack(item)
+    if (found) return found
+  }
+  return undefined
+}
+
+function switchLack({ switches }: Status, dpid: DatapathId, number: number, revision: number): Lack | undefined {
+  const pending = (reason: string): Lack => ({ state: 'pending', reason })
+  const sw = switches.get(dpid)
+  if (!sw?.session) return pending(`switch ${dpid} is not connected${sw ? `: ${standingReason(sw)}` : ''}`)
+  const refusal = sw.refused.get(number) ?? sw.refused.get(0)
+  if (refusal !== undefined) return { state: 'degraded', reason: `switch ${dpid} refused its flows: ${refusal}` }
+  if (sw.standing.is !== 'live') return pending(`switch ${dpid}: ${standingReason(sw)}`)
+  if ((sw.confirmed.get(number) ?? -1) < revision)
+    return pending(`switch ${dpid} has not confirmed revision ${revision} yet`)
+  return undefined
+}
+
+function portLack({ switches }: Status, { dpid, port }: Attachment): Lack | undefined {
+  const ports = switches.get(dpid)?.session?.ports()
+  if (!ports || ports.has(port)) return undefined
+  const has = [...ports.keys()].sort((a, b) => a - b)
+  const listed = has.length > 12 ? `${has.slice(0, 12).join(', ')}, ...` : has.join(', ')
+  return {
+    state: 'pending',
+    reason: `port ${port} of switch ${dpid} does not exist: the switch has ${listed || 'no ports'}`,
+  }
+}
+
+function linkLack(mesh: Mesh, from: DatapathId, to: DatapathId): Lack | undefined {
+  if (mesh.get(from)?.has(to)) return undefined
+  return {
+    state: 'degraded',
+    reason: `no link between switches ${from} and ${to} is known, so their members do not reach each other`,
+  }
+}
+
+function meshLack(status: Status, subject: Parameters<typeof gaps>[0], members: number): Lack | undefined {
+  const [gap] = gaps(subject, status.mesh)
+  if (gap) return linkLack(status.mesh, ...gap)
+  if (members - 1 <= maxFanOut) return undefined
+  const reason = `it has members on ${members} switches; a broadcast reaches ${maxFanOut} others at most`
+  return { state: 'degraded', reason }
+}
+
+/** Why a switch is not live, in words. */
+export function standingReason({ standing }: Switch): string {
+  switch (standing.is) {
+    case 'disconnected':
+      return standing.reason
+    case 'comparing':
+      return 'its flows are being read'
+    case 'unsafe':
+      return `it holds ${standing.foreign.length} flows or groups that are not ours; POST /v1/switches/{dpid}/takeover lists and removes them`
+    case 'unadopted':
+      return `it holds the flows of another store (${standing.instance ?? 'without a marker'}); PUT /v1/state or --adopt declares this one complete`
+    case 'live':
+      return 'it is live'
+  }
+}
+
+export function switchView(status: Status, sw: Switch, base: readonly Item[]): SwitchView {
+  const { session, standing } = sw
+  let desired = base.length
+  let programmedRevision = standing.is === 'live' ? status.state.revision : 0
+  for (const { network, parts } of status.tables.compiled.values()) {
+    const part = parts.get(sw.dpid)
+    if (!part) continue
+    desired += countFlows(part)
+    const confirmed = sw.confirmed.get(network.number) ?? 0
+    if (confirmed < network.revision) programmedRevision = Math.min(programmedRevision, confirmed)
+  }
+  const failing = sw.refused.size > 0 || sw.pausing
+  const reason =
+    standing.is !== 'live' ? standingReason(sw) : ([...sw.refused.values()][0] ?? 'it does not answer as it should')
+  return {
+    dpid: sw.dpid,
+    connected: session !== undefined,
+    state: standing.is === 'live' && failing ? 'failing' : standing.is,
+    ...(standing.is !== 'live' || failing ? { reason } : {}),
+    ...(session
+      ? { remote: session.remote, manufacturer: session.description.mfrDesc, software: session.description.swDesc }
+      : {}),
+    ports: session ? [...session.ports().values()].map(portView).sort((a, b) => a.number - b.number) : [],
+    flows: {
+      desired,
+      actual: countFlows(sw.held.items.values()),
+      foreign: standing.is === 'unsafe' ? standing.foreign.length : 0,
+      drift: sw.drift,
+    },
+    programmedRevision,
+  }
+}
+
+function countFlows(items: Iterable<Item>): number {
+  let flows = 0
+  for (const item of items) if (item.kind === 'flow') flows++
+  return flows
+}
+
+/** Declared and discovered links, a direction each. @param alive Whether probes that leave a port arrive. */
+export function linkViews(status: Status, alive: (from: Endpoint) => boolean | undefined): readonly LinkView[] {
+  const { declaredLinks, discoveredLinks } = status.state
+  const view =
+    (origin: LinkView['origin']) =>
+    (link: Link): LinkView => ({ ...link, origin, ...linkState(status, link, alive) })
+  const found = [...discoveredLinks].filter(([key]) => !declaredLinks.has(key)).map(([, link]) => link)
+  return [...[...declaredLinks.values()].map(view('declared')), ...found.map(view('discovered'))].sort((a, b) =>
+    endpointKey(a.from) < endpointKey(b.from) ? -1 : 1,
+  )
+}
+
+function linkState(
+  { switches }: Status,
+  { from, to }: Link,
+  alive: (from: Endpoint) => boolean | undefined,
+): Pick<LinkView, 'state' | 'reason'> {
+  for (const { dpid, port } of [from, to]) {
+    const session = switches.get(dpid)?.session
+    if (!session) return { state: 'pending', reason: `switch ${dpid} is not connected` }
+    if (!session.ports().has(port)) return { state: 'pending', reason: `switch ${dpid} has no port ${port}` }
+  }
+  if (alive(from) !== false) return { state: 'up' }
+  return { state: 'down', reason: `probes that leave ${endpointKey(from)} do not arrive` }
+}
+
+/** Ready: every switch that is connected has been compared, and none holds flows that keep us out. */
+export function readiness({ switches, stale }: Status): {
+  readonly ready: boolean
+  readonly reasons: readonly string[]
+} {
+  const reasons = [...switches.values()].flatMap(sw =>
+    sw.session && sw.standing.is !== 'live' ? [`switch ${sw.dpid}: ${standingReason(sw)}`] : [],
+  )
+  if (stale.size > 0) reasons.push(`${stale.size} networks are being compiled`)
+  return { ready: reasons.length === 0, reasons }
+}
+
+/** OFPPC_PORT_DOWN and OFPPS_LINK_DOWN are both bit 0 (OpenFlow 1.3.5 §7.2.1). */
+const portView = (p: { portNo: number; name: string; hwAddr: string; config: number; state: number }) => ({
+  number: p.portNo,
+  name: p.name,
+  mac: p.hwAddr,
+  up: ((p.config | p.state) & 1) === 0,
+})

@@ -1,0 +1,38 @@
+import { copiesPerSecond, hushSeconds, learnedIdleTimeout, maxFanOut } from '../controller/compile.ts'
+import { pipeline } from '../controller/pipeline.ts'
+
+/** docs/pipeline.md, from the pipeline's declaration. */
+export const pipelineDocument = (): string => `# The OpenFlow pipeline
+
+<!-- Written by \`npm run docs\` from controller/pipeline.ts: change that, not this. -->
+
+A frame meets these tables in order. What no entry matches is dropped.
+
+${Object.values(pipeline).map(table).join('\n')}
+## What goes along with a frame
+
+- **Metadata**: bits 0-31 the network's number, bit 32 *remote* (it came over a link), bit 33 the epoch.
+- **VNI** on VXLAN links: the network's number; bit 23 is the epoch; 0xfffffe is for our LLDP probes.
+- **Cookie**: \`0x6c32\` | kind (8 bits) | network number (32 bits). \`ovs-ofctl dump-flows BRIDGE cookie=0x6c32000000000000/0xffff000000000000\`
+  shows what is ours. Kinds: 0 marker (its lower 40 bits are the store's instance), 1 the switch's own, 2 network, 3 learned, 4 hushed.
+- **Groups** (ids 0x4c000000 to 0x4dffffff): two a network and switch. One for what began here (local ports and links), one
+  for what came over a link (local ports only: split horizon). OpenFlow never sends a frame back to the port that it came from.
+
+## Limits
+
+- A flood group copies to at most ${maxFanOut} other switches; a network on more is \`degraded\` and says so.
+- A learning port shows us at most ${copiesPerSecond} frames a second; the frames themselves are not limited.
+- A learned address is forgotten ${learnedIdleTimeout} s after its last frame; a port with too many addresses is not listened to for ${hushSeconds} s.
+`
+
+type Table = (typeof pipeline)[keyof typeof pipeline]
+const table = ({ id, name, question, match, next, entries }: Table): string => `## Table ${id} \`${name}\`: ${question}
+
+Matches on ${match.map(field => `\`${field}\``).join(', ')}; goes to ${next.map(n => `\`${n}\``).join(', ') || 'no other table'}.
+
+| priority | entry | what it does |
+| --- | --- | --- |
+${Object.entries(entries)
+  .map(([kind, [priority, sentence]]) => `| ${priority} | ${kind} | ${sentence} |`)
+  .join('\n')}
+`
