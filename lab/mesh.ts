@@ -1,0 +1,211 @@
+/**
+ * A mesh to try things on: nodes with a real Open vSwitch each, VXLAN links between them, pods on their switches, and a
+ * place on the underlay where a controller in the caller's own namespace listens. All in network namespaces.
+ *
+ *   caller's namespace        l2sm-..-und             l2sm-..-n1                          l2sm-..-n1p1
+ *   controller, tests         Linux bridge br0        Open vSwitch
+ *   198.18.x.254 ── veth ──── ctl │ u1 ── veth ─────  uplink ─ br-phy 198.18.x.1
+ *                                 │ u2 ── ...              br-l2 ─ port 1 ── veth ──────  eth0 10.200.1.1
+ *                                                           └ port 10002: VXLAN to node 2
+ *
+ * With the kernel's datapath there is no br-phy: uplink has the address itself.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ipBatch, run, shell } from './command.ts'
+import { requirements, spell } from './install.ts'
+import { killWithin, ownerPrefix, removeOwned, sweep, waitForEnd } from './leftovers.ts'
+import { bridge, type Node, type NodePlan, nodeCommands, nodeNetns, openNodeOvs, startNode } from './node.ts'
+import { addPort, type Datapath, findDatapath } from './ovs.ts'
+import { deviceOf, type Pod, type PodSpec, podCommands, podLinks, podOf, silence } from './pod.ts'
+import { claimSubnet } from './subnet.ts'
+import {
+  type Loss,
+  type Place,
+  setCable,
+  setLosses,
+  type Underlay,
+  underlayCommands,
+  underlayLinks,
+  underlayMac,
+} from './underlay.ts'
+
+export type MeshOptions = {
+  /** How many nodes, 1 to 250. */
+  readonly nodes: number
+  /** Pods on ports 1, 2, ... of each node. Default 0; `addPod` makes others. */
+  readonly podsPerNode?: number
+  /** Where the nodes' switches look for controllers, on `ctl.address`. Default [6653]; with [] they have none. */
+  readonly controllerPorts?: readonly number[]
+  /** Pairs of nodes with a VXLAN link. Default 'full'. */
+  readonly links?: 'full' | readonly (readonly [number, number])[]
+  /** Found out by trying when left out: the kernel's where it has one. */
+  readonly datapath?: Datapath
+  /** On SIGINT, SIGTERM and SIGHUP, remove everything and end the process. Default true; with false the caller sees to it. */
+  readonly signals?: boolean
+}
+
+export type Mesh = {
+  /** Starts the names of all that belongs to this mesh. */
+  readonly prefix: string
+  readonly directory: string
+  readonly datapath: Datapath
+  /** Where a controller listens: an address of the caller's own namespace. */
+  readonly ctl: { readonly address: string; readonly device: string }
+  /** Node number n is at index n - 1. */
+  readonly nodes: readonly Node[]
+  node(number: number): Node
+  pods(): readonly Pod[]
+  addPod(node: number, spec: PodSpec): Promise<Pod>
+  /** The pod and its interface go; with `keepPort` the port stays in the switch's configuration, as when a real pod dies. */
+  removePod(pod: Pod, how?: { readonly keepPort: boolean }): Promise<void>
+  /** Runs a command in a pod, resolves with what it printed. */
+  exec(pod: Pod, command: string, ...args: string[]): Promise<string>
+  /** Loses this share (0 to 1) of the frames between two places of the underlay, both ways; 1 cuts them off from each other. */
+  lose(a: Place, b: Place, share: number): Promise<void>
+  /** Pulls the underlay's cable of a place. */
+  cut(place: Place): Promise<void>
+  /** Plugs it in again. */
+  mend(place: Place): Promise<void>
+  /** Removes everything. Whatever runs in its namespaces is killed. */
+  close(): Promise<void>
+}
+
+/** Rejects when the machine lacks something (see `requirements`). When it rejects, nothing is left behind. */
+export async function makeMesh(options: MeshOptions): Promise<Mesh> {
+  const { nodes: count, signals = true } = options
+  const missing = requirements()
+  if (missing.length > 0) throw new Error(`a mesh needs ${spell(missing)}`)
+  if (!Number.isInteger(count) || count < 1 || count > 250) throw new Error(`nodes: ${count}, expected 1 to 250`)
+  sweep()
+  const lab = randomBytes(3).toString('hex')
+  const remove = () => removeOwned(owner => owner.pid === process.pid && owner.lab === lab)
+  const forget = removeAtExit(remove, signals)
+  const subnet = await claimSubnet()
+  const close = async () => {
+    const { processes } = remove()
+    await Promise.all([subnet.release(), ...processes.map(waitForEnd)])
+    forget()
+  }
+  try {
+    return await build(options, ownerPrefix(lab), subnet.prefix, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** However the process ends, short of SIGKILL, `remove` runs. Returns what calls that off. */
+function removeAtExit(remove: () => unknown, signals: boolean): () => void {
+  const numbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const
+  const listeners = Object.entries(numbers).map(([signal, number]) => ({
+    signal,
+    listener: () => process.exit(128 + number),
+  }))
+  process.on('exit', remove)
+  if (signals) for (const { signal, listener } of listeners) process.on(signal, listener)
+  return () => {
+    process.off('exit', remove)
+    for (const { signal, listener } of listeners) process.off(signal, listener)
+  }
+}
+
+async function build(options: MeshOptions, prefix: string, subnet: string, close: () => Promise<void>): Promise<Mesh> {
+  const { nodes: count, podsPerNode = 0, controllerPorts = [6653], links = 'full' } = options
+  const directory = join(tmpdir(), prefix)
+  const numbers = range(count)
+  const places: Place[] = [...numbers, 'ctl']
+  const underlay: Underlay = { netns: `${prefix}-und`, macs: new Map(places.map(place => [place, underlayMac(place)])) }
+  const ctl = { address: `${subnet}.254`, device: prefix.replace(/^l2sm-.*-/, 'l2sm-') }
+  await Promise.all([
+    mkdir(directory, { mode: 0o700 }),
+    ipBatch([underlay.netns, ...numbers.map(number => nodeNetns(prefix, number))].map(name => `netns add ${name}`)),
+  ])
+  const datapath = options.datapath ?? (await findDatapath(underlay.netns))
+  const plans = numbers.map((number): NodePlan => {
+    const pods = range(podsPerNode).map(port => podOf(prefix, number, { port }))
+    return { number, prefix, directory, subnet, datapath, linkedTo: linkedTo(number, count, links), pods }
+  })
+  const pods = plans.flatMap(plan => plan.pods)
+  await ipBatch([
+    ...underlayLinks(underlay, { ...ctl, alias: prefix }, number => nodeNetns(prefix, number), datapath),
+    ...pods.flatMap(pod => podLinks(pod, nodeNetns(prefix, pod.node))),
+  ])
+  const controllers = controllerPorts.map(port => `tcp:${ctl.address}:${port}`)
+  const wired = shell(underlay.netns, [...silence, ...underlayCommands(places)])
+  const [nodes] = await Promise.all([
+    Promise.all(plans.map(plan => makeNode(plan, controllers, wired))),
+    ...pods.map(pod => shell(pod.netns, podCommands(pod))),
+  ])
+  return { prefix, directory, datapath, ctl, nodes, close, ...operations(prefix, nodes, pods, underlay) }
+}
+
+async function makeNode(plan: NodePlan, controllers: readonly string[], wired: Promise<unknown>): Promise<Node> {
+  const [ovs] = await Promise.all([
+    openNodeOvs(plan),
+    shell(nodeNetns(plan.prefix, plan.number), nodeCommands(plan)),
+    wired,
+  ])
+  return startNode(plan, ovs, controllers)
+}
+
+type Operations = Pick<Mesh, 'node' | 'pods' | 'addPod' | 'removePod' | 'exec' | 'lose' | 'cut' | 'mend'>
+
+function operations(prefix: string, nodes: readonly Node[], first: readonly Pod[], underlay: Underlay): Operations {
+  const pods = new Map(first.map(pod => [pod.name, pod]))
+  const losses = new Map<Place, Loss[]>()
+  const node = (number: number): Node => {
+    const found = nodes[number - 1]
+    if (found === undefined) throw new Error(`node ${number}: the mesh has nodes 1 to ${nodes.length}`)
+    return found
+  }
+  const loseOneWay = async (from: Place, to: Place, share: number) => {
+    if (!underlay.macs.has(from)) throw new Error(`place ${from}: the mesh has nodes 1 to ${nodes.length}, and 'ctl'`)
+    const others = (losses.get(to) ?? []).filter(loss => loss.from !== from)
+    losses.set(to, [...others, { from, to, share }])
+    await setLosses(underlay, to, losses.get(to)!)
+  }
+  return {
+    node,
+    pods: () => [...pods.values()],
+    addPod: async (number, spec) => {
+      const { netns, ovs } = node(number)
+      const pod = podOf(prefix, number, spec)
+      if (pods.has(pod.name)) throw new Error(`pod ${pod.name}: there is one of that name`)
+      pods.set(pod.name, pod)
+      await ipBatch(podLinks(pod, netns))
+      await Promise.all([ipBatch([`link set ${deviceOf(pod)} up`], netns), shell(pod.netns, podCommands(pod))])
+      await ovs.vsctl(...addPort({ bridge, name: deviceOf(pod), ofport: pod.port }))
+      return pod
+    },
+    removePod: async (pod, { keepPort } = { keepPort: false }) => {
+      const { netns, ovs } = node(pod.node)
+      if (!keepPort) await ovs.vsctl('--if-exists', 'del-port', bridge, deviceOf(pod))
+      killWithin([pod.netns], [])
+      await ipBatch([`link del ${deviceOf(pod)}`], netns)
+      await ipBatch([`netns del ${pod.netns}`])
+      pods.delete(pod.name)
+    },
+    exec: (pod, command, ...args) => run(command, args, { netns: pod.netns }),
+    lose: async (a, b, share) => {
+      await loseOneWay(a, b, share)
+      await loseOneWay(b, a, share)
+    },
+    cut: async place => void (await setCable(underlay, place, false)),
+    mend: async place => void (await setCable(underlay, place, true)),
+  }
+}
+
+/** The other ends of a node's links. */
+function linkedTo(number: number, count: number, links: 'full' | readonly (readonly [number, number])[]): number[] {
+  if (links === 'full') return range(count).filter(other => other !== number)
+  const ends = links.flatMap(([a, b]) => (a === number ? [b] : b === number ? [a] : []))
+  for (const end of ends)
+    if (!(end >= 1 && end <= count)) throw new Error(`link ${number}-${end}: the mesh has nodes 1 to ${count}`)
+  return [...new Set(ends)]
+}
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1)

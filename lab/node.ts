@@ -1,0 +1,179 @@
+/** A node of the mesh: a namespace with an Open vSwitch of its own, and on it `br-l2`, the switch that is controlled. */
+
+import { ipBatch } from './command.ts'
+import { addBridge, addPort, type Datapath, type Ovs, openOvs, sequence, setControllers } from './ovs.ts'
+import { deviceOf, linkPort, type Pod, setSysctls, silence } from './pod.ts'
+import { hex, underlayMac } from './underlay.ts'
+
+export const bridge = 'br-l2'
+
+export type Trace = {
+  /** What the datapath would do: 'drop', or '2,set(tunnel(...)),3'. Its port numbers are the datapath's own. */
+  readonly actions: string
+  /** The whole answer of ofproto/trace, with each table on the way. */
+  readonly text: string
+}
+
+export type Node = {
+  /** From 1. */
+  readonly number: number
+  readonly name: string
+  readonly netns: string
+  readonly dpid: string
+  /** On the underlay; the VXLAN links end here. */
+  readonly address: string
+  readonly bridge: typeof bridge
+  /** The OpenFlow port of the link to each node it is linked to. */
+  readonly links: ReadonlyMap<number, number>
+  readonly ovs: Ovs
+  /** One line for each flow of the switch, as `ovs-ofctl dump-flows` prints it, statistics included. */
+  dumpFlows(): Promise<string[]>
+  dumpGroups(): Promise<string[]>
+  /** Where a frame would go, without sending one: `flow` as in ovs-ofctl, e.g. 'in_port=1,dl_dst=ff:ff:ff:ff:ff:ff'. */
+  trace(flow: string): Promise<Trace>
+  /** Puts flows in, one a line, in ovs-ofctl's syntax. */
+  addFlows(flows: readonly string[]): Promise<void>
+  /** Replaces the switch's controllers. See setControllers for what that does to flows. */
+  connect(targets: readonly string[]): Promise<void>
+  /** Makes the switch try its controllers at once, whatever its back-off (up to 8 s); connections that stand are renewed. Flows stay. */
+  reconnect(): Promise<void>
+  /** Ends ovs-vswitchd and starts it again: with `kill`, by SIGKILL. Its flows are lost, as with a real one. */
+  restart(how?: { readonly kill: boolean }): Promise<void>
+}
+
+export type NodePlan = {
+  readonly number: number
+  readonly prefix: string
+  readonly directory: string
+  /** The underlay's subnet, three octets. */
+  readonly subnet: string
+  readonly datapath: Datapath
+  readonly linkedTo: readonly number[]
+  readonly pods: readonly Pod[]
+}
+
+export const nodeNetns = (prefix: string, number: number): string => `${prefix}-n${number}`
+export const nodeAddress = (subnet: string, number: number): string => `${subnet}.${number}`
+
+/** Shell commands, to be run in the node's namespace when its links are there. */
+export function nodeCommands({ number, subnet, datapath, pods }: NodePlan): string[] {
+  // The kernel sees each frame that Open vSwitch reads from a device. Without these it would answer a pod's ARP for
+  // the node's underlay address, and take in packets for it.
+  const deaf = { 'ipv4/ip_forward': 0, 'ipv4/conf/all/arp_ignore': 1, 'ipv4/conf/all/rp_filter': 1 }
+  return [
+    ...silence,
+    ...setSysctls(deaf),
+    "ip -batch - <<'END'",
+    'link set lo up',
+    ...(datapath === 'kernel' ? [`addr add ${nodeAddress(subnet, number)}/24 dev uplink`] : []),
+    'link set uplink up',
+    ...pods.map(pod => `link set ${deviceOf(pod)} up`),
+    'END',
+  ]
+}
+
+/** The switch is not started yet: `startNode` does, when the node's namespace is complete. */
+export const openNodeOvs = (plan: NodePlan): Promise<Ovs> =>
+  openOvs(
+    {
+      directory: `${plan.directory}/n${plan.number}`,
+      netns: nodeNetns(plan.prefix, plan.number),
+      datapath: plan.datapath,
+    },
+    switchConfig(plan),
+  )
+
+function switchConfig({ number, subnet, datapath, linkedTo, pods }: NodePlan): string[] {
+  const vxlan = linkedTo.map(other =>
+    addPort({
+      ...{ bridge, name: `vx${other}`, ofport: linkPort(other), type: 'vxlan' },
+      options: { remote_ip: nodeAddress(subnet, other), local_ip: nodeAddress(subnet, number), key: 'flow' },
+    }),
+  )
+  // In userspace a tunnel is sent out only through a bridge of the same kind that owns the address. Its MAC is not the
+  // uplink's own, or the kernel would take in what arrives there a second time.
+  const physical = [
+    addBridge({ name: 'br-phy', datapath, failMode: 'standalone', mac: underlayMac(number) }),
+    addPort({ bridge: 'br-phy', name: 'uplink', ofport: 1 }),
+  ]
+  return sequence(
+    ...(datapath === 'userspace' ? physical : []),
+    addBridge({ name: bridge, datapath, dpid: hex(number, 16) }),
+    ...vxlan,
+    ...pods.map(pod => addPort({ bridge, name: deviceOf(pod), ofport: pod.port })),
+  )
+}
+
+/** Starts the switch, gives the underlay its address back (a device of ovs-vswitchd dies with it), and warms the tunnels. */
+async function startSwitch(plan: NodePlan, ovs: Ovs): Promise<void> {
+  const { number, subnet, datapath, linkedTo } = plan
+  const device = datapath === 'userspace' ? 'br-phy' : 'uplink'
+  await ovs.start()
+  const neighbours = linkedTo.map(other => ({ address: nodeAddress(subnet, other), mac: underlayMac(other) }))
+  if (datapath === 'kernel') {
+    const known = neighbours.map(({ address, mac }) => `neigh replace ${address} lladdr ${mac} dev ${device}`)
+    await ipBatch(known, nodeNetns(plan.prefix, number))
+    return
+  }
+  const up = [`addr replace ${nodeAddress(subnet, number)}/24 dev ${device}`, `link set ${device} up`]
+  await ipBatch(up, nodeNetns(plan.prefix, number))
+  // The first frame over a tunnel would be lost to the search for the peer's MAC.
+  await Promise.all(neighbours.map(({ address, mac }) => ovs.appctl('tnl/neigh/set', device, address, mac)))
+}
+
+export async function startNode(plan: NodePlan, ovs: Ovs, controllers: readonly string[]): Promise<Node> {
+  await startSwitch(plan, ovs)
+  // Not before the address is there: a first try that fails costs a second of back-off.
+  if (controllers.length > 0) await ovs.vsctl(...setControllers(bridge, controllers))
+  const { number } = plan
+  const node: Node = {
+    number,
+    name: `n${number}`,
+    netns: nodeNetns(plan.prefix, number),
+    dpid: hex(number, 16),
+    address: nodeAddress(plan.subnet, number),
+    bridge,
+    links: new Map(plan.linkedTo.map(other => [other, linkPort(other)])),
+    ovs,
+    dumpFlows: async () => entries(await ovs.ofctl(bridge, 'dump-flows')),
+    dumpGroups: async () => entries(await ovs.ofctl(bridge, 'dump-groups')),
+    trace: async flow => {
+      const text = await ovs.appctl('ofproto/trace', bridge, flow)
+      return { actions: /^Datapath actions: (.*)$/m.exec(text)?.[1] ?? '', text }
+    },
+    addFlows: async flows => {
+      await ovs.ofctl(bridge, 'add-flows', ['-'], `${flows.join('\n')}\n`)
+    },
+    connect: async targets => {
+      await ovs.vsctl(...setControllers(bridge, targets))
+    },
+    reconnect: () => reconnect(ovs),
+    restart: async how => {
+      await ovs.stop(how)
+      await startSwitch(plan, ovs)
+      await node.reconnect()
+    },
+  }
+  return node
+}
+
+/**
+ * Open vSwitch renews a connection whose target is spelled in another way: a zero before the port number
+ * is enough, and the controllers are never none in between, which would flush all flows.
+ */
+async function reconnect(ovs: Ovs): Promise<void> {
+  const found = await ovs.vsctl('--format=json', '--columns=_uuid,target', 'list', 'controller')
+  const { data: rows }: { data: [[string, string], string][] } = JSON.parse(found)
+  const respelled = rows.map(([[, uuid], target]) => ['set', 'controller', uuid, `target="${respell(target)}"`])
+  if (rows.length > 0) await ovs.vsctl('--no-wait', ...sequence(...respelled))
+}
+
+export const respell = (target: string): string =>
+  /:0\d+$/.test(target) ? target.replace(/:0(\d+)$/, ':$1') : target.replace(/:(\d+)$/, ':0$1')
+
+/** Lines that are entries: what follows a header, which starts at the line's beginning in capitals. */
+const entries = (text: string): string[] =>
+  text
+    .split('\n')
+    .filter(line => /^ \S/.test(line))
+    .map(line => line.trim())
