@@ -1,0 +1,233 @@
+// What becomes of a frame: OpenFlow 1.3.5 §5.1 to §5.12.
+import { type Action, type Instruction, type MessageOf, portConfig, portState, ports } from '../../openflow/index.ts'
+import { fieldOf, toWords, word } from './field.ts'
+import { type Packet, parse } from './frame.ts'
+import { niciraAction, numberToWords, wordsToNumber } from './nicira.ts'
+import { packetIn } from './packet-in.ts'
+import { copyPacket, hasField, popVlan, pushVlan, setField } from './rewrite.ts'
+import type { Group, Output, Port, Switch } from './switch.ts'
+import { type Entry, lookUp } from './table.ts'
+
+export type PacketIn = MessageOf<'packet_in'>
+export type Result = {
+  /** In the order in which they leave. */
+  readonly outputs: Output[]
+  readonly packetIns: PacketIn[]
+  /** Two entries of one priority matched, so that the specification leaves open which is taken (§5.3). */
+  ambiguous: boolean
+}
+
+/** One frame on its way through one switch. */
+type Passage = {
+  readonly sw: Switch
+  readonly inPort: number
+  readonly result: Result
+  packet: Packet
+  /** The action set (§5.10), by what may stand in it once. */
+  readonly set: Map<string, Action>
+  entry: Entry | undefined
+  /** Groups within groups. */
+  depth: number
+  copies: number
+}
+
+const metadataAt = word('metadata')
+const tunnelAt = word('tunnel_id')
+
+/** Sends a frame into port `inPort`, as if it had come in with `tunnelId`. */
+export function process(sw: Switch, inPort: number, frame: Buffer, tunnelId = 0n): Result {
+  const result: Result = { outputs: [], packetIns: [], ambiguous: false }
+  const port = sw.ports.get(inPort)
+  if (!port || !receives(port)) return result
+  const packet = parse(frame, inPort, tunnelId, sw.kind.vlanLimit)
+  if (!packet) return result
+  putTunnel(packet, port)
+  pipeline({ sw, inPort, result, packet, set: new Map(), entry: undefined, depth: 0, copies: 0 })
+  return result
+}
+
+/** Applies actions to a frame that a PACKET_OUT brings (§7.3.7). */
+export function packetOut(sw: Switch, message: MessageOf<'packet_out'>): Result {
+  const result: Result = { outputs: [], packetIns: [], ambiguous: false }
+  const { inPort, payload, actions } = message
+  const packet = parse(payload, inPort, 0n, sw.kind.vlanLimit)
+  if (packet) act({ sw, inPort, result, packet, set: new Map(), entry: undefined, depth: 0, copies: 0 }, actions)
+  return result
+}
+
+const receives = ({ desc }: Port): boolean => (desc.config & (portConfig.portDown | portConfig.noRecv)) === 0
+const sends = ({ desc }: Port): boolean =>
+  (desc.config & (portConfig.portDown | portConfig.noFwd)) === 0 && (desc.state & portState.linkDown) === 0
+
+function putTunnel(packet: Packet, { tunnel }: Port): void {
+  if (tunnel?.remote) packet.key[word('tun_src')] = toWords(fieldOf('tun_src')!, tunnel.remote)[0]!
+  if (tunnel?.local) packet.key[word('tun_dst')] = toWords(fieldOf('tun_dst')!, tunnel.local)[0]!
+}
+
+/** §5.1.1: from table 0 on, only forward. A miss drops the frame (§5.4). */
+function pipeline(passage: Passage): void {
+  const { sw, packet, result } = passage
+  for (let tableId: number | undefined = 0; tableId !== undefined; ) {
+    const table = sw.tables.get(tableId)
+    const hit = table && lookUp(table, packet.key)
+    if (!hit) return
+    const { entry, ambiguous } = hit
+    if (ambiguous) result.ambiguous = true
+    entry.counters.packets++
+    entry.counters.bytes += BigInt(packet.frame.length)
+    entry.counters.used = sw.now
+    passage.entry = entry
+    tableId = execute(passage, entry.instructions)
+  }
+  act(passage, ordered([...passage.set.values()]))
+}
+
+/** §5.9: instructions in the specification's order, whatever theirs is. Meters let everything pass. */
+function execute(passage: Passage, instructions: readonly Instruction[]): number | undefined {
+  const { packet, set } = passage
+  let next: number | undefined
+  let written: readonly Action[] = []
+  let clears = false
+  for (const instruction of instructions) {
+    if (instruction.type === 'apply_actions') act(passage, instruction.actions)
+    else if (instruction.type === 'clear_actions') clears = true
+    else if (instruction.type === 'write_actions') written = instruction.actions
+    else if (instruction.type === 'goto_table') next = instruction.tableId
+  }
+  if (clears) set.clear()
+  for (const action of written) set.set(slot(action), action)
+  for (const instruction of instructions) if (instruction.type === 'write_metadata') writeMetadata(packet, instruction)
+  return next
+}
+
+function writeMetadata(
+  { key }: Packet,
+  { metadata, metadataMask }: Extract<Instruction, { type: 'write_metadata' }>,
+): void {
+  for (const [i, shift] of [32n, 0n].entries()) {
+    const mask = Number((metadataMask >> shift) & 0xffffffffn) | 0
+    key[metadataAt + i] = (key[metadataAt + i]! & ~mask) | (Number((metadata >> shift) & 0xffffffffn) & mask)
+  }
+}
+
+/** §5.10: what may stand in an action set once. */
+const slot = (action: Action): string => (action.type === 'set_field' ? `set_field ${action.field}` : action.type)
+
+/** §5.10: the order in which an action set is executed; an output counts only where there is no group. */
+const order = ['pop_vlan', 'push_vlan', 'experimenter', 'set_field', 'set_queue', 'controller2', 'group', 'output']
+
+function ordered(actions: readonly Action[]): Action[] {
+  const all = order.flatMap(type => actions.filter(action => action.type === type))
+  return all.some(action => action.type === 'group') ? all.filter(action => action.type !== 'output') : all
+}
+
+/** §5.11: an action list, in its order. */
+function act(passage: Passage, actions: readonly Action[]): void {
+  const { packet, sw } = passage
+  for (const action of actions) {
+    switch (action.type) {
+      case 'output':
+        output(passage, action.port, action.maxLen)
+        break
+      case 'group':
+        executeGroup(passage, sw.groups.get(action.groupId))
+        break
+      case 'push_vlan':
+        pushVlan(packet, action.ethertype, sw.kind.pushInherits)
+        break
+      case 'pop_vlan':
+        popVlan(packet)
+        break
+      case 'set_field':
+        setValue(packet, action)
+        break
+      case 'controller2':
+        // Connections have controller id 0 unless they ask for another.
+        if (!action.controllerId) toController(passage, action.maxLen ?? 0xffff, action.reason)
+        break
+      case 'experimenter':
+        transfer(packet, action)
+        break
+    }
+  }
+}
+
+function setValue(packet: Packet, { field: name, value, mask }: Extract<Action, { type: 'set_field' }>): void {
+  const field = fieldOf(name)!
+  const words = toWords(field, value)
+  const masks = mask === undefined ? undefined : toWords(field, mask)
+  setField(
+    packet,
+    field,
+    masks ? words.map((w, i) => (packet.key[field.at + i]! & ~masks[i]!) | (w & masks[i]!)) : words,
+  )
+}
+
+/** Bits from one field, or of a constant, into another. */
+function transfer(packet: Packet, action: Extract<Action, { type: 'experimenter' }>): void {
+  const a = niciraAction(action)!
+  if (a.is === 'move' && !hasField(packet, a.src)) return
+  const read = (field: { at: number; words: number }) =>
+    wordsToNumber(packet.key.subarray(field.at, field.at + field.words))
+  const ones = (1n << BigInt(a.bits)) - 1n
+  const value = a.is === 'load' ? a.value & ones : (read(a.src) >> BigInt(a.from)) & ones
+  const kept = read(a.dst) & ~(ones << BigInt(a.to))
+  setField(packet, a.dst, numberToWords(a.dst, kept | (value << BigInt(a.to))))
+}
+
+/** Deeper than any chain that is meant; Open vSwitch drops a frame in more than about 60 groups. */
+const maxDepth = 64
+
+/** §5.6.1. Each bucket gets a copy of its own, and what it does to it is not seen outside. */
+function executeGroup(passage: Passage, group: Group | undefined): void {
+  if (!group || passage.depth >= maxDepth) return
+  for (const { actions } of bucketsOf(passage.sw, group)) {
+    const inside = { ...passage, packet: copyPacket(passage.packet), set: new Map(), depth: passage.depth + 1 }
+    for (const action of actions) inside.set.set(slot(action), action)
+    act(inside, ordered([...inside.set.values()]))
+    passage.copies = inside.copies
+  }
+}
+
+function bucketsOf({ ports: all }: Switch, { groupType, buckets }: Group): Group['buckets'] {
+  if (groupType === 'all') return buckets
+  // Which bucket a select group takes is the switch's choice: here the first that may be taken.
+  if (groupType === 'select') return buckets.filter(({ weight }) => weight > 0).slice(0, 1)
+  if (groupType === 'indirect') return buckets
+  const live = ({ watchPort }: Group['buckets'][number]) => {
+    const port = all.get(watchPort)
+    return port !== undefined && sends(port)
+  }
+  return buckets.filter(live).slice(0, 1)
+}
+
+function output(passage: Passage, port: number, maxLen: number): void {
+  const { sw, inPort } = passage
+  if (port === ports.controller) toController(passage, maxLen)
+  else if (port === ports.inPort) emit(passage, inPort)
+  else if (port === ports.table) {
+    // Only PACKET_OUT may (§7.2.1); the frame goes through the pipeline as a new one.
+    if (!passage.entry) pipeline({ ...passage, packet: copyPacket(passage.packet), set: new Map() })
+  } else if (port === ports.all) {
+    for (const each of sw.ports.keys()) if (each !== inPort) emit(passage, each)
+  }
+  // §7.2.1: back to where it came from only by IN_PORT.
+  else if (port !== inPort) emit(passage, port)
+}
+
+function emit(passage: Passage, portNo: number): void {
+  const { sw, packet, result } = passage
+  const port = sw.ports.get(portNo)
+  if (!port || !sends(port)) return
+  if (port.tunnel && ++passage.copies > sw.kind.tunnelCopies) return
+  result.outputs.push({ port: portNo, tunnelId: port.tunnel ? readTunnel(packet) : 0n, frame: packet.frame })
+}
+
+const readTunnel = ({ key }: Packet): bigint => (BigInt(key[tunnelAt]! >>> 0) << 32n) | BigInt(key[tunnelAt + 1]! >>> 0)
+
+function toController(passage: Passage, maxLen: number, reason?: string): void {
+  const { sw, inPort, entry, packet, result } = passage
+  const port = sw.ports.get(inPort)
+  if (port && port.desc.config & portConfig.noPacketIn) return
+  result.packetIns.push(packetIn(sw, packet, { inPort, entry, maxLen, reason }))
+}
