@@ -1,0 +1,61 @@
+import { ask, type Connection, close } from './connection.ts'
+import { rereadPorts } from './port-watch.ts'
+import { expire } from './requests.ts'
+import type { Ending } from './session.ts'
+
+/** Looks at everything about a connection that depends on time. To be called every `limits.tick` ms or so. */
+export function tick(c: Connection): void {
+  if (c.state.is === 'closed') return
+  const now = c.clock.now()
+  const overdue = faults.find(({ since, limit }) => {
+    const start = since(c)
+    return start !== undefined && now - start >= c.limits[limit]
+  })
+  if (overdue !== undefined) close(c, overdue.ending, `${overdue.words} for ${c.limits[overdue.limit]} ms`)
+  expire(c.requests, now)
+  if (!isLive(c)) return
+  rereadPorts(c, now)
+  if (now - c.echoAt >= c.limits.echo) echo(c, now)
+}
+
+const isLive = (c: Connection): boolean => c.state.is === 'live'
+
+type Limit = 'hello' | 'handshake' | 'partial' | 'silence'
+
+/** What may last only so long, and since when it does; undefined: it does not now. */
+const faults: readonly {
+  readonly since: (c: Connection) => number | undefined
+  readonly limit: Limit
+  readonly ending: Ending
+  readonly words: string
+}[] = [
+  {
+    since: c => (c.state.is === 'hello' ? c.openedAt : undefined),
+    limit: 'hello',
+    ending: 'hello_timeout',
+    words: 'no HELLO',
+  },
+  {
+    since: c => (c.state.is === 'live' ? undefined : c.openedAt),
+    limit: 'handshake',
+    ending: 'handshake_timeout',
+    words: 'handshake not done',
+  },
+  { since: c => c.partialSince, limit: 'partial', ending: 'partial_message', words: 'a message was not whole' },
+  // What it sent may still wait for its turn: then it is us who are slow.
+  { since: c => (c.unread > 0 ? undefined : c.heardAt), limit: 'silence', ending: 'silent', words: 'no byte' },
+  { since: c => c.outbox.blockedAt, limit: 'silence', ending: 'not_reading', words: 'did not read' },
+]
+
+/** Any byte is life, but an idle switch sends none unless it is asked (§7.5.2). */
+function echo(c: Connection, now: number): void {
+  c.echoAt = now
+  const began = c.clock.exact()
+  ask(c, { type: 'echo_request', payload: Buffer.alloc(0) }, c.limits.silence).then(
+    () => {
+      if (c.state.is === 'live') c.record.echo?.(c.state.session.dpid, (c.clock.exact() - began) / 1000)
+    },
+    // No answer is not a fault by itself: see `faults` for what is.
+    () => undefined,
+  )
+}
