@@ -8,11 +8,11 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { environment } from './command.ts'
+import { list, orElse, readlinkOrEmpty, readOrEmpty, startTime } from './proc.ts'
 
 export type Owner = { readonly pid: number; readonly start: string; readonly lab: string }
 
@@ -25,15 +25,6 @@ export type Removed = {
 
 const namespaces = '/run/netns'
 const pattern = /^l2sm-(\d+)-([0-9a-z]+)-([0-9a-f]{6})(?:-|$)/
-
-/** Clock ticks from boot to the start of a process, base 36; undefined when there is no such process, or only its corpse. */
-export function startTime(pid: number): string | undefined {
-  const stat = readOrEmpty(`/proc/${pid}/stat`)
-  // proc(5): the second field, the name in parentheses, may hold spaces and parentheses itself. Field 3 is the state, 22 the start.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const start = fields[19]
-  return start === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(start).toString(36)
-}
 
 /** Starts the names of what this process makes for a lab. */
 export const ownerPrefix = (lab: string): string => `l2sm-${process.pid}-${startTime(process.pid)}-${lab}`
@@ -65,15 +56,6 @@ export function removeOwned(chosen: (owner: Owner) => boolean): Removed {
 
 /** Removes what labs left whose process is no longer there. What a living process owns stays. */
 export const sweep = (): Removed => removeOwned(owner => !isAlive(owner))
-
-/** Waits up to 10 s for a process that was killed to be gone; its corpse does not count. */
-export async function waitForEnd(pid: number): Promise<void> {
-  const start = startTime(pid)
-  for (let waited = 0; start !== undefined && startTime(pid) === start; waited += 2) {
-    if (waited >= 10_000) throw new Error(`process ${pid} still runs 10 s after it was killed`)
-    await sleep(2)
-  }
-}
 
 /** Interfaces of the caller's namespace; the others go with their namespaces. */
 function ownedInterfaces(ours: (name: string) => boolean): string[] {
@@ -111,16 +93,4 @@ function kill(pid: number): void {
 const ip = (args: readonly string[], input = ''): string =>
   spawnSync('ip', args, { input, encoding: 'utf8', env: environment(), timeout: 30_000 }).stdout ?? ''
 
-// /proc, /run/netns and /tmp change under our eyes: what is gone is empty.
-const list = (folder: string): string[] => orElse(() => readdirSync(folder), [])
-const readOrEmpty = (path: string): string => orElse(() => readFileSync(path, 'utf8'), '')
-const readlinkOrEmpty = (path: string): string => orElse(() => readlinkSync(path), '')
 const inodeOf = (path: string): number => orElse(() => statSync(path).ino, 0)
-
-function orElse<T>(read: () => T, absent: T): T {
-  try {
-    return read()
-  } catch {
-    return absent
-  }
-}

@@ -17,12 +17,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ipBatch, run, shell } from './command.ts'
 import { requirements, spell } from './install.ts'
-import { killWithin, ownerPrefix, removeOwned, sweep, waitForEnd } from './leftovers.ts'
+import { killWithin, ownerPrefix, removeOwned, sweep } from './leftovers.ts'
 import { bridge, type Node, type NodePlan, nodeCommands, nodeNetns, openNodeOvs, startNode } from './node.ts'
 import { addPort, type Datapath, findDatapath } from './ovs.ts'
 import { deviceOf, type Pod, type PodSpec, podCommands, podLinks, podOf, silence } from './pod.ts'
+import { waitForEnd } from './proc.ts'
 import { claimSubnet } from './subnet.ts'
 import {
+  ctlAddress,
   type Loss,
   type Place,
   setCable,
@@ -119,7 +121,7 @@ async function build(options: MeshOptions, prefix: string, subnet: string, close
   const numbers = range(count)
   const places: Place[] = [...numbers, 'ctl']
   const underlay: Underlay = { netns: `${prefix}-und`, macs: new Map(places.map(place => [place, underlayMac(place)])) }
-  const ctl = { address: `${subnet}.254`, device: prefix.replace(/^l2sm-.*-/, 'l2sm-') }
+  const ctl = { address: ctlAddress(subnet), device: prefix.replace(/^l2sm-.*-/, 'l2sm-') }
   await Promise.all([
     mkdir(directory, { mode: 0o700 }),
     ipBatch([underlay.netns, ...numbers.map(number => nodeNetns(prefix, number))].map(name => `netns add ${name}`)),
@@ -135,7 +137,7 @@ async function build(options: MeshOptions, prefix: string, subnet: string, close
     ...pods.flatMap(pod => podLinks(pod, nodeNetns(prefix, pod.node))),
   ])
   const controllers = controllerPorts.map(port => `tcp:${ctl.address}:${port}`)
-  const wired = shell(underlay.netns, [...silence, ...underlayCommands(places)])
+  const wired = shell(underlay.netns, [...silence, ...underlayCommands(places, subnet)])
   const [nodes] = await Promise.all([
     Promise.all(plans.map(plan => makeNode(plan, controllers, wired))),
     ...pods.map(pod => shell(pod.netns, podCommands(pod))),

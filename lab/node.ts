@@ -1,9 +1,9 @@
 /** A node of the mesh: a namespace with an Open vSwitch of its own, and on it `br-l2`, the switch that is controlled. */
 
-import { ipBatch } from './command.ts'
+import { ipBatch, run } from './command.ts'
 import { addBridge, addPort, type Datapath, type Ovs, openOvs, sequence, setControllers } from './ovs.ts'
 import { deviceOf, linkPort, type Pod, setSysctls, silence } from './pod.ts'
-import { hex, underlayMac } from './underlay.ts'
+import { ctlAddress, gateAddress, gateMac, hex, underlayMac } from './underlay.ts'
 
 export const bridge = 'br-l2'
 
@@ -115,8 +115,18 @@ async function startSwitch(plan: NodePlan, ovs: Ovs): Promise<void> {
     await ipBatch(known, nodeNetns(plan.prefix, number))
     return
   }
-  const up = [`addr replace ${nodeAddress(subnet, number)}/24 dev ${device}`, `link set ${device} up`]
+  const up = [
+    `addr replace ${nodeAddress(subnet, number)}/24 dev ${device}`,
+    `link set ${device} up`,
+    `neigh replace ${gateAddress(subnet)} lladdr ${gateMac} dev ${device}`,
+    `neigh replace ${ctlAddress(subnet)} lladdr ${underlayMac('ctl')} dev ${device}`,
+  ]
   await ipBatch(up, nodeNetns(plan.prefix, number))
+  // Open vSwitch can lose what is sent through a device that just came up. A controller connection's ARP or SYN would
+  // be repeated only a second later: so addresses are known, and a ping goes first, every 10 ms until it is answered.
+  await run('ping', ['-q', '-c', '1', '-i', '0.01', '-w', '5', gateAddress(subnet)], {
+    netns: nodeNetns(plan.prefix, number),
+  })
   // The first frame over a tunnel would be lost to the search for the peer's MAC.
   await Promise.all(neighbours.map(({ address, mac }) => ovs.appctl('tnl/neigh/set', device, address, mac)))
 }

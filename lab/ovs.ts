@@ -6,8 +6,8 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandFailed, run } from './command.ts'
+import { waitForEnd } from './proc.ts'
 import { unixctl } from './unixctl.ts'
 
 /** `kernel`: the openvswitch module, one datapath per network namespace. `userspace`: in ovs-vswitchd, works anywhere. */
@@ -81,14 +81,14 @@ export async function openOvs(options: OvsOptions, config: readonly string[] = [
       const running = await pid()
       if (kill) process.kill(running, 'SIGKILL')
       else await appctl('exit')
-      await gone(directory, 'ovs-vswitchd', running)
+      await waitForEnd(running)
     },
     close: async () => {
       for (const name of ['ovs-vswitchd', 'ovsdb-server']) {
         const running = await daemonPid(directory, name).catch(() => undefined)
         if (running === undefined) continue
         process.kill(running, 'SIGTERM')
-        await gone(directory, name, running)
+        await waitForEnd(running)
       }
     },
   }
@@ -171,14 +171,4 @@ async function daemonPid(directory: string, name: string): Promise<number> {
   const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
   if (!words.includes(`${directory}/`)) throw new Error(`${name} in ${directory} does not run`)
   return pid
-}
-
-/** Waits up to 10 s for a daemon to be gone. Its pid file can vanish before its process does. */
-async function gone(directory: string, name: string, pid: number): Promise<void> {
-  for (let waited = 0; waited < 10_000; waited += 5) {
-    const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-    if (!words.includes(`${directory}/`)) return
-    await sleep(5)
-  }
-  throw new Error(`${name} (pid ${pid}) in ${directory} still runs 10 s after it was told to end`)
 }

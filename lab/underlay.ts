@@ -47,11 +47,18 @@ export function underlayLinks(
   ]
 }
 
+export const ctlAddress = (subnet: string): string => `${subnet}.254`
+
+/** The bridge itself has an address too, for nodes to see whether they are connected. */
+export const gateAddress = (subnet: string): string => `${subnet}.253`
+export const gateMac = '02:1a:b0:00:00:fd'
+
 /** Shell commands, to be run in the underlay's namespace when its links are there. */
-export function underlayCommands(places: readonly Place[]): string[] {
+export function underlayCommands(places: readonly Place[], subnet: string): string[] {
   const ports = places.map(portOf)
   const batch = [
-    'link add br0 type bridge',
+    `link add br0 address ${gateMac} type bridge`,
+    `addr add ${gateAddress(subnet)}/24 dev br0`,
     'link set br0 up',
     ...ports.flatMap(port => [`link set ${port} master br0`, `link set ${port} up`]),
   ]
