@@ -1,9 +1,9 @@
 import type { FieldName, FieldValue, Match, UnknownField } from './fields.ts'
 import { oxmField } from './match.ts'
-import { niciraActions } from './nicira-action.ts'
+import { extensionActions } from './nicira-action.ts'
 import { struct } from './struct.ts'
 import { tlv } from './tlv.ts'
-import { type Codec, finished, pad, readPadding, u8, u16, u32, type ValueOf, writePadding, wrong } from './wire.ts'
+import { align8, type Codec, list, nested, pad, u8, u16, u32, type ValueOf, wrong } from './wire.ts'
 
 /** A field's new value. OpenFlow 1.3 has no `mask` here; some switches send one. */
 export type SetField = {
@@ -13,28 +13,31 @@ export type SetField = {
 }
 
 /** An OXM field and padding to 8 bytes (§7.2.5, struct ofp_action_set_field). */
-const setFieldBody: Codec<SetField> = {
+export const setFieldBody: Codec<SetField> = {
   read(c) {
-    const start = c.at - 4
     const [field, value] = Object.entries(oxmField.read(c))[0] as [FieldName, any]
-    readPadding(c, start)
-    finished(c)
+    align8.read(c)
     if (typeof value === 'object' && !(value instanceof Uint8Array))
       return { field, value: value.value, mask: value.mask }
     return { field, value }
   },
   write(c, { field, value, mask }) {
-    const start = c.at - 4
     oxmField.write(c, { [field]: mask === undefined ? value : { value, mask } } as Match)
-    writePadding(c, start)
+    align8.write(c, undefined)
   },
 }
 
 const empty = struct({ _: pad(4) })
 const ethertype = struct({ ethertype: u16, _: pad(2) })
 
+/** Actions inside an action; only looked up when one is read or written, since the table of actions holds it. */
+const inner: Codec<readonly unknown[]> = nested({
+  read: c => actions.read(c),
+  write: (c, values) => actions.write(c, values as readonly Action[]),
+})
+
 /** OpenFlow 1.3.5 §7.2.5. */
-export const Action = tlv(
+const table = tlv(
   'an action',
   { eights: true, experimenterCode: 0xffff },
   {
@@ -55,9 +58,16 @@ export const Action = tlv(
     push_pbb: [26, ethertype],
     pop_pbb: [27, empty],
   },
-  { experimenter: 0x2320, variants: niciraActions },
+  extensionActions(inner, setFieldBody),
 )
-export type Action = ValueOf<typeof Action>
+type Plain = ValueOf<typeof table>
+type Nesting = 'ct' | 'clone'
+type WithActions<N extends Nesting> = Omit<Extract<Plain, { type: N }>, 'actions'> & {
+  readonly actions: readonly Action[]
+}
+export type Action = Exclude<Plain, { type: Nesting }> | WithActions<'ct'> | WithActions<'clone'>
+export const Action = table as Codec<Action>
+const actions = list(Action)
 
 /** A set_field whose value is checked against its field by the type checker. */
 export const setField = <N extends FieldName>(field: N, value: FieldValue<N>): Action => {

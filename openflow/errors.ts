@@ -1,4 +1,6 @@
-// Every error of OpenFlow 1.3.5 (§7.4.4), types and codes in the order of their numbers from 0.
+// Every error of OpenFlow 1.3.5 (§7.4.4) by its words, and those of the extensions that we speak.
+
+/** Types and codes in the order of their numbers, from 0. */
 // biome-ignore format: a table
 const names: readonly (readonly [type: string, codes: string])[] = [
   ['HELLO_FAILED', 'INCOMPATIBLE EPERM'],
@@ -32,15 +34,88 @@ const names: readonly (readonly [type: string, codes: string])[] = [
 ]
 const codes = names.map(([type, words]) => ({ type, words: words.split(' ') }))
 
-/** Bundle errors of the ONF's extension for 1.3 are an experimenter's, with these codes (EXT-230). */
-const onfCodes: Record<number, string> = {
-  2300: 'ONF_BUNDLE_UNKNOWN',
-  2301: 'ONF_BUNDLE_EPERM',
+/**
+ * Errors of extensions come as an experimenter's (type 0xffff), with these codes: 23xx to 44xx are the ONF's (EXT-230
+ * and others), the small ones Open vSwitch's. The numbers do not overlap.
+ */
+const extensionWords: Record<number, string> = {
+  2: 'NX_BAD_REQUEST/NXM_INVALID',
+  3: 'NX_BAD_REQUEST/NXM_BAD_TYPE',
+  4: 'NX_BAD_REQUEST/MUST_BE_ZERO',
+  5: 'NX_BAD_REQUEST/BAD_REASON',
+  6: 'FLOW_MONITOR_FAILED/MONITOR_EXISTS',
+  7: 'FLOW_MONITOR_FAILED/BAD_FLAGS',
+  8: 'FLOW_MONITOR_FAILED/UNKNOWN_MONITOR',
+  9: 'NX_BAD_REQUEST/FM_BAD_EVENT',
+  10: 'NX_BAD_REQUEST/UNENCODABLE_ERROR',
+  11: 'NX_BAD_ACTION/MUST_BE_ZERO',
+  12: 'NX_FLOW_MOD_FAILED/HARDWARE',
+  13: 'NX_FLOW_MOD_FAILED/BAD_TABLE_ID',
+  15: 'NX_BAD_ACTION/BAD_CONJUNCTION',
+  16: 'NX_TLV_TABLE_MOD_FAILED/BAD_COMMAND',
+  17: 'NX_TLV_TABLE_MOD_FAILED/BAD_OPT_LEN',
+  18: 'NX_TLV_TABLE_MOD_FAILED/BAD_FIELD_IDX',
+  19: 'NX_TLV_TABLE_MOD_FAILED/TABLE_FULL',
+  20: 'NX_TLV_TABLE_MOD_FAILED/ALREADY_MAPPED',
+  21: 'NX_TLV_TABLE_MOD_FAILED/DUP_ENTRY',
+  34: 'NX_RESUME_FAILED/NOT_SUPPORTED',
+  35: 'NX_RESUME_FAILED/STALE',
+  36: 'NX_STATISTICS_FAILED/NOT_CONFIGURED',
+  37: 'NX_FLOW_MOD_FAILED/INVALID_TLV_FIELD',
+  38: 'NX_TLV_TABLE_MOD_FAILED/INVALID_TLV_DEL',
+  39: 'NX_BAD_ACTION/BAD_HEADER_TYPE',
+  40: 'NX_BAD_ACTION/UNKNOWN_ED_PROP',
+  41: 'NX_BAD_ACTION/BAD_ED_PROP',
+  42: 'NX_BAD_ACTION/CT_DATAPATH_SUPPORT',
+  43: 'NX_BAD_MATCH/CT_DATAPATH_SUPPORT',
+  44: 'NX_TABLE_FEATURES_FAILED/DUP_TABLE',
+  2300: 'BUNDLE_FAILED/UNKNOWN',
+  2301: 'BUNDLE_FAILED/EPERM',
+  2302: 'BUNDLE_FAILED/BAD_ID',
+  2303: 'BUNDLE_FAILED/BUNDLE_EXIST',
+  2304: 'BUNDLE_FAILED/BUNDLE_CLOSED',
+  2305: 'BUNDLE_FAILED/OUT_OF_BUNDLES',
+  2306: 'BUNDLE_FAILED/BAD_TYPE',
+  2307: 'BUNDLE_FAILED/BAD_FLAGS',
+  2308: 'BUNDLE_FAILED/MSG_BAD_LEN',
+  2309: 'BUNDLE_FAILED/MSG_BAD_XID',
+  2310: 'BUNDLE_FAILED/MSG_UNSUP',
+  2311: 'BUNDLE_FAILED/MSG_CONFLICT',
+  2312: 'BUNDLE_FAILED/MSG_TOO_MANY',
+  2313: 'BUNDLE_FAILED/MSG_FAILED',
+  2314: 'BUNDLE_FAILED/TIMEOUT',
+  2315: 'BUNDLE_FAILED/BUNDLE_IN_PROGRESS',
+  2360: 'FLOW_MOD_FAILED/BAD_PRIORITY',
+  2370: 'ASYNC_CONFIG_FAILED/INVALID',
+  2371: 'ASYNC_CONFIG_FAILED/UNSUPPORTED',
+  2372: 'ASYNC_CONFIG_FAILED/EPERM',
+  2600: 'BAD_INSTRUCTION/DUP_INST',
+  2640: 'BAD_REQUEST/MULTIPART_REQUEST_TIMEOUT',
+  2641: 'BAD_REQUEST/MULTIPART_REPLY_TIMEOUT',
+  4250: 'BAD_ACTION/BAD_SET_MASK',
+  4443: 'BAD_PROPERTY/TOO_MANY',
+  4444: 'BAD_PROPERTY/DUP_TYPE',
+  4445: 'BAD_PROPERTY/BAD_EXPERIMENTER',
+  4446: 'BAD_PROPERTY/BAD_EXP_TYPE',
+  4447: 'BAD_PROPERTY/BAD_EXP_VALUE',
+  4448: 'BAD_PROPERTY/EPERM',
 }
+
+const experimenterType = 0xffff
 
 /** The specification's words, e.g. `FLOW_MOD_FAILED/TABLE_FULL`; numbers where it has none. */
 export const errorName = (type: number, code: number): string => {
-  if (type === 0xffff) return `EXPERIMENTER/${onfCodes[code] ?? code}`
+  if (type === experimenterType) return extensionWords[code] ?? `EXPERIMENTER/${code}`
   const known = codes[type]
   return known === undefined ? `${type}/${code}` : `${known.type}/${known.words[code] ?? code}`
 }
+
+/** Every error that has words: for tests and documentation. */
+export const allErrors = (): { readonly type: number; readonly code: number; readonly name: string }[] => [
+  ...codes.flatMap(({ words }, type) => words.map((_, code) => ({ type, code, name: errorName(type, code) }))),
+  ...Object.keys(extensionWords).map(code => ({
+    type: experimenterType,
+    code: Number(code),
+    name: errorName(experimenterType, Number(code)),
+  })),
+]

@@ -1,10 +1,13 @@
 export { type Action, setField } from './action.ts'
 export { decode, decodeLenient, encode, encodeAll } from './codec.ts'
 export * from './constants.ts'
-export { errorName } from './errors.ts'
+export { allErrors, errorName } from './errors.ts'
+export type { FieldRef, OxmId, Range } from './field-ref.ts'
 export type { FieldName, FieldValue, Masked, Match, UnknownField } from './fields.ts'
+export { type FlowMonitor, type FlowUpdate, flowMonitorFlags } from './flow-monitor.ts'
 export { type Framing, framing, maxMessageLength } from './framing.ts'
 export type { Instruction } from './instruction.ts'
+export { type Learn, type LearnSpec, learnFlags } from './learn.ts'
 export {
   bucket,
   type FlowMod,
@@ -19,17 +22,19 @@ export {
   packetOut,
 } from './make.ts'
 export type { ErrorMessage, Message, MessageOf, MessageType } from './messages.ts'
+export type { MultipartReply, MultipartRequest } from './multipart.ts'
+export { type Nat, natFlags } from './nat.ts'
+export { ctFlags } from './nicira-action.ts'
 export type {
   FlowStats,
   GroupDesc,
   GroupStats,
   MeterConfig,
   MeterStats,
-  MultipartReply,
-  MultipartRequest,
   PortStats,
   QueueStats,
   TableStats,
-} from './multipart.ts'
+} from './statistics.ts'
 export type { Bucket, MeterBand, PortDesc } from './structures.ts'
+export type { TableFeatureProperty, TableFeatures } from './table-features.ts'
 export { WireError } from './wire.ts'

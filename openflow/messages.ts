@@ -2,18 +2,12 @@
 import { Action } from './action.ts'
 import { mac } from './address.ts'
 import { headerLength, wireVersion } from './constants.ts'
-import {
-  type BundleAdd,
-  type BundleControl,
-  experimenterCodec,
-  experimenterMessages,
-  type UnknownExperimenter,
-} from './experimenter.ts'
+import { experimenterCodec, experimenterMessages, type UnknownExperimenter, type ValueOfKnown } from './experimenter.ts'
 import { HelloElement } from './hello.ts'
 import { Instruction } from './instruction.ts'
 import { match } from './match.ts'
 import { MultipartReply, MultipartRequest } from './multipart.ts'
-import { compile, length, lengthOf, type StructCodec, struct } from './struct.ts'
+import { length, lengthOf, type StructCodec, struct, typed } from './struct.ts'
 import { Bucket, groupType, MeterBand, PortDesc } from './structures.ts'
 import { tlv } from './tlv.ts'
 import {
@@ -210,15 +204,20 @@ type Multipart<N extends string, C> = { readonly type: N; readonly xid: number }
 type Plain = ValueOfBodies<typeof bodies>
 /** A hello or an error may carry another version than 4; `version` is there only then. */
 type AnyVersion = { readonly version?: number }
-type InBundle = { readonly message: Message }
+type OfExperimenters = ValueOfKnown<ReturnType<typeof experimenterMessages<unknown>>>
+type Enclosing = 'bundle_add' | 'requestforward'
+type WithMessage<N extends Enclosing> = Omit<Extract<OfExperimenters, { type: N }>, 'message'> & {
+  readonly message: Message
+}
 export type Message =
   | Exclude<Plain, { type: 'hello' }>
   | (Extract<Plain, { type: 'hello' }> & AnyVersion)
   | (ErrorMessage & AnyVersion)
   | Multipart<'multipart_request', typeof MultipartRequest>
   | Multipart<'multipart_reply', typeof MultipartReply>
-  | BundleControl
-  | (Omit<BundleAdd<unknown>, 'message'> & InBundle)
+  | Exclude<OfExperimenters, { type: Enclosing }>
+  | WithMessage<'bundle_add'>
+  | WithMessage<'requestforward'>
   | UnknownExperimenter
 export type MessageType = Message['type']
 export type MessageOf<T extends MessageType> = Extract<Message, { type: T }>
@@ -238,7 +237,7 @@ const entries: readonly Entry[] = [
   ...Object.entries(bodies).map(([name, [code, body]]) => ({
     name,
     code,
-    ...compile(body.fields, { type: name, xid: true }),
+    ...typed(name, body, true),
   })),
   { name: 'error', code: 1, ...errorBody },
   ...experimenter.types.map(name => ({ name, code: 4, ...experimenter })),

@@ -16,10 +16,10 @@ import {
 
 /** Stands for the length of the whole struct, 16 bits, wherever it is among the fields. */
 export const length: unique symbol = Symbol('length')
-/** Stands for the length of one later field, 16 bits. */
-export const lengthOf = (field: string): LengthOf => ({ lengthOf: field })
+/** Stands for the length of one later field, 16 bits; or for how many items of `size` bytes that field has. */
+export const lengthOf = (field: string, size = 1): LengthOf => ({ lengthOf: field, itemSize: size })
 
-type LengthOf = { readonly lengthOf: string }
+type LengthOf = { readonly lengthOf: string; readonly itemSize: number }
 type Field = Codec<any> | typeof length | LengthOf
 export type Fields = Record<string, Field>
 export type Struct<F extends Fields> = {
@@ -35,7 +35,7 @@ export function struct<const F extends Fields>(fields: F): StructCodec<Struct<F>
   return { ...compile(fields, {}), fields }
 }
 
-type Compiled = { read(c: Cursor, xid?: number): any; write(c: Cursor, value: any): void }
+export type Compiled = { read(c: Cursor, xid?: number): any; write(c: Cursor, value: any): void }
 
 const checks = { Uint8: 'check8', Uint16: 'check16', Uint32: 'check32', BigUint64: 'check64' } as const
 const scope = { take, bounded, finished, located, wrong, check8, check16, check32, check64 }
@@ -59,7 +59,7 @@ function runsOf(fields: Fields): Run[] {
   return runs
 }
 
-export function compile(fields: Fields, lead: Lead): Compiled {
+function compile(fields: Fields, lead: Lead): Compiled {
   for (const name of Object.keys(fields))
     if (!/^[A-Za-z_]\w*$/.test(name)) throw new Error(`'${name}' cannot be the name of a field`)
   const source = `'use strict'; const {${Object.keys(scope)}} = scope
@@ -100,8 +100,10 @@ function readRun(fields: Fields, run: Run): string {
     offset += sizeOf(field)!
     if (field === length) {
       lines.push(`i = ${i}; c.end = bounded(c, start, view.getUint16(${at}))`)
-    } else if (!isFixed(field)) lines.push(`const n_${(field as LengthOf).lengthOf} = view.getUint16(${at})`)
-    else {
+    } else if (!isFixed(field)) {
+      const { lengthOf: counted, itemSize } = field as LengthOf
+      lines.push(`const n_${counted} = view.getUint16(${at}) * ${itemSize}`)
+    } else {
       const get = field.accessor ? `view.get${field.accessor}(${at})` : `f${i}.get(c, ${at})`
       const mark = field.accessor ? '' : `i = ${i}; `
       lines.push(hidden(name) ? `${mark}${get}` : `${mark}const v_${name} = ${get}`)
@@ -148,10 +150,24 @@ function writeRun(fields: Fields, run: Run, patches: string[]): string {
     const at = `at${run.first} + ${offset}`
     offset += sizeOf(field)!
     if (field === length) patches.push(`i = ${i}; view.setUint16(${at}, check16(c.at - start))`)
-    else if (!isFixed(field)) patches.push(`view.setUint16(${at}, n_${(field as LengthOf).lengthOf})`)
-    else if (field.accessor)
+    else if (!isFixed(field)) {
+      const { lengthOf: counted, itemSize } = field as LengthOf
+      patches.push(`view.setUint16(${at}, n_${counted} / ${itemSize})`)
+    } else if (field.accessor)
       lines.push(`i = ${i}; view.set${field.accessor}(${at}, ${checks[field.accessor]}(v.${name}))`)
     else lines.push(`i = ${i}; f${i}.set(c, ${at}${hidden(name) ? '' : `, v.${name}`})`)
   })
   return lines.join('\n')
+}
+
+/**
+ * A format whose value is told apart by its `type`. A struct is compiled anew, so that the type is a constant in it;
+ * another format gives an object, to which the type is added.
+ */
+export function typed(type: string, body: Codec<any>, xid?: true): Compiled {
+  if ('fields' in body) return compile((body as StructCodec<any>).fields, { type, ...(xid && { xid }) })
+  return {
+    read: (c, id) => (xid ? { type, xid: id, ...body.read(c) } : { type, ...body.read(c) }),
+    write: (c, value) => body.write(c, value),
+  }
 }

@@ -1,4 +1,4 @@
-import { compile, type StructCodec } from './struct.ts'
+import { typed } from './struct.ts'
 import {
   bounded,
   type Codec,
@@ -34,8 +34,11 @@ type Shape = {
   readonly experimenterCode?: number
 }
 
-/** The variants of one experimenter, told apart by 16 bits behind its number. */
-export type Vendor<V extends Variants> = { readonly experimenter: number; readonly variants: V }
+/** Elements of experimenters, told apart by 16 bits behind the experimenter's number. */
+export type Extensions = Record<string, readonly [experimenter: number, subtype: number, body: Codec<any>]>
+type ValueOfExtensions<W extends Extensions> = {
+  readonly [K in keyof W]: { readonly type: K } & ValueOf<W[K][2]>
+}[keyof W]
 
 type Variant = {
   readonly name: string
@@ -46,30 +49,25 @@ type Variant = {
   readonly write: (c: Cursor, value: any) => void
 }
 
-const variant = (name: string, code: number, body: Codec<any>): Variant => {
-  if ('fields' in body) return { ...compile((body as StructCodec<any>).fields, { type: name }), name, code }
-  return { name, code, read: c => ({ type: name, ...body.read(c) }), write: body.write }
-}
-
 /** Elements of a 16-bit type and a 16-bit length, each type with a body of its own. */
-export function tlv<const S extends Shape, const V extends Variants, const W extends Variants = Record<never, never>>(
+export function tlv<const S extends Shape, const V extends Variants, const W extends Extensions = Record<never, never>>(
   what: string,
   shape: S,
   variants: V,
-  vendor?: Vendor<W>,
+  extensions: W = {} as W,
 ): Codec<
-  ValueOfVariants<V> | ValueOfVariants<W> | Unknown | (S extends { experimenterCode: number } ? Experimenter : never)
+  ValueOfVariants<V> | ValueOfExtensions<W> | Unknown | (S extends { experimenterCode: number } ? Experimenter : never)
 > {
   const byName = new Map<string, Variant>()
   const byCode = new Map<number, Variant>()
   const bySubtype = new Map<number, Variant>()
   for (const [name, [code, body]] of Object.entries(variants)) {
-    byName.set(name, variant(name, code, body))
+    byName.set(name, { ...typed(name, body), name, code })
     byCode.set(code, byName.get(name)!)
   }
-  for (const [name, [subtype, body]] of Object.entries(vendor?.variants ?? {})) {
-    byName.set(name, { ...variant(name, shape.experimenterCode!, body), experimenter: vendor!.experimenter, subtype })
-    bySubtype.set(subtype, byName.get(name)!)
+  for (const [name, [experimenter, subtype, body]] of Object.entries(extensions)) {
+    byName.set(name, { ...typed(name, body), name, code: shape.experimenterCode!, experimenter, subtype })
+    bySubtype.set(experimenter * 0x10000 + subtype, byName.get(name)!)
   }
 
   const readKnown = (c: Cursor, known: Variant): unknown => {
@@ -84,8 +82,7 @@ export function tlv<const S extends Shape, const V extends Variants, const W ext
 
   const readExperimenter = (c: Cursor): unknown => {
     const experimenter = c.view.getUint32(take(c, 4))
-    const known =
-      experimenter === vendor?.experimenter && c.at + 2 <= c.end ? bySubtype.get(c.view.getUint16(c.at)) : undefined
+    const known = c.at + 2 <= c.end ? bySubtype.get(experimenter * 0x10000 + c.view.getUint16(c.at)) : undefined
     if (known === undefined) return { type: 'experimenter', experimenter, payload: rest.read(c) }
     c.at += 2
     return readKnown(c, known)
