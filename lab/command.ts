@@ -13,12 +13,12 @@ export type RunOptions = {
 
 export class CommandFailed extends Error {
   readonly code: number | null
-  readonly stderr: string
-  constructor(command: string, code: number | null, stderr: string, why: string) {
+  readonly stdout: string
+  constructor(command: string, code: number | null, stdout: string, stderr: string, why: string) {
     super(`${command}: ${why}${stderr === '' ? '' : `: ${stderr}`}`)
     this.name = 'CommandFailed'
     this.code = code
-    this.stderr = stderr
+    this.stdout = stdout
   }
 }
 
@@ -44,11 +44,11 @@ export function run(command: string, args: readonly string[], options: RunOption
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', text => (stdout += text))
     child.stderr.setEncoding('utf8').on('data', text => (stderr += text))
-    child.on('error', error => reject(new CommandFailed(spelled, null, '', error.message)))
+    child.on('error', error => reject(new CommandFailed(spelled, null, stdout, '', error.message)))
     child.on('close', (code, signal) => {
       if (code === 0) return resolve(stdout)
       const why = signal === null ? `exit ${code}` : `ended by ${signal} (limit ${timeout} ms)`
-      reject(new CommandFailed(spelled, code, stderr.trim(), why))
+      reject(new CommandFailed(spelled, code, stdout, stderr.trim(), why))
     })
     // A command that exits before it has read all of its input breaks the pipe: its exit code tells the story.
     child.stdin.on('error', () => {})

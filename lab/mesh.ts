@@ -15,7 +15,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ipBatch, run, shell } from './command.ts'
+import { CommandFailed, ipBatch, run, shell } from './command.ts'
 import { requirements, spell } from './install.ts'
 import { killWithin, ownerPrefix, removeOwned, sweep } from './leftovers.ts'
 import { bridge, type Node, type NodePlan, nodeCommands, nodeNetns, openNodeOvs, startNode } from './node.ts'
@@ -66,6 +66,8 @@ export type Mesh = {
   removePod(pod: Pod, how?: { readonly keepPort: boolean }): Promise<void>
   /** Runs a command in a pod, resolves with what it printed. */
   exec(pod: Pod, command: string, ...args: string[]): Promise<string>
+  /** How many of `count` pings (default 1, 20 ms apart) were answered within a second, to the first address of `to`. */
+  ping(from: Pod, to: Pod, count?: number): Promise<number>
   /** Loses this share (0 to 1) of the frames between two places of the underlay, both ways; 1 cuts them off from each other. */
   lose(a: Place, b: Place, share: number): Promise<void>
   /** Pulls the underlay's cable of a place. */
@@ -154,7 +156,7 @@ async function makeNode(plan: NodePlan, controllers: readonly string[], wired: P
   return startNode(plan, ovs, controllers)
 }
 
-type Operations = Pick<Mesh, 'node' | 'pods' | 'addPod' | 'removePod' | 'exec' | 'lose' | 'cut' | 'mend'>
+type Operations = Pick<Mesh, 'node' | 'pods' | 'addPod' | 'removePod' | 'exec' | 'ping' | 'lose' | 'cut' | 'mend'>
 
 function operations(prefix: string, nodes: readonly Node[], first: readonly Pod[], underlay: Underlay): Operations {
   const pods = new Map(first.map(pod => [pod.name, pod]))
@@ -192,6 +194,17 @@ function operations(prefix: string, nodes: readonly Node[], first: readonly Pod[
       pods.delete(pod.name)
     },
     exec: (pod, command, ...args) => run(command, args, { netns: pod.netns }),
+    ping: async (from, to, count = 1) => {
+      const target = to.ips[0]?.split('/')[0]
+      if (target === undefined) throw new Error(`pod ${to.name} has no address to ping`)
+      const args = ['-n', '-q', '-c', String(count), '-i', '0.02', '-W', '1', target]
+      const answer = await run('ping', args, { netns: from.netns }).catch(error => {
+        // Exit code 1: not every ping was answered.
+        if (error instanceof CommandFailed && error.code === 1) return error.stdout
+        throw error
+      })
+      return Number(/(\d+) received/.exec(answer)?.[1] ?? 0)
+    },
     lose: async (a, b, share) => {
       await loseOneWay(a, b, share)
       await loseOneWay(b, a, share)

@@ -1,0 +1,301 @@
+/**
+ * Raw frames in and out of pods, through one Python process (frames.py) that has a packet socket in each of them. What is
+ * counted was received by a pod's interface: nobody's word is taken for it.
+ */
+
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { environment } from './command.ts'
+import { broadcast, type Probe, probe } from './frame.ts'
+
+/** Where frames are sent and received; a Pod is one. */
+export type Station = {
+  readonly name: string
+  readonly netns: string
+  readonly device: string
+  readonly mac: string
+  readonly vlan?: number | undefined
+}
+
+export type Received = {
+  readonly pod: string
+  /** Milliseconds since 1970. */
+  readonly time: number
+  /** With the VLAN tags that were on the wire. */
+  readonly frame: Buffer
+}
+
+/** What one station received of one stream. */
+export type Count = {
+  /** How many of the frames arrived at least once. */
+  readonly received: number
+  readonly lost: number
+  /** Copies beyond the first. */
+  readonly duplicated: number
+  /** Frames that arrived after one that was sent later. */
+  readonly reordered: number
+  /** Milliseconds between two arrivals, at most. */
+  readonly longestGap: number
+  /** Frames that the station's socket lost because they were not read in time: not the network's fault. */
+  readonly overflow: number
+}
+
+export type Counts = {
+  readonly sent: number
+  /** How many copies came back to the sender. */
+  readonly reflected: number
+  /** For any open station but the sender. */
+  at(station: Station): Count
+}
+
+export type Stream = {
+  /** Resolves when all is sent and nothing of it has arrived for `quiet` milliseconds (default 300). */
+  finish(how?: { readonly quiet?: number }): Promise<Counts>
+  /** Sends no more; then `finish` counts against what was sent. */
+  stop(): Promise<void>
+}
+
+export type SendOptions = {
+  /** Default 1. */
+  readonly count?: number
+  /** Packets per second. Default 1,000. */
+  readonly pps?: number
+}
+
+export type ReachOptions = {
+  /** `broadcast`: one frame from each. `unicast`: one from each to each other. */
+  readonly kind?: 'broadcast' | 'unicast'
+  /** Makes the frame; it must hold the probe's payload. Default: `probe`, with the sender's MAC and VLAN. */
+  readonly frame?: (from: Station, to: Station | undefined, counted: Probe) => Buffer
+  /** Milliseconds without any arrival after which it is over. Default 200. */
+  readonly quiet?: number
+}
+
+export type Reach = {
+  /** How many times `at` received what `from` sent: to all or, with `unicast`, to `at`. */
+  times(from: Station, at: Station): number
+  /** With `unicast`: who received what was addressed to another, as with flooding. */
+  readonly strays: readonly {
+    readonly from: string
+    readonly to: string
+    readonly at: string
+    readonly times: number
+  }[]
+}
+
+export type Frames = {
+  open(station: Station): Promise<void>
+  shut(station: Station): Promise<void>
+  /** Resolves when all copies are sent. */
+  send(from: Station, frame: Buffer, options?: SendOptions): Promise<void>
+  /** Calls back for each frame that arrives, probes only if asked for, until the function it resolves with is called. */
+  capture(
+    at: readonly Station[],
+    each: (received: Received) => void,
+    how?: { readonly probes: boolean },
+  ): Promise<() => Promise<void>>
+  /** Sends numbered frames; `template` must hold a probe's payload, else they can't be told apart. */
+  stream(
+    from: Station,
+    template: (stream: Probe) => Buffer,
+    pace: { readonly pps: number; readonly seconds: number },
+  ): Promise<Stream>
+  /** Who receives whose frames, now. */
+  reach(stations: readonly Station[], options?: ReachOptions): Promise<Reach>
+  close(): Promise<void>
+}
+
+type Tally = Omit<Count, 'received' | 'lost' | 'duplicated'> & {
+  readonly frames: number
+  readonly distinct: number
+  readonly times: readonly number[]
+}
+
+/** Starts the process and opens these stations. */
+export async function openFrames(stations: readonly Station[]): Promise<Frames> {
+  const remote = startProcess()
+  const { ask, listeners } = remote
+  // Whoever else counts probes in the same pods has other numbers.
+  const streams = numbersFrom(randomInt(1, 2 ** 31))
+
+  const open = async ({ name, netns, device }: Station) => {
+    await ask('open', { pod: name, netns, device })
+  }
+  const frames: Frames = {
+    open,
+    shut: async ({ name }) => {
+      await ask('close', { pod: name })
+    },
+    send: async (from, frame, { count = 1, pps = 1000 } = {}) => {
+      await ask('send', { pod: from.name, frame: frame.toString('hex'), count, pps })
+    },
+    capture: async (at, each, { probes } = { probes: false }) => {
+      const names = new Set(at.map(station => station.name))
+      const listener: Listener = (received, isProbe) => {
+        if (names.has(received.pod) && (probes || !isProbe)) each(received)
+      }
+      const turn = (on: boolean) => Promise.all([...names].map(pod => ask('capture', { pod, on, probes })))
+      listeners.add(listener)
+      await turn(true)
+      return async () => {
+        await turn(false)
+        listeners.delete(listener)
+      }
+    },
+    stream: async (from, template, { pps, seconds }) => {
+      const stream = streams.next().value!
+      const frame = template({ stream, sequence: 0 }).toString('hex')
+      return startStream(ask, from, stream, { frame, count: Math.round(pps * seconds), pps })
+    },
+    reach: (pods, options) => reach(ask, streams.next().value!, pods, options),
+    close: remote.close,
+  }
+  try {
+    await Promise.all(stations.map(open))
+    return frames
+  } catch (error) {
+    await remote.close()
+    throw error
+  }
+}
+
+function startStream(
+  ask: Ask,
+  from: Station,
+  stream: number,
+  run: { frame: string; count: number; pps: number },
+): Stream {
+  const sending = ask<{ sent: number }>('send', { pod: from.name, ...run })
+  sending.catch(() => {}) // Whoever calls finish() hears of it.
+  return {
+    stop: async () => {
+      await ask('stop', { request: sending.id })
+    },
+    finish: async ({ quiet = 300 } = {}) => {
+      const { sent } = await sending
+      await ask('quiet', { stream, seconds: quiet / 1000 })
+      const tallies = await ask<Record<string, Tally>>('count', { stream, each: 0 })
+      await ask('forget', { stream })
+      const tallyOf = (station: Station) => {
+        const tally = tallies[station.name]
+        if (tally === undefined) throw new Error(`station ${station.name} was not open when the stream was counted`)
+        return tally
+      }
+      return {
+        sent,
+        reflected: tallyOf(from).frames,
+        at: station => {
+          const { frames, distinct, reordered, longestGap, overflow } = tallyOf(station)
+          return {
+            received: distinct,
+            lost: sent - distinct,
+            duplicated: frames - distinct,
+            reordered,
+            longestGap,
+            overflow,
+          }
+        },
+      }
+    },
+  }
+}
+
+async function reach(
+  ask: Ask,
+  stream: number,
+  stations: readonly Station[],
+  options: ReachOptions = {},
+): Promise<Reach> {
+  const { kind = 'broadcast', frame = plainProbe, quiet = 200 } = options
+  const targets = (from: Station) => (kind === 'broadcast' ? [undefined] : stations.filter(to => to.name !== from.name))
+  const probes = stations
+    .flatMap(from => targets(from).map(to => ({ from, to })))
+    .map((sent, sequence) => ({ ...sent, bytes: frame(sent.from, sent.to, { stream, sequence }) }))
+  // Not faster: the kernel's queues between pods and a userspace switch hold a few hundred frames.
+  await ask('each', { frames: probes.map(({ from, bytes }) => [from.name, bytes.toString('hex')]), pps: 2000 })
+  await ask('quiet', { stream, seconds: quiet / 1000 })
+  const tallies = await ask<Record<string, Tally>>('count', { stream, each: probes.length })
+  await ask('forget', { stream })
+  const arrivals = probes.flatMap(({ from, to }, sequence) =>
+    stations.map(at => ({ from: from.name, to: to?.name, at: at.name, times: tallies[at.name]?.times[sequence] ?? 0 })),
+  )
+  const meant = arrivals.filter(({ to, at }) => to === undefined || to === at)
+  const cells = new Map(meant.map(({ from, at, times }) => [`${from} ${at}`, times]))
+  return {
+    times: (from, at) => cells.get(`${from.name} ${at.name}`) ?? 0,
+    strays: arrivals.flatMap(({ to, ...rest }) =>
+      to !== undefined && to !== rest.at && rest.times > 0 ? [{ to, ...rest }] : [],
+    ),
+  }
+}
+
+const plainProbe = (from: Station, to: Station | undefined, counted: Probe): Buffer =>
+  probe(
+    { dst: to?.mac ?? broadcast, src: from.mac, ...(from.vlan === undefined ? {} : { tags: [from.vlan] }) },
+    counted,
+  )
+
+/** Asks the process; the promise carries the number of the request. */
+type Ask = <T = unknown>(what: string, parameters: object) => Promise<T> & { readonly id: number }
+
+type Reply = { id?: number; ok?: unknown; error?: string; pod?: string; frame?: string; time?: number; probe?: boolean }
+
+type Listener = (received: Received, isProbe: boolean) => void
+
+function startProcess(): { ask: Ask; listeners: Set<Listener>; close: () => Promise<void> } {
+  const child = spawnPython()
+  const pending = new Map<number, { resolve: (value: any) => void; reject: (error: Error) => void }>()
+  const listeners = new Set<Listener>()
+  const ids = numbersFrom(1)
+  let stderr = ''
+  let ended: string | undefined
+  child.stderr.setEncoding('utf8').on('data', text => (stderr = (stderr + text).slice(-2000)))
+  child.stdin.on('error', () => {}) // It ended: 'close' says so to everyone who waits.
+  createInterface({ input: child.stdout }).on('line', line => {
+    const reply: Reply = JSON.parse(line)
+    if (reply.frame !== undefined) {
+      const received = { pod: reply.pod!, time: reply.time!, frame: Buffer.from(reply.frame, 'hex') }
+      for (const listener of listeners) listener(received, reply.probe === true)
+      return
+    }
+    const asked = pending.get(reply.id!)
+    pending.delete(reply.id!)
+    if (reply.error === undefined) asked?.resolve(reply.ok)
+    else asked?.reject(new Error(`frames: ${reply.error}`))
+  })
+  const gone = new Promise<void>(resolve => {
+    child.on('error', error => (stderr += error.message))
+    child.on('close', () => {
+      ended = `frames.py has ended ${stderr}`.trim()
+      for (const { reject } of pending.values()) reject(new Error(ended))
+      resolve()
+    })
+  })
+  const ask = ((what: string, parameters: object) => {
+    const id = ids.next().value!
+    const answer = new Promise((resolve, reject) => {
+      if (ended !== undefined) return reject(new Error(ended))
+      pending.set(id, { resolve, reject })
+      child.stdin.write(`${JSON.stringify({ id, do: what, ...parameters })}\n`)
+    })
+    return Object.assign(answer, { id })
+  }) as Ask
+  const close = () => {
+    child.stdin.end()
+    return gone
+  }
+  return { ask, listeners, close }
+}
+
+/** The system's own interpreter first: one from a version manager may start through slow shell scripts. */
+function spawnPython(): ChildProcessWithoutNullStreams {
+  const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3'
+  return spawn(python, ['-S', '-E', fileURLToPath(new URL('frames.py', import.meta.url))], { env: environment() })
+}
+
+function* numbersFrom(first: number): Generator<number, never> {
+  for (let number = first; ; number++) yield number
+}
