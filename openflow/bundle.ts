@@ -70,7 +70,7 @@ async function bundleNow(c: Connection, changes: readonly Change[], batch: Batch
     await control(batch.failures.size === 0 ? 'commit_request' : 'discard_request')
   } catch (error) {
     const refusal = error instanceof RequestError ? error.refusal : undefined
-    // Whatever is left of it must not be committed by anybody; if nothing is, the switch's complaint is of no interest.
+    // It is half there, or nobody knows: it must not stay. A switch that has none complains, and that is of no interest.
     send(c, { type: 'bundle_control', ...header, ctrlType: 'discard_request' })
     if (refusal === undefined) throw error
     await ask(c, { type: 'barrier_request' }, timeout)

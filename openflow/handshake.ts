@@ -1,5 +1,5 @@
 import { ask, type Connection, close, send, write } from './connection.ts'
-import { bundleFlags, experimenters, type Message, type MessageOf, wireVersion } from './index.ts'
+import { bundleFlags, type Message, type MessageOf, wireVersion } from './index.ts'
 import { liveSession } from './live.ts'
 import { readPorts } from './port-watch.ts'
 import { RequestError } from './requests.ts'
@@ -90,20 +90,10 @@ async function hasBundles(c: Connection): Promise<boolean> {
   return (await maybe(ask(c, { ...bundle, ctrlType: 'discard_request' }, c.limits.probe))) !== undefined
 }
 
-/** NXT_TLV_TABLE_REQUEST: it changes nothing, and only a switch that knows Nicira's messages has an answer. */
-const tlvTableRequest = 25
-
+/** NXT_TLV_TABLE_REQUEST changes nothing, and only a switch that knows Nicira's messages has an answer. */
 async function hasNicira(c: Connection): Promise<boolean> {
-  const question = {
-    type: 'experimenter',
-    experimenter: experimenters.nicira,
-    expType: tlvTableRequest,
-    payload: noBytes,
-  } as const
-  return (await maybe(ask(c, question, c.limits.probe))) !== undefined
+  return (await maybe(ask(c, { type: 'tlv_table_request' }, c.limits.probe))) !== undefined
 }
-
-const noBytes = Buffer.alloc(0)
 
 async function countMeters(c: Connection): Promise<number> {
   const reply = await maybe(

@@ -102,6 +102,7 @@ function rubbish(c: Connection, { message }: Error): void {
 
 /** The last message type of OpenFlow 1.3, METER_MOD (§7.1). */
 const lastType = 29
+const experimenterType = 4
 const multipartReplyType = 19
 
 function accept(c: Connection, frame: Buffer): void {
@@ -153,9 +154,10 @@ const receivers: { readonly [T in Message['type']]?: Receiver<MessageOf<T>> } = 
   role_reply: takeReply,
   get_async_reply: takeReply,
   bundle_control: takeReply,
+  tlv_table_reply: takeReply,
   experimenter: (c, message, frame) => {
     if (c.requests.waiting.has(message.xid)) takeReply(c, message, frame)
-    else complain(c, frame, badExperimenter)
+    else refuse(c, message, frame)
   },
   port_status: (c, status) => takeStatus(c, status),
   packet_in: (c, packetIn) => {
@@ -199,7 +201,8 @@ const helloFailed = 0
 const badType = { errorType: 1, errorCode: 1 }
 const badExperimenter = { errorType: 1, errorCode: 3 }
 
-const refuse: Receiver<Message> = (c, _message, frame) => complain(c, frame, badType)
+const refuse: Receiver<Message> = (c, _message, frame) =>
+  complain(c, frame, frame[1] === experimenterType ? badExperimenter : badType)
 
 /** Says that we do not know such a message, with its first bytes (§7.4.4: at least 64), and goes on. */
 const complain = (c: Connection, frame: Buffer, error: typeof badType): void =>

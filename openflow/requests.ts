@@ -12,6 +12,7 @@ const answers = {
   role_request: 'role_reply',
   get_async_request: 'get_async_reply',
   bundle_control: 'bundle_control',
+  tlv_table_request: 'tlv_table_reply',
   experimenter: 'experimenter',
 } as const satisfies { readonly [T in Message['type']]?: Message['type'] }
 

@@ -35,8 +35,6 @@ export type Behaviour = {
   readonly barrierDelay?: number
   /** From the nth change on (0: all) it refuses every one. */
   readonly refuse?: Refusal & { readonly after: number }
-  /** It never reads from its socket. */
-  readonly deaf?: boolean
   /** What it says to a message; undefined: what a good switch would. */
   answer?(message: Message, fake: FakeSwitch): readonly Message[] | undefined
 }
@@ -52,6 +50,8 @@ export type FakeSwitch = {
   raw(bytes: Buffer): void
   /** The first message of that type that it was or will be sent, beyond the first `skip`. */
   got<T extends MessageType>(type: T, skip?: number): Promise<MessageOf<T>>
+  /** Stops reading from its socket, or goes on. */
+  deafen(deaf: boolean): void
   /** Resolves when the connection has ended, whoever ended it, with the reason if that was an error. */
   readonly closed: Promise<Error | undefined>
   end(): void
@@ -113,6 +113,7 @@ export async function fakeSwitch(
         closed.then(() => reject(new Error(`the connection ended before ${type} number ${skip} came`)))
         look()
       }),
+    deafen: deaf => void (deaf ? socket.pause() : socket.resume()),
     closed,
     end: () => void socket.end(),
     reset: () => void socket.resetAndDestroy(),
@@ -127,8 +128,7 @@ export async function fakeSwitch(
     if (delay > 0) setTimeout(() => socket.writable && say(...answers), delay)
     else if (answers.length > 0 && socket.writable) say(...answers)
   }
-  if (behaviour.deaf === true) socket.pause()
-  else socket.on('data', chunk => frames.push(chunk, take))
+  socket.on('data', chunk => frames.push(chunk, take))
   raw(behaviour.hello ?? encode({ type: 'hello', xid: 0, elements: [{ type: 'versionbitmap', versions: [1, 4] }] }))
   return fake
 }
@@ -169,7 +169,11 @@ function usual(message: Message, state: State, behaviour: Behaviour): Message[] 
     case 'meter_mod':
       return refused(xid, state, behaviour) ?? change(state, message)
     case 'experimenter':
-      return plain ? [error(xid, 1, 3)] : [{ ...message, expType: message.expType + 1 }]
+      return [error(xid, 1, 3)]
+    case 'tlv_table_request':
+      return plain
+        ? [error(xid, 1, 3)]
+        : [{ type: 'tlv_table_reply', xid, maxOptionSpace: 0, maxFields: 0, mappings: [] }]
     case 'bundle_control':
       return plain ? [error(xid, 1, 3)] : bundleControl(message, state)
     case 'bundle_add':

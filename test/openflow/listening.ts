@@ -1,0 +1,90 @@
+// A server on a free port of loopback, with everything that it tells written down.
+import type { Test } from 'tap'
+import { listen, type Server } from '../../openflow/server.ts'
+import type { Events, Limits, Record, Session } from '../../openflow/session.ts'
+import { type Behaviour, type FakeSwitch, fakeSwitch } from './fake-switch.ts'
+
+export type Listening = {
+  readonly server: Server
+  readonly address: { readonly host: string; readonly port: number }
+  readonly ups: readonly Session[]
+  /** `<dpid>: <reason>` of every session that ended. */
+  readonly downs: readonly string[]
+  /** What record.connection() was told, in order. */
+  readonly endings: readonly string[]
+  /** OpenFlow errors that switches sent. */
+  readonly errors: readonly string[]
+  /** Resolves when `condition` holds; it is looked at every 2 ms. */
+  until(condition: () => boolean): Promise<void>
+  /** Connects a switch. */
+  connect(behaviour?: Behaviour): Promise<FakeSwitch>
+  /** Connects a switch and waits until it is live. */
+  live(behaviour?: Behaviour): Promise<{ readonly fake: FakeSwitch; readonly session: Session }>
+}
+
+export async function listening(
+  t: Test,
+  {
+    limits = {},
+    events = {},
+    record = {},
+  }: { readonly limits?: Partial<Limits>; readonly events?: Partial<Events>; readonly record?: Partial<Record> } = {},
+): Promise<Listening> {
+  const ups: Session[] = []
+  const downs: string[] = []
+  const endings: string[] = []
+  const errors: string[] = []
+  const server = await listen({
+    listeners: [{ host: '127.0.0.1', port: 0 }],
+    limits: { tick: 5, ...limits },
+    events: {
+      up(session) {
+        ups.push(session)
+        events.up?.(session)
+      },
+      down(session, reason) {
+        downs.push(`${session.dpid}: ${reason}`)
+        events.down?.(session, reason)
+      },
+      portStatus: session => events.portStatus?.(session),
+      packetIn: (session, packetIn) => events.packetIn?.(session, packetIn),
+      flowRemoved: (session, flowRemoved) => events.flowRemoved?.(session, flowRemoved),
+    },
+    record: {
+      message: () => undefined,
+      error: (type, code) => void errors.push(`${type}/${code}`),
+      connection: result => void endings.push(result),
+      ...record,
+    },
+  })
+  t.teardown(() => server.close())
+  const address = server.addresses[0]!
+  const fakes: FakeSwitch[] = []
+  t.teardown(() => {
+    for (const fake of fakes) fake.reset()
+  })
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await new Promise(resolve => setTimeout(resolve, 2))
+  }
+  const connect = async (behaviour: Behaviour = {}): Promise<FakeSwitch> => {
+    const fake = await fakeSwitch(address, behaviour)
+    fakes.push(fake)
+    return fake
+  }
+  return {
+    server,
+    address,
+    ups,
+    downs,
+    endings,
+    errors,
+    until,
+    connect,
+    async live(behaviour = {}) {
+      const fake = await connect(behaviour)
+      const dpid = (behaviour.dpid ?? 1n).toString(16).padStart(16, '0')
+      await until(() => server.sessions().has(dpid))
+      return { fake, session: server.sessions().get(dpid)! }
+    },
+  }
+}

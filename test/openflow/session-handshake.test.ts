@@ -1,0 +1,183 @@
+import { connect } from 'node:net'
+import t from 'tap'
+import { decode, encode, type Message, type MessageOf } from '../../openflow/index.ts'
+import { port } from './fake-switch.ts'
+import { listening } from './listening.ts'
+
+type Hello = Partial<Omit<MessageOf<'hello'>, 'type' | 'xid'>>
+const hello = ({ elements = [], ...rest }: Hello): Buffer => encode({ type: 'hello', xid: 7, elements, ...rest })
+const bitmap = (...versions: number[]) => ({ type: 'versionbitmap' as const, versions })
+
+const agreeing: { readonly [name: string]: Buffer } = {
+  'without a bitmap': hello({}),
+  'of version 6 without a bitmap': hello({ version: 6 }),
+  'of version 1 with 1.3 in its bitmap': hello({ version: 1, elements: [bitmap(1, 4)] }),
+  'of version 6 with 1.3 in its bitmap': hello({ version: 6, elements: [bitmap(1, 4, 5, 6)] }),
+  'with elements that nobody knows': Buffer.from(
+    '0400002000000001 00630006aabb0000 0001000800000012 00640008ccddeeff'.replaceAll(' ', ''),
+    'hex',
+  ),
+}
+
+for (const [what, bytes] of Object.entries(agreeing))
+  t.test(`a switch whose HELLO is ${what} goes live`, async t => {
+    const c = await listening(t)
+    await c.live({ hello: bytes })
+    t.same(c.endings, ['up'])
+  })
+
+const disagreeing: { readonly [name: string]: Buffer } = {
+  'of OpenFlow 1.0 only': hello({ version: 1 }),
+  'of version 6 with a bitmap that lacks 1.3': hello({ version: 6, elements: [bitmap(1, 5, 6)] }),
+  'of version 4 with a bitmap that lacks it': hello({ elements: [bitmap(5)] }),
+  'of version 4 with an empty bitmap': hello({ elements: [bitmap()] }),
+  'of length 0': Buffer.from('0400000000000001', 'hex'),
+  'of length 7': Buffer.from('0400000700000001', 'hex'),
+  'with an element of length 0': Buffer.from('040000100000000100010000 00000012'.replaceAll(' ', ''), 'hex'),
+  'with an element longer than itself': Buffer.from('0400001000000001 0001ffff00000012'.replaceAll(' ', ''), 'hex'),
+  'no HELLO': encode({ type: 'echo_request', xid: 1, payload: Buffer.alloc(0) }),
+  'of no known type': Buffer.from('04ff000800000001', 'hex'),
+}
+
+for (const [what, bytes] of Object.entries(disagreeing))
+  t.test(`a switch whose first message is ${what} gets HELLO_FAILED with the reason, and is closed`, async t => {
+    const c = await listening(t)
+    const fake = await c.connect({ hello: bytes })
+    t.equal(await fake.closed, undefined, 'closed in order, so that the error arrives')
+    t.same(
+      fake.received.map(message => message.type),
+      ['hello', 'error'],
+    )
+    const error = fake.received[1] as MessageOf<'error'>
+    t.match(error, { errorType: 0, errorCode: 0 })
+    t.match(error.payload.toString(), /\w+ \w+/)
+    t.same(c.endings, ['version'])
+    t.same(c.ups, [])
+  })
+
+t.test('a switch that answers our HELLO with an error is closed, and its words are the reason', async t => {
+  const c = await listening(t)
+  const refusal: Message = { type: 'error', xid: 0, errorType: 0, errorCode: 0, payload: Buffer.from('only 1.0 here') }
+  const fake = await c.connect({ hello: encode({ ...refusal, version: 1 }) })
+  await fake.closed
+  t.same(c.endings, ['version'])
+})
+
+t.test('our HELLO, with version 4 and a bitmap that says the same, comes before the switch says a word', async t => {
+  const c = await listening(t)
+  const socket = connect(c.address)
+  t.teardown(() => socket.destroy())
+  const bytes = await new Promise<Buffer>(resolve => socket.once('data', resolve))
+  t.equal(bytes[0], 4)
+  t.match(decode(bytes), { type: 'hello', elements: [{ type: 'versionbitmap', versions: [4] }] })
+})
+
+t.test('a switch that says nothing is closed when the time for HELLO is over', async t => {
+  const c = await listening(t, { limits: { hello: 50 } })
+  const fake = await c.connect({ hello: Buffer.alloc(0) })
+  await fake.closed
+  t.same(c.endings, ['hello_timeout'])
+})
+
+t.test('a switch that says HELLO a byte at a time, and slowly, is closed when the time for it is over', async t => {
+  const c = await listening(t, { limits: { hello: 100 } })
+  const fake = await c.connect({ hello: Buffer.alloc(0) })
+  const timer = setInterval(() => fake.raw(Buffer.from([0xff])), 20)
+  t.teardown(() => clearInterval(timer))
+  fake.raw(Buffer.from('04000010', 'hex'))
+  await fake.closed
+  t.same(c.endings, ['hello_timeout'])
+})
+
+for (const stuckAt of ['features_request', 'multipart_request'])
+  t.test(`a switch that never answers ${stuckAt} is closed when the time for the handshake is over`, async t => {
+    const c = await listening(t, { limits: { handshake: 60, probe: 20 } })
+    const fake = await c.connect({ answer: message => (message.type === stuckAt ? [] : undefined) })
+    await fake.closed
+    t.same(c.endings, ['handshake_timeout'])
+    t.same(c.ups, [])
+  })
+
+t.test('a switch that refuses to tell its ports is closed', async t => {
+  const c = await listening(t)
+  const fake = await c.connect({
+    answer: message =>
+      message.type === 'multipart_request' && message.body.type === 'port_desc'
+        ? [{ type: 'error', xid: message.xid, errorType: 1, errorCode: 2, payload: Buffer.alloc(0) }]
+        : undefined,
+  })
+  await fake.closed
+  t.same(c.endings, ['handshake'])
+})
+
+t.test('an auxiliary connection is closed', async t => {
+  const c = await listening(t)
+  const fake = await c.connect({ auxiliaryId: 1 })
+  await fake.closed
+  t.same(c.endings, ['auxiliary'])
+})
+
+t.test('a live session says who its switch is and what it can do', async t => {
+  const c = await listening(t)
+  const { session, fake } = await c.live({ dpid: 0xabcn, ports: [port(1), port(2)] })
+  t.equal(session.dpid, '0000000000000abc')
+  t.match(session.remote, /^127\.0\.0\.1:\d+$/)
+  t.match(session.features, { datapathId: 0xabcn, nTables: 4 })
+  t.match(session.description, { mfrDesc: 'test', swDesc: '1' })
+  t.same(session.can, { bundles: true, nicira: true, maxMeter: 1000 })
+  t.same([...session.ports().keys()], [1, 2])
+  t.equal((await fake.got('set_config')).missSendLen, 0xffff, 'frames are sent whole and not buffered')
+  t.equal(c.server.sessions().get('0000000000000abc'), session)
+})
+
+t.test('a plain switch, without extensions and meters, goes live and is known as plain', async t => {
+  const c = await listening(t)
+  const { session } = await c.live({ extensions: false })
+  t.same(session.can, { bundles: false, nicira: false, maxMeter: 0 })
+  t.same(await session.meters(), [])
+})
+
+t.test('a switch that ignores what it does not know goes live and is known as plain', async t => {
+  const c = await listening(t, { limits: { probe: 30 } })
+  const optional = (message: Message): boolean =>
+    ['bundle_control', 'tlv_table_request'].includes(message.type) ||
+    (message.type === 'multipart_request' && ['desc', 'meter_features'].includes(message.body.type))
+  const { session } = await c.live({ answer: message => (optional(message) ? [] : undefined) })
+  t.same(session.can, { bundles: false, nicira: false, maxMeter: 0 })
+  t.equal(session.description.mfrDesc, '')
+})
+
+t.test('a bundle that is opened but cannot be discarded is no bundle', async t => {
+  const c = await listening(t)
+  const { session } = await c.live({
+    answer: message =>
+      message.type === 'bundle_control' && message.ctrlType === 'discard_request'
+        ? [{ type: 'error', xid: message.xid, errorType: 1, errorCode: 3, payload: Buffer.alloc(0) }]
+        : undefined,
+  })
+  t.equal(session.can.bundles, false)
+})
+
+t.test(
+  'the handshake survives echo requests, a second HELLO, packet-ins and unknown messages at any point',
+  async t => {
+    const c = await listening(t)
+    const noise: Message[] = [
+      { type: 'echo_request', xid: 90, payload: Buffer.from('x') },
+      { type: 'hello', xid: 91, elements: [] },
+      {
+        ...{ type: 'packet_in', xid: 0, bufferId: 0, totalLen: 0, reason: 'no_match', tableId: 0, cookie: 0n },
+        ...{ match: {}, payload: Buffer.alloc(0) },
+      },
+      { type: 'experimenter', xid: 92, experimenter: 1, expType: 1, payload: Buffer.alloc(0) },
+    ]
+    const { fake } = await c.live({
+      answer(message, self) {
+        if (message.type !== 'hello' && message.type !== 'error' && message.type !== 'echo_reply') self.say(...noise)
+        return undefined
+      },
+    })
+    t.match(await fake.got('echo_reply'), { xid: 90, payload: Buffer.from('x') })
+    t.match(await fake.got('error'), { xid: 92, errorType: 1, errorCode: 3 })
+  },
+)
