@@ -1,0 +1,126 @@
+import type { Progress } from '../controller/view.ts'
+import { attach, detach } from '../store/desired.ts'
+import type { Attachment } from '../store/state.ts'
+import { endpointKey } from '../topology/topology.ts'
+import { byEndpoint, endpointOf } from './endpoints.ts'
+import { findNetwork, networkId } from './networks.ts'
+import { problem } from './problems.ts'
+import { progressAfter, progressNow, waitOf } from './progress.ts'
+import * as schemas from './schemas.ts'
+import { type App, type Services, write } from './services.ts'
+import { inSlices } from './slices.ts'
+
+export const attachmentRoutes = (app: App, services: Services): void => {
+  const tags = ['attachments']
+  const path = '/v1/networks/:network/attachments/:dpid/:port'
+
+  app.get(
+    '/v1/networks/:network/attachments',
+    {
+      schema: {
+        tags,
+        summary: 'The ports in a network, by datapath id and port number',
+        params: schemas.NetworkPath,
+        response: { 200: schemas.Attachments },
+      },
+    },
+    async request => {
+      const { id } = findNetwork(services, request.params.network)
+      const { revision, members } = services.store.state()
+      const sorted = [...(members.get(id)?.values() ?? [])].sort(byEndpoint)
+      return { revision, attachments: await inSlices(sorted, attachment => attachmentNow(services, attachment)) }
+    },
+  )
+
+  app.get(
+    path,
+    { schema: { tags, summary: 'One port', params: schemas.AttachmentPath, response: { 200: schemas.Attachment } } },
+    async request => attachmentNow(services, findAttachment(services, request.params)),
+  )
+
+  app.put(
+    path,
+    {
+      schema: {
+        tags,
+        summary: 'Puts a port into a network, or changes what is known of it there; what is not given is not known',
+        params: schemas.AttachmentPath,
+        querystring: schemas.WaitQuery,
+        body: schemas.AttachmentWish,
+        response: { 200: schemas.Attachment, 201: schemas.Attachment },
+      },
+    },
+    async (request, reply) => {
+      const wait = waitOf(request.query)
+      const { created, attachment } = await write(services, draft =>
+        attach(draft, { ...request.body, ...request.params }),
+      )
+      const subject = subjectOf(attachment)
+      const progress =
+        wait === undefined ? progressNow(services, subject) : await progressAfter(services, subject, wait)
+      return reply.code(created ? 201 : 200).send(attachmentAnswer(attachment, progress))
+    },
+  )
+
+  app.delete(
+    path,
+    {
+      schema: {
+        tags,
+        summary: 'Takes a port out of a network; one that is not in it is out already',
+        params: schemas.AttachmentPath,
+        querystring: schemas.WaitQuery,
+        response: { 200: schemas.Deleted },
+      },
+    },
+    async request => {
+      const wait = waitOf(request.query) ?? 0
+      const network = networkId(request.params.network)
+      const endpoint = endpointOf(request.params.dpid, request.params.port)
+      const { detached, revision } = await write(services, draft =>
+        detach(draft, network, endpoint.dpid, endpoint.port),
+      )
+      const last = services.store.state().networks.get(network)?.revision ?? revision
+      const subject = { network, revision: last, attachment: endpointKey(endpoint) }
+      return { deleted: detached, ...(await progressAfter(services, subject, wait)) }
+    },
+  )
+}
+
+const findAttachment = (
+  services: Services,
+  path: { readonly network: string; readonly dpid: string; readonly port: string },
+): Attachment => {
+  const { id } = findNetwork(services, path.network)
+  const key = endpointKey(endpointOf(path.dpid, path.port))
+  const attachment = services.store.state().attachments.get(key)
+  if (attachment?.network === id) return attachment
+  throw problem('unknown-attachment', {
+    detail: `port ${key} is not in network ${id}: it is in ${attachment ? `network ${attachment.network}` : 'none'}`,
+    what: key,
+    hint: `GET /v1/networks/${id}/attachments lists the ports that are`,
+  })
+}
+
+const subjectOf = (attachment: Attachment) => ({
+  network: attachment.network,
+  revision: attachment.revision,
+  attachment: endpointKey(attachment),
+})
+
+const attachmentNow = (services: Services, attachment: Attachment) =>
+  attachmentAnswer(attachment, progressNow(services, subjectOf(attachment)))
+
+const attachmentAnswer = (
+  { network, dpid, port, mac, ips, name, guard }: Attachment,
+  progress: Progress,
+): schemas.Wire<typeof schemas.Attachment> => ({
+  network,
+  dpid,
+  port,
+  ...(mac !== undefined && { mac }),
+  ...(ips !== undefined && { ips: [...ips] }),
+  ...(name !== undefined && { name }),
+  guard,
+  ...progress,
+})

@@ -1,0 +1,149 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Controller, Record } from '../controller/view.ts'
+import type { Store, StoreRecord } from '../store/store.ts'
+import { inSlices } from './slices.ts'
+
+/** What Prometheus reads. Labels never carry a MAC, an IP or a pod: their number must not grow with the traffic. */
+export type Metrics = {
+  readonly registry: Registry
+  /** What the controller counts. */
+  readonly record: Record
+  /** What the store counts. */
+  readonly storeRecord: StoreRecord
+  /** A request was answered. `route` is the pattern, not the path. */
+  request(method: string, route: string, status: number, seconds: number): void
+  /** The text of /metrics: what is counted, and what stands in the controller and the store right now. */
+  scrape(store: Store, controller: Controller): Promise<string>
+}
+
+const fast = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** Milliseconds between the ticks whose lateness is measured. */
+const resolution = 10
+
+/** Seconds that a tick came late, from the nanoseconds between two of them; 0 while nothing was measured. */
+const lateness = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e9 - resolution / 1000) || 0
+
+export const createMetrics = (build: { readonly version: string }): Metrics => {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const counters = createCounters(registry)
+  const gauges = createGauges(registry)
+  gauges.build.set({ version: build.version, node: process.version }, 1)
+  const lag = monitorEventLoopDelay({ resolution })
+  lag.enable()
+
+  return {
+    registry,
+    record: recordOf(counters),
+    storeRecord: {
+      commit: (_writes, seconds) => counters.commits.observe(seconds),
+      failure: code => counters.commitFailures.inc({ code }),
+    },
+    request: (method, route, status, seconds) => counters.requests.observe({ method, route, status }, seconds),
+    async scrape(store, controller) {
+      for (const quantile of [50, 99, 100])
+        gauges.lag.set({ quantile: String(quantile / 100) }, lateness(lag.percentile(quantile)))
+      lag.reset()
+      readSwitches(gauges, controller)
+      await readDesired(gauges, store, controller)
+      return registry.metrics()
+    },
+  }
+}
+
+const createCounters = (registry: Registry) => {
+  const registers = [registry]
+  const counter = <const Labels extends readonly string[]>(name: string, help: string, labelNames: Labels) =>
+    new Counter<Labels[number]>({ name, help, labelNames: [...labelNames], registers })
+  const histogram = <const Labels extends readonly string[]>(name: string, help: string, labelNames: Labels) =>
+    new Histogram<Labels[number]>({ name, help, labelNames: [...labelNames], buckets: fast, registers })
+  return {
+    messages: counter('l2sm_openflow_messages_total', 'OpenFlow messages.', ['type', 'direction']),
+    errors: counter('l2sm_openflow_errors_total', 'OpenFlow errors from switches.', ['type', 'code']),
+    connections: counter('l2sm_openflow_connections_total', 'OpenFlow connections, by how they went.', ['result']),
+    packetIns: counter('l2sm_packet_in_total', 'Frames that switches sent up.', ['reason']),
+    packetInsDropped: counter('l2sm_packet_in_dropped_total', 'Frames from switches that were not looked at.', []),
+    flowMods: counter('l2sm_flow_mods_total', 'Flow-mods sent.', ['command']),
+    repairs: counter('l2sm_flow_repairs_total', 'Flows put right that had drifted.', []),
+    programming: histogram('l2sm_programming_duration_seconds', 'From a write to the last barrier.', []),
+    compiling: histogram('l2sm_compile_duration_seconds', 'Compiling one network.', []),
+    requests: histogram('l2sm_http_request_duration_seconds', 'Requests, until they were answered.', [
+      'method',
+      'route',
+      'status',
+    ]),
+    commits: histogram('l2sm_store_commit_duration_seconds', 'Commits of the store, fsync included.', []),
+    commitFailures: counter('l2sm_store_commit_failures_total', 'Commits of the store that failed.', ['code']),
+  }
+}
+
+const createGauges = (registry: Registry) => {
+  const gauge = <const Labels extends readonly string[]>(name: string, help: string, labelNames: Labels) =>
+    new Gauge<Labels[number]>({ name, help, labelNames: [...labelNames], registers: [registry] })
+  return {
+    up: gauge('l2sm_datapath_up', '1: the switch is connected.', ['dpid']),
+    datapaths: gauge('l2sm_datapaths', 'Switches connected.', []),
+    networks: gauge('l2sm_networks', 'Networks asked for.', []),
+    attachments: gauge('l2sm_attachments', 'Attachments, by how far they are.', ['state']),
+    flows: gauge('l2sm_flows', 'Flows on a switch: that should be there, and that are.', ['dpid', 'state']),
+    drift: gauge('l2sm_flow_drift', 'Flows on a switch that are missing, too many or different.', ['dpid']),
+    lag: gauge('l2sm_event_loop_lag_seconds', 'Delay of timers since the last scrape.', ['quantile']),
+    build: gauge('l2sm_build_info', 'Always 1.', ['version', 'node']),
+  }
+}
+
+/** So many values of one label, and no more: what a switch makes up must not become memory of ours. */
+const bounded = (most: number) => {
+  const seen = new Set<string>()
+  return (value: string): string => {
+    if (seen.size < most) seen.add(value)
+    return seen.has(value) ? value : 'other'
+  }
+}
+
+const recordOf = (counters: ReturnType<typeof createCounters>): Record => {
+  const messageTypes = bounded(100)
+  const errorTypes = bounded(50)
+  const errorCodes = bounded(200)
+  const results = bounded(50)
+  return {
+    message: (direction, type) => counters.messages.inc({ direction, type: messageTypes(type) }),
+    error: (type, code) => counters.errors.inc({ type: errorTypes(type), code: errorCodes(code) }),
+    connection: result => counters.connections.inc({ result: results(result) }),
+    packetIn: reason => counters.packetIns.inc({ reason }),
+    packetInDropped: () => counters.packetInsDropped.inc(),
+    flowMods: (command, count) => counters.flowMods.inc({ command }, count),
+    repaired: flows => counters.repairs.inc(flows),
+    programmed: seconds => counters.programming.observe(seconds),
+    compiled: seconds => counters.compiling.observe(seconds),
+  }
+}
+
+type Gauges = ReturnType<typeof createGauges>
+
+/** Afresh each time, so that a switch that was forgotten is not told of any more. */
+const readSwitches = (gauges: Gauges, controller: Controller): void => {
+  for (const gauge of [gauges.up, gauges.flows, gauges.drift]) gauge.reset()
+  const switches = controller.switches()
+  for (const { dpid, connected, flows } of switches) {
+    gauges.up.set({ dpid }, connected ? 1 : 0)
+    gauges.flows.set({ dpid, state: 'desired' }, flows.desired)
+    gauges.flows.set({ dpid, state: 'actual' }, flows.actual)
+    gauges.drift.set({ dpid }, flows.drift)
+  }
+  gauges.datapaths.set(switches.filter(s => s.connected).length)
+}
+
+const readDesired = async (gauges: Gauges, store: Store, controller: Controller): Promise<void> => {
+  gauges.networks.set(store.state().networks.size)
+  const counts = { pending: 0, programmed: 0, degraded: 0 }
+  const keys = [...store.state().attachments.keys()]
+  // One detached since then has no progress, and is not counted.
+  await inSlices(keys, key => {
+    const progress = controller.attachment(key)
+    if (progress) counts[progress.state]++
+  })
+  for (const [state, count] of Object.entries(counts)) gauges.attachments.set({ state }, count)
+}

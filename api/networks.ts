@@ -1,0 +1,100 @@
+import type { Progress } from '../controller/view.ts'
+import { deleteNetwork, putNetwork } from '../store/desired.ts'
+import { parseNetworkId } from '../store/parse.ts'
+import { refuse } from '../store/refusals.ts'
+import type { Network } from '../store/state.ts'
+import { refusalProblem } from './problems.ts'
+import { progressAfter, progressNow, waitOf } from './progress.ts'
+import * as schemas from './schemas.ts'
+import { type App, type Services, write } from './services.ts'
+import { inSlices } from './slices.ts'
+
+export const networkRoutes = (app: App, services: Services): void => {
+  const tags = ['networks']
+
+  app.get(
+    '/v1/networks',
+    { schema: { tags, summary: 'All networks, by id', response: { 200: schemas.Networks } } },
+    async () => {
+      const { revision, networks } = services.store.state()
+      const sorted = [...networks.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+      return { revision, networks: await inSlices(sorted, network => networkNow(services, network)) }
+    },
+  )
+
+  app.get(
+    '/v1/networks/:network',
+    { schema: { tags, summary: 'One network', params: schemas.NetworkPath, response: { 200: schemas.Network } } },
+    async request => networkNow(services, findNetwork(services, request.params.network)),
+  )
+
+  app.put(
+    '/v1/networks/:network',
+    {
+      schema: {
+        tags,
+        summary: 'Creates a network, or sets its mirror',
+        params: schemas.NetworkPath,
+        querystring: schemas.WaitQuery,
+        body: schemas.NetworkWish,
+        response: { 200: schemas.Network, 201: schemas.Network },
+      },
+    },
+    async (request, reply) => {
+      const wait = waitOf(request.query)
+      const { created, network } = await write(services, draft =>
+        putNetwork(draft, request.params.network, request.body),
+      )
+      const subject = { network: network.id, revision: network.revision }
+      const progress =
+        wait === undefined ? progressNow(services, subject) : await progressAfter(services, subject, wait)
+      return reply.code(created ? 201 : 200).send(networkAnswer(services, network, progress))
+    },
+  )
+
+  app.delete(
+    '/v1/networks/:network',
+    {
+      schema: {
+        tags,
+        summary: 'Deletes a network and detaches its ports; one that is not there is deleted already',
+        params: schemas.NetworkPath,
+        querystring: schemas.WaitQuery,
+        response: { 200: schemas.Deleted },
+      },
+    },
+    async request => {
+      const wait = waitOf(request.query) ?? 0
+      const network = networkId(request.params.network)
+      const { deleted, revision } = await write(services, draft => deleteNetwork(draft, network))
+      return { deleted, ...(await progressAfter(services, { network, revision }, wait)) }
+    },
+  )
+}
+
+/** The id as it stands in a path, if it is one. */
+export const networkId = (text: string): string => {
+  if (parseNetworkId(text) === undefined) throw refusalProblem(refuse('bad-id', text))
+  return text
+}
+
+export const findNetwork = ({ store }: Services, text: string): Network => {
+  const network = store.state().networks.get(networkId(text))
+  if (!network) throw refusalProblem(refuse('unknown-network', text))
+  return network
+}
+
+const networkNow = (services: Services, network: Network) =>
+  networkAnswer(services, network, progressNow(services, { network: network.id, revision: network.revision }))
+
+const networkAnswer = (
+  { store }: Services,
+  { id, number, mirror }: Network,
+  progress: Progress,
+): schemas.Wire<typeof schemas.Network> => ({
+  id,
+  number,
+  ...(mirror && { mirror: { dpid: mirror.dpid, port: mirror.port } }),
+  attachments: store.state().members.get(id)?.size ?? 0,
+  ...progress,
+})

@@ -1,0 +1,173 @@
+import { type Static, type TSchema, Type } from 'typebox'
+import { durationWords } from './duration.ts'
+
+/**
+ * What goes over the wire: types, checks (api/check.ts) and /openapi.json come from here. What a text means (a dpid, a
+ * MAC) the parsers of store/ and topology/ decide: a pattern here refuses nothing that they accept, and so only earlier.
+ */
+
+const closed = { additionalProperties: false } as const
+
+export const dpidText = Type.String({
+  description: '16 hex digits, with or without "of:" before',
+  pattern: '^(of:)?[0-9a-fA-F]{16}$',
+  examples: ['00000000000000a1'],
+})
+const networkId = Type.String({
+  description: '1 to 317 characters of A-Z a-z 0-9 . _ : -, and not . or .. alone',
+  pattern: '^(?!\\.{1,2}$)[A-Za-z0-9._:-]{1,317}$',
+  examples: ['default.net-a'],
+})
+const portText = Type.String({
+  description: 'an OpenFlow port number, 1 to 4294967040, in decimal',
+  pattern: '^[1-9][0-9]{0,9}$',
+  examples: ['1'],
+})
+const dpid = Type.String({ description: '16 lower-case hex digits' })
+const port = Type.Integer({ description: 'an OpenFlow port number, 1 to 4294967040', minimum: 1, maximum: 0xffffff00 })
+
+export const NetworkPath = Type.Object({ network: networkId }, closed)
+export const AttachmentPath = Type.Object({ network: networkId, dpid: dpidText, port: portText }, closed)
+export const SwitchPath = Type.Object({ dpid: dpidText }, closed)
+export const LinkPath = Type.Object(
+  { fromDpid: dpidText, fromPort: portText, toDpid: dpidText, toPort: portText },
+  closed,
+)
+
+export const NoQuery = Type.Object({}, closed)
+export const WaitQuery = Type.Object(
+  {
+    wait: Type.Optional(
+      Type.String({
+        description: `how long to wait for the switches at most: ${durationWords}`,
+        pattern: '^[0-9]{1,5}(ms|s)$',
+      }),
+    ),
+  },
+  closed,
+)
+
+const mac = Type.String({ description: 'the MAC address of an interface, such as 02:42:ac:11:00:02', maxLength: 17 })
+const ip = Type.String({ description: 'an IPv4 or IPv6 address, with or without a prefix length', maxLength: 49 })
+const guard = Type.Enum(['learn', 'mac'], {
+  description: '"learn" (any source MAC may speak) or "mac" (only the given one)',
+})
+const name = Type.String({ description: 'a name for people, 1 to 253 characters', minLength: 1, maxLength: 253 })
+
+export const NetworkWish = Type.Object(
+  {
+    mirror: Type.Optional(
+      Type.Union([Type.Object({ dpid: dpidText, port }, closed), Type.Null()], {
+        description: '{"dpid", "port"}: copies of every frame go to this port; null: to none; absent: as it is',
+      }),
+    ),
+  },
+  closed,
+)
+export const AttachmentWish = Type.Object(
+  {
+    mac: Type.Optional(mac),
+    ips: Type.Optional(Type.Array(ip, { maxItems: 64 })),
+    name: Type.Optional(name),
+    guard: Type.Optional(guard),
+  },
+  closed,
+)
+export const StateWish = Type.Object({ complete: Type.Literal(true) }, closed)
+
+const progress = {
+  state: Type.Enum(['pending', 'programmed', 'degraded'], {
+    description: 'programmed: every switch concerned has confirmed it',
+  }),
+  reason: Type.Optional(Type.String({ description: 'what is missing' })),
+  revision: Type.Integer({ description: 'of the last change to this' }),
+}
+const revision = Type.Integer({ description: 'of the store' })
+
+export const Network = Type.Object({
+  id: Type.String(),
+  number: Type.Integer({ description: 'what switches know it by: its VNI, and bits 0-31 of the metadata' }),
+  mirror: Type.Optional(Type.Object({ dpid, port })),
+  attachments: Type.Integer({ description: 'how many ports are in it' }),
+  ...progress,
+})
+export const Networks = Type.Object({ revision, networks: Type.Array(Network) })
+
+export const Attachment = Type.Object({
+  network: Type.String(),
+  dpid,
+  port,
+  mac: Type.Optional(Type.String()),
+  ips: Type.Optional(Type.Array(Type.String())),
+  name: Type.Optional(Type.String()),
+  guard,
+  ...progress,
+})
+export const Attachments = Type.Object({ revision, attachments: Type.Array(Attachment) })
+
+/** `deleted`: whether it was there. */
+export const Deleted = Type.Object({ deleted: Type.Boolean(), ...progress })
+
+const switchFields = {
+  dpid,
+  connected: Type.Boolean(),
+  state: Type.Enum(['disconnected', 'comparing', 'live', 'unsafe', 'unadopted', 'failing']),
+  reason: Type.Optional(Type.String({ description: 'why it is not live' })),
+  remote: Type.Optional(Type.String({ description: 'address and port that it connects from' })),
+  manufacturer: Type.Optional(Type.String()),
+  software: Type.Optional(Type.String()),
+  flows: Type.Object({
+    desired: Type.Integer(),
+    actual: Type.Integer(),
+    foreign: Type.Integer({ description: 'of another controller' }),
+    drift: Type.Integer({ description: 'missing, too many or different' }),
+  }),
+  programmedRevision: Type.Integer({ description: 'the newest revision that it has confirmed' }),
+}
+export const Switches = Type.Object({ revision, switches: Type.Array(Type.Object(switchFields)) })
+export const Switch = Type.Object({
+  ...switchFields,
+  ports: Type.Array(Type.Object({ number: port, name: Type.String(), mac: Type.String(), up: Type.Boolean() })),
+  revision,
+})
+export const Takeover = Type.Object({
+  dpid,
+  removed: Type.Array(Type.String({ description: 'a flow or group, as ovs-ofctl prints it' })),
+  revision,
+})
+
+const endpoint = Type.Object({ dpid, port })
+const linkFields = {
+  from: endpoint,
+  to: endpoint,
+  origin: Type.Enum(['declared', 'discovered']),
+  state: Type.Enum(['up', 'down', 'pending']),
+  reason: Type.Optional(Type.String()),
+}
+export const Links = Type.Object({ revision, links: Type.Array(Type.Object(linkFields)) })
+export const Link = Type.Object({ ...linkFields, revision })
+export const LinkDeleted = Type.Object({ deleted: Type.Boolean(), revision })
+
+export const StateAnswer = Type.Object({
+  instance: Type.String({ description: 'the name of this store, 10 hex digits: it stands in the marker flow' }),
+  complete: Type.Boolean({ description: 'this state is all there should be, also for switches of another store' }),
+  revision,
+})
+
+export const Live = Type.Object({ live: Type.Boolean() })
+export const Ready = Type.Object({ ready: Type.Boolean(), reasons: Type.Array(Type.String()), revision })
+
+export const ProblemAnswer = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
+  what: Type.Optional(Type.String()),
+  where: Type.Optional(Type.String()),
+  expected: Type.Optional(Type.String()),
+  got: Type.Optional(Type.String()),
+  hint: Type.Optional(Type.String()),
+  revision: Type.Optional(revision),
+})
+
+export type Wire<T extends TSchema> = Static<T>

@@ -1,0 +1,58 @@
+import type { SwitchView } from '../controller/view.ts'
+import { dpidOf } from './endpoints.ts'
+import { problem } from './problems.ts'
+import * as schemas from './schemas.ts'
+import type { App, Services } from './services.ts'
+
+export const switchRoutes = (app: App, services: Services): void => {
+  const { store, controller } = services
+  const tags = ['switches']
+
+  app.get(
+    '/v1/switches',
+    { schema: { tags, summary: 'All switches, by datapath id', response: { 200: schemas.Switches } } },
+    async () => {
+      const sorted = controller.switches().toSorted((a, b) => (a.dpid < b.dpid ? -1 : 1))
+      return { revision: store.state().revision, switches: sorted.map(({ ports: _, ...rest }) => rest) }
+    },
+  )
+
+  app.get(
+    '/v1/switches/:dpid',
+    { schema: { tags, summary: 'One switch', params: schemas.SwitchPath, response: { 200: schemas.Switch } } },
+    async request => {
+      const { ports, ...rest } = findSwitch(services, request.params.dpid)
+      const sorted = ports.toSorted((a, b) => a.number - b.number)
+      return { ...rest, ports: sorted, revision: store.state().revision }
+    },
+  )
+
+  app.post(
+    '/v1/switches/:dpid/takeover',
+    {
+      schema: {
+        tags,
+        summary: 'Removes the flows and groups of another controller from a switch',
+        params: schemas.SwitchPath,
+        response: { 200: schemas.Takeover },
+      },
+    },
+    async request => {
+      const { dpid } = findSwitch(services, request.params.dpid)
+      const result = await controller.takeover(dpid)
+      if ('refused' in result) throw problem('takeover-refused', { detail: result.refused, what: dpid })
+      return { dpid, removed: [...result.removed], revision: store.state().revision }
+    },
+  )
+}
+
+const findSwitch = ({ controller }: Services, text: string): SwitchView => {
+  const dpid = dpidOf(text)
+  const found = controller.switches().find(s => s.dpid === dpid)
+  if (found) return found
+  throw problem('unknown-switch', {
+    detail: `switch ${dpid} has not connected since the controller started`,
+    what: dpid,
+    hint: 'GET /v1/switches lists those that have; point this one at an address of --openflow',
+  })
+}

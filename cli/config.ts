@@ -1,0 +1,102 @@
+import { isLoopback } from '../api/loopback.ts'
+import { shown } from '../api/problems.ts'
+import { fromFile, fromFlags, fromVariables, type Given, type Givens, misspeltVariables } from './given.ts'
+import { type Config, type OptionName, optionNames, options, type Parsed, profiles, shownAddress } from './options.ts'
+
+export type Reading =
+  | { readonly is: 'config'; readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly is: 'wrong'; readonly faults: readonly string[] }
+
+/** Where values come from. `readFile` rejects when there is nothing to read. */
+export type Sources = {
+  readonly argv: readonly string[]
+  readonly env: { readonly [name: string]: string | undefined }
+  readonly readFile: (path: string) => Promise<string>
+}
+
+/**
+ * What the controller is started with: a flag beats its variable, that beats its key in the file, that beats the
+ * profile, and that the standard. Everything that is wrong is told at once.
+ */
+export const readConfig = async ({ argv, env, readFile }: Sources): Promise<Reading> => {
+  const flags = fromFlags(argv)
+  const variables = fromVariables(env)
+  const file = [...flags.given, ...variables].find(given => given.name === 'config')
+  const keys = file ? await readKeys(file, readFile) : { given: [], faults: [] }
+  const sources = [flags.given, variables, keys.given]
+  const { values, faults } = parseAll(
+    optionNames.map(name => sources.map(given => given.filter(g => g.name === name)).find(g => g.length > 0) ?? []),
+  )
+  const config = complete(values)
+  const all = [...flags.faults, ...keys.faults, ...faults]
+  if (all.length === 0) all.push(...contradictions(config, values))
+  if (all.length > 0) return { is: 'wrong', faults: all }
+  return { is: 'config', config, warnings: [...misspeltVariables(env), ...warnings(config)] }
+}
+
+const readKeys = async (file: Given, readFile: Sources['readFile']): Promise<Givens> => {
+  try {
+    return await fromFile(file.text, await readFile(file.text))
+  } catch (error) {
+    return { given: [], faults: [`can not read ${shown(file.text)} (from ${file.from}): ${(error as Error).message}`] }
+  }
+}
+
+/** The values that were given, parsed. `winners`: for each option what its strongest source gives, maybe nothing. */
+const parseAll = (winners: readonly (readonly Given[])[]): { values: Partial<Config>; faults: string[] } => {
+  const faults: string[] = []
+  const values: Partial<Record<OptionName, unknown>> = {}
+  for (const given of winners)
+    for (const { name, text, from } of given) {
+      const parsed: Parsed<unknown> = options[name].parse(text)
+      if ('expected' in parsed) {
+        const hint = parsed.hint ? ` ${parsed.hint}` : ''
+        faults.push(`${name} can not be ${shown(text)} (from ${from}): expected ${parsed.expected}.${hint}`)
+      } else if ('many' in options[name]) values[name] = [...((values[name] as unknown[]) ?? []), parsed.value]
+      else values[name] = parsed.value
+    }
+  return { values: values as Partial<Config>, faults }
+}
+
+const complete = (values: Partial<Config>): Config => {
+  const standards = Object.fromEntries(optionNames.map(name => [name, options[name].standard]))
+  const profile = values.profile ? profiles[values.profile] : {}
+  const login = values['onos-auth-file'] === undefined ? {} : { 'compat-auth': false }
+  return { ...standards, ...profile, ...login, ...values } as Config
+}
+
+const contradictions = (config: Config, given: Partial<Config>): string[] => {
+  const faults: string[] = []
+  const listeners = config.openflow.filter(a => a.port !== 0).map(shownAddress)
+  const twice = listeners.find((a, i) => listeners.indexOf(a) !== i)
+  if (twice) faults.push(`openflow has tcp:${twice} twice: give each address once`)
+  if (given['onos-auth-file'] !== undefined && given['compat-auth'])
+    faults.push('onos-auth-file and compat-auth both say what the login of /onos is: give one of them')
+  const credential =
+    config['token-file'] !== undefined || config['onos-auth-file'] !== undefined || config['compat-auth']
+  if (!isLoopback(config.http.host) && !credential)
+    faults.push(
+      `http ${shownAddress(config.http)} can be reached from beyond this machine, and no credential is set: give ` +
+        '--token-file FILE for /v1, or --onos-auth-file FILE or --compat-auth for /onos, or listen on 127.0.0.1',
+    )
+  return faults
+}
+
+const warnings = (config: Config): string[] => {
+  const said: string[] = []
+  const open = config.openflow.filter(({ host }) => !isLoopback(host)).map(a => `tcp:${shownAddress(a)}`)
+  if (open.length > 0)
+    said.push(
+      `OpenFlow on ${open.join(' and ')} is without TLS: whoever reaches it can pose as a switch; let only switches reach it`,
+    )
+  if (config['compat-auth'])
+    said.push(
+      `the login of /onos is the well-known karaf:karaf${isLoopback(config.http.host) ? '' : `, on ${shownAddress(config.http)}`}: ` +
+        'whoever reaches it can change every network; give --onos-auth-file FILE when nothing needs the old login any more',
+    )
+  if (!isLoopback(config.http.host) && config['token-file'] === undefined)
+    said.push('/v1 and /metrics answer nobody: give --token-file FILE to use them')
+  if (config.store.kind === 'memory')
+    said.push('the store is memory: networks and attachments are forgotten at the end')
+  return said
+}

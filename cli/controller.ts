@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises'
+import { type Logger, pino } from 'pino'
+import { readConfig } from './config.ts'
+import { readCredentials } from './credentials.ts'
+import type { Config } from './options.ts'
+
+/** 0: stopped as asked. 1: it could not run. 2: it was asked for something that is not allowed. */
+export type ExitCode = 0 | 1 | 2
+
+type Surroundings = {
+  readonly argv: readonly string[]
+  readonly env: { readonly [name: string]: string | undefined }
+  readonly version: string
+  /** Aborted by SIGTERM or SIGINT. */
+  readonly stop: AbortSignal
+  readonly complain: (line: string) => void
+}
+
+/** `l2sm controller`: reads what it is asked, runs until `stop`, and answers the exit code. */
+export const runController = async ({ argv, env, version, stop, complain }: Surroundings): Promise<ExitCode> => {
+  const read = (path: string) => readFile(path, 'utf8')
+  const reading = await readConfig({ argv, env, readFile: read })
+  if (reading.is === 'wrong') return refuse(reading.faults, complain)
+  const { config, warnings } = reading
+  const { credentials, faults } = await readCredentials(config, read)
+  if (faults.length > 0) return refuse(faults, complain)
+
+  const log = await createLog(config['log-level'])
+  for (const warning of warnings) log.warn(warning)
+  // Only now: whoever mistyped an option is told at once.
+  const { inWords, start } = await import('./start.ts')
+  try {
+    const close = await start(config, credentials, version, log)
+    await aborted(stop)
+    log.info('stopping; the switches keep their flows')
+    await close()
+    log.info('stopped')
+    return 0
+  } catch (error) {
+    log.fatal({ err: error }, inWords(error))
+    return 1
+  }
+}
+
+const refuse = (faults: readonly string[], complain: (line: string) => void): ExitCode => {
+  for (const fault of faults) complain(`l2sm: ${fault}`)
+  complain('l2sm controller --help lists the options')
+  return 2
+}
+
+/** JSON lines, or lines to read when somebody is there to read them. */
+const createLog = async (level: Config['log-level']): Promise<Logger> => {
+  if (!process.stdout.isTTY) return pino({ level })
+  const { default: pretty } = await import('pino-pretty')
+  return pino({ level }, pretty({ sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' }))
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })

@@ -1,0 +1,106 @@
+import { nearest } from '../api/nearest.ts'
+import { shown } from '../api/problems.ts'
+import { type OptionName, optionNames, options, variableOf } from './options.ts'
+
+/** A value as somebody wrote it, and where: `flag --http`, `variable L2SM_HTTP`, `l2sm.yaml:3 http`. */
+export type Given = { readonly name: OptionName; readonly text: string; readonly from: string }
+
+/** What one source gives, and what is wrong with it, in sentences. */
+export type Givens = { readonly given: readonly Given[]; readonly faults: readonly string[] }
+
+const isOption = (name: string): name is OptionName => Object.hasOwn(options, name)
+const isSwitch = (name: OptionName): boolean => !('takes' in options[name])
+const isRepeatable = (name: OptionName): boolean => 'many' in options[name]
+
+/** `did you mean --http?`, or what there is. */
+const suggestion = (wrong: string, known: readonly string[]): string => {
+  const near = nearest(wrong, known)
+  return near ? `did you mean ${near}?` : `there are ${known.join(', ')}`
+}
+
+/** `--http HOST:PORT`, `--http=HOST:PORT`; a switch is `--takeover`, or `--takeover=false` against a variable. */
+export const fromFlags = (argv: readonly string[]): Givens => {
+  const given: Given[] = []
+  const faults: string[] = []
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!
+    const [, name = '', inline] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? []
+    if (!isOption(name)) {
+      const flags = optionNames.map(n => `--${n}`)
+      faults.push(`${shown(word)} is no option of l2sm controller: ${suggestion(word.split('=', 1)[0]!, flags)}`)
+      // What follows is its value, and not a mistake of its own.
+      while (word.startsWith('--') && argv[i + 1]?.startsWith('--') === false) i++
+      continue
+    }
+    const text = inline ?? (isSwitch(name) ? 'true' : argv[++i])
+    if (text === undefined) faults.push(`--${name} stands without a value: expected --${name} ${takes(name)}`)
+    else if (!isRepeatable(name) && given.some(g => g.name === name))
+      faults.push(`--${name} is given twice: give it once`)
+    else given.push({ name, text, from: `flag --${name}` })
+  }
+  return { given, faults }
+}
+
+const takes = (name: OptionName): string => {
+  const row = options[name]
+  return 'takes' in row ? row.takes : ''
+}
+
+/** Several values of a repeatable option stand apart by spaces or commas. An empty variable is not set. */
+export const fromVariables = (env: { readonly [name: string]: string | undefined }): Given[] =>
+  optionNames.flatMap(name => {
+    const variable = variableOf(name)
+    const text = env[variable]
+    if (!text) return []
+    const texts = isRepeatable(name) ? text.split(/[\s,]+/).filter(part => part !== '') : [text]
+    return texts.map(part => ({ name, text: part, from: `variable ${variable}` }))
+  })
+
+/**
+ * Variables that look like a slip of the pen. Warned of, not refused: Kubernetes names variables after Services, and
+ * those of a Service `l2sm-...` begin like ours.
+ */
+export const misspeltVariables = (env: { readonly [name: string]: string | undefined }): string[] => {
+  const known = optionNames.map(variableOf)
+  return Object.keys(env)
+    .filter(name => name.startsWith('L2SM_') && !known.includes(name))
+    .flatMap(name => {
+      const near = nearest(name, known)
+      return near ? [`variable ${name} is not read: did you mean ${near}?`] : []
+    })
+}
+
+/** A YAML mapping of option names to values; a repeatable option may have a list. `path` is only for what is said. */
+export const fromFile = async (path: string, text: string): Promise<Givens> => {
+  const { isMap, isScalar, isSeq, LineCounter, parseDocument } = await import('yaml')
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const at = (node: unknown): string =>
+    `${path}:${lines.linePos((node as { range?: readonly number[] | null } | null)?.range?.[0] ?? 0).line}`
+  const [error] = document.errors
+  if (error) return { given: [], faults: [`${path}:${lines.linePos(error.pos[0]).line}: not YAML: ${error.message}`] }
+  const { contents } = document
+  if (contents === null) return { given: [], faults: [] }
+  if (!isMap(contents))
+    return { given: [], faults: [`${at(contents)}: expected options as keys, such as http: 127.0.0.1:8181`] }
+
+  const given: Given[] = []
+  const faults: string[] = []
+  const names = optionNames.filter(name => name !== 'config')
+  for (const { key, value } of contents.items) {
+    const name = String(key)
+    if (!isOption(name) || name === 'config') {
+      faults.push(`${at(key)}: ${shown(name)} is no key of this file: ${suggestion(name, names)}`)
+      continue
+    }
+    const values: readonly unknown[] = isSeq(value) && isRepeatable(name) ? value.items : [value]
+    for (const item of values) {
+      const place = `${at(item ?? key)} ${name}`
+      // As it is written, so that `http: 8181` is told of as 8181, and not as what YAML makes of it.
+      if (isScalar(item) && item.value !== null)
+        given.push({ name, text: item.source ?? String(item.value), from: place })
+      else faults.push(`${place}: expected ${takes(name) || 'true or false'}, got ${shown(item ?? null)}`)
+    }
+  }
+  return { given, faults }
+}

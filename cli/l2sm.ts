@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+import packageJson from '../package.json' with { type: 'json' }
+
+/** The commands, and what each is for. To add one: a row, and its import. */
+const commands = {
+  controller: {
+    text: 'speaks OpenFlow to the switches and makes networks of them',
+    help: async () => (await import('./options.ts')).help(),
+    run: async (argv: readonly string[]): Promise<number> => {
+      const { runController } = await import('./controller.ts')
+      const complain = (line: string) => console.error(line)
+      return runController({ argv, env: process.env, version: packageJson.version, stop: stopSignal(), complain })
+    },
+  },
+} as const
+
+const usage = `usage: l2sm COMMAND [options]
+
+Isolated layer-2 networks over a mesh of OpenFlow 1.3 switches.
+
+${Object.entries(commands)
+  .map(([name, { text }]) => `  ${name.padEnd(12)}${text}`)
+  .join('\n')}
+
+l2sm COMMAND --help tells more; l2sm --version tells the version.
+`
+
+/** Aborted by the first SIGTERM or SIGINT; a second one ends the program at once. */
+const stopSignal = (): AbortSignal => {
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
+  return stop.signal
+}
+
+const main = async ([name = '', ...argv]: readonly string[]): Promise<number> => {
+  if (name === '--version' || argv.includes('--version')) return say(`${packageJson.version}\n`)
+  if (name === '--help' || name === '-h') return say(usage)
+  if (!Object.hasOwn(commands, name)) {
+    console.error(name === '' ? usage : `l2sm: there is no command ${JSON.stringify(name)}\n\n${usage}`)
+    return 2
+  }
+  const command = commands[name as keyof typeof commands]
+  return argv.includes('--help') || argv.includes('-h') ? say(await command.help()) : command.run(argv)
+}
+
+const say = (text: string): number => {
+  process.stdout.write(text)
+  return 0
+}
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,184 @@
+/**
+ * Every option of `l2sm controller`. The key is the flag (`--token-file`), the key in the YAML file (`token-file`) and
+ * the variable (`L2SM_TOKEN_FILE`). Help, refusals and suggestions come from this table.
+ * To add an option: add a row, and use `config['its-name']` in cli/controller.ts.
+ */
+
+export type Parsed<T> = { readonly value: T } | { readonly expected: string; readonly hint?: string }
+
+type Option<T> = {
+  /** What stands after the flag in the help text; a switch takes nothing. */
+  readonly takes?: string
+  readonly parse: (text: string) => Parsed<T>
+  readonly text: string
+}
+type Single<T, Standard> = Option<T> & { readonly standard: Standard }
+type Repeatable<T> = Option<T> & { readonly many: true; readonly standard: readonly T[] }
+
+export type Address = { readonly host: string; readonly port: number }
+export type StorePlace = { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'memory' }
+
+/** `HOST:PORT`, an IPv6 host in brackets. Port 0 is any free one. */
+const address = (text: string): Address | undefined => {
+  const [, host = '', digits = ''] = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text) ?? []
+  const port = Number(digits)
+  return host === '' || port > 65535 ? undefined : { host: host.replace(/^\[(.*)\]$/, '$1'), port }
+}
+
+export const shownAddress = ({ host, port }: Address): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
+
+const openflow = (text: string): Parsed<Address> => {
+  const expected = 'tcp:HOST:PORT, such as tcp:127.0.0.1:6653'
+  if (/^(tls|ssl):/.test(text)) return { expected, hint: 'OpenFlow over TLS comes later; only tcp: is there now.' }
+  const value = text.startsWith('tcp:') ? address(text.slice(4)) : undefined
+  return value ? { value } : { expected }
+}
+
+const http = (text: string): Parsed<Address> => {
+  const value = address(text)
+  return value ? { value } : { expected: 'HOST:PORT, such as 127.0.0.1:8181' }
+}
+
+const store = (text: string): Parsed<StorePlace> => {
+  if (text === 'memory') return { value: { kind: 'memory' } }
+  const [, path] = /^sqlite:(.+)$/s.exec(text) ?? []
+  return path ? { value: { kind: 'sqlite', path } } : { expected: 'sqlite:PATH or memory' }
+}
+
+const path = (text: string): Parsed<string> => (text === '' ? { expected: 'the path of a file' } : { value: text })
+
+const yes = (text: string): Parsed<boolean> => {
+  if (text === 'true' || text === '1') return { value: true }
+  return text === 'false' || text === '0' ? { value: false } : { expected: 'true or false' }
+}
+
+const oneOf =
+  <T extends string>(...allowed: readonly T[]) =>
+  (text: string): Parsed<T> =>
+    (allowed as readonly string[]).includes(text) ? { value: text as T } : { expected: allowed.join(', ') }
+
+const single = <T, const Standard>(row: Single<T, Standard>) => row
+const repeatable = <T>(row: Repeatable<T>) => row
+const loopback = (port: number): Address => ({ host: '127.0.0.1', port })
+
+export const options = {
+  openflow: repeatable({
+    many: true,
+    takes: 'tcp:HOST:PORT',
+    parse: openflow,
+    standard: [loopback(6653), loopback(6633)],
+    text: 'where switches connect; may be given again',
+  }),
+  http: single({
+    takes: 'HOST:PORT',
+    parse: http,
+    standard: loopback(8181),
+    text: 'where the REST API, the adapter at /onos and the metrics are',
+  }),
+  store: single({
+    takes: 'sqlite:PATH|memory',
+    parse: store,
+    standard: { kind: 'sqlite', path: 'l2sm.db' },
+    text: 'where networks and attachments are kept; memory forgets them',
+  }),
+  config: single({ takes: 'FILE', parse: path, standard: undefined, text: 'a YAML file with these options as keys' }),
+  'token-file': single({
+    takes: 'FILE',
+    parse: path,
+    standard: undefined,
+    text: 'the bearer token for /v1 and /metrics, 16 characters or more',
+  }),
+  'onos-auth-file': single({
+    takes: 'FILE',
+    parse: path,
+    standard: undefined,
+    text: 'the login of the adapter at /onos, as user:password',
+  }),
+  'compat-auth': single({
+    parse: yes,
+    standard: false,
+    text: "the adapter's login is the well-known karaf:karaf, known to everybody",
+  }),
+  profile: single({
+    takes: 'onos',
+    parse: oneOf('onos'),
+    standard: undefined,
+    text: 'stand in for ONOS: 0.0.0.0, ports 8181, 6633 and 6653, the well-known login',
+  }),
+  takeover: single({
+    parse: yes,
+    standard: false,
+    text: 'remove the flows of another controller from each switch that connects',
+  }),
+  adopt: single({
+    parse: yes,
+    standard: false,
+    text: 'what the store holds is all there should be: clean switches of another store',
+  }),
+  'log-level': single({
+    takes: 'LEVEL',
+    parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal'),
+    standard: 'info',
+    text: 'trace, debug, info, warn, error or fatal',
+  }),
+} as const
+
+export type OptionName = keyof typeof options
+export const optionNames = Object.keys(options) as readonly OptionName[]
+
+type ValueOf<Row> =
+  Row extends Repeatable<infer T>
+    ? readonly T[]
+    : Row extends Single<infer T, infer Standard>
+      ? T | (Standard extends undefined ? undefined : never)
+      : never
+
+/** What the controller is started with. */
+export type Config = { readonly [Name in OptionName]: ValueOf<(typeof options)[Name]> }
+
+/** What `--profile onos` puts in the place of the standards; what is given still beats it. */
+export const profiles = {
+  onos: {
+    http: { host: '0.0.0.0', port: 8181 },
+    openflow: [
+      { host: '0.0.0.0', port: 6633 },
+      { host: '0.0.0.0', port: 6653 },
+    ],
+    'compat-auth': true,
+  },
+} as const satisfies { readonly [profile: string]: Partial<Config> }
+
+export const variableOf = (name: OptionName): string => `L2SM_${name.toUpperCase().replaceAll('-', '_')}`
+
+const shownStandard = (name: OptionName): string => {
+  const { standard } = options[name]
+  if (standard === undefined || standard === false) return ''
+  if (name === 'openflow') return options.openflow.standard.map(a => `tcp:${shownAddress(a)}`).join(' and ')
+  if (name === 'http') return shownAddress(options.http.standard)
+  if (name === 'store') return 'sqlite:l2sm.db'
+  return String(standard)
+}
+
+export const help = (): string => {
+  const rows = optionNames.map(name => {
+    const row: Option<unknown> = options[name]
+    return [`--${name}${row.takes ? ` ${row.takes}` : ''}`, row.text, shownStandard(name), variableOf(name)] as const
+  })
+  const width = Math.max(...rows.map(([flag]) => flag.length))
+  const indent = ' '.repeat(width + 4)
+  const lines = rows.map(
+    ([flag, text, standard, variable]) =>
+      `  ${flag.padEnd(width)}  ${text}\n${indent}[${variable}${standard && `; default ${standard}`}]`,
+  )
+  return `usage: l2sm controller [options]
+
+Isolated layer-2 networks over a mesh of OpenFlow 1.3 switches.
+
+${lines.join('\n')}
+${'  --help'.padEnd(width + 4)}this text
+${'  --version'.padEnd(width + 4)}the version
+
+A flag beats its variable, a variable beats its key in the file of --config.
+Beyond loopback, --http needs --token-file, --onos-auth-file or --compat-auth.
+`
+}

@@ -1,0 +1,64 @@
+import type { Logger } from 'pino'
+import { authFor } from '../api/auth.ts'
+import { createMetrics, type Metrics } from '../api/metrics.ts'
+import { createController } from '../controller/controller.ts'
+import { openMemory } from '../store/memory.ts'
+import { openSqlite } from '../store/sqlite.ts'
+import { type Store, StoreError } from '../store/store.ts'
+import type { Credentials } from './credentials.ts'
+import { type Config, shownAddress } from './options.ts'
+
+/**
+ * The store, then the controller, then the API. Answers how to close all of it; what was opened is closed again when the rest fails.
+ * The API comes last because loading it takes longer than everything before: switches need not wait for it.
+ */
+export const start = async (
+  config: Config,
+  credentials: Credentials,
+  version: string,
+  log: Logger,
+): Promise<() => Promise<void>> => {
+  const open: (() => Promise<void>)[] = []
+  const close = async () => {
+    for (const one of open.splice(0).reverse()) await one()
+  }
+  try {
+    const metrics = createMetrics({ version })
+    const store = await openStore(config, metrics)
+    open.push(() => store.close())
+    const controller = await createController({
+      store,
+      record: metrics.record,
+      log,
+      listeners: config.openflow,
+      adopt: config.adopt,
+      takeover: config.takeover,
+    })
+    open.push(() => controller.close())
+    const { createApi } = await import('../api/server.ts')
+    const auth = authFor(config.http.host, credentials)
+    const api = await createApi({ store, controller, metrics, auth, log, version })
+    open.push(() => api.close())
+    const http = await api.listen(config.http)
+    const openflow = controller.addresses.map(address => `tcp:${shownAddress(address)}`)
+    log.info({ http: shownAddress(http), openflow, version, instance: store.instance }, 'ready')
+    return close
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const openStore = async ({ store }: Config, { storeRecord }: Metrics): Promise<Store> =>
+  store.kind === 'memory' ? openMemory({ record: storeRecord }) : openSqlite(store.path, { record: storeRecord })
+
+/** What stops a start, in words for who started it. */
+export const inWords = (error: unknown): string => {
+  if (error instanceof StoreError) return `the store can not be opened: ${error.message}`
+  const { code, address = '', port = 0, message } = error as NodeJS.ErrnoException & { address?: string; port?: number }
+  const place = shownAddress({ host: address, port })
+  if (code === 'EADDRINUSE') return `can not listen on ${place}: something else does; ss -ltnp shows what`
+  if (code === 'EACCES') return `can not listen on ${place}: only root may use ports below 1024`
+  if (code === 'EADDRNOTAVAIL') return `can not listen on ${place}: this machine does not have that address`
+  return `can not start: ${message}`
+}

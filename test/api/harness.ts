@@ -1,0 +1,129 @@
+import { connect } from 'node:net'
+import { pino } from 'pino'
+import type t from 'tap'
+import { Compile } from 'typebox/compile'
+import type { Auth } from '../../api/auth.ts'
+import { createMetrics, type Metrics } from '../../api/metrics.ts'
+import { createApi } from '../../api/server.ts'
+import type { Controller, Progress, SwitchView } from '../../controller/view.ts'
+import { openMemory } from '../../store/memory.ts'
+import type { Store } from '../../store/store.ts'
+
+type Test = Pick<typeof t, 'teardown'>
+
+export const dpid = '00000000000000a1'
+export const other = '00000000000000b2'
+export const open: Auth = { token: { is: 'anybody' }, login: { is: 'anybody' } }
+
+export const switchView = (more: Partial<SwitchView> = {}): SwitchView => ({
+  dpid,
+  connected: true,
+  state: 'live',
+  remote: '127.0.0.1:40000',
+  manufacturer: 'Nicira, Inc.',
+  software: '3.1.0',
+  ports: [
+    { number: 2, name: 'ls2', mac: '02:00:00:00:00:02', up: true },
+    { number: 1, name: 'ls1', mac: '02:00:00:00:00:01', up: false },
+  ],
+  flows: { desired: 3, actual: 3, foreign: 0, drift: 0 },
+  programmedRevision: 0,
+  ...more,
+})
+
+/** A controller of which no switch ever confirms anything, unless a test says otherwise; it keeps what it was asked. */
+export const stillController = (more: Partial<Controller> = {}) => {
+  const asked: { readonly network: string; readonly revision: number; readonly ms: number; readonly about?: string }[] =
+    []
+  const pending = (revision: number): Progress => ({ state: 'pending', reason: 'no switch is connected', revision })
+  const controller: Controller = {
+    switches: () => [],
+    links: () => [],
+    network: () => undefined,
+    attachment: () => undefined,
+    settled: async (network, revision, ms, about) => {
+      asked.push({ network, revision, ms, ...(about !== undefined && { about }) })
+      return pending(revision)
+    },
+    takeover: async wanted => ({ refused: `switch ${wanted} is not connected` }),
+    ready: () => ({ ready: true, reasons: [] }),
+    ...more,
+  }
+  return { controller, asked }
+}
+
+/** Every answer is held against what /openapi.json promises for it; this answers what is wrong, if anything. */
+const promises = (openapi: any) => {
+  const routes = Object.entries<any>(openapi.paths).map(([path, methods]) => ({
+    pattern: new RegExp(`^${path.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`),
+    literal: !path.includes('{'),
+    methods,
+  }))
+  routes.sort((a, b) => Number(b.literal) - Number(a.literal))
+  return (method: string, path: string, status: number, type: string, body: unknown): string | undefined => {
+    const pathname = path.split('?', 1)[0]!
+    const route = routes.find(r => r.pattern.test(pathname) && r.methods[method.toLowerCase()])
+    const responses = route?.methods[method.toLowerCase()].responses
+    const promised = responses?.[status] ?? openapi.paths['/livez'].get.responses.default
+    const schema = promised.content?.[type.split(';', 1)[0]!]?.schema
+    if (schema === undefined) return body === undefined ? undefined : `no ${type} is promised`
+    const wrong = Compile(schema).Errors(body)[0]
+    return wrong && `${wrong.instancePath} ${wrong.message}`
+  }
+}
+
+export type Answer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly body: any }
+
+/** The API on a free port of loopback, over a store that is really written to. */
+export const startApi = async (
+  t: Test,
+  options: {
+    readonly auth?: Auth
+    readonly store?: Store
+    readonly controller?: Controller
+    readonly metrics?: Metrics
+  } = {},
+) => {
+  const store = options.store ?? openMemory()
+  const controller = options.controller ?? stillController().controller
+  const metrics = options.metrics ?? createMetrics({ version: '0.0.0' })
+  const log = pino({ level: 'silent' })
+  const api = await createApi({ store, controller, metrics, auth: options.auth ?? open, log, version: '0.0.0' })
+  const { port } = await api.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(async () => {
+    await api.close()
+    await store.close()
+  })
+  const base = `http://127.0.0.1:${port}`
+  const promised = promises(api.openapi())
+  const call = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: { readonly [name: string]: string } = {},
+  ): Promise<Answer> => {
+    const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }
+    const jsonType = body === undefined ? {} : { 'content-type': 'application/json' }
+    const answer = await fetch(`${base}${path}`, { method, headers: { ...jsonType, ...headers }, ...sent })
+    const text = await answer.text()
+    const type = answer.headers.get('content-type') ?? ''
+    const json = type.includes('json') ? JSON.parse(text) : undefined
+    const wrong = promised(method, path, answer.status, type, json)
+    if (wrong) throw new Error(`${method} ${path} answered ${answer.status} ${text}, against its promise: ${wrong}`)
+    return { status: answer.status, headers: answer.headers, text, body: json }
+  }
+  return { base, port, store, metrics, api, call }
+}
+
+/** Bytes as they are, which fetch would put right; answers all that comes back until the connection ends. */
+export const raw = (port: number, ...parts: readonly (string | Buffer)[]): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1')
+    const chunks: Buffer[] = []
+    socket.on('data', chunk => chunks.push(chunk))
+    socket.on('error', error => (chunks.length > 0 ? resolve(Buffer.concat(chunks).toString()) : reject(error)))
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString()))
+    for (const part of parts) socket.write(part)
+  })
+
+export const statusOf = (text: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1])

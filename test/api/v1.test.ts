@@ -1,0 +1,268 @@
+import t from 'tap'
+import type { Progress } from '../../controller/view.ts'
+import { dpid, other, startApi, stillController, switchView } from './harness.ts'
+
+t.test('a network is created, found, listed and deleted', async t => {
+  const { call } = await startApi(t)
+  const created = await call('PUT', '/v1/networks/team.net-a', {})
+  t.equal(created.status, 201)
+  t.match(created.body, { id: 'team.net-a', attachments: 0, state: 'pending', revision: 1 })
+  t.match(created.body.reason, /./, 'pending says what is missing')
+  t.same((await call('GET', '/v1/networks/team.net-a')).body, created.body)
+  t.same((await call('GET', '/v1/networks')).body, { revision: 1, networks: [created.body] })
+
+  const deleted = await call('DELETE', '/v1/networks/team.net-a')
+  t.equal(deleted.status, 200)
+  t.match(deleted.body, { deleted: true, revision: 2 })
+  t.equal((await call('GET', '/v1/networks/team.net-a')).status, 404)
+  t.same((await call('GET', '/v1/networks')).body, { revision: 2, networks: [] })
+})
+
+t.test('a write that is repeated answers 200 and changes no revision', async t => {
+  const { call, store } = await startApi(t)
+  const port = `/v1/networks/a/attachments/${dpid}/1`
+  const body = { mac: '02:00:00:00:00:01', ips: ['10.0.0.1/24', 'fd00::1'], name: 'ping' }
+  t.equal((await call('PUT', '/v1/networks/a', {})).status, 201)
+  t.equal((await call('PUT', port, body)).status, 201)
+  const { revision } = store.state()
+  for (let i = 0; i < 10; i++) {
+    t.equal((await call('PUT', '/v1/networks/a', {})).status, 200)
+    t.equal((await call('PUT', port, body)).status, 200)
+  }
+  t.equal(store.state().revision, revision)
+})
+
+t.test('no body, an empty body and {} are the same wish', async t => {
+  const { call, store } = await startApi(t)
+  t.equal((await call('PUT', '/v1/networks/a')).status, 201)
+  t.equal((await call('PUT', '/v1/networks/a', '')).status, 200)
+  t.equal((await call('PUT', '/v1/networks/a', {})).status, 200)
+  t.equal(store.state().revision, 1)
+})
+
+t.test('an attachment says what is known of the port, in one spelling', async t => {
+  const { call } = await startApi(t)
+  await call('PUT', '/v1/networks/a', {})
+  const body = { mac: '02-AA-00-00-00-01', ips: ['10.0.0.1/24'], name: 'ping' }
+  const { status, body: answer } = await call('PUT', `/v1/networks/a/attachments/of:${dpid.toUpperCase()}/4096`, body)
+  t.equal(status, 201)
+  t.match(answer, {
+    network: 'a',
+    dpid,
+    port: 4096,
+    mac: '02:aa:00:00:00:01',
+    ips: ['10.0.0.1/24'],
+    name: 'ping',
+    guard: 'mac',
+    state: 'pending',
+    revision: 2,
+  })
+  t.same((await call('GET', `/v1/networks/a/attachments/${dpid}/4096`)).body, answer)
+  t.equal((await call('GET', '/v1/networks/a')).body.attachments, 1)
+
+  const bare = await call('PUT', `/v1/networks/a/attachments/${dpid}/4096`, {})
+  t.equal(bare.status, 200, 'a PUT replaces: what is not given is not known any more')
+  t.match(bare.body, { guard: 'learn', revision: 3 })
+  t.notOk('mac' in bare.body || 'ips' in bare.body || 'name' in bare.body)
+})
+
+t.test('lists are in one order, whatever the order of the writes', async t => {
+  const { call } = await startApi(t)
+  for (const id of ['b', 'a.c', 'a', 'B']) await call('PUT', `/v1/networks/${id}`, {})
+  const ids = (await call('GET', '/v1/networks')).body.networks.map((n: { id: string }) => n.id)
+  t.same(ids, ['B', 'a', 'a.c', 'b'])
+  for (const port of [`${other}/1`, `${dpid}/10`, `${dpid}/2`])
+    await call('PUT', `/v1/networks/a/attachments/${port}`, {})
+  const { attachments } = (await call('GET', '/v1/networks/a/attachments')).body
+  t.same(
+    attachments.map((a: { dpid: string; port: number }) => `${a.dpid}/${a.port}`),
+    [`${dpid}/2`, `${dpid}/10`, `${other}/1`],
+  )
+})
+
+t.test('a port is in one network: another one is told which', async t => {
+  const { call } = await startApi(t)
+  for (const id of ['a', 'b']) await call('PUT', `/v1/networks/${id}`, {})
+  await call('PUT', `/v1/networks/a/attachments/${dpid}/1`, {})
+  const { status, body } = await call('PUT', `/v1/networks/b/attachments/${dpid}/1`, {})
+  t.equal(status, 409)
+  t.match(body, { type: 'urn:problem-type:l2sm:port-attached-elsewhere', detail: /network a/ })
+  t.match((await call('GET', `/v1/networks/b/attachments/${dpid}/1`)).body, { status: 404, detail: /network a/ })
+  t.match((await call('DELETE', `/v1/networks/b/attachments/${dpid}/1`)).body, { deleted: false })
+  t.equal((await call('GET', `/v1/networks/a/attachments/${dpid}/1`)).status, 200)
+})
+
+t.test('deleting a network detaches its ports, and deleting what is gone is no error', async t => {
+  const { call } = await startApi(t)
+  for (const id of ['a', 'b']) await call('PUT', `/v1/networks/${id}`, {})
+  await call('PUT', `/v1/networks/a/attachments/${dpid}/1`, {})
+  t.match((await call('DELETE', '/v1/networks/a')).body, { deleted: true })
+  t.match(await call('DELETE', '/v1/networks/a'), { status: 200, body: { deleted: false } })
+  t.match(await call('DELETE', `/v1/networks/a/attachments/${dpid}/1`), { status: 200, body: { deleted: false } })
+  t.equal((await call('PUT', `/v1/networks/b/attachments/${dpid}/1`, {})).status, 201)
+})
+
+t.test('a DELETE that says it has JSON and has no body is a DELETE', async t => {
+  const { call } = await startApi(t)
+  await call('PUT', '/v1/networks/a', {})
+  t.match(await call('DELETE', '/v1/networks/a', '', { 'content-type': 'application/json' }), {
+    status: 200,
+    body: { deleted: true },
+  })
+})
+
+t.test('a mirror is set, kept by a PUT that does not name it, and taken away by null', async t => {
+  const { call } = await startApi(t)
+  const mirror = { dpid, port: 9 }
+  t.match((await call('PUT', '/v1/networks/a', { mirror: { dpid: `of:${dpid}`, port: 9 } })).body, { mirror })
+  t.match((await call('PUT', '/v1/networks/a', {})).body, { mirror })
+  t.notOk('mirror' in (await call('PUT', '/v1/networks/a', { mirror: null })).body)
+})
+
+t.test('an id is 1 to 317 characters, any of those allowed', async t => {
+  const { call } = await startApi(t)
+  for (const id of ['a', 'A-Z.0_9:x', '...', '-', 'x'.repeat(317)]) {
+    t.equal((await call('PUT', `/v1/networks/${id}`, {})).status, 201, id.slice(0, 20))
+    t.equal((await call('GET', `/v1/networks/${encodeURIComponent(id)}`)).body.id, id)
+  }
+})
+
+t.test('a write waits as long as it says, about just what it wrote', async t => {
+  const { controller, asked } = stillController()
+  const { call } = await startApi(t, { controller })
+  await call('PUT', '/v1/networks/a?wait=5s', {})
+  await call('PUT', `/v1/networks/a/attachments/${dpid}/1?wait=250ms`, {})
+  await call('DELETE', `/v1/networks/a/attachments/${dpid}/1?wait=60s`)
+  await call('DELETE', '/v1/networks/a?wait=1s')
+  t.same(asked, [
+    { network: 'a', revision: 1, ms: 5000 },
+    { network: 'a', revision: 2, ms: 250, about: `${dpid}/1` },
+    { network: 'a', revision: 3, ms: 60_000, about: `${dpid}/1` },
+    { network: 'a', revision: 4, ms: 1000 },
+  ])
+})
+
+t.test('a write that waits answers when the switches have it', async t => {
+  const { controller } = stillController({ settled: async (_, revision) => ({ state: 'programmed', revision }) })
+  const { call } = await startApi(t, { controller })
+  t.match(await call('PUT', '/v1/networks/a?wait=5s', {}), {
+    status: 201,
+    body: { state: 'programmed', revision: 1, reason: undefined },
+  })
+})
+
+t.test('programmed is not said of a revision that the switches do not have', async t => {
+  const old: Progress = { state: 'programmed', revision: 1 }
+  const { controller } = stillController({ network: () => old, attachment: () => old, settled: async () => old })
+  const { call } = await startApi(t, { controller })
+  t.match((await call('PUT', '/v1/networks/a', {})).body, { state: 'programmed', revision: 1 })
+  const later = { state: 'pending', revision: 2, reason: /revision 1/ }
+  t.match((await call('PUT', `/v1/networks/a/attachments/${dpid}/1`, {})).body, later)
+  t.match((await call('PUT', `/v1/networks/a/attachments/${dpid}/1?wait=1s`, {})).body, later)
+  t.match((await call('GET', `/v1/networks/a/attachments/${dpid}/1`)).body, later)
+  t.match((await call('GET', '/v1/networks/a')).body, later)
+})
+
+t.test('of two writes to one port the later one stands, also when they race', async t => {
+  const { call } = await startApi(t)
+  await call('PUT', '/v1/networks/a', {})
+  const path = `/v1/networks/a/attachments/${dpid}/1`
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => call('PUT', path, { name: `n${i}` })))
+  const last = answers.map(a => a.body).reduce((a, b) => (a.revision > b.revision ? a : b))
+  t.equal((await call('GET', path)).body.name, last.name)
+  t.equal(answers.filter(a => a.status === 201).length, 1, 'only one of them made it')
+})
+
+t.test('switches are listed without their ports, and told of with them', async t => {
+  const views = [
+    switchView({ dpid: other, connected: false, state: 'disconnected', reason: 'no echo for 15 s' }),
+    switchView(),
+  ]
+  const { controller } = stillController({ switches: () => views })
+  const { call } = await startApi(t, { controller })
+  const { body } = await call('GET', '/v1/switches')
+  t.same(
+    body.switches.map((s: { dpid: string }) => s.dpid),
+    [dpid, other],
+  )
+  t.notOk('ports' in body.switches[0])
+  const one = await call('GET', `/v1/switches/of:${dpid}`)
+  t.same(
+    one.body.ports.map((p: { number: number }) => p.number),
+    [1, 2],
+  )
+  t.match(one.body, { flows: { desired: 3, actual: 3, foreign: 0, drift: 0 }, programmedRevision: 0, revision: 0 })
+  t.match(await call('GET', '/v1/switches/00000000000000ff'), { status: 404, body: { what: '00000000000000ff' } })
+})
+
+t.test('taking a switch over answers what was removed, or why not', async t => {
+  const { controller } = stillController({
+    switches: () => [switchView(), switchView({ dpid: other, connected: false, state: 'disconnected' })],
+    takeover: async wanted =>
+      wanted === dpid ? { removed: ['priority=0 actions=NORMAL'] } : { refused: `switch ${wanted} is not connected` },
+  })
+  const { call } = await startApi(t, { controller })
+  t.match(await call('POST', `/v1/switches/${dpid}/takeover`), {
+    status: 200,
+    body: { dpid, removed: ['priority=0 actions=NORMAL'], revision: 0 },
+  })
+  t.match(await call('POST', `/v1/switches/${other}/takeover`), { status: 409, body: { detail: /not connected/ } })
+  t.equal((await call('POST', '/v1/switches/00000000000000ff/takeover')).status, 404)
+})
+
+t.test('a link is declared both ways at once, and taken back both ways', async t => {
+  const { controller } = stillController()
+  const { call, store } = await startApi(t, { controller })
+  const path = `/v1/links/of:${dpid}/11/${other}/12`
+  const declared = await call('PUT', path)
+  t.match(declared, {
+    status: 201,
+    body: {
+      from: { dpid, port: 11 },
+      to: { dpid: other, port: 12 },
+      origin: 'declared',
+      state: 'pending',
+      revision: 1,
+    },
+  })
+  t.equal((await call('PUT', path, {})).status, 200)
+  t.same([...store.state().declaredLinks.keys()].sort(), [`${dpid}/11/${other}/12`, `${other}/12/${dpid}/11`])
+  t.match(await call('PUT', `/v1/links/${dpid}/11/${other}/13`), { status: 409 })
+  t.match(await call('PUT', `/v1/links/${dpid}/1/${dpid}/2`), { status: 400 })
+  t.match(await call('DELETE', `/v1/links/${other}/12/${dpid}/11`), {
+    status: 200,
+    body: { deleted: true, revision: 2 },
+  })
+  t.match(await call('DELETE', path), { status: 200, body: { deleted: false } })
+  t.equal(store.state().declaredLinks.size, 0)
+})
+
+t.test('links are listed in one order, and one is found by its ends', async t => {
+  const link = (port: number) =>
+    ({ from: { dpid, port }, to: { dpid: other, port }, origin: 'discovered', state: 'up' }) as const
+  const { controller } = stillController({ links: () => [link(10), link(2)] })
+  const { call } = await startApi(t, { controller })
+  t.same((await call('GET', '/v1/links')).body, { revision: 0, links: [link(2), link(10)] })
+  t.same((await call('GET', `/v1/links/${dpid}/10/${other}/10`)).body, { ...link(10), revision: 0 })
+  t.equal((await call('GET', `/v1/links/${dpid}/10/${other}/2`)).status, 404)
+})
+
+t.test('the state tells the store by name, and can be declared complete', async t => {
+  const { call, store } = await startApi(t)
+  t.same((await call('GET', '/v1/state')).body, { instance: store.instance, complete: false, revision: 0 })
+  t.same((await call('PUT', '/v1/state', { complete: true })).body, {
+    instance: store.instance,
+    complete: true,
+    revision: 1,
+  })
+  t.same((await call('PUT', '/v1/state', { complete: true })).body.revision, 1)
+})
+
+t.test('/readyz says why not', async t => {
+  const answer = { ready: false, reasons: ['switch 00000000000000a1: its flows are being read'] }
+  const { call } = await startApi(t, { controller: stillController({ ready: () => answer }).controller })
+  t.match(await call('GET', '/readyz'), { status: 503, body: { ...answer, revision: 0 } })
+  t.match(await call('GET', '/livez'), { status: 200, body: { live: true } })
+  const ready = await startApi(t)
+  t.match(await ready.call('GET', '/readyz'), { status: 200, body: { ready: true, reasons: [] } })
+})
