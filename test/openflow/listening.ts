@@ -88,3 +88,12 @@ export async function listening(
     },
   }
 }
+
+/** What a promise rejects with. */
+export const failure = (promise: Promise<unknown>): Promise<Error> =>
+  promise.then(
+    value => {
+      throw new Error(`expected a rejection, got ${JSON.stringify(value)}`)
+    },
+    error => error,
+  )
