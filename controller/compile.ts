@@ -50,27 +50,30 @@ const copyBytes = 128
 type Site = {
   readonly dpid: DatapathId
   readonly datapath: Datapath
+  readonly network: Network
+  readonly marks: Marks
   /** Attachments here whose port exists, by port. */
   readonly local: readonly Attachment[]
-  /** Ports of links to the other switches with members, by neighbour. */
-  readonly links: ReadonlyMap<DatapathId, PortNo>
+  /** The ways to the other switches with members, by neighbour. */
+  readonly links: ReadonlyMap<DatapathId, Way>
 }
+/** A link's port here, and the actions that send a frame of the network into it. */
+type Way = { readonly port: PortNo; readonly into: readonly Action[] }
 
 /** What each switch must hold for this network. Same arguments, same answer: nothing else is read. */
 export function compile(subject: Subject, fabric: Fabric): ReadonlyMap<DatapathId, readonly Item[]> {
   const locations = addresses(subject)
   const compiled = new Map<DatapathId, readonly Item[]>()
   for (const site of sites(subject, fabric)) {
-    const tap = mirrorActions(subject.network, site)
     const items: Item[] = []
     if (site.local.length > 0) {
-      for (const attachment of site.local) admit(items, subject.network, attachment)
-      admitLinks(items, subject.network, site)
-      guard(items, subject, site, locations, tap)
-      deliver(items, subject.network, site, locations)
-      flood(items, subject.network, site)
+      for (const attachment of site.local) admit(items, site, attachment)
+      admitLinks(items, site)
+      guard(items, site, locations, subject.hushed)
+      deliver(items, site, locations)
+      flood(items, site)
     }
-    mirror(items, subject.network, site)
+    mirror(items, site)
     if (items.length > 0) compiled.set(site.dpid, items)
   }
   return compiled
@@ -102,18 +105,19 @@ function sites({ network, attachments }: Subject, fabric: Fabric): Site[] {
     if (here) here.push(a)
     else byDatapath.set(a.dpid, [a])
   }
+  const marks = marksOf(network)
   const found: Site[] = []
   for (const [dpid, members] of byDatapath) {
     const datapath = fabric.datapaths.get(dpid)
     if (!datapath) continue
-    const links = new Map<DatapathId, PortNo>()
+    const links = new Map<DatapathId, Way>()
     const neighbours = fabric.mesh.get(dpid)
     for (const peer of byDatapath.keys()) {
       const port = neighbours?.get(peer)
-      if (port !== undefined) links.set(peer, port)
+      if (port !== undefined) links.set(peer, { port, into: into(marks.vni, port) })
     }
     const local = members.filter(a => datapath.ports.has(a.port)).sort((a, b) => a.port - b.port)
-    found.push({ dpid, datapath, local, links })
+    found.push({ dpid, datapath, network, marks, local, links })
   }
   return found
 }
@@ -125,171 +129,162 @@ function addresses({ attachments, learned }: Subject): readonly Address[] {
   return [...pinned, ...learned.flatMap(l => (taken.has(l.mac) ? [] : [{ ...l, learned: true }]))]
 }
 
-const fixed = (network: Network) => ({ cookie: cookie('network', network.number) })
-const known = (network: Network, learned: boolean) =>
-  learned ? { cookie: cookie('learned', network.number) } : fixed(network)
-const vni = (number: number): bigint => BigInt(number)
-const local = (network: Network): bigint => BigInt(network.number)
-const remote = (network: Network): bigint => BigInt(network.number) | metadata.remote
-const wherever = (network: Network) => ({ value: BigInt(network.number), mask: metadata.network | metadata.epoch })
+/** How entries of a network are marked and matched: worked out once for all of them. */
+type Marks = {
+  readonly number: number
+  /** Cookies, ready to be spread into an entry: of what was asked for, and of what was learned. */
+  readonly fixed: { readonly cookie: bigint }
+  readonly learned: { readonly cookie: bigint }
+  readonly vni: bigint
+  /** Metadata of a frame that began here, of one that came over a link, and of either. */
+  readonly local: bigint
+  readonly remote: bigint
+  readonly wherever: { readonly value: bigint; readonly mask: bigint }
+}
+function marksOf({ number }: Network): Marks {
+  const local = BigInt(number)
+  return {
+    number,
+    fixed: { cookie: cookie('network', number) },
+    learned: { cookie: cookie('learned', number) },
+    vni: local,
+    local,
+    remote: local | metadata.remote,
+    wherever: { value: local, mask: metadata.network | metadata.epoch },
+  }
+}
 
 const output = (port: PortNo): Action => ({ type: 'output', port, maxLen: 0 })
-const into = (number: number, port: PortNo): Action[] => [
-  { type: 'set_field', field: 'tunnel_id', value: vni(number) },
+const into = (vni: bigint, port: PortNo): Action[] => [
+  { type: 'set_field', field: 'tunnel_id', value: vni },
   output(port),
 ]
-const bucket = (...actions: Action[]): Bucket => ({ weight: 0, watchPort: ports.any, watchGroup: groups.any, actions })
+const bucket = (actions: readonly Action[]): Bucket => ({
+  weight: 0,
+  watchPort: ports.any,
+  watchGroup: groups.any,
+  actions: actions as Action[],
+})
 
 /** Which network is this frame in: by its port. */
-function admit(items: Item[], network: Network, { port }: Attachment): void {
-  const admitted = { ...fixed(network), metadata: local(network), goto: 'guard' } as const
+function admit(items: Item[], { marks }: Site, { port }: Attachment): void {
+  const { number, fixed, local: metadata } = marks
+  const admitted = { ...fixed, metadata, goto: 'guard' } as const
   items.push(
-    entry(network.number, 'admit', 'access', { ...admitted, match: { in_port: port, vlan_vid: vid.none } }),
-    entry(network.number, 'admit', 'priority', {
+    entry(number, 'admit', 'access', { ...admitted, match: { in_port: port, vlan_vid: vid.none } }),
+    entry(number, 'admit', 'priority', {
       ...admitted,
       match: { in_port: port, vlan_vid: vid.present },
-      apply: [{ type: 'pop_vlan' }],
+      apply: popVlan,
     }),
   )
 }
+const popVlan: readonly Action[] = [{ type: 'pop_vlan' }]
 
 /** Which network is this frame in: by its link and VNI. Remote from here on, so that it leaves by no link again. */
-function admitLinks(items: Item[], network: Network, site: Site): void {
-  for (const port of site.links.values())
-    items.push(
-      entry(network.number, 'admit', 'link', {
-        ...fixed(network),
-        match: { in_port: port, tunnel_id: vni(network.number) },
-        metadata: remote(network),
-        goto: 'deliver',
-      }),
-    )
+function admitLinks(items: Item[], { marks, links }: Site): void {
+  const { number, fixed, vni, remote: metadata } = marks
+  for (const { port } of links.values()) {
+    const match = { in_port: port, tunnel_id: vni }
+    items.push(entry(number, 'admit', 'link', { ...fixed, match, metadata, goto: 'deliver' }))
+  }
 }
 
 /** May this sender speak: what is pinned or learned passes; the rest passes too on a learning port, and is shown to us. */
-function guard(
-  items: Item[],
-  subject: Subject,
-  site: Site,
-  locations: readonly Address[],
-  tap: readonly Action[],
-): void {
-  const { network, hushed } = subject
+function guard(items: Item[], site: Site, locations: readonly Address[], hushed: ReadonlySet<string>): void {
+  const { number, fixed, learned, local: metadata } = site.marks
+  const tap = mirrorActions(site)
   const speak = { apply: tap, goto: 'deliver' } as const
   const here = new Set(site.local.map(a => a.port))
-  for (const { mac, dpid, port, learned } of locations) {
+  for (const { mac, dpid, port, learned: fades } of locations) {
     if (dpid !== site.dpid || !here.has(port)) continue
-    const match = { in_port: port, metadata: local(network), eth_src: mac }
-    const fades = learned ? { idleTimeout: learnedIdleTimeout, flags: flowModFlags.sendFlowRem } : {}
-    items.push(entry(network.number, 'guard', 'known', { ...known(network, learned), ...fades, ...speak, match }))
+    const match = { in_port: port, metadata, eth_src: mac }
+    items.push(entry(number, 'guard', 'known', { ...(fades ? { ...learned, ...fading } : fixed), ...speak, match }))
   }
   for (const { port, guard } of site.local) {
     if (guard !== 'learn') continue
-    const match = { in_port: port, metadata: local(network) }
+    const match = { in_port: port, metadata }
     const metered = site.datapath.meteredCopies && port <= maxMeteredPort
-    if (metered) items.push(copyMeter(network, port))
-    items.push(
-      entry(network.number, 'guard', 'learn', {
-        ...fixed(network),
-        match,
-        apply: [...tap, metered ? meteredCopy(port) : { type: 'output', port: ports.controller, maxLen: copyBytes }],
-        goto: 'deliver',
-      }),
-    )
-    if (hushed.has(`${site.dpid}/${port}`))
-      items.push(
-        entry(network.number, 'guard', 'hushed', {
-          ...speak,
-          match,
-          cookie: cookie('hushed', network.number),
-          hardTimeout: hushSeconds,
-          flags: flowModFlags.sendFlowRem,
-        }),
-      )
+    if (metered) items.push(copyMeter(number, port))
+    const apply = [...tap, metered ? meteredCopy(port) : plainCopy]
+    items.push(entry(number, 'guard', 'learn', { ...fixed, match, apply, goto: 'deliver' }))
+    if (!hushed.has(`${site.dpid}/${port}`)) continue
+    items.push(entry(number, 'guard', 'hushed', { ...speak, match, cookie: cookie('hushed', number), ...hushing }))
   }
 }
+const fading = { idleTimeout: learnedIdleTimeout, flags: flowModFlags.sendFlowRem }
+const hushing = { hardTimeout: hushSeconds, flags: flowModFlags.sendFlowRem }
 // An OpenFlow 1.3 meter instruction would drop the data with the copies (seen): the meter is the action's own.
 const meteredCopy = (port: PortNo): Action => ({ type: 'controller2', maxLen: copyBytes, meterId: meterId(port) })
-const copyMeter = (network: Network, port: PortNo): Item =>
-  meterItem(network.number, meterId(port), meterFlags.packetsPerSecond | meterFlags.burst, [
+const plainCopy: Action = { type: 'output', port: ports.controller, maxLen: copyBytes }
+const copyMeter = (network: number, port: PortNo): Item =>
+  meterItem(network, meterId(port), meterFlags.packetsPerSecond | meterFlags.burst, [
     { type: 'drop', rate: copiesPerSecond, burstSize: copiesPerSecond },
   ])
 const meterFlags = { packetsPerSecond: 2, burst: 4 } // OFPMF_PKTPS, OFPMF_BURST (§7.3.4.4)
 
 /** Where does it go: known addresses, each to its port here or over the link to its switch. */
-function deliver(items: Item[], network: Network, site: Site, locations: readonly Address[]): void {
-  const tapped = network.mirror?.dpid === site.dpid ? network.mirror.port : undefined
-  for (const { mac, dpid, port, learned } of locations) {
-    if (dpid === site.dpid) {
-      if (!site.datapath.ports.has(port)) continue
-      const match = { metadata: wherever(network), eth_dst: mac }
+function deliver(items: Item[], site: Site, locations: readonly Address[]): void {
+  const { number, fixed, learned, local: metadata, wherever } = site.marks
+  const tapped = tappedPort(site)
+  for (const { mac, dpid, port, learned: fades } of locations) {
+    const marked = fades ? learned : fixed
+    if (dpid !== site.dpid) {
+      const way = site.links.get(dpid)
+      const match = { metadata, eth_dst: mac }
+      if (way) items.push(entry(number, 'deliver', 'there', { ...marked, match, apply: way.into }))
+    } else if (site.datapath.ports.has(port)) {
       // A member that is the mirror too has had its copy from the guard.
       const apply = port === tapped ? [] : [output(port)]
-      items.push(entry(network.number, 'deliver', 'here', { ...known(network, learned), match, apply }))
-      continue
+      items.push(entry(number, 'deliver', 'here', { ...marked, match: { metadata: wherever, eth_dst: mac }, apply }))
     }
-    const link = site.links.get(dpid)
-    if (link === undefined) continue
-    const match = { metadata: local(network), eth_dst: mac }
-    items.push(
-      entry(network.number, 'deliver', 'there', {
-        ...known(network, learned),
-        match,
-        apply: into(network.number, link),
-      }),
-    )
   }
 }
 
 /** Everything else to everybody else, once: what began here to local ports and links, what came over a link to local ports. */
-function flood(items: Item[], network: Network, site: Site): void {
-  const tapped = network.mirror?.dpid === site.dpid ? network.mirror.port : undefined
-  const ports = site.local.filter(a => a.port !== tapped).map(a => bucket(output(a.port)))
-  const toLinks = [...site.links.values()]
-    .sort((a, b) => a - b)
-    .slice(0, maxFanOut)
-    .map(port => bucket(...into(network.number, port)))
-  for (const [kind, value, buckets] of [
-    ['flood', local(network), [...ports, ...toLinks]],
-    ['remote', remote(network), ports],
+function flood(items: Item[], site: Site): void {
+  const { number, fixed, local, remote } = site.marks
+  const tapped = tappedPort(site)
+  const here = site.local.filter(a => a.port !== tapped).map(a => bucket([output(a.port)]))
+  const ways = [...site.links.values()].sort((a, b) => a.port - b.port).slice(0, maxFanOut)
+  const there = ways.map(way => bucket(way.into))
+  for (const [kind, metadata, buckets] of [
+    ['flood', local, [...here, ...there]],
+    ['remote', remote, here],
   ] as const) {
-    const id = groupId(network.number, kind)
+    const id = groupId(number, kind)
+    const apply = [{ type: 'group', groupId: id }] as const
     items.push(
-      groupItem(network.number, id, 'all', buckets),
-      entry(network.number, 'deliver', kind, {
-        ...fixed(network),
-        match: { metadata: value },
-        apply: [{ type: 'group', groupId: id }],
-      }),
+      groupItem(number, id, 'all', buckets),
+      entry(number, 'deliver', kind, { ...fixed, match: { metadata }, apply }),
     )
   }
 }
 
+const tappedPort = ({ network: { mirror }, dpid }: Site): PortNo | undefined =>
+  mirror?.dpid === dpid ? mirror.port : undefined
+
 /** How this switch's members are copied to the mirror: a group, so that the copy's VNI stays the copy's. */
-function mirrorActions({ mirror }: Network, site: Site): readonly Action[] {
-  const way = mirror && mirrorWay(mirror, site)
-  return way && site.local.length > 0 ? [{ type: 'group', groupId: groupId(mirror.number, 'flood') }] : []
+function mirrorActions(site: Site): readonly Action[] {
+  const { mirror } = site.network
+  return mirror && mirrorWay(mirror, site) ? [{ type: 'group', groupId: groupId(mirror.number, 'flood') }] : []
 }
-function mirrorWay(mirror: NonNullable<Network['mirror']>, site: Site): Action[] | undefined {
+function mirrorWay(mirror: NonNullable<Network['mirror']>, site: Site): readonly Action[] | undefined {
   if (mirror.dpid === site.dpid) return site.datapath.ports.has(mirror.port) ? [output(mirror.port)] : undefined
-  const link = site.links.get(mirror.dpid)
-  return link === undefined ? undefined : into(mirror.number, link)
+  const way = site.links.get(mirror.dpid)
+  return way && into(BigInt(mirror.number), way.port)
 }
-function mirror(items: Item[], network: Network, site: Site): void {
-  if (!network.mirror) return
-  const way = mirrorWay(network.mirror, site)
-  if (!way) return
-  if (site.local.length > 0)
-    items.push(groupItem(network.number, groupId(network.mirror.number, 'flood'), 'indirect', [bucket(...way)]))
-  if (network.mirror.dpid !== site.dpid) return
-  for (const port of site.links.values())
-    items.push(
-      entry(network.number, 'admit', 'mirrored', {
-        ...fixed(network),
-        match: { in_port: port, tunnel_id: vni(network.mirror.number) },
-        apply: way,
-      }),
-    )
+function mirror(items: Item[], site: Site): void {
+  const { mirror } = site.network
+  const apply = mirror && mirrorWay(mirror, site)
+  if (!apply) return
+  const { number, fixed } = site.marks
+  if (site.local.length > 0) items.push(groupItem(number, groupId(mirror.number, 'flood'), 'indirect', [bucket(apply)]))
+  if (mirror.dpid !== site.dpid) return
+  for (const { port } of site.links.values()) {
+    const match = { in_port: port, tunnel_id: BigInt(mirror.number) }
+    items.push(entry(number, 'admit', 'mirrored', { ...fixed, match, apply }))
+  }
 }
 
 /** Pairs of member switches that no link joins: their members do not reach each other. */
