@@ -36,7 +36,7 @@ t.test('a link whose port is gone, or belongs to a pod, is left out, and a paral
   t.equal(m.get(dpid(1))?.get(dpid(2)), 9)
 })
 
-t.test('what goes out to a neighbour comes in on the port that leads back, whatever the links', async t => {
+t.test('what goes out to a neighbour comes in on the port that leads back, whatever the links', async () => {
   const end = fc.record({ a: fc.integer({ min: 1, max: 4 }), p: fc.integer({ min: 1, max: 6 }) })
   fc.assert(
     fc.property(fc.array(fc.tuple(end, end, fc.boolean()), { maxLength: 30 }), ends => {
