@@ -27,7 +27,7 @@ export function applyFlowMod(sw: Switch, message: FlowMod): Failure | Message[] 
       return missing(sw, message) ?? add(sw, message, compiled)
     case 'modify':
     case 'modify_strict':
-      return missing(sw, message) ?? modify(sw, message, compiled)
+      return modify(sw, message, compiled)
     case 'delete':
     case 'delete_strict':
       return chosen(sw, message, compiled).flatMap(entry => removeFlow(sw, entry, 'delete'))
@@ -83,10 +83,13 @@ function overlapped(
   return false
 }
 
-/** Cookie, timeouts, flags, counters and duration stay (§6.4). Nothing to modify is no error. */
-function modify(sw: Switch, message: FlowMod, compiled: Compiled): Message[] {
+/** Cookie, timeouts, flags, counters and duration stay (§6.4). Nothing to modify is no error, whatever would be refused. */
+function modify(sw: Switch, message: FlowMod, compiled: Compiled): Failure | Message[] {
   const { instructions } = message
-  for (const entry of chosen(sw, message, compiled)) {
+  const entries = chosen(sw, message, compiled)
+  const failure = entries.length > 0 ? missing(sw, message) : undefined
+  if (failure) return failure
+  for (const entry of entries) {
     const counters =
       message.flags & flowModFlags.resetCounts ? { ...entry.counters, packets: 0n, bytes: 0n } : entry.counters
     putEntry(sw, { ...entry, instructions, ...references(instructions), counters }, entry)

@@ -7,7 +7,8 @@ import { type Group, type Kind, putGroup, removeGroup, type Switch } from './swi
 
 /** What can be said against a GROUP_MOD without looking at the group table. */
 export function checkGroupMod(kind: Kind, { command, groupType, groupId, buckets }: GroupMod): Failure | undefined {
-  if (command === 'delete') return undefined
+  // §7.3.4.2: a delete names a group and nothing else.
+  if (command === 'delete') return buckets.length > 0 ? groupModFailed('INVALID_GROUP') : undefined
   if (groupId > groups.max) return groupModFailed('INVALID_GROUP')
   if (groupType === 'indirect' && buckets.length !== 1) return groupModFailed('INVALID_GROUP')
   for (const { weight, actions } of buckets) {

@@ -1,8 +1,8 @@
 // What becomes of a frame: OpenFlow 1.3.5 §5.1 to §5.12.
 import { type Action, type Instruction, type MessageOf, portConfig, portState, ports } from '../../openflow/index.ts'
-import { fieldOf, toWords, word } from './field.ts'
+import { type Field, fieldOf, toWords, word } from './field.ts'
 import { type Packet, parse } from './frame.ts'
-import { niciraAction, numberToWords, wordsToNumber } from './nicira.ts'
+import { bitsOf, numberToWords, type Transfer, wordsToNumber } from './nicira.ts'
 import { packetIn } from './packet-in.ts'
 import { copyPacket, hasField, popVlan, pushVlan, setField } from './rewrite.ts'
 import type { Group, Output, Port, Switch } from './switch.ts'
@@ -79,7 +79,7 @@ function pipeline(passage: Passage): void {
     passage.entry = entry
     tableId = execute(passage, entry.instructions)
   }
-  act(passage, ordered([...passage.set.values()]))
+  act(passage, ordered(passage.set))
 }
 
 /** §5.9: instructions in the specification's order, whatever theirs is. Meters let everything pass. */
@@ -95,7 +95,7 @@ function execute(passage: Passage, instructions: readonly Instruction[]): number
     else if (instruction.type === 'goto_table') next = instruction.tableId
   }
   if (clears) set.clear()
-  for (const action of written) set.set(slot(action), action)
+  write(set, written)
   for (const instruction of instructions) if (instruction.type === 'write_metadata') writeMetadata(packet, instruction)
   return next
 }
@@ -110,15 +110,35 @@ function writeMetadata(
   }
 }
 
-/** §5.10: what may stand in an action set once. */
-const slot = (action: Action): string => (action.type === 'set_field' ? `set_field ${action.field}` : action.type)
+/** §5.10: of what there may be one in an action set. */
+function slot(action: Action): string {
+  if (action.type === 'set_field') return `set_field ${action.field}`
+  if (action.type === 'move') return `move ${action.dst} ${action.dstOffset}`
+  return action.type === 'load' ? `load ${action.dst} ${action.range.offset}` : action.type
+}
+
+/** A later action takes the place of an earlier one of its kind. */
+function write(set: Map<string, Action>, actions: readonly Action[]): void {
+  for (const action of actions) {
+    set.delete(slot(action))
+    set.set(slot(action), action)
+  }
+}
 
 /** §5.10: the order in which an action set is executed; an output counts only where there is no group. */
-const order = ['pop_vlan', 'push_vlan', 'experimenter', 'set_field', 'set_queue', 'controller2', 'group', 'output']
+const order: readonly (readonly Action['type'][])[] = [
+  ['pop_vlan'],
+  ['push_vlan'],
+  ['set_field', 'move', 'load'],
+  ['set_queue'],
+  ['group'],
+  ['output'],
+]
 
-function ordered(actions: readonly Action[]): Action[] {
-  const all = order.flatMap(type => actions.filter(action => action.type === type))
-  return all.some(action => action.type === 'group') ? all.filter(action => action.type !== 'output') : all
+function ordered(set: ReadonlyMap<string, Action>): Action[] {
+  const actions = [...set.values()]
+  const all = order.flatMap(types => actions.filter(({ type }) => types.includes(type)))
+  return set.has('group') ? all.filter(({ type }) => type !== 'output') : all
 }
 
 /** §5.11: an action list, in its order. */
@@ -145,7 +165,8 @@ function act(passage: Passage, actions: readonly Action[]): void {
         // Connections have controller id 0 unless they ask for another.
         if (!action.controllerId) toController(passage, action.maxLen ?? 0xffff, action.reason)
         break
-      case 'experimenter':
+      case 'move':
+      case 'load':
         transfer(packet, action)
         break
     }
@@ -164,15 +185,14 @@ function setValue(packet: Packet, { field: name, value, mask }: Extract<Action, 
 }
 
 /** Bits from one field, or of a constant, into another. */
-function transfer(packet: Packet, action: Extract<Action, { type: 'experimenter' }>): void {
-  const a = niciraAction(action)!
-  if (a.is === 'move' && !hasField(packet, a.src)) return
-  const read = (field: { at: number; words: number }) =>
-    wordsToNumber(packet.key.subarray(field.at, field.at + field.words))
-  const ones = (1n << BigInt(a.bits)) - 1n
-  const value = a.is === 'load' ? a.value & ones : (read(a.src) >> BigInt(a.from)) & ones
-  const kept = read(a.dst) & ~(ones << BigInt(a.to))
-  setField(packet, a.dst, numberToWords(a.dst, kept | (value << BigInt(a.to))))
+function transfer(packet: Packet, action: Transfer): void {
+  const { nBits, offset, dst, from } = bitsOf(action)!
+  if ('src' in from && !hasField(packet, from.src)) return
+  const read = ({ at, words }: Field) => wordsToNumber(packet.key.subarray(at, at + words))
+  const ones = (1n << BigInt(nBits)) - 1n
+  const value = ('src' in from ? read(from.src) >> BigInt(from.offset) : from.value) & ones
+  const kept = read(dst) & ~(ones << BigInt(offset))
+  setField(packet, dst, numberToWords(dst, kept | (value << BigInt(offset))))
 }
 
 /** Deeper than any chain that is meant; Open vSwitch drops a frame in more than about 60 groups. */
@@ -183,8 +203,8 @@ function executeGroup(passage: Passage, group: Group | undefined): void {
   if (!group || passage.depth >= maxDepth) return
   for (const { actions } of bucketsOf(passage.sw, group)) {
     const inside = { ...passage, packet: copyPacket(passage.packet), set: new Map(), depth: passage.depth + 1 }
-    for (const action of actions) inside.set.set(slot(action), action)
-    act(inside, ordered([...inside.set.values()]))
+    write(inside.set, actions)
+    act(inside, ordered(inside.set))
     passage.copies = inside.copies
   }
 }

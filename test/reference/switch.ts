@@ -18,6 +18,8 @@ export type Kind = {
   readonly maxMeter: number
   /** How many VLAN tags it sees; the rest is payload to it. */
   readonly vlanLimit: number
+  /** How many tags a frame may have after pushes. */
+  readonly mostTags: number
   /** §5.12.1: a pushed tag takes VID and priority from the one below. Open vSwitch starts it at 0. */
   readonly pushInherits: boolean
   /** §6.4 to the letter: an entry overlaps itself. Open vSwitch: CHECK_OVERLAP lets an identical entry be replaced. */
@@ -38,6 +40,7 @@ export const openVSwitch: Kind = {
   maxGroups: 0xffffff00,
   maxMeter: 0x3ffff,
   vlanLimit: 1,
+  mostTags: 2,
   pushInherits: false,
   overlapsItself: false,
   tunnelCopies: 780,
@@ -54,6 +57,7 @@ export const plainHardware: Kind = {
   maxGroups: 4096,
   maxMeter: 256,
   vlanLimit: Number.POSITIVE_INFINITY,
+  mostTags: Number.POSITIVE_INFINITY,
   pushInherits: true,
   overlapsItself: true,
   tunnelCopies: Number.POSITIVE_INFINITY,
