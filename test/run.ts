@@ -1,4 +1,4 @@
-// `npm test`: types, lint, then every test; ends with a line `N passed, N failed`.
+// `npm test [-- FILE|FOLDER ...]`: types, lint, then every test; ends with a line `N passed, N failed`.
 // Tests on real switches come by themselves, one after the other: they measure loss, and must not starve each other.
 import { spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -34,14 +34,15 @@ const run = (command: string, args: readonly string[]): boolean =>
 function tap(name: string, files: readonly string[], jobs: number): Count {
   if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
   const output = join(scratch, name)
-  const ok = run('tap', ['run', '--reporter=terse', `--jobs=${jobs}`, `--output-file=${output}`, ...files])
+  const ok = run('tap', ['run', '--reporter=terse', `--jobs=${jobs}`, `--output-file=${output}`, ...flags, ...files])
   const counted = count(readFileSync(output, 'utf8'))
   // A run that fails in a way that no test reports is a failure all the same.
   if (!ok && counted.failed === 0) counted.failed = 1
   return counted
 }
 
-const asked = process.argv.slice(2)
+const flags = process.argv.slice(2).filter(a => a.startsWith('--'))
+const asked = process.argv.slice(2).filter(a => !a.startsWith('--'))
 const files =
   asked.length > 0
     ? asked.flatMap(a => (a.endsWith('.ts') ? a : globSync(`${a}/**/*.test.ts`)))

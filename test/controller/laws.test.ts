@@ -134,7 +134,7 @@ t.test(
           }
         },
       ),
-      { numRuns: runs },
+      { numRuns: Math.ceil(runs / 3) },
     ),
 )
 

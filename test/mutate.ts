@@ -1,0 +1,125 @@
+// `npm run mutate [NAME ...]`: breaks the product on purpose, one named way at a time, in a copy, and expects the tests to
+// turn red. A mutation that survives is a hole in the tests; one whose text is gone from the code is stale.
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+
+type Mutation = {
+  readonly name: string
+  readonly file: string
+  readonly from: string
+  readonly to: string
+  /** Tests to run, the likeliest to notice first. */
+  readonly tests: readonly string[]
+}
+
+const core = ['test/controller', 'test/topology', 'test/store']
+const mutations: readonly Mutation[] = [
+  {
+    name: 'the remote bit dropped',
+    file: 'controller/compile.ts',
+    from: 'remote: local | metadata.remote,',
+    to: 'remote: local,',
+    tests: core,
+  },
+  {
+    name: 'two VNIs swapped',
+    file: 'controller/compile.ts',
+    from: 'const match = { in_port: port, tunnel_id: vni }',
+    to: 'const match = { in_port: port, tunnel_id: vni === 1n ? 2n : vni === 2n ? 1n : vni }',
+    tests: core,
+  },
+  {
+    name: 'the sender in its own flood group',
+    file: 'controller/compile.ts',
+    from: "['flood', local, [...here, ...there]],",
+    to: "['flood', local, [...here, ...there, bucket([output(ports.inPort)])]],",
+    tests: core,
+  },
+  {
+    name: 'a pinned port may send from any address',
+    file: 'controller/compile.ts',
+    from: "if (guard !== 'learn') continue",
+    to: 'if (guard === undefined) continue',
+    tests: core,
+  },
+  {
+    name: 'a delete left out',
+    file: 'controller/diff.ts',
+    from: 'if (!desired.has(key)) remove.push(actual.get(key)!)',
+    to: 'if (!desired.has(key) && remove.length > 0) remove.push(actual.get(key)!)',
+    tests: core,
+  },
+  {
+    name: 'ports arrive before others have left',
+    file: 'controller/diff.ts',
+    from: '      ...ofGroups(modify).flatMap(g => withoutLeavers(g, actual)),\n',
+    to: '',
+    tests: core,
+  },
+  {
+    name: 'any LLDP is believed',
+    file: 'topology/lldp.ts',
+    from: 'if (!timingSafeEqual(sign(secret, signed), bytes.subarray(18))) return undefined',
+    to: 'if (!timingSafeEqual(sign(secret, signed), sign(secret, signed))) return undefined',
+    tests: core,
+  },
+  {
+    name: "another store's flows taken for ours",
+    file: 'controller/reconcile.ts',
+    from: 'const mine = instance === r.instance',
+    to: 'const mine = instance !== undefined',
+    tests: ['test/controller', 'test/ovs'],
+  },
+  {
+    name: 'programmed said before the switch has it',
+    file: 'controller/reconcile.ts',
+    from: 'const refused = await send(r, sw, session, changes, why)',
+    to: 'for (const [n, revision] of revisions) sw.confirmed.set(n, revision)\n  r.progress(sw, looked)\n  const refused = await send(r, sw, session, changes, why)',
+    tests: ['test/controller', 'test/ovs'],
+  },
+  {
+    name: 'what a switch has learned is forgotten by a restart',
+    file: 'controller/content.ts',
+    from: "if (whose.is === 'learned') learned.push(...learnedHere(dpid, whose.network, item))",
+    to: "if (whose.is === 'learned' && dpid === '') learned.push(...learnedHere(dpid, whose.network, item))",
+    tests: ['test/controller', 'test/ovs'],
+  },
+]
+
+const root = new URL('..', import.meta.url).pathname
+const skipped = new Set(['node_modules', '.git', '.tap'])
+
+function survives({ file, from, to, tests }: Mutation): boolean {
+  const copy = mkdtempSync(join(tmpdir(), 'l2sm-mutant-'))
+  try {
+    cpSync(root, copy, { recursive: true, filter: path => !skipped.has(basename(path)) })
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+    const path = join(copy, file)
+    const text = readFileSync(path, 'utf8')
+    if (text.split(from).length !== 2) throw new Error(`stale: ${file} does not have exactly once: ${from}`)
+    writeFileSync(
+      path,
+      text.replace(from, () => to),
+    )
+    const { status, stdout } = spawnSync(process.execPath, ['test/run.ts', '--bail', ...tests], {
+      cwd: copy,
+      encoding: 'utf8',
+    })
+    const noticed = /^ *not ok \d+ - (.*?)(?: # time.*)?$/m.exec(stdout)?.[1]
+    console.log(status === 0 ? '  SURVIVED' : `  noticed${noticed ? ` by: ${noticed}` : ''}`)
+    return status === 0
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
+
+const asked = process.argv.slice(2)
+const chosen = mutations.filter(m => asked.length === 0 || asked.some(a => m.name.includes(a)))
+const survivors = chosen.filter(m => {
+  console.log(m.name)
+  return survives(m)
+})
+console.log(`\n${chosen.length - survivors.length} of ${chosen.length} mutations noticed`)
+process.exitCode = survivors.length > 0 || chosen.length === 0 ? 1 : 0
