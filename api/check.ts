@@ -92,7 +92,7 @@ const unknownField = (name: string, known: readonly string[], where: string): Fa
     where: `${where}/${name.slice(0, 80)}`,
     expected: known.length === 0 ? 'no fields' : `only ${known.join(', ')}`,
     got: shown(name),
-    hint: near ? `Did you mean ${near}?` : 'Leave it out.',
+    hint: near ? `did you mean ${near}?` : 'leave it out',
     unknownField: true,
   }
 }
