@@ -1,31 +1,9 @@
-import type { FieldName, FieldValue, Match, UnknownField } from './fields.ts'
-import { oxmField } from './match.ts'
+import type { FieldName, FieldValue } from './fields.ts'
+import { setFieldBody } from './match.ts'
 import { extensionActions } from './nicira-action.ts'
 import { struct } from './struct.ts'
 import { tlv } from './tlv.ts'
-import { align8, type Codec, list, nested, pad, u8, u16, u32, type ValueOf, wrong } from './wire.ts'
-
-/** A field's new value. OpenFlow 1.3 has no `mask` here; some switches send one. */
-export type SetField = {
-  readonly field: FieldName | UnknownField
-  readonly value: number | bigint | string | Buffer
-  readonly mask?: number | bigint | string | Buffer
-}
-
-/** An OXM field and padding to 8 bytes (§7.2.5, struct ofp_action_set_field). */
-export const setFieldBody: Codec<SetField> = {
-  read(c) {
-    const [field, value] = Object.entries(oxmField.read(c))[0] as [FieldName, any]
-    align8.read(c)
-    if (typeof value === 'object' && !(value instanceof Uint8Array))
-      return { field, value: value.value, mask: value.mask }
-    return { field, value }
-  },
-  write(c, { field, value, mask }) {
-    oxmField.write(c, { [field]: mask === undefined ? value : { value, mask } } as Match)
-    align8.write(c, undefined)
-  },
-}
+import { type Codec, list, nested, pad, u8, u16, u32, type ValueOf, wrong } from './wire.ts'
 
 const empty = struct({ _: pad(4) })
 const ethertype = struct({ ethertype: u16, _: pad(2) })
@@ -54,11 +32,11 @@ const table = tlv(
     group: [22, struct({ groupId: u32 })],
     set_nw_ttl: [23, struct({ ttl: u8, _: pad(3) })],
     dec_nw_ttl: [24, empty],
-    set_field: [25, setFieldBody],
+    set_field: [25, setFieldBody('set_field')],
     push_pbb: [26, ethertype],
     pop_pbb: [27, empty],
   },
-  extensionActions(inner, setFieldBody),
+  extensionActions(inner),
 )
 type Plain = ValueOf<typeof table>
 type Nesting = 'ct' | 'clone'

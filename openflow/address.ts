@@ -2,6 +2,8 @@ import { type Cursor, type Fixed, fixed, wrong } from './wire.ts'
 
 const hexPairs: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
 
+const withColon: readonly string[] = hexPairs.map(pair => `${pair}:`)
+
 const digit = (code: number): number => {
   if (code >= 48 && code <= 57) return code - 48
   const lower = code | 32
@@ -12,9 +14,12 @@ const digit = (code: number): number => {
 export const mac: Fixed<string> = fixed(
   6,
   ({ view }, at) =>
-    `${hexPairs[view.getUint8(at)]}:${hexPairs[view.getUint8(at + 1)]}:${hexPairs[view.getUint8(at + 2)]}:${
-      hexPairs[view.getUint8(at + 3)]
-    }:${hexPairs[view.getUint8(at + 4)]}:${hexPairs[view.getUint8(at + 5)]}`,
+    withColon[view.getUint8(at)]! +
+    withColon[view.getUint8(at + 1)]! +
+    withColon[view.getUint8(at + 2)]! +
+    withColon[view.getUint8(at + 3)]! +
+    withColon[view.getUint8(at + 4)]! +
+    hexPairs[view.getUint8(at + 5)]!,
   ({ view }, at, value) => {
     if (typeof value !== 'string' || value.length !== 17) wrong('a MAC address such as 02:00:00:00:00:01', value)
     for (let i = 0; i < 6; i++) {

@@ -37,4 +37,7 @@ export type {
 } from './statistics.ts'
 export type { Bucket, MeterBand, PortDesc } from './structures.ts'
 export type { TableFeatureProperty, TableFeatures } from './table-features.ts'
+export { type Flow, formatFlow, formatFlowStats, formatGroup } from './text.ts'
+export { formatActions, formatInstructions } from './text-action.ts'
+export { formatMatch } from './text-match.ts'
 export { WireError } from './wire.ts'

@@ -1,13 +1,16 @@
 import {
   experimenterField,
   type Field,
+  type FieldName,
   fieldByHeader,
   fieldByName,
   type Match,
   parseUnknownName,
+  type UnknownField,
   unknownName,
 } from './fields.ts'
 import {
+  align8,
   bounded,
   type Codec,
   type Cursor,
@@ -24,29 +27,29 @@ import {
 const hasMask = 0x100
 
 type Values = Record<string, unknown>
+/** Where the name of the field that was read last is left. */
+type Read = { name: string }
 
-function readField(c: Cursor, into: Values): void {
+function readField(c: Cursor, read: Read): unknown {
   const start = take(c, 4)
   const header = c.view.getUint32(start)
   const end = start + 4 + (header & 0xff)
   if (end > c.end) refuse(c, start, `OXM header says ${header & 0xff} bytes, but ${c.end - start - 4} are left`)
+  c.at = end
   const field = header >>> 16 === 0xffff ? readExperimenter(c, start, header, end) : fieldByHeader(header)
-  if (field?.value === undefined) {
-    readBytes(c, start, header, end, field, into)
-    return
-  }
+  if (field?.value === undefined) return readBytes(c, start, header, end, field, read)
+  read.name = field.name
   const at = start + field.offset
-  if (into[field.name] !== undefined) refuse(c, start, `field ${field.name} stands there twice`)
-  if (header === field.header) into[field.name] = field.value.get(c, at)
-  else if (header === field.maskedHeader)
-    into[field.name] = { value: field.value.get(c, at), mask: field.value.get(c, at + field.value.size) }
-  else
+  if (header === field.header) return field.value.get(c, at)
+  if (header !== field.maskedHeader) {
+    const size = field.value.size
     refuse(
       c,
       start,
-      `field ${field.name} takes ${field.value.size} bytes, or twice that with a mask; header says ${header & 0xff}`,
+      `field ${field.name} takes ${size} bytes, or ${size * 2} with a mask; header says ${header & 0xff}`,
     )
-  c.at = end
+  }
+  return { value: field.value.get(c, at), mask: field.value.get(c, at + field.value.size) }
 }
 
 function readExperimenter(c: Cursor, start: number, header: number, end: number): Field | undefined {
@@ -61,17 +64,15 @@ function readBytes(
   header: number,
   end: number,
   field: Field | undefined,
-  into: Values,
-): void {
+  read: Read,
+): unknown {
   const experimenter = header >>> 16 === 0xffff ? c.view.getUint32(start + 4) : undefined
-  const name = field?.name ?? unknownName(header, experimenter)
-  if (into[name] !== undefined) refuse(c, start, `field ${name} stands there twice`)
+  read.name = field?.name ?? unknownName(header, experimenter)
   const at = start + (experimenter === undefined ? 4 : 8)
   const size = end - at
-  c.at = end
-  if ((header & hasMask) === 0) into[name] = c.bytes.subarray(at, end)
-  else if (size % 2 === 1) refuse(c, start, `field ${name} has a mask, but an odd length of ${size}`)
-  else into[name] = { value: c.bytes.subarray(at, at + size / 2), mask: c.bytes.subarray(at + size / 2, end) }
+  if ((header & hasMask) === 0) return c.bytes.subarray(at, end)
+  if (size % 2 === 1) refuse(c, start, `field ${read.name} has a mask, but an odd length of ${size}`)
+  return { value: c.bytes.subarray(at, at + size / 2), mask: c.bytes.subarray(at + size / 2, end) }
 }
 
 type MaskedValue = { readonly value: unknown; readonly mask: unknown }
@@ -118,7 +119,13 @@ function writeBytes(c: Cursor, name: string, field: Field | undefined, value: un
 export const oxmFields: Codec<Match> = {
   read(c) {
     const match: Values = {}
-    while (c.at < c.end) readField(c, match)
+    const read: Read = { name: '' }
+    while (c.at < c.end) {
+      const start = c.at
+      const value = readField(c, read)
+      if (match[read.name] !== undefined) refuse(c, start, `field ${read.name} stands there twice`)
+      match[read.name] = value
+    }
     return match as Match
   },
   write(c, match) {
@@ -131,19 +138,29 @@ export const oxmFields: Codec<Match> = {
   },
 }
 
-/** Exactly one OXM field, as an object of one entry. */
-export const oxmField: Codec<Match> = {
-  read(c) {
-    const match: Values = {}
-    readField(c, match)
-    return match as Match
-  },
-  write(c, match) {
-    const names = Object.keys(match)
-    if (names.length !== 1) wrong('one field', names.join(', '))
-    writeField(c, names[0]!, (match as Values)[names[0]!])
-  },
+/** A field's new value. OpenFlow 1.3 has no `mask` here; some switches send one. */
+export type SetField = {
+  readonly field: FieldName | UnknownField
+  readonly value: number | bigint | string | Buffer
+  readonly mask?: number | bigint | string | Buffer
 }
+
+/** An action's body: one OXM field and padding to 8 bytes (§7.2.5, struct ofp_action_set_field). */
+export const setFieldBody = <T extends string>(type: T): Codec<SetField> & { readonly ownType: true } => ({
+  ownType: true,
+  read(c) {
+    const read: Read = { name: '' }
+    const value: any = readField(c, read)
+    align8.read(c)
+    const field = read.name as FieldName
+    if (!isMasked(value)) return { type, field, value }
+    return { type, field, value: value.value as any, mask: value.mask as any }
+  },
+  write(c, { field, value, mask }) {
+    writeField(c, field, mask === undefined ? value : { value, mask })
+    align8.write(c, undefined)
+  },
+})
 
 const oxmMatch = 1
 

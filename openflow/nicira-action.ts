@@ -1,11 +1,11 @@
 // Actions of Open vSwitch (experimenter 0x2320) and the ONF (0x4f4e4600), as Open vSwitch's ofp-actions.c has them.
 // To add one: a line in `extensionActions`. A body starts behind the subtype, 10 bytes into the action.
-import type { SetField } from './action.ts'
 import { experimenters } from './constants.ts'
 import { type FieldRef, fieldRef, fieldRef4, type Range, range } from './field-ref.ts'
 import { learn, learn2 } from './learn.ts'
+import { setFieldBody } from './match.ts'
 import { nat } from './nat.ts'
-import { present, properties, spaced } from './properties.ts'
+import { filled, present, properties, spaced } from './properties.ts'
 import { lengthOf, struct } from './struct.ts'
 import { align8, type Codec, type Fixed, fixed, list, oneOf, pad, rest, u8, u16, u32, u64, wrong } from './wire.ts'
 
@@ -71,10 +71,14 @@ const zone: Fixed<Zone> = fixed(
   },
 )
 
+const load2Field = setFieldBody('load2')
+/** `spaced` keeps the type that the field has put into the value. */
+const load2Body = { ...spaced(pad(6), load2Field), ownType: true }
+
 const { nicira, onf } = experimenters
 
-/** `actions`: those inside ct and clone. `field`: what set_field holds. */
-export const extensionActions = (actions: Codec<readonly unknown[]>, field: Codec<SetField>) =>
+/** `actions`: those inside ct and clone. */
+export const extensionActions = (actions: Codec<readonly unknown[]>) =>
   ({
     resubmit: [nicira, 1, resubmit],
     set_tunnel: [nicira, 2, struct({ _: pad(2), tunId: u32 })],
@@ -141,7 +145,7 @@ export const extensionActions = (actions: Codec<readonly unknown[]>, field: Code
     nx_set_mpls_tc: [nicira, 31, struct({ tc: u8, _: pad(5) })],
     output_reg2: [nicira, 32, struct({ range, maxLen: u16, src: fieldRef, _: align8 })],
     /** A field's new value under a mask. */
-    load2: [nicira, 33, spaced(pad(6), field)],
+    load2: [nicira, 33, load2Body],
     conjunction: [nicira, 34, struct({ clause: u8, nClauses: u8, id: u32 })],
     /** recircTable 255: none. flags: ctFlags. */
     ct: [nicira, 35, struct({ flags: u16, zone, recircTable: u8, _: pad(3), alg: u16, actions })],
@@ -153,9 +157,9 @@ export const extensionActions = (actions: Codec<readonly unknown[]>, field: Code
       spaced(
         pad(6),
         properties({
-          maxLen: [0, u16],
-          controllerId: [1, u16],
-          reason: [2, packetInReason],
+          maxLen: [0, filled(u16, pad(2))],
+          controllerId: [1, filled(u16, pad(2))],
+          reason: [2, filled(packetInReason, pad(3))],
           userdata: [3, rest],
           pause: [4, present],
           meterId: [5, u32],

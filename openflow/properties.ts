@@ -83,6 +83,19 @@ export const spaced = <T>(zeros: Codec<void>, codec: Codec<T>): Codec<T> => ({
   },
 })
 
+/** The value, then `n` bytes of zero. Open vSwitch counts them in a short property's length (seen). */
+export const filled = <T>(codec: Codec<T>, zeros: Codec<void>): Codec<T> => ({
+  read(c) {
+    const value = codec.read(c)
+    zeros.read(c)
+    return value
+  },
+  write(c, value) {
+    codec.write(c, value)
+    zeros.write(c, undefined)
+  },
+})
+
 /** Nothing: that it is there says it all, and its value is `true`. */
 export const present: Codec<true> = {
   read: () => true,

@@ -162,9 +162,10 @@ function writeRun(fields: Fields, run: Run, patches: string[]): string {
 
 /**
  * A format whose value is told apart by its `type`. A struct is compiled anew, so that the type is a constant in it;
- * another format gives an object, to which the type is added.
+ * another format gives an object, to which the type is added, unless that object has its own already.
  */
 export function typed(type: string, body: Codec<any>, xid?: true): Compiled {
+  if ('ownType' in body) return body
   if ('fields' in body) return compile((body as StructCodec<any>).fields, { type, ...(xid && { xid }) })
   return {
     read: (c, id) => (xid ? { type, xid: id, ...body.read(c) } : { type, ...body.read(c) }),

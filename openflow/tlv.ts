@@ -10,6 +10,7 @@ import {
   refuse,
   rest,
   take,
+  u32,
   type ValueOf,
   writePadding,
   wrong,
@@ -88,32 +89,38 @@ export function tlv<const S extends Shape, const V extends Variants, const W ext
     return readKnown(c, known)
   }
 
+  const small = Array.from({ length: 64 }, (_, code) => byCode.get(code))
+
   const readBody = (c: Cursor, code: number): unknown => {
-    const known = byCode.get(code)
+    const known = code < 64 ? small[code] : byCode.get(code)
     if (known) return readKnown(c, known)
     if (code === shape.experimenterCode) return readExperimenter(c)
     return { type: 'unknown', code, payload: rest.read(c) }
   }
 
-  const writeHeader = (c: Cursor, value: any): ((c: Cursor, value: any) => void) => {
-    const start = take(c, 4)
-    const known = byName.get(value.type)
-    if (known) {
-      c.view.setUint16(start, known.code)
-      if (known.experimenter !== undefined) {
-        c.view.setUint32(take(c, 4), known.experimenter)
-        c.view.setUint16(take(c, 2), known.subtype!)
-      }
-      return known.write
-    }
+  const writeUnknown = (c: Cursor, start: number, value: any): void => {
     if (value.type === 'unknown') {
-      if (byCode.has(value.code) || value.code === shape.experimenterCode) wrong(`a type that is not known`, value.code)
+      if (byCode.has(value.code) || value.code === shape.experimenterCode) wrong('a type that has no name', value.code)
       c.view.setUint16(start, check16(value.code))
     } else if (value.type === 'experimenter' && shape.experimenterCode !== undefined) {
       c.view.setUint16(start, shape.experimenterCode)
-      c.view.setUint32(take(c, 4), value.experimenter)
+      u32.write(c, value.experimenter)
     } else wrong(`${what} of type ${[...byName.keys()].join(', ')}`, value.type)
-    return (c, value) => rest.write(c, value.payload)
+    rest.write(c, value.payload)
+  }
+
+  const writeKnown = (c: Cursor, start: number, known: Variant, value: any): void => {
+    c.view.setUint16(start, known.code)
+    if (known.experimenter !== undefined) {
+      const at = take(c, 6)
+      c.view.setUint32(at, known.experimenter)
+      c.view.setUint16(at + 4, known.subtype!)
+    }
+    try {
+      known.write(c, value)
+    } catch (error) {
+      throw located(error, known.name)
+    }
   }
 
   return {
@@ -121,7 +128,7 @@ export function tlv<const S extends Shape, const V extends Variants, const W ext
       const start = take(c, 4)
       const code = c.view.getUint16(start)
       const length = c.view.getUint16(start + 2)
-      if (shape.eights && (length & 7 || length === 0))
+      if (shape.eights && (length & 7) !== 0)
         refuse(c, start, `expected ${what} of a multiple of 8 bytes, got ${length}`)
       const outer = c.end
       c.end = bounded(c, start, length)
@@ -132,15 +139,12 @@ export function tlv<const S extends Shape, const V extends Variants, const W ext
     },
     write(c, value: any) {
       if (typeof value !== 'object' || value === null) wrong(what, value)
-      const start = c.at
-      const write = writeHeader(c, value)
-      try {
-        write(c, value)
-      } catch (error) {
-        throw located(error, value.type)
-      }
+      const start = take(c, 4)
+      const known = byName.get(value.type)
+      if (known) writeKnown(c, start, known, value)
+      else writeUnknown(c, start, value)
       const length = check16(c.at - start)
-      if (shape.eights && length & 7) wrong(`${what} of a multiple of 8 bytes`, length)
+      if (shape.eights && (length & 7) !== 0) wrong(`${what} of a multiple of 8 bytes`, length)
       c.view.setUint16(start + 2, length)
       if (shape.padded) writePadding(c, start)
     },
