@@ -113,13 +113,15 @@ export async function createController(options: ControllerOptions): Promise<Runn
     while (stale.size > 0) {
       for (const id of stale) {
         stale.delete(id)
-        for (const { number, dpids } of tables.refresh(id))
+        for (const { number, dpids } of tables.refresh(id)) {
+          if (!tables.compiled.has(number)) learned.prune(number, () => false)
           for (const dpid of dpids) {
             const sw = switches.get(dpid)
             if (!sw) continue
             sw.dirty.add(number)
             touched.add(sw)
           }
+        }
         await slice()
       }
     }
@@ -172,7 +174,11 @@ export async function createController(options: ControllerOptions): Promise<Runn
     for (const number of [...learned.networks()])
       if (learned.prune(number, l => l.dpid !== sw.dpid || found.has(`${number} ${l.mac} ${l.port}`)))
         changed.add(number)
-    for (const { network, ...at } of reading.learned) if (learned.claim(network, at) === 'new') changed.add(network)
+    for (const { network, ...at } of reading.learned)
+      if (tables.compiled.has(network) && learned.claim(network, at) === 'new') changed.add(network)
+    const hushed = new Set(reading.hushed.map(port => `${sw.dpid}/${port}`))
+    for (const place of learner.hushed) if (place.startsWith(`${sw.dpid}/`)) learner.hushed.delete(place)
+    for (const place of hushed) learner.hushed.add(place)
     const ids = [...changed].flatMap(number => tables.compiled.get(number)?.network.id ?? [])
     // Others keep what leads to an address learned here until this switch has been read: now they look again.
     mark([...ids, ...(sw.seen ? [] : tables.at(sw.dpid))])

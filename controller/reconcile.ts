@@ -234,6 +234,9 @@ async function changesFor(
       if (!stays) owned.push(key)
     }
   await slice()
+  // A group or meter read from a switch does not say whose it is: what is as it should be has its owner from now on.
+  if (numbers === undefined)
+    for (const [key, item] of desired) if (sw.held.items.get(key)?.body === item.body) sw.held.put(item)
   return diff(desired, sw.held.items, owned)
 }
 
