@@ -2,7 +2,7 @@
  * A mesh to try things on: nodes with a real Open vSwitch each, VXLAN links between them, pods on their switches, and a
  * place on the underlay where a controller in the caller's own namespace listens. All in network namespaces.
  *
- *   caller's namespace        l2sm-..-und             l2sm-..-n1                          l2sm-..-n1p1
+ *   caller's namespace        l2sm-..-und             l2sm-..-n1                     l2sm-..-pod-n1p1
  *   controller, tests         Linux bridge br0        Open vSwitch
  *   198.18.x.254 ── veth ──── ctl │ u1 ── veth ─────  uplink ─ br-phy 198.18.x.1
  *                                 │ u2 ── ...              br-l2 ─ port 1 ── veth ──────  eth0 10.200.1.1
@@ -19,7 +19,7 @@ import { CommandFailed, ipBatch, run, shell } from './command.ts'
 import { requirements, spell } from './install.ts'
 import { killWithin, ownerPrefix, removeOwned, sweep } from './leftovers.ts'
 import { bridge, type Node, type NodePlan, nodeCommands, nodeNetns, openNodeOvs, startNode } from './node.ts'
-import { addPort, type Datapath, findDatapath } from './ovs.ts'
+import { addPort, checkInterfaces, type Datapath, findDatapath } from './ovs.ts'
 import { deviceOf, type Pod, type PodSpec, podCommands, podLinks, podOf, silence } from './pod.ts'
 import { waitForEnd } from './proc.ts'
 import { claimSubnet } from './subnet.ts'
@@ -62,7 +62,7 @@ export type Mesh = {
   node(number: number): Node
   pods(): readonly Pod[]
   addPod(node: number, spec: PodSpec): Promise<Pod>
-  /** The pod and its interface go; with `keepPort` the port stays in the switch's configuration, as when a real pod dies. */
+  /** The pod and its interface go. With `keepPort` the port stays in the switch's configuration, without link, as when a real pod dies. */
   removePod(pod: Pod, how?: { readonly keepPort: boolean }): Promise<void>
   /** Runs a command in a pod, resolves with what it printed. */
   exec(pod: Pod, command: string, ...args: string[]): Promise<string>
@@ -144,7 +144,17 @@ async function build(options: MeshOptions, prefix: string, subnet: string, close
     Promise.all(plans.map(plan => makeNode(plan, controllers, wired))),
     ...pods.map(pod => shell(pod.netns, podCommands(pod))),
   ])
-  return { prefix, directory, datapath, ctl, nodes, close, ...operations(prefix, nodes, pods, underlay) }
+  const node = (number: number): Node => {
+    const found = nodes[number - 1]
+    if (found === undefined) throw new Error(`node ${number}: the mesh has nodes 1 to ${nodes.length}`)
+    return found
+  }
+  return {
+    ...{ prefix, directory, datapath, ctl, nodes, node, close, ping },
+    exec: (pod, command, ...args) => run(command, args, { netns: pod.netns }),
+    ...podOperations(prefix, node, pods),
+    ...underlayOperations(underlay),
+  }
 }
 
 async function makeNode(plan: NodePlan, controllers: readonly string[], wired: Promise<unknown>): Promise<Node> {
@@ -156,24 +166,14 @@ async function makeNode(plan: NodePlan, controllers: readonly string[], wired: P
   return startNode(plan, ovs, controllers)
 }
 
-type Operations = Pick<Mesh, 'node' | 'pods' | 'addPod' | 'removePod' | 'exec' | 'ping' | 'lose' | 'cut' | 'mend'>
-
-function operations(prefix: string, nodes: readonly Node[], first: readonly Pod[], underlay: Underlay): Operations {
+/** What is done with pods while the mesh stands. */
+function podOperations(
+  prefix: string,
+  node: Mesh['node'],
+  first: readonly Pod[],
+): Pick<Mesh, 'pods' | 'addPod' | 'removePod'> {
   const pods = new Map(first.map(pod => [pod.name, pod]))
-  const losses = new Map<Place, Loss[]>()
-  const node = (number: number): Node => {
-    const found = nodes[number - 1]
-    if (found === undefined) throw new Error(`node ${number}: the mesh has nodes 1 to ${nodes.length}`)
-    return found
-  }
-  const loseOneWay = async (from: Place, to: Place, share: number) => {
-    if (!underlay.macs.has(from)) throw new Error(`place ${from}: the mesh has nodes 1 to ${nodes.length}, and 'ctl'`)
-    const others = (losses.get(to) ?? []).filter(loss => loss.from !== from)
-    losses.set(to, [...others, { from, to, share }])
-    await setLosses(underlay, to, losses.get(to)!)
-  }
   return {
-    node,
     pods: () => [...pods.values()],
     addPod: async (number, spec) => {
       const { netns, ovs } = node(number)
@@ -182,7 +182,10 @@ function operations(prefix: string, nodes: readonly Node[], first: readonly Pod[
       pods.set(pod.name, pod)
       await ipBatch(podLinks(pod, netns))
       await Promise.all([ipBatch([`link set ${deviceOf(pod)} up`], netns), shell(pod.netns, podCommands(pod))])
+      // A port that was kept: the userspace datapath would go on reading the device that is gone, and yet say LIVE.
+      await ovs.vsctl('--if-exists', 'del-port', bridge, deviceOf(pod))
       await ovs.vsctl(...addPort({ bridge, name: deviceOf(pod), ofport: pod.port }))
+      await checkInterfaces(ovs)
       return pod
     },
     removePod: async (pod, { keepPort } = { keepPort: false }) => {
@@ -193,25 +196,47 @@ function operations(prefix: string, nodes: readonly Node[], first: readonly Pod[
       await ipBatch([`netns del ${pod.netns}`])
       pods.delete(pod.name)
     },
-    exec: (pod, command, ...args) => run(command, args, { netns: pod.netns }),
-    ping: async (from, to, count = 1) => {
-      const target = to.ips[0]?.split('/')[0]
-      if (target === undefined) throw new Error(`pod ${to.name} has no address to ping`)
-      const args = ['-n', '-q', '-c', String(count), '-i', '0.02', '-W', '1', target]
-      const answer = await run('ping', args, { netns: from.netns }).catch(error => {
-        // Exit code 1: not every ping was answered.
-        if (error instanceof CommandFailed && error.code === 1) return error.stdout
-        throw error
-      })
-      return Number(/(\d+) received/.exec(answer)?.[1] ?? 0)
-    },
+  }
+}
+
+/** What is done to the underlay while the mesh stands. */
+function underlayOperations(underlay: Underlay): Pick<Mesh, 'lose' | 'cut' | 'mend'> {
+  const losses = new Map<Place, Loss[]>()
+  const known = (place: Place) => {
+    if (!underlay.macs.has(place))
+      throw new Error(`place ${place}: the underlay has ${[...underlay.macs.keys()].join(', ')}`)
+  }
+  const loseOneWay = async (from: Place, to: Place, share: number) => {
+    const others = (losses.get(to) ?? []).filter(loss => loss.from !== from)
+    losses.set(to, [...others, { from, to, share }])
+    await setLosses(underlay, to, losses.get(to)!)
+  }
+  const plug = async (place: Place, plugged: boolean) => {
+    known(place)
+    await setCable(underlay, place, plugged)
+  }
+  return {
     lose: async (a, b, share) => {
+      known(a)
+      known(b)
       await loseOneWay(a, b, share)
       await loseOneWay(b, a, share)
     },
-    cut: async place => void (await setCable(underlay, place, false)),
-    mend: async place => void (await setCable(underlay, place, true)),
+    cut: place => plug(place, false),
+    mend: place => plug(place, true),
   }
+}
+
+async function ping(from: Pod, to: Pod, count = 1): Promise<number> {
+  const target = to.ips[0]?.split('/')[0]
+  if (target === undefined) throw new Error(`pod ${to.name} has no address to ping`)
+  const args = ['-n', '-q', '-c', String(count), '-i', '0.02', '-W', '1', target]
+  const answer = await run('ping', args, { netns: from.netns }).catch(error => {
+    // Exit code 1: not every ping was answered.
+    if (error instanceof CommandFailed && error.code === 1) return error.stdout
+    throw error
+  })
+  return Number(/(\d+) received/.exec(answer)?.[1] ?? 0)
 }
 
 /** The other ends of a node's links. */

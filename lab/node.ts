@@ -1,7 +1,16 @@
 /** A node of the mesh: a namespace with an Open vSwitch of its own, and on it `br-l2`, the switch that is controlled. */
 
 import { ipBatch, run } from './command.ts'
-import { addBridge, addPort, type Datapath, type Ovs, openOvs, sequence, setControllers } from './ovs.ts'
+import {
+  addBridge,
+  addPort,
+  checkInterfaces,
+  type Datapath,
+  type Ovs,
+  openOvs,
+  sequence,
+  setControllers,
+} from './ovs.ts'
 import { deviceOf, linkPort, type Pod, setSysctls, silence } from './pod.ts'
 import { ctlAddress, gateAddress, gateMac, hex, underlayMac } from './underlay.ts'
 
@@ -31,8 +40,12 @@ export type Node = {
   dumpGroups(): Promise<string[]>
   /** Where a frame would go, without sending one: `flow` as in ovs-ofctl, e.g. 'in_port=1,dl_dst=ff:ff:ff:ff:ff:ff'. */
   trace(flow: string): Promise<Trace>
-  /** Puts flows in, one a line, in ovs-ofctl's syntax. */
+  /** Puts flows in, each in ovs-ofctl's syntax; returns when frames are treated so. */
   addFlows(flows: readonly string[]): Promise<void>
+  /** Deletes the flows that match, all without an argument; returns when frames are treated so. */
+  deleteFlows(match?: string): Promise<void>
+  /** A barrier's answer is not yet the datapath: it may forward by old flows some more milliseconds. This waits for it. */
+  settle(): Promise<void>
   /** Replaces the switch's controllers. See setControllers for what that does to flows. */
   connect(targets: readonly string[]): Promise<void>
   /** Makes the switch try its controllers at once, whatever its back-off (up to 8 s); connections that stand are renewed. Flows stay. */
@@ -109,6 +122,7 @@ async function startSwitch(plan: NodePlan, ovs: Ovs): Promise<void> {
   const { number, subnet, datapath, linkedTo } = plan
   const device = datapath === 'userspace' ? 'br-phy' : 'uplink'
   await ovs.start()
+  await checkInterfaces(ovs)
   const neighbours = linkedTo.map(other => ({ address: nodeAddress(subnet, other), mac: underlayMac(other) }))
   if (datapath === 'kernel') {
     const known = neighbours.map(({ address, mac }) => `neigh replace ${address} lladdr ${mac} dev ${device}`)
@@ -153,7 +167,13 @@ export async function startNode(plan: NodePlan, ovs: Ovs, controllers: readonly 
     },
     addFlows: async flows => {
       await ovs.ofctl(bridge, 'add-flows', ['-'], `${flows.join('\n')}\n`)
+      await node.settle()
     },
+    deleteFlows: async (match = '') => {
+      await ovs.ofctl(bridge, 'del-flows', [match])
+      await node.settle()
+    },
+    settle: async () => void (await ovs.appctl('revalidator/wait')),
     connect: async targets => {
       await ovs.vsctl(...setControllers(bridge, targets))
     },

@@ -152,6 +152,29 @@ export function setControllers(bridge: string, targets: readonly string[]): stri
   return sequence(...create, ['set', 'bridge', bridge, `controller=[${ids.join(',')}]`])
 }
 
+/** Rejects when Open vSwitch could not open an interface, or numbered it otherwise than asked: it tells nobody on its own. */
+export async function checkInterfaces(ovs: Ovs): Promise<void> {
+  const columns = '--columns=name,ofport,ofport_request,error'
+  const { data: rows }: { data: unknown[][] } = JSON.parse(
+    await ovs.vsctl('--format=json', columns, 'list', 'interface'),
+  )
+  for (const [name, ofport, asked, error] of rows) {
+    const where = `interface ${name} in ${ovs.directory}`
+    // An empty column is the set ["set", []].
+    if (typeof error === 'string' && error !== '') throw new Error(`${where}: ${error}`)
+    if (typeof ofport !== 'number' || ofport < 0)
+      throw new Error(`${where} has no port number; ${await complaints(ovs)}`)
+    if (typeof asked === 'number' && ofport !== asked)
+      throw new Error(`${where}: asked for port ${asked}, got ${ofport}`)
+  }
+}
+
+async function complaints(ovs: Ovs): Promise<string> {
+  const lines = (await readFile(join(ovs.directory, 'ovs-vswitchd.log'), 'utf8')).split('\n')
+  const last = lines.filter(line => /\|(WARN|ERR|EMER)\|/.test(line)).slice(-3)
+  return `the last complaints in ovs-vswitchd.log: ${last.join('; ') || 'none'}`
+}
+
 /** Which datapath works here, found by trying: `netns` is a namespace to try it in, where nothing else is. */
 export async function findDatapath(netns: string): Promise<Datapath> {
   try {

@@ -45,7 +45,7 @@ export function podOf(prefix: string, node: number, spec: PodSpec): Pod {
       throw wrong(`ip ${ip}`, 'an address, with or without /n')
     return `${address}/${length}`
   })
-  return { name, node, port, netns: `${prefix}-${name}`, device: 'eth0', mac, ips: addresses, vlan }
+  return { name, node, port, netns: `${prefix}-pod-${name}`, device: 'eth0', mac, ips: addresses, vlan }
 }
 
 export const podMac = (node: number, port: number): string =>
