@@ -8,13 +8,24 @@ export const nearest = (word: string, known: readonly string[]): string | undefi
   return best && best.far <= Math.max(1, Math.floor(best.k.length / 3)) ? best.k : undefined
 }
 
-/** Levenshtein's: how many letters to insert, delete or replace. */
+/** How many letters to insert, delete, replace, or swap with the next one. */
 const distance = (a: string, b: string): number => {
+  let before: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 0; i < a.length; i++) {
     const next = [i + 1]
-    for (let j = 0; j < b.length; j++)
-      next.push(Math.min(row[j + 1]! + 1, next[j]! + 1, row[j]! + (a[i] === b[j] ? 0 : 1)))
+    for (let j = 0; j < b.length; j++) {
+      const swapped = i > 0 && j > 0 && a[i] === b[j - 1] && a[i - 1] === b[j]
+      next.push(
+        Math.min(
+          row[j + 1]! + 1,
+          next[j]! + 1,
+          row[j]! + (a[i] === b[j] ? 0 : 1),
+          swapped ? before[j - 1]! + 1 : Number.POSITIVE_INFINITY,
+        ),
+      )
+    }
+    before = row
     row = next
   }
   return row[b.length]!

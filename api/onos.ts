@@ -43,6 +43,7 @@ const Vnet = Type.Object({
   networkEndpoints: Type.Array(Type.String()),
   mirrorPort: Type.Optional(Type.String()),
 })
+const Up = Type.Object({ up: Type.Literal(true) })
 const nothing = Type.Null({ description: 'done, and on disk' })
 
 const tags = ['onos']
@@ -51,9 +52,15 @@ const config = { gate: 'login' } as const
 export const onosRoutes = (app: App, services: Services): void => {
   // The readiness probe of the shipped manifests, which sends no login. It does not ask whether switches are compared: no
   // switch could reach a controller that its Service leaves out for being unready.
-  app.get('/onos/ui', { config: { gate: 'open' }, schema: { tags, summary: 'It is up' } }, async () => ({ up: true }))
+  app.get(
+    '/onos/ui',
+    { config: { gate: 'open' }, schema: { tags, summary: 'It is up', response: { 200: Up } } },
+    async () => ({ up: true as const }),
+  )
   for (const path of ['/onos/vnets/api', '/onos/vlinks/api', '/onos/idco/mscs'])
-    app.get(`${path}/status`, { config, schema: { tags, summary: 'It is up' } }, async () => ({ up: true }))
+    app.get(`${path}/status`, { config, schema: { tags, summary: 'It is up', response: { 200: Up } } }, async () => ({
+      up: true as const,
+    }))
   networkCalls(app, services, '/onos/vnets/api')
   networkCalls(app, services, '/onos/idco/mscs')
   portCalls(app, services)
