@@ -39,16 +39,20 @@ export function run(command: string, args: readonly string[], options: RunOption
   const spelled = `${netns === undefined ? '' : `[${netns}] `}${command} ${args.join(' ')}`.slice(0, 400)
   return new Promise((resolve, reject) => {
     const [file, list] = inNamespace(netns, command, args)
-    const child = spawn(file, list, { env: { ...environment(), ...env }, timeout, killSignal: 'SIGKILL' })
+    // Not spawn's own `timeout`: when a command does not exist, its timer stays and keeps the process from ending.
+    const signal = AbortSignal.timeout(timeout)
+    const child = spawn(file, list, { env: { ...environment(), ...env }, signal, killSignal: 'SIGKILL' })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', text => (stdout += text))
     child.stderr.setEncoding('utf8').on('data', text => (stderr += text))
-    child.on('error', error => reject(new CommandFailed(spelled, null, stdout, '', error.message)))
-    child.on('close', (code, signal) => {
+    child.on('error', error => {
+      const why = signal.aborted ? `killed, as it took more than ${timeout} ms` : error.message
+      reject(new CommandFailed(spelled, null, stdout, stderr.trim(), why))
+    })
+    child.on('close', (code, by) => {
       if (code === 0) return resolve(stdout)
-      const why = signal === null ? `exit ${code}` : `ended by ${signal} (limit ${timeout} ms)`
-      reject(new CommandFailed(spelled, code, stdout, stderr.trim(), why))
+      reject(new CommandFailed(spelled, code, stdout, stderr.trim(), code === null ? `ended by ${by}` : `exit ${code}`))
     })
     // A command that exits before it has read all of its input breaks the pipe: its exit code tells the story.
     child.stdin.on('error', () => {})

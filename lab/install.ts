@@ -24,13 +24,16 @@ const commands = [
   { command: 'python3', package: 'python3', why: 'it opens raw sockets, which Node has not' },
 ] as const
 
+/** Where a command is; undefined when it is nowhere. */
+export type Find = (command: string) => string | undefined
+
 /** What is missing here; nothing when a lab can be made. */
-export function requirements(): readonly Requirement[] {
+export function requirements(find: Find = pathOf): readonly Requirement[] {
   if (process.platform !== 'linux') {
     return [{ need: 'Linux', why: `network namespaces; this is ${process.platform}` }]
   }
   if (process.getuid?.() !== 0) return [{ need: 'root', why: 'network namespaces; try again with sudo' }]
-  const missing = commands.filter(({ command }) => pathOf(command) === undefined)
+  const missing = commands.filter(({ command }) => find(command) === undefined)
   const refused = namespacesRefused()
   return [
     ...(refused === undefined ? [] : [{ need: 'network namespaces', why: refused }]),
@@ -38,15 +41,17 @@ export function requirements(): readonly Requirement[] {
   ]
 }
 
+export type InstallOptions = { readonly say: (line: string) => void; readonly find?: Find }
+
 /** Installs what is missing with apt-get, after telling `say`. Rejects when something is missing that no package brings. */
-export async function ensureInstalled({ say }: { readonly say: (line: string) => void }): Promise<void> {
-  const missing = requirements()
+export async function ensureInstalled({ say, find = pathOf }: InstallOptions): Promise<void> {
+  const missing = requirements(find)
   const hopeless = missing.filter(({ package: name }) => name === undefined)
   if (hopeless.length > 0) throw new Error(`the lab needs ${spell(hopeless)}`)
   const packages = [...new Set(missing.map(({ package: name }) => name!))]
   if (packages.length === 0) return
   const list = packages.join(' ')
-  if (pathOf('apt-get') === undefined) {
+  if (find('apt-get') === undefined) {
     throw new Error(`the lab needs ${spell(missing)}; there is no apt-get here: install ${list} your system's way`)
   }
   say(
@@ -58,19 +63,18 @@ export async function ensureInstalled({ say }: { readonly say: (line: string) =>
     await aptGet('update')
     await install()
   })
-  const still = requirements()
+  const still = requirements(find)
   if (still.length > 0) throw new Error(`apt-get installed ${list}, and yet the lab needs ${spell(still)}`)
 }
+
+export type Plan = { plan(count: number, why: string): unknown; fail(why: string): unknown }
 
 /**
  * For tests: true when a lab can be made. Else the test is skipped, loudly; in CI, where a skipped test would
  * go unnoticed, it fails. `t` is a tap test that has not planned anything yet.
  */
-export function needs(t: {
-  readonly plan: (count: number, why: string) => unknown
-  readonly fail: (why: string) => unknown
-}): boolean {
-  const missing = requirements()
+export function needs(t: Plan, find: Find = pathOf): boolean {
+  const missing = requirements(find)
   if (missing.length === 0) return true
   const why = `not run: the lab needs ${spell(missing)}`
   if (process.env['CI']) {
