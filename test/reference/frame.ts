@@ -6,7 +6,7 @@ export type Packet = {
   readonly key: Int32Array
   /** How many VLAN tags of the frame are visible: Open vSwitch looks at one and takes the rest for payload. */
   tags: number
-  /** Offsets into the frame; -1: no such header. */
+  /** Offsets into the frame; -1: no such header, or not a whole one. */
   l3: number
   l4: number
   /** The first link-layer address option of neighbour discovery of each kind: where the address stands. */
@@ -74,10 +74,10 @@ export function parse(frame: Buffer, inPort: number, tunnelId: bigint, vlanLimit
   // A value below 0x600 is a length (IEEE 802.3); §7.2.3.7 has SNAP's type then, or 0x05ff.
   const value = frame.readUInt16BE(type)
   key[at.type] = value >= 0x600 ? value : snapType(frame, type)
-  p.l3 = value >= 0x600 ? type + 2 : type + 10
-  if (key[at.type] === 0x0800) parseIpv4(p)
-  else if (key[at.type] === 0x86dd) parseIpv6(p)
-  else if (key[at.type] === 0x0806) parseArp(p)
+  const l3 = value >= 0x600 ? type + 2 : type + 10
+  if (key[at.type] === 0x0800) parseIpv4(p, l3)
+  else if (key[at.type] === 0x86dd) parseIpv6(p, l3)
+  else if (key[at.type] === 0x0806) parseArp(p, l3)
   return p
 }
 
@@ -94,13 +94,14 @@ export function showTag(p: Packet): void {
   p.key[at.pcp] = tci >> 13
 }
 
-function parseIpv4(p: Packet): void {
-  const { frame, key, l3 } = p
+function parseIpv4(p: Packet, l3: number): void {
+  const { frame, key } = p
   const length = frame.length - l3
   if (length < 20) return
   const header = (frame[l3]! & 15) * 4
   const total = frame.readUInt16BE(l3 + 2)
   if (header < 20 || total < header || total > length) return
+  p.l3 = l3
   key[at.ipv4Src] = frame.readInt32BE(l3 + 12)
   key[at.ipv4Dst] = frame.readInt32BE(l3 + 16)
   putTos(key, frame[l3 + 1]!)
@@ -109,8 +110,8 @@ function parseIpv4(p: Packet): void {
   if ((frame.readUInt16BE(l3 + 6) & 0x3fff) === 0) parseL4(p, l3 + header, l3 + total)
 }
 
-function parseIpv6(p: Packet): void {
-  const { frame, key, l3 } = p
+function parseIpv6(p: Packet, l3: number): void {
+  const { frame, key } = p
   const length = frame.length - l3
   if (length < 40 || frame.readUInt16BE(l3 + 4) > length - 40) return
   const end = l3 + 40 + frame.readUInt16BE(l3 + 4)
@@ -128,6 +129,7 @@ function parseIpv6(p: Packet): void {
     offset += size
     if (offset > end) return
   }
+  p.l3 = l3
   putIpv6(key, at.ipv6Src, frame, l3 + 8)
   putIpv6(key, at.ipv6Dst, frame, l3 + 24)
   key[at.flabel] = first & 0xfffff
@@ -183,10 +185,11 @@ function ndOptions(frame: Buffer, start: number, end: number): { sll: number; tl
   return found
 }
 
-function parseArp(p: Packet): void {
-  const { frame, key, l3 } = p
+function parseArp(p: Packet, l3: number): void {
+  const { frame, key } = p
   // ARP for IPv4 over Ethernet only (RFC 826).
   if (frame.length - l3 < 28 || frame.readUIntBE(l3, 6) !== 0x000108000604) return
+  p.l3 = l3
   // Open vSwitch takes an operation above 255 for none.
   const op = frame.readUInt16BE(l3 + 6)
   key[at.arpOp] = op <= 0xff ? op : 0

@@ -39,11 +39,10 @@ function reasonOf(entry: Entry | undefined, given: string | undefined): 'no_matc
 /** §7.4.1: the port, and what else is not in the frame itself; a field of all zeros is left out. */
 function pipelineFields(sw: Switch, { key }: Packet, inPort: number): Match {
   const long = (name: string): bigint => (BigInt(key[word(name)]! >>> 0) << 32n) | BigInt(key[word(name) + 1]! >>> 0)
-  const fields: Record<string, unknown> = { in_port: inPort, metadata: long('metadata'), tunnel_id: long('tunnel_id') }
-  if (sw.kind.nicira) {
-    for (const name of ['tun_src', 'tun_dst']) fields[name] = dotted(key[word(name)]!)
-    for (let i = 0; i < 16; i++) fields[`reg${i}`] = key[word(`reg${i}`)]! >>> 0
-  }
+  const fields: Record<string, unknown> = { in_port: inPort, tunnel_id: long('tunnel_id') }
+  if (sw.kind.nicira) for (const name of ['tun_src', 'tun_dst']) fields[name] = dotted(key[word(name)]!)
+  fields['metadata'] = long('metadata')
+  if (sw.kind.nicira) for (let i = 0; i < 16; i++) fields[`reg${i}`] = key[word(`reg${i}`)]! >>> 0
   const present = Object.entries(fields).filter(([, value]) => value !== 0 && value !== 0n && value !== '0.0.0.0')
   return Object.fromEntries(present) as Match
 }

@@ -64,13 +64,16 @@ function putTunnel(packet: Packet, { tunnel }: Port): void {
   if (tunnel?.local) packet.key[word('tun_dst')] = toWords(fieldOf('tun_dst')!, tunnel.local)[0]!
 }
 
-/** §5.1.1: from table 0 on, only forward. A miss drops the frame (§5.4). */
+/** §5.1: from table 0 on, only forward. A miss drops the frame (§5.4). */
 function pipeline(passage: Passage): void {
   const { sw, packet, result } = passage
   for (let tableId: number | undefined = 0; tableId !== undefined; ) {
     const table = sw.tables.get(tableId)
     const hit = table && lookUp(table, packet.key)
-    if (!hit) return
+    if (!hit) {
+      if (sw.kind.missExecutesSet) break
+      return
+    }
     const { entry, ambiguous } = hit
     if (ambiguous) result.ambiguous = true
     entry.counters.packets++

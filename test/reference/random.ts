@@ -187,7 +187,10 @@ function randomAction(r: Random): Action {
     () => ({ type: 'set_field', field, value }) as Action,
     () => ({ type: 'set_field', field, value }) as Action,
     () => r.one<Action>([{ type: 'push_vlan', ethertype: r.one([0x8100, 0x8100, 0x88a8]) }, { type: 'pop_vlan' }]),
-    () => globalThis.process.env.NOC2 ? ({type:'output',port:1,maxLen:0}) : ({ type: 'controller2', maxLen: r.one([0xffff, 128]) }),
+    () =>
+      globalThis.process.env.NOC2
+        ? { type: 'output', port: 1, maxLen: 0 }
+        : { type: 'controller2', maxLen: r.one([0xffff, 128]) },
   ])()
 }
 
@@ -232,6 +235,31 @@ export const randomFlow = (r: Random): FlowMod => {
     match: r.chance(0.05) ? {} : randomMatch(r, tableId),
     instructions: randomInstructions(r, tableId),
   })
+}
+
+/** All groups, a pipeline that carries most frames, and flows above it, hardly two of one priority. */
+export function randomPipeline(r: Random, flows: number): (GroupMod | FlowMod)[] {
+  const metadata = (of: bigint): Instruction => ({ type: 'write_metadata', metadata: of, metadataMask: networkMask })
+  const next = (tableId: number): Instruction => ({ type: 'goto_table', tableId })
+  return [
+    ...groupIds.map(id => randomGroup(r, id)),
+    ...accessPorts.map(in_port =>
+      flowMod({ priority: 1, match: { in_port }, instructions: [metadata(r.one(networks)), next(1)] }),
+    ),
+    ...tunnelPorts.map(in_port =>
+      flowMod({ priority: 1, match: { in_port }, instructions: [metadata(r.one(networks) | remote), next(2)] }),
+    ),
+    flowMod({ tableId: 1, priority: 0, instructions: [next(2)] }),
+    ...networks.map(value =>
+      flowMod({
+        tableId: 2,
+        priority: 1,
+        match: { metadata: { value, mask: 0xffff_ffffn } },
+        instructions: [{ type: 'apply_actions', actions: [{ type: 'group', groupId: r.one(groupIds) }] }, next(3)],
+      }),
+    ),
+    ...Array.from({ length: flows }, () => ({ ...randomFlow(r), priority: 10 + r.below(60_000) })),
+  ]
 }
 
 export function randomGroup(r: Random, groupId: number): GroupMod {

@@ -99,6 +99,7 @@ function placeOf(p: Packet, { name }: Field): Place | undefined {
   const v6 = p.key[at.type] === 0x86dd
   if (name === 'vlan_vid') return { offset: 14, bytes: 2, bits: 12 }
   if (name === 'vlan_pcp') return { offset: 14, bytes: 2, bits: 3, low: 13 }
+  if (name.startsWith('ip') && p.l3 < 0) return undefined
   if (name === 'ip_dscp')
     return v6 ? { offset: p.l3, bytes: 2, bits: 6, low: 6 } : { offset: p.l3 + 1, bytes: 1, bits: 6, low: 2 }
   if (name === 'ip_ecn')
@@ -122,7 +123,7 @@ const checksumAt: Readonly<Record<number, number>> = { 1: 2, 6: 16, 17: 6, 58: 2
 function fixChecksums(p: Packet, frame: Buffer, field: Field): void {
   const { l3, l4 } = p
   const type = p.key[at.type]
-  if (type !== 0x0800 && type !== 0x86dd) return
+  if (l3 < 0 || (type !== 0x0800 && type !== 0x86dd)) return
   if (type === 0x0800 && field.needs.some(([name]) => name === 'eth_type')) {
     const header = (frame[l3]! & 15) * 4
     if (field.name.startsWith('ip')) adjust(frame, l3 + 10, difference(p.frame, frame, l3, l3 + header, l3 + 10))

@@ -22,6 +22,8 @@ export type Kind = {
   readonly mostTags: number
   /** §5.12.1: a pushed tag takes VID and priority from the one below. Open vSwitch starts it at 0. */
   readonly pushInherits: boolean
+  /** A miss drops the frame (§5.4). Open vSwitch still executes the action set that was written before. */
+  readonly missExecutesSet: boolean
   /** §6.4 to the letter: an entry overlaps itself. Open vSwitch: CHECK_OVERLAP lets an identical entry be replaced. */
   readonly overlapsItself: boolean
   /** Copies of one frame into tunnels; what is beyond is silently lost (seen on Open vSwitch 3.1). */
@@ -42,6 +44,7 @@ export const openVSwitch: Kind = {
   vlanLimit: 1,
   mostTags: 2,
   pushInherits: false,
+  missExecutesSet: true,
   overlapsItself: false,
   tunnelCopies: 780,
 }
@@ -59,6 +62,7 @@ export const plainHardware: Kind = {
   vlanLimit: Number.POSITIVE_INFINITY,
   mostTags: Number.POSITIVE_INFINITY,
   pushInherits: true,
+  missExecutesSet: false,
   overlapsItself: true,
   tunnelCopies: Number.POSITIVE_INFINITY,
 }
