@@ -232,6 +232,12 @@ export async function createController(options: ControllerOptions): Promise<Runn
   const server = await listen({
     listeners: options.listeners,
     record,
+    // Who is up and who is gone we say ourselves; why a connection was refused only the server knows.
+    log: {
+      info: (f, words) => log.debug(f, words),
+      warn: (f, words) => log.warn(f, words),
+      error: (f, words) => log.error(f, words),
+    },
     events: {
       up(s) {
         const sw = switches.get(s.dpid) ?? newSwitch(s.dpid)
