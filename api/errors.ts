@@ -112,7 +112,7 @@ export const clientErrors = (error: Error & { code?: string }, socket: Duplex): 
 }
 
 const clientError = ({ code, message }: Error & { code?: string }): [ProblemCode, Details] => {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['timeout', { detail: 'the request did not arrive within 9 s' }]
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['timeout', { detail: 'the request did not arrive whole within 8 s' }]
   if (code === 'HPE_HEADER_OVERFLOW')
     return ['headers-too-large', { detail: 'the request line and its headers are larger than 16 KiB' }]
   return ['bad-request', { detail: `this is not HTTP/1.1: ${message}` }]
