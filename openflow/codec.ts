@@ -1,16 +1,6 @@
 import { maxMessageLength } from './framing.ts'
 import { type Message, message } from './messages.ts'
-import { type Cursor, WireError } from './wire.ts'
-
-const cursor = (bytes: Buffer, strict: boolean): Cursor => ({
-  bytes,
-  view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-  base: 0,
-  at: 0,
-  end: bytes.length,
-  depth: 0,
-  strict,
-})
+import { type Cursor, cursorOf, WireError } from './wire.ts'
 
 /**
  * One message, header included; `bytes` is exactly that message. Byte strings in the result are views of `bytes`.
@@ -29,14 +19,14 @@ export function decodeLenient(bytes: Buffer): Message {
 }
 
 function read(bytes: Buffer, strict: boolean): Message {
-  const c = cursor(bytes, strict)
+  const c = cursorOf(bytes, strict)
   const value = message.read(c)
   if (c.at !== c.end) throw new WireError(`header says ${c.at} bytes, got ${c.end}`, 2)
   return value
 }
 
 /** Where messages are written before they are copied out; longer than any message, so only its length limits one. */
-const slab = cursor(Buffer.allocUnsafeSlow(maxMessageLength + 4096), true)
+const slab = cursorOf(Buffer.allocUnsafeSlow(maxMessageLength + 4096), true)
 
 function write(c: Cursor, value: Message): void {
   c.base = c.at
@@ -56,12 +46,12 @@ export function encode(value: Message): Buffer {
 
 /** Many messages in one Buffer, in order, ready to be written at once. */
 export function encodeAll(messages: readonly Message[]): Buffer {
-  let c = cursor(Buffer.allocUnsafeSlow(slab.bytes.length + messages.length * 128), true)
+  let c = cursorOf(Buffer.allocUnsafeSlow(slab.bytes.length + messages.length * 128), true)
   for (const value of messages) {
     if (c.bytes.length - c.at < slab.bytes.length) {
       const grown = Buffer.allocUnsafeSlow(c.bytes.length * 2 + slab.bytes.length)
       c.bytes.copy(grown, 0, 0, c.at)
-      c = { ...cursor(grown, true), at: c.at }
+      c = { ...cursorOf(grown, true), at: c.at }
     }
     write(c, value)
   }

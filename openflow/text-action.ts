@@ -2,11 +2,23 @@
 import type { Action } from './action.ts'
 import { ports } from './constants.ts'
 import type { FieldRef, Range } from './field-ref.ts'
+import type { Field } from './fields.ts'
 import type { Instruction } from './instruction.ts'
 import type { Learn, Learn2, LearnSpec } from './learn.ts'
 import type { Nat } from './nat.ts'
 import { ctFlags } from './nicira-action.ts'
-import { fieldOf, formatPort, formatPort16, formatSetValue, isAllOnes, textOf } from './text-field.ts'
+import {
+  fieldOf,
+  formatPort,
+  formatPort16,
+  formatSetValue,
+  hashFields,
+  isAllOnes,
+  linkAlgorithms,
+  memberAlgorithms,
+  textOf,
+} from './text-field.ts'
+import { cursorOf } from './wire.ts'
 
 type Of<T extends Action['type']> = Extract<Action, { type: T }>
 
@@ -99,8 +111,20 @@ function learnSpec(spec: LearnSpec): string {
   const dst = formatBits(spec.dst.field, spec.dst.offset, spec.nBits)
   if (spec.type === 'load') return `load:${src}->${dst}`
   if (src === dst) return dst
+  const field = fieldOf(spec.dst.field)
+  if ('value' in spec.src && spec.dst.offset === 0 && spec.nBits === field?.bits) {
+    const text = textOf(spec.dst.field)
+    return `${text.name}=${formatSetValue(text, readValue(field, spec.src.value), undefined)}`
+  }
   return `${dst}=${src}`
 }
+/** Bytes as long as `field` is, or longer by zeros in front, as its value. */
+function readValue(field: Field, bytes: Buffer): unknown {
+  const size = field.value!.size
+  const whole = Buffer.concat([Buffer.alloc(size), bytes]).subarray(-size)
+  return field.value!.read(cursorOf(whole))
+}
+
 const octets = (value: Buffer): string => `0x${value.toString('hex').replace(/^0+(?=.)/, '')}`
 
 function learn(a: Learn & Partial<Learn2>): string {
@@ -122,18 +146,6 @@ function learn(a: Learn & Partial<Learn2>): string {
     .filter(Boolean)
     .join(',')})`
 }
-
-const hashFields = [
-  'eth_src',
-  'symmetric_l4',
-  'symmetric_l3l4',
-  'symmetric_l3l4+udp',
-  'nw_src',
-  'nw_dst',
-  'symmetric_l3',
-]
-const linkAlgorithms = ['modulo_n', 'hash_threshold', 'hrw', 'iter_hash']
-const memberAlgorithms = ['active_backup', 'hrw']
 
 const bundle = (a: Of<'bundle'> | Of<'bundle_load'>): string =>
   `${a.type}(${[

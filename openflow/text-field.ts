@@ -12,6 +12,8 @@ export type FieldText = {
   readonly style: Style
   /** Style `bits`: a name for each bit, from bit 0. */
   readonly flags?: readonly string[]
+  /** Style `bits`, in a match: without a mask it is shown as if it had this one. */
+  readonly defaultMask?: number
   /** Style `dec`, as the value of a new field: hexadecimal, though a match has it in decimal. */
   readonly hexOnSet?: boolean
   /** Where in a match ovs-ofctl prints it. */
@@ -44,7 +46,6 @@ ct_nw_proto       dec      -               -            -
 ct_tp_src         dec      -               -            -
 ct_tp_dst         dec      -               -            -
 packet_type       hex      -               -            -
-eth_type          hex4     dl_type         eth_type     NXM_OF_ETH_TYPE
 reg#16            hex      -               -            -
 xreg#8            hex      -               -            OXM_OF_PKT_REG#
 xxreg#4           hex      -               -            -
@@ -72,6 +73,7 @@ vlan_vid          dec      -               -            -
 vlan_pcp          dec      dl_vlan_pcp     -            -
 eth_src           address  dl_src          eth_src      NXM_OF_ETH_SRC
 eth_dst           address  dl_dst          eth_dst      NXM_OF_ETH_DST
+eth_type          hex4     dl_type         eth_type     NXM_OF_ETH_TYPE
 ipv6_src          address  -               -            NXM_NX_IPV6_SRC
 ipv6_dst          address  -               -            NXM_NX_IPV6_DST
 ipv6_flabel       hex5     ipv6_label      ipv6_label   NXM_NX_IPV6_LABEL
@@ -176,6 +178,7 @@ const makeText = (row: string, order: number): readonly [string, FieldText] => {
       order,
       ...(flagsOf[field] && { flags: flagsOf[field] }),
       ...(field === 'ct_zone' && { hexOnSet: true }),
+      ...(field === 'tun_flags' && { defaultMask: 1 }),
     },
   ]
 }
@@ -191,7 +194,8 @@ const rows = words
 export const fieldTexts: ReadonlyMap<string, FieldText> = new Map(rows.map(makeText))
 for (const [alias, field] of Object.entries(sameText))
   (fieldTexts as Map<string, FieldText>).set(alias, fieldTexts.get(field)!)
-export const protocolOrder = fieldTexts.get('eth_type')!.order - 0.5
+/** Names of protocols (tcp, arp) stand before the registers. */
+export const protocolOrder = fieldTexts.get('reg0')!.order - 0.5
 export const eachFieldText = (): readonly (readonly [field: string, text: FieldText])[] => [...fieldTexts]
 
 const portNames: ReadonlyMap<number, string> = new Map([
@@ -281,7 +285,7 @@ export function formatMatchValue(text: FieldText, value: any, mask: any): string
     case 'port16':
       return mask === undefined ? formatPort16(value) : `${hex(value)}/${hex(mask)}`
     case 'bits':
-      return formatFlags(text.flags!, value, mask)
+      return formatFlags(text.flags!, value, mask ?? text.defaultMask)
     case 'frag':
       return formatFrag(value, mask)
     case 'octets':
@@ -313,3 +317,16 @@ export const unknownText = (name: string): FieldText => ({
 })
 export const textOf = (name: string): FieldText => fieldTexts.get(name) ?? unknownText(name)
 export const fieldOf = (name: string): Field | undefined => fieldByName.get(name)
+
+/** Open vSwitch's names in multipath and bundle, in the order of their numbers. */
+export const hashFields = [
+  'eth_src',
+  'symmetric_l4',
+  'symmetric_l3l4',
+  'symmetric_l3l4+udp',
+  'nw_src',
+  'nw_dst',
+  'symmetric_l3',
+]
+export const linkAlgorithms = ['modulo_n', 'hash_threshold', 'hrw', 'iter_hash']
+export const memberAlgorithms = ['active_backup', 'hrw']

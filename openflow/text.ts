@@ -1,9 +1,9 @@
 // Flows, groups and messages as one line each, as ovs-ofctl prints them.
-import { flowModFlags, groups, ports } from './constants.ts'
+import { flowModFlags, groups, meterFlags, meters, ports } from './constants.ts'
 import type { Match } from './fields.ts'
 import type { Instruction } from './instruction.ts'
-import type { FlowStats, GroupDesc } from './statistics.ts'
-import type { Bucket } from './structures.ts'
+import type { FlowStats, GroupDesc, MeterConfig } from './statistics.ts'
+import type { Bucket, MeterBand } from './structures.ts'
 import { formatActions, formatInstructions } from './text-action.ts'
 import { formatPort } from './text-field.ts'
 import { formatMatch } from './text-match.ts'
@@ -18,13 +18,13 @@ const flagWords: readonly (readonly [bit: number, word: string])[] = [
   [flowModFlags.noPktCounts, 'no_packet_counts '],
   [flowModFlags.noBytCounts, 'no_byte_counts '],
 ]
-const formatFlowFlags = (flags: number): string => {
+export const formatFlowFlags = (flags: number): string => {
   let words = ''
   if (flags !== 0) for (const [bit, word] of flagWords) if (flags & bit) words += word
   return words
 }
 
-const priorityAndMatch = (priority: number, match: Match): string => {
+export const priorityAndMatch = (priority: number, match: Match): string => {
   const text = formatMatch(match)
   if (priority === defaultPriority) return text
   return text === '' ? `priority=${priority}` : `priority=${priority},${text}`
@@ -92,5 +92,35 @@ function formatBucket(bucket: Bucket, select: boolean): string {
 }
 
 /** A group as `ovs-ofctl dump-groups` prints it, e.g. `group_id=1,type=all,bucket=actions=output:2`. */
-export const formatGroup = ({ groupId, groupType, buckets }: Omit<GroupDesc, 'type'>): string =>
+export const formatGroup = ({
+  groupId,
+  groupType,
+  buckets,
+}: Pick<GroupDesc, 'groupId' | 'groupType' | 'buckets'>): string =>
   [`group_id=${groupId},type=${groupType}`, ...buckets.map(b => formatBucket(b, groupType === 'select'))].join(',')
+
+const meterWords = Object.entries(meterFlags)
+const reservedMeters: ReadonlyMap<number, string> = new Map([
+  [meters.slowpath, 'slowpath'],
+  [meters.controller, 'controller'],
+  [meters.all, 'all'],
+])
+
+const formatBand = (band: MeterBand): string => {
+  if (band.type === 'unknown') return `unknown(${band.code},${band.payload.toString('hex')})`
+  const more =
+    band.type === 'dscp_remark'
+      ? `,prec_level=${band.precLevel}`
+      : band.type === 'experimenter'
+        ? `,experimenter=${hex(band.experimenter)}`
+        : ''
+  return `type=${band.type},rate=${band.rate}${band.burstSize === 0 ? '' : `,burst_size=${band.burstSize}`}${more}`
+}
+
+/** A meter as `ovs-ofctl add-meter` takes it, e.g. `meter=1,pktps,burst,band=type=drop,rate=100,burst_size=10`. */
+export const formatMeter = ({ meterId, flags, bands }: Pick<MeterConfig, 'meterId' | 'flags' | 'bands'>): string =>
+  [
+    `meter=${reservedMeters.get(meterId) ?? meterId}`,
+    ...meterWords.filter(([, bit]) => flags & bit).map(([word]) => word),
+    ...bands.map(band => `band=${formatBand(band)}`),
+  ].join(',')

@@ -18,6 +18,17 @@ export type Cursor = {
   strict: boolean
 }
 
+/** A cursor over all of `bytes`. */
+export const cursorOf = (bytes: Buffer, strict = true): Cursor => ({
+  bytes,
+  view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+  base: 0,
+  at: 0,
+  end: bytes.length,
+  depth: 0,
+  strict,
+})
+
 export type Codec<T> = {
   read(c: Cursor): T
   write(c: Cursor, value: T): void
