@@ -1,6 +1,6 @@
 import { type Connection, close, write } from './connection.ts'
 import { incompatible, meet } from './handshake.ts'
-import { decodeLenient, errorName, type Message, type MessageOf, multipartMore } from './index.ts'
+import { decodeLenient, errorName, type Message, type MessageOf, multipartMore, wireVersion } from './index.ts'
 import { putPacketIn, takePacketIn, waitingPacketIns } from './packet-ins.ts'
 import { takeStatus } from './port-watch.ts'
 import { answer, fail, forgive, isSpoiled, RequestError } from './requests.ts'
@@ -78,8 +78,23 @@ function split(c: Connection): void {
   } catch (error) {
     c.fault = error as Error
   }
+  const partial = piece.subarray(piece.length - c.framing.pending())
   if (c.framing.pending() === 0) c.partialSince = undefined
-  else if (c.frames.length > 0 || c.partialSince === undefined) c.partialSince = c.clock.now()
+  else if (c.frames.length > 0 || c.partialSince === undefined) {
+    c.partialSince = c.clock.now()
+    c.fault ??= hopeless(c, partial)
+  }
+}
+
+/**
+ * What is wrong with the first bytes of a message, if that can be told from them: bytes of another protocol, or from
+ * the middle of a message, seem to announce a long one, and to wait for it is in vain.
+ */
+function hopeless(c: Connection, [version, type]: Buffer): Error | undefined {
+  if (c.state.is === 'hello') return (type ?? 0) > 1 ? new Error(`expected HELLO first, got type ${type}`) : undefined
+  // An error about HELLO may carry another version, but comes before the features.
+  if (c.state.is === 'features' || version === wireVersion) return undefined
+  return new Error(`expected version 4 (OpenFlow 1.3), got ${version}`)
 }
 
 function finish(c: Connection): void {

@@ -36,6 +36,7 @@ const disagreeing: { readonly [name: string]: Buffer } = {
   'with an element of length 0': Buffer.from('040000100000000100010000 00000012'.replaceAll(' ', ''), 'hex'),
   'with an element longer than itself': Buffer.from('0400001000000001 0001ffff00000012'.replaceAll(' ', ''), 'hex'),
   'no HELLO': encode({ type: 'echo_request', xid: 1, payload: Buffer.alloc(0) }),
+  'of another protocol': Buffer.from('GET / HTTP/1.1\r\nHost: l2sm\r\n\r\n'),
   'of no known type': Buffer.from('04ff000800000001', 'hex'),
 }
 
