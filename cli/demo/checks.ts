@@ -1,0 +1,64 @@
+/** What `--check` proves, in this order. To add a check: a row here. */
+
+import {
+  lldpFromPods,
+  type Proof,
+  plainFrames,
+  priorityTags,
+  spoofedSources,
+  taggedFrames,
+  unattachedPort,
+} from './attacks.ts'
+import { areTogether } from './matrix.ts'
+import type { Fault, Outcome } from './report.ts'
+import { restart } from './restart.ts'
+
+export type Check = { readonly name: string; readonly run: (proof: Proof) => Promise<Outcome> }
+
+export const checks: readonly Check[] = [
+  { name: 'pings', run: pings },
+  { name: 'plain frames', run: plainFrames },
+  { name: 'controller killed', run: restart },
+  { name: 'spoofed sources', run: spoofedSources },
+  { name: 'VLAN tags', run: taggedFrames },
+  { name: 'priority tags', run: priorityTags },
+  { name: 'LLDP from pods', run: lldpFromPods },
+  { name: 'after all that', run: plainFrames },
+  { name: 'unattached port', run: unattachedPort },
+]
+
+const pingsPerPair = 5
+
+/** All pods are in one IP subnet: only the switches keep them apart. These are the first frames of the mesh. */
+async function pings({ mesh, members }: Proof): Promise<Outcome> {
+  const pairs = members.flatMap(from => members.filter(to => to !== from).map(to => ({ from, to })))
+  const results = await inTurns(pairs, 8, async ({ from, to }) => {
+    const together = areTogether(from, to)
+    const sent = together ? pingsPerPair : 1
+    return { from, to, together, sent, answered: await mesh.ping(from, to, sent) }
+  })
+  const faults = results.flatMap(({ from, to, together, sent, answered }): Fault[] => {
+    const expected = together ? sent : 0
+    if (answered === expected) return []
+    return [{ what: `${from.name} pings ${to.name}`, expected: `${expected} of ${sent} answered`, got: `${answered}` }]
+  })
+  const inside = results.filter(({ together }) => together)
+  const answered = inside.reduce((sum, result) => sum + result.answered, 0)
+  return {
+    faults,
+    proved:
+      `${inside.length} of ${inside.length} pairs in a network: all ${answered} answered, from the first on;\n` +
+      `none of the ${results.length - inside.length} pairs across networks`,
+  }
+}
+
+/** As many at a time as `width`. */
+async function inTurns<T, R>(items: readonly T[], width: number, act: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  const queue = items.entries()
+  const worker = async () => {
+    for (const [index, item] of queue) results[index] = await act(item)
+  }
+  await Promise.all(Array.from({ length: width }, worker))
+  return results
+}

@@ -1,0 +1,65 @@
+/** The controller as a process of its own, started as a user would start it. */
+
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { environment } from '../../lab/command.ts'
+
+export type ControllerProcess = {
+  readonly pid: number
+  /** How it ended: 'SIGKILL', 'exit code 1'. */
+  readonly ended: Promise<string>
+  kill(signal: NodeJS.Signals): void
+}
+
+const program = fileURLToPath(new URL('../l2sm.ts', import.meta.url))
+
+/** @param log The path of the file that takes what it prints. */
+export function spawnController(options: readonly string[], log: string): ControllerProcess {
+  const file = openSync(log, 'a')
+  // The kernel ends it with us, should we be killed. In a process group of its own it hears no Ctrl-C: we tell it.
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, program, 'controller', ...options], {
+    env: withoutOptions(environment()),
+    stdio: ['ignore', file, file],
+    detached: true,
+  })
+  closeSync(file)
+  const ended = new Promise<string>(resolve => {
+    child.on('error', error => resolve(error.message))
+    child.on('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
+  })
+  return { pid: child.pid ?? 0, ended, kill: signal => void child.kill(signal) }
+}
+
+/** What the caller has set for a controller of their own is not meant for this one. */
+const withoutOptions = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('L2SM_')))
+
+/** The controller's last words, for when it failed. */
+export function lastWords(log: string): string {
+  const lines = readFileSync(log, 'utf8').trim().split('\n').slice(-5)
+  return lines.map(line => `  ${sentence(line)}`).join('\n')
+}
+
+/** Pino writes JSON lines; what a crash writes is none. */
+function sentence(line: string): string {
+  try {
+    return String(JSON.parse(line).msg)
+  } catch {
+    return line
+  }
+}
+
+/** The first port from `first` on that nobody listens on. */
+export async function freePort(host: string, first: number): Promise<number> {
+  for (let port = first; port < first + 100; port++) if (await isFree(host, port)) return port
+  throw new Error(`no port from ${first} to ${first + 99} is free on ${host}`)
+}
+
+const isFree = (host: string, port: number): Promise<boolean> =>
+  new Promise(resolve => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, host, () => server.close(() => resolve(true)))
+  })

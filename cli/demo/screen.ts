@@ -1,0 +1,56 @@
+/** A block of lines that is redrawn in place on a terminal; elsewhere it is printed again when it has changed. */
+
+import type { WriteStream } from 'node:tty'
+import type { Paint, Verdict } from './matrix.ts'
+
+export type Screen = {
+  readonly paint: Paint
+  /** Characters that a line may have. */
+  width(): number
+  /**
+   * `pulse` goes below the lines, and alone is no reason to print them again where they can't be redrawn.
+   * Neither may be wider than `width()`.
+   */
+  show(lines: readonly string[], pulse: readonly string[]): void
+}
+
+/** As wide as these pages are where nobody knows better. */
+const usualWidth = 100
+
+export function screenOn(output: WriteStream, env: { readonly [name: string]: string | undefined }): Screen {
+  const redraws = output.isTTY && env['TERM'] !== 'dumb'
+  // https://no-color.org: present and not empty, whatever its value.
+  const coloured = redraws && !env['NO_COLOR']
+  let printed = ''
+  let height = 0
+  const redraw = (lines: readonly string[]) => {
+    const fits = lines.length < output.rows
+    // A block taller than the terminal can't be reached any more: its end, which says the most, is what stays.
+    const shown = fits ? lines : lines.slice(-(output.rows - 1))
+    const up = height > 0 ? `\r\x1b[${height}A` : ''
+    output.write(`${up}\x1b[J${shown.join('\n')}\n`)
+    height = shown.length
+  }
+  return {
+    paint: coloured ? (verdict, text) => `${colours[verdict]}${text}\x1b[0m` : (_, text) => text,
+    width: () => (redraws ? output.columns : usualWidth),
+    show: (lines, pulse) => {
+      if (redraws) return redraw([...lines, ...pulse])
+      const text = lines.join('\n')
+      if (text === printed) return
+      printed = text
+      output.write(`${[...lines, ...pulse].join('\n')}\n\n`)
+    },
+  }
+}
+
+const bold = '\x1b[1m'
+const colours: Readonly<Record<Verdict, string>> = {
+  once: '\x1b[32m',
+  silent: '\x1b[2m',
+  self: '\x1b[2m',
+  missing: `${bold}\x1b[33m`,
+  twice: `${bold}\x1b[35m`,
+  leak: `${bold}\x1b[31m`,
+  echo: `${bold}\x1b[35m`,
+}
