@@ -11,11 +11,15 @@ export const applicationId = 0x6c32736d
 /** To change the tables: raise it, and migrate older files in `check` (sqlite-file.ts). */
 export const schemaVersion = 1
 
+/** Bytes. */
+const pageSize = 4096
+
 export const isMissing = (path: string): boolean => {
   const found = statSync(path, { throwIfNoEntry: false })
   if (found === undefined) return true
   if (!found.isFile()) throw new StoreError('io', `${path} is not a file: give the path of one, or of none yet`)
-  if (found.size === 0) throw corrupt(path, 'it is empty, and an l2sm store never is')
+  // Before SQLite sees it: to that, less than a page is a new database, to be filled.
+  if (found.size < pageSize) throw corrupt(path, `it has ${found.size} bytes, and an l2sm store never so few`)
   return false
 }
 
@@ -29,7 +33,7 @@ export const create = (path: string, fresh: Pick<Meta, 'instance' | 'firstNumber
   try {
     const db = new DatabaseSync(draft)
     try {
-      db.exec(`PRAGMA synchronous = EXTRA; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion};
+      db.exec(`PRAGMA page_size = ${pageSize}; PRAGMA synchronous = EXTRA; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion};
         BEGIN;
         CREATE TABLE object (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, revision INTEGER NOT NULL,
           PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;

@@ -22,6 +22,7 @@ export const storeErrorOf = (error: unknown, path: string, doing: Doing): StoreE
   if (errcode === undefined)
     return code && /^E[A-Z]+$/.test(code) ? ofErrno(code, message, path, doing) : odd(error, path)
   const sqlite = `SQLite ${errcode}: ${message}`
+  const errno = findErrno(path)
   switch (errcode & 0xff) {
     case 5: // BUSY
     case 6: // LOCKED
@@ -31,16 +32,19 @@ export const storeErrorOf = (error: unknown, path: string, doing: Doing): StoreE
       )
     case 13: // FULL
       return ofErrno('ENOSPC', sqlite, path, doing)
+    case 10: // IOERR
+      return ofErrno(errno ?? 'EIO', sqlite, path, doing)
     case 3: // PERM
     case 8: // READONLY
-    case 10: // IOERR
     case 14: // CANTOPEN
-      return ofErrno(findErrno(path) ?? 'EIO', sqlite, path, doing)
-    default:
-      // CORRUPT, NOTADB, and in a damaged schema or value anything else.
-      return new StoreError('corrupt', `${path} is damaged (${sqlite}): ${kept[doing]}. ${remedy}`)
+      if (errno !== undefined) return ofErrno(errno, sqlite, path, doing)
   }
+  // CORRUPT, NOTADB, and in a damaged header, schema or value anything else.
+  return new StoreError('corrupt', `${path} is damaged (${sqlite}): ${kept[doing]}. ${remedy}`)
 }
+
+/** Whether SQLite had the file open for reading only: opened again, it may be writable by now. */
+export const isReadOnly = (error: unknown): boolean => (((error as { errcode?: number }).errcode ?? 0) & 0xff) === 8
 
 const odd = (error: unknown, path: string): StoreError =>
   new StoreError('corrupt', `${path} could not be read: ${String(error)}. Put a copy from a backup in its place`)

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from './error.ts'
 import { applicationId, create, isMissing, schemaVersion } from './sqlite-create.ts'
-import { corrupt, holderOf, storeErrorOf } from './sqlite-error.ts'
+import { corrupt, holderOf, isReadOnly, storeErrorOf } from './sqlite-error.ts'
 import {
   digestOf,
   getMeta,
@@ -153,7 +153,16 @@ const serve = (path: string, opened: DatabaseSync, first: Known): StateFile => {
         'diverged',
         `${path} was ${found ? 'replaced' : 'removed'} while it was open: the write was not kept. Save what GET answers, put the file back and restart`,
       )
-    const on = (db ??= reopen())
+    try {
+      write((db ??= reopen()), batch)
+    } catch (error) {
+      // It was opened on a disk that could only be read, and now perhaps can be written.
+      if (!isReadOnly(error) || !db) throw error
+      write(db, batch)
+    }
+  }
+
+  const write = (on: DatabaseSync, batch: RowBatch): void => {
     const { revision, allocated, complete } = batch
     const meta = { ...known.meta, revision, allocated, complete }
     try {

@@ -19,6 +19,8 @@ export const openSqlite = async (file: string, options: { readonly record?: Stor
   // Types are stripped here, but not in the published package: the worker ends as this file does.
   const worker = new Worker(new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url), {
     workerData: input,
+    // What the process was started with (loaders, inspectors, test hooks) is none of this thread's business.
+    execArgv: [],
   })
   const thread = converse(worker, path)
   const rows: Row[] = []

@@ -4,6 +4,8 @@ import { isRefusal } from '../../store/refusals.ts'
 import type { Changed, Draft, Store } from '../../store/store.ts'
 import { backends, counting, dpid, snapshot } from './backends.ts'
 
+t.setTimeout(120_000)
+
 for (const { name, open, survives } of backends) {
   t.test(`a ${name} store`, async t => {
     const fresh = async (t: Test, options?: Parameters<typeof open>[1]): Promise<Store> => {
