@@ -46,7 +46,9 @@ if (needs(t)) {
     await frames.shut(first)
     const ports = async () => (await mesh.node(2).ovs.ofctl('br-l2', 'show')).match(/^ \d+\(p\d+\)/gm)
     await mesh.removePod(first, { keepPort: true })
-    t.match(await mesh.node(2).ovs.ofctl('br-l2', 'show'), / 5\(p5\):.*\n.*\n +state: +LINK_DOWN/)
+    // The kernel's datapath takes the port off until its device is back.
+    const without = mesh.datapath === 'userspace' ? /5\(p5\):.*\n.*\n +state: +LINK_DOWN/ : /^(?!.*\(p5\))/s
+    t.match(await mesh.node(2).ovs.ofctl('br-l2', 'show'), without)
     const second = await mesh.addPod(2, { port: 5 })
     t.same((await ports())?.sort(), [' 1(p1)', ' 2(p2)', ' 5(p5)'])
     await frames.open(second)
@@ -110,5 +112,16 @@ if (needs(t)) {
     const seen = await both.reach(stations)
     const rows = stations.map(from => stations.map(at => seen.times(from, at)).join(''))
     t.same(rows, ['01010', '10100', '01010', '10100', '00000'])
+  })
+
+  t.test('a mesh of ten nodes is one as well', async t => {
+    const ten = await makeMesh({ nodes: 10, podsPerNode: 1, controllerPorts: [] })
+    t.teardown(ten.close)
+    await Promise.all(ten.nodes.map(node => node.addFlows(flooding(node, [1]))))
+    const all = await openFrames(ten.pods())
+    t.teardown(all.close)
+    const seen = await all.reach(ten.pods())
+    const cells = ten.pods().flatMap(from => ten.pods().map(at => seen.times(from, at) === (from === at ? 0 : 1)))
+    t.same([cells.length, cells.every(Boolean)], [100, true])
   })
 }
