@@ -273,14 +273,17 @@ export const fieldByName: ReadonlyMap<string, Field> = new Map(all.map(f => [f.n
 
 /** Fields of class 0x8000, by number: nearly all that are ever looked up. */
 const basic: (Field | undefined)[] = new Array(128).fill(undefined)
+/** Other classes by the upper 23 bits of the header. */
 const others = new Map<number, Field>()
-const experimenterKey = (experimenter: number, number: number, expType: number): number =>
-  experimenter * 0x1000000 + number * 0x10000 + expType
+/** By experimenter and number; and ONF's field 0 by the type behind the experimenter. */
+const ofExperimenters = new Map<number, Field>()
+const ofOnfTypes = new Map<number, Field>()
+const experimenterKey = (experimenter: number, number: number): number => experimenter * 128 + number
 for (const field of all) {
   const number = (field.header >>> 9) & 0x7f
-  if (field.experimenter !== undefined) {
-    others.set(experimenterKey(field.experimenter, number, field.expType ?? 0), field)
-  } else if (field.header >>> 16 === 0x8000) basic[number] = field
+  if (field.expType !== undefined) ofOnfTypes.set(field.expType, field)
+  else if (field.experimenter !== undefined) ofExperimenters.set(experimenterKey(field.experimenter, number), field)
+  else if (field.header >>> 16 === 0x8000) basic[number] = field
   else others.set(field.header >>> 9, field)
 }
 
@@ -291,8 +294,8 @@ export const fieldByHeader = (header: number): Field | undefined =>
 /** The field of a header of class 0xffff; `expType` is the two bytes behind the experimenter, used by ONF field 0 only. */
 export const experimenterField = (header: number, experimenter: number, expType: number): Field | undefined => {
   const number = (header >>> 9) & 0x7f
-  const typed = experimenter === spaces.onf.experimenter && number === 0
-  return others.get(experimenterKey(experimenter, number, typed ? expType : 0))
+  if (experimenter === spaces.onf.experimenter && number === 0) return ofOnfTypes.get(expType)
+  return ofExperimenters.get(experimenterKey(experimenter, number))
 }
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0')

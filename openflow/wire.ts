@@ -57,7 +57,7 @@ export class WireError extends Error {
   path = ''
 
   constructor(problem: string, offset?: number) {
-    super(problem)
+    super(offset === undefined ? problem : `at byte ${offset}: ${problem}`)
     this.problem = problem
     this.offset = offset
   }
