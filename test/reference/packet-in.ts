@@ -9,24 +9,22 @@ type Cause = {
   readonly inPort: number
   /** undefined: a PACKET_OUT's action. */
   readonly entry: Entry | undefined
-  /** Bytes of the frame that the controller wants; 0xffff (OFPCML_NO_BUFFER): all. */
-  readonly maxLen: number
   readonly reason?: string | undefined
 }
 
-export function packetIn(sw: Switch, packet: Packet, { inPort, entry, maxLen, reason }: Cause): MessageOf<'packet_in'> {
+export function packetIn(sw: Switch, packet: Packet, { inPort, entry, reason }: Cause): MessageOf<'packet_in'> {
   const { frame } = packet
   return {
     type: 'packet_in',
     xid: 0,
-    // Nothing is ever kept for later: no buffers.
+    // It keeps no frames for later, and then it sends all of each, whatever length was asked for (§6.1.2).
     bufferId: noBuffer,
     totalLen: frame.length,
     reason: reasonOf(entry, reason),
     tableId: entry?.tableId ?? 0,
     cookie: entry?.cookie ?? 0xffff_ffff_ffff_ffffn,
     match: pipelineFields(sw, packet, inPort),
-    payload: Buffer.from(frame.subarray(0, maxLen)),
+    payload: Buffer.from(frame),
   }
 }
 
@@ -41,8 +39,8 @@ function pipelineFields(sw: Switch, { key }: Packet, inPort: number): Match {
   const long = (name: string): bigint => (BigInt(key[word(name)]! >>> 0) << 32n) | BigInt(key[word(name) + 1]! >>> 0)
   const fields: Record<string, unknown> = { in_port: inPort, tunnel_id: long('tunnel_id') }
   if (sw.kind.nicira) for (const name of ['tun_src', 'tun_dst']) fields[name] = dotted(key[word(name)]!)
-  fields['metadata'] = long('metadata')
   if (sw.kind.nicira) for (let i = 0; i < 16; i++) fields[`reg${i}`] = key[word(`reg${i}`)]! >>> 0
+  fields['metadata'] = long('metadata')
   const present = Object.entries(fields).filter(([, value]) => value !== 0 && value !== 0n && value !== '0.0.0.0')
   return Object.fromEntries(present) as Match
 }

@@ -150,23 +150,24 @@ function act(passage: Passage, actions: readonly Action[]): void {
   for (const action of actions) {
     switch (action.type) {
       case 'output':
-        output(passage, action.port, action.maxLen)
+        output(passage, action.port)
         break
       case 'group':
         executeGroup(passage, sw.groups.get(action.groupId))
         break
       case 'push_vlan':
-        pushVlan(packet, action.ethertype, sw.kind.pushInherits)
+        pushVlan(packet, action.ethertype, sw.kind)
         break
       case 'pop_vlan':
         popVlan(packet)
         break
       case 'set_field':
+        if (action.field === 'vlan_vid' && packet.tags === 0 && sw.kind.vidMakesTag) pushVlan(packet, 0x8100, sw.kind)
         setValue(packet, action)
         break
       case 'controller2':
         // Connections have controller id 0 unless they ask for another.
-        if (!action.controllerId) toController(passage, action.maxLen ?? 0xffff, action.reason)
+        if (!action.controllerId) toController(passage, action.reason)
         break
       case 'move':
       case 'load':
@@ -224,9 +225,9 @@ function bucketsOf({ ports: all }: Switch, { groupType, buckets }: Group): Group
   return buckets.filter(live).slice(0, 1)
 }
 
-function output(passage: Passage, port: number, maxLen: number): void {
+function output(passage: Passage, port: number): void {
   const { sw, inPort } = passage
-  if (port === ports.controller) toController(passage, maxLen)
+  if (port === ports.controller) toController(passage)
   else if (port === ports.inPort) emit(passage, inPort)
   else if (port === ports.table) {
     // Only PACKET_OUT may (§7.2.1); the frame goes through the pipeline as a new one.
@@ -248,9 +249,9 @@ function emit(passage: Passage, portNo: number): void {
 
 const readTunnel = ({ key }: Packet): bigint => (BigInt(key[tunnelAt]! >>> 0) << 32n) | BigInt(key[tunnelAt + 1]! >>> 0)
 
-function toController(passage: Passage, maxLen: number, reason?: string): void {
+function toController(passage: Passage, reason?: string): void {
   const { sw, inPort, entry, packet, result } = passage
   const port = sw.ports.get(inPort)
   if (port && port.desc.config & portConfig.noPacketIn) return
-  result.packetIns.push(packetIn(sw, packet, { inPort, entry, maxLen, reason }))
+  result.packetIns.push(packetIn(sw, packet, { inPort, entry, reason }))
 }

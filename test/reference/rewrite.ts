@@ -5,14 +5,18 @@ import { at, type Packet, present, showTag } from './frame.ts'
 /** A copy that can be changed without the other noticing. Bytes are shared: every change makes new ones. */
 export const copyPacket = (p: Packet): Packet => ({ ...p, key: p.key.slice() })
 
-/** §5.12: a new outermost tag. Its VID and priority are those of the tag below (§5.12.1), if `inherits`. */
-export function pushVlan(p: Packet, ethertype: number, inherits: boolean): void {
+type Pushing = { readonly pushInherits: boolean; readonly mostTags: number }
+
+/** §5.12: a new outermost tag. Beyond what the switch can hold, the innermost tag that it sees is lost. */
+export function pushVlan(p: Packet, ethertype: number, { pushInherits, mostTags }: Pushing): void {
   const tag = Buffer.alloc(4)
   tag.writeUInt16BE(ethertype)
-  if (inherits && p.tags > 0) tag.writeUInt16BE(p.frame.readUInt16BE(14), 2)
-  p.frame = Buffer.concat([p.frame.subarray(0, 12), tag, p.frame.subarray(12)])
-  shift(p, 4)
-  p.tags++
+  if (pushInherits && p.tags > 0) tag.writeUInt16BE(p.frame.readUInt16BE(14), 2)
+  const lost = p.tags === mostTags ? 4 : 0
+  const seen = 12 + p.tags * 4
+  p.frame = Buffer.concat([p.frame.subarray(0, 12), tag, p.frame.subarray(12, seen - lost), p.frame.subarray(seen)])
+  shift(p, 4 - lost)
+  p.tags += 1 - lost / 4
   showTag(p)
 }
 

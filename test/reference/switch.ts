@@ -18,10 +18,12 @@ export type Kind = {
   readonly maxMeter: number
   /** How many VLAN tags it sees; the rest is payload to it. */
   readonly vlanLimit: number
-  /** How many tags a frame may have after pushes. */
+  /** How many tags it can hold; a push beyond them is refused where it is certain, else it costs a tag. */
   readonly mostTags: number
   /** §5.12.1: a pushed tag takes VID and priority from the one below. Open vSwitch starts it at 0. */
   readonly pushInherits: boolean
+  /** A bucket's set-field of a VID that is not there (no match forbids it): Open vSwitch pushes a tag, else nothing. */
+  readonly vidMakesTag: boolean
   /** A miss drops the frame (§5.4). Open vSwitch still executes the action set that was written before. */
   readonly missExecutesSet: boolean
   /** §6.4 to the letter: an entry overlaps itself. Open vSwitch: CHECK_OVERLAP lets an identical entry be replaced. */
@@ -44,6 +46,7 @@ export const openVSwitch: Kind = {
   vlanLimit: 1,
   mostTags: 2,
   pushInherits: false,
+  vidMakesTag: true,
   missExecutesSet: true,
   overlapsItself: false,
   tunnelCopies: 780,
@@ -62,6 +65,7 @@ export const plainHardware: Kind = {
   vlanLimit: Number.POSITIVE_INFINITY,
   mostTags: Number.POSITIVE_INFINITY,
   pushInherits: true,
+  vidMakesTag: false,
   missExecutesSet: false,
   overlapsItself: true,
   tunnelCopies: Number.POSITIVE_INFINITY,
