@@ -16,6 +16,8 @@ export type Listening = {
   readonly errors: readonly string[]
   /** Resolves when `condition` holds; it is looked at every 2 ms. */
   until(condition: () => boolean): Promise<void>
+  /** Lets go of all sessions in `ups`. */
+  forget(): void
   /** Connects a switch. */
   connect(behaviour?: Behaviour): Promise<FakeSwitch>
   /** Connects a switch and waits until it is live. */
@@ -79,6 +81,7 @@ export async function listening(
     endings,
     errors,
     until,
+    forget: () => void ups.splice(0),
     connect,
     async live(behaviour = {}) {
       const fake = await connect(behaviour)
