@@ -5,6 +5,7 @@ import { groupOwner, isOurMeter, owner } from './cookie.ts'
 import type { Changes } from './diff.ts'
 import { type Content, type FlowItem, flowItem, groupItem, type Item, meterItem } from './item.ts'
 import { pipeline } from './pipeline.ts'
+import { each, type Steps } from './steps.ts'
 
 export type Holdings = {
   readonly items: Content
@@ -16,25 +17,29 @@ export type Holdings = {
   remove(key: string): void
 }
 
-export function holdings(initial: Iterable<Item> = []): Holdings {
+export function holdings(): Holdings {
   const items = new Map<string, Item>()
   const byOwner = new Map<number, Set<string>>()
+  const disown = ({ key, owner }: Item) => {
+    const keys = byOwner.get(owner)!
+    keys.delete(key)
+    if (keys.size === 0) byOwner.delete(owner)
+  }
   const remove = (key: string) => {
     const item = items.get(key)
     if (!item) return
     items.delete(key)
-    const keys = byOwner.get(item.owner)!
-    keys.delete(key)
-    if (keys.size === 0) byOwner.delete(item.owner)
+    disown(item)
   }
   const put = (item: Item) => {
-    remove(item.key)
+    const before = items.get(item.key)
     items.set(item.key, item)
+    if (before?.owner === item.owner) return
+    if (before) disown(before)
     const keys = byOwner.get(item.owner)
     if (keys) keys.add(item.key)
     else byOwner.set(item.owner, new Set([item.key]))
   }
-  for (const item of initial) put(item)
   return {
     items,
     *keysOf(owners) {
@@ -47,10 +52,10 @@ export function holdings(initial: Iterable<Item> = []): Holdings {
   }
 }
 
-export function apply(held: Holdings, { add, modify, remove }: Changes): void {
-  for (const item of remove) held.remove(item.key)
-  for (const item of add) held.put(item)
-  for (const item of modify) held.put(item)
+export function* applySteps(held: Holdings, { add, modify, remove }: Changes): Steps<void> {
+  yield* each(remove, item => held.remove(item.key))
+  yield* each(add, held.put)
+  yield* each(modify, held.put)
 }
 
 /** A switch as it was found. */
@@ -69,35 +74,36 @@ export const foreignOwner = -1
 
 const lastTable = Object.keys(pipeline).length - 1
 
-export function read(
-  dpid: string,
-  flows: readonly FlowStats[],
-  groups: readonly GroupDesc[],
-  meters: readonly MeterConfig[],
-): Reading {
+type Found = {
+  readonly flows: readonly FlowStats[]
+  readonly groups: readonly GroupDesc[]
+  readonly meters: readonly MeterConfig[]
+}
+
+export function* readSteps(dpid: string, { flows, groups, meters }: Found): Steps<Reading> {
   const ours: Item[] = []
   const foreign: Item[] = []
   const learned: (Location & { network: number })[] = []
   const hushed: number[] = []
   let instance: string | undefined
-  for (const flow of flows) {
+  yield* each(flows, flow => {
     const whose = owner(flow.cookie)
     if (whose.is === 'foreign') {
       // Only a foreign flow of an earlier table could send a frame to a later one than ours.
       if (flow.tableId <= lastTable) foreign.push(flowItem(foreignOwner, flow))
-      continue
+      return
     }
     if (whose.is === 'marker') instance = whose.instance
     const item = flowItem(whose.is === 'marker' ? 0 : whose.network, flow)
     ours.push(item)
     if (whose.is === 'learned') learned.push(...learnedHere(dpid, whose.network, item))
     if (whose.is === 'hushed' && typeof item.match.in_port === 'number') hushed.push(item.match.in_port)
-  }
-  for (const { groupId, groupType, buckets } of groups) {
+  })
+  yield* each(groups, ({ groupId, groupType, buckets }) => {
     const network = groupOwner(groupId)
     const item = groupItem(network ?? foreignOwner, groupId, groupType, buckets)
     ;(network === undefined ? foreign : ours).push(item)
-  }
+  })
   for (const { meterId, flags, bands } of meters)
     if (isOurMeter(meterId)) ours.push(meterItem(0, meterId, flags, bands))
   return { ours, foreign, instance, learned, hushed }

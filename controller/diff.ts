@@ -3,6 +3,7 @@ import { flowMod, groupMod, meterMod } from '../openflow/index.ts'
 import { cookieMask } from './cookie.ts'
 import { type Content, type FlowItem, type GroupItem, type Item, spellActions } from './item.ts'
 import { pipeline } from './pipeline.ts'
+import { atOnce, each, type Steps } from './steps.ts'
 
 /** What turns a switch's content into the desired one. All empty: the switch is right, and is sent nothing. */
 export type Changes = {
@@ -16,20 +17,25 @@ export type Changes = {
  * @param actual Everything the switch holds.
  * @param owned Those keys of `actual` that should go when they are not desired: all of it, or what some networks own.
  */
-export function diff(desired: Content, actual: Content, owned: Iterable<string> = actual.keys()): Changes {
+export function* diffSteps(desired: Content, actual: Content, owned: Iterable<string>): Steps<Changes> {
   const add: Item[] = []
   const modify: Item[] = []
   const remove: Item[] = []
-  for (const [key, item] of desired) {
-    const has = actual.get(key)
-    if (has?.body === item.body) continue
+  yield* each(desired.values(), item => {
+    const has = actual.get(item.key)
+    if (has?.body === item.body) return
     // MODIFY changes neither cookie nor time-outs (OpenFlow 1.3.5 §6.4): then the flow is added over the old one.
     if (has && !(has.kind === 'flow' && item.kind === 'flow' && has.head !== item.head)) modify.push(item)
     else add.push(item)
-  }
-  for (const key of owned) if (!desired.has(key)) remove.push(actual.get(key)!)
+  })
+  yield* each(owned, key => {
+    const has = actual.get(key)
+    if (has && !desired.has(key)) remove.push(has)
+  })
   return { add, modify, remove }
 }
+export const diff = (desired: Content, actual: Content, owned: Iterable<string> = actual.keys()): Changes =>
+  atOnce(diffSteps(desired, actual, owned))
 
 export const isEmpty = ({ add, modify, remove }: Changes): boolean => add.length + modify.length + remove.length === 0
 
@@ -60,37 +66,55 @@ export type Plan = {
   readonly metersLast: readonly Step[]
 }
 
-export function plan(changes: Changes, actual: Content): Plan {
-  const { add, modify, remove } = changes
-  const flows = (items: readonly Item[]) => items.filter(i => i.kind === 'flow')
-  const ofGroups = (items: readonly Item[]) => items.filter(i => i.kind === 'group')
-  const ofMeters = (items: readonly Item[]) => items.filter(i => i.kind === 'meter')
-  const early = flows(remove).filter(leavesEarly)
-  const replaced = flows(add).flatMap(f => changedOwner(f, actual))
-  const left = new Set([...early, ...replaced].flatMap(accessPort))
-  const misled = flows(modify).flatMap(f => stillOutputs(f, actual, left))
-  const arriving = [...flows(add), ...flows(modify)].sort((a, b) => b.tableId - a.tableId)
-  const again = new Set(misled.map(f => f.key))
-  const modified = new Set(modify)
+export const plan = (changes: Changes, actual: Content): Plan => atOnce(planSteps(changes, actual))
+
+export function* planSteps({ add, modify, remove }: Changes, actual: Content): Steps<Plan> {
+  const metersFirst: Step[] = []
+  const leave: Step[] = []
+  const groups: Step[] = []
+  const flows: Step[][] = Object.keys(pipeline).map(() => [])
+  const clear: Step[] = []
+  const groupsLast: Step[] = []
+  const metersLast: Step[] = []
+  const left = new Set<string>()
+  const arrive = (f: FlowItem, does: 'add' | 'modify') => (flows[f.tableId] ??= []).push(step(f, does))
+  const goes = (f: FlowItem) => {
+    leave.push(step(f, 'delete'))
+    for (const place of accessPort(f)) left.add(place)
+  }
+
+  yield* each(remove, item => {
+    if (item.kind === 'meter') metersLast.push(step(item, 'delete'))
+    else if (item.kind === 'group') groupsLast.push(step(item, 'delete'))
+    else if (leavesEarly(item)) goes(item)
+    else clear.push(step(item, 'delete'))
+  })
+  yield* each(add, item => {
+    if (item.kind === 'meter') metersFirst.push(step(item, 'add'))
+    else if (item.kind === 'group') groups.push(step(item, 'add'))
+    else {
+      for (const old of changedOwner(item, actual)) goes(old)
+      arrive(item, 'add')
+    }
+  })
+  // Only now is it known which ports leave.
+  yield* each(modify, item => {
+    if (item.kind === 'meter') metersFirst.push(step(item, 'modify'))
+    else if (item.kind === 'group') {
+      leave.push(...withoutLeavers(item, actual))
+      groups.push(step(item, 'modify'))
+    } else {
+      const misled = stillOutputs(item, actual, left)
+      for (const old of misled) leave.push(step(old, 'delete'))
+      arrive(item, misled.length > 0 ? 'add' : 'modify')
+    }
+  })
   return {
-    metersFirst: [...ofMeters(add).map(m => step(m, 'add')), ...ofMeters(modify).map(m => step(m, 'modify'))],
-    leave: [
-      ...[...early, ...replaced, ...misled].map(f => step(f, 'delete')),
-      ...ofGroups(modify).flatMap(g => withoutLeavers(g, actual)),
-    ],
-    arrive: [
-      ...ofGroups(add).map(g => step(g, 'add')),
-      ...ofGroups(modify).map(g => step(g, 'modify')),
-      ...arriving.map(f => step(f, modified.has(f) && !again.has(f.key) ? 'modify' : 'add')),
-    ],
-    clear: [
-      ...flows(remove)
-        .filter(f => !leavesEarly(f))
-        .sort((a, b) => a.tableId - b.tableId)
-        .map(f => step(f, 'delete')),
-      ...ofGroups(remove).map(g => step(g, 'delete')),
-    ],
-    metersLast: ofMeters(remove).map(m => step(m, 'delete')),
+    metersFirst,
+    leave,
+    arrive: [...groups, ...flows.toReversed().flat()],
+    clear: [...clear, ...groupsLast],
+    metersLast,
   }
 }
 

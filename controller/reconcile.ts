@@ -3,11 +3,12 @@
 import type { Session } from '../openflow/session.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { commit } from './commit.ts'
-import { apply, type Holdings, holdings, type Reading, read } from './content.ts'
-import { type Changes, diff, isEmpty, plan } from './diff.ts'
+import { applySteps, type Holdings, holdings, type Reading, readSteps } from './content.ts'
+import { type Changes, diffSteps, isEmpty, planSteps } from './diff.ts'
 import type { FlowItem, Item } from './item.ts'
 import { pipeline } from './pipeline.ts'
-import { slices } from './slices.ts'
+import { inSlices, slices } from './slices.ts'
+import { each } from './steps.ts'
 import type { Compiled } from './tables.ts'
 import type { Record as Counts } from './view.ts'
 
@@ -127,13 +128,16 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
     session.can.maxMeter > 0 ? session.meters() : [],
   ])
   if (sw.session !== session) return
-  const reading = read(sw.dpid, flows, groups, meters)
+  const reading = await inSlices(readSteps(sw.dpid, { flows, groups, meters }))
   sw.compare = undefined
   sw.dirty.clear()
   const { standing, cleans } = stand(r, sw, reading)
+  const held = holdings()
+  await inSlices(each([...reading.ours, ...(cleans ? reading.foreign : [])], held.put))
+  if (sw.session !== session) return
+  sw.held = held
   if (standing.is !== sw.standing.is) tell(r, sw, standing)
   sw.standing = standing
-  sw.held = holdings([...reading.ours, ...(cleans ? reading.foreign : [])])
   r.learnt(sw, reading)
   sw.seen = true
   await r.fresh()
@@ -237,7 +241,7 @@ async function changesFor(
   // A group or meter read from a switch does not say whose it is: what is as it should be has its owner from now on.
   if (numbers === undefined)
     for (const [key, item] of desired) if (sw.held.items.get(key)?.body === item.body) sw.held.put(item)
-  return diff(desired, sw.held.items, owned)
+  return inSlices(diffSteps(desired, sw.held.items, owned))
 }
 
 /** The networks and the ports that another store's flows are about. */
@@ -283,7 +287,7 @@ async function send(
     const flows = items.filter(i => i.kind === 'flow').length
     if (flows > 0) r.record.flowMods(command, flows)
   }
-  const refused = await commit(session, plan(changes, sw.held.items))
-  if (refused.size === 0 && sw.session === session) apply(sw.held, changes)
+  const refused = await commit(session, await inSlices(planSteps(changes, sw.held.items)))
+  if (refused.size === 0 && sw.session === session) await inSlices(applySteps(sw.held, changes))
   return refused
 }

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import type { Steps } from './steps.ts'
 
 /** Milliseconds of work after which the event loop gets its turn: no piece may hold it for longer than 10 ms. */
 const sliceMs = 5
@@ -14,5 +15,15 @@ export function slices(): () => Promise<void> | undefined {
         resolve()
       }),
     )
+  }
+}
+
+export async function inSlices<T>(steps: Steps<T>): Promise<T> {
+  const slice = slices()
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+    const turn = slice()
+    if (turn) await turn
   }
 }

@@ -47,14 +47,14 @@ const mutations: readonly Mutation[] = [
   {
     name: 'a delete left out',
     file: 'controller/diff.ts',
-    from: 'if (!desired.has(key)) remove.push(actual.get(key)!)',
-    to: 'if (!desired.has(key) && remove.length > 0) remove.push(actual.get(key)!)',
+    from: 'if (has && !desired.has(key)) remove.push(has)',
+    to: 'if (has && !desired.has(key) && remove.length > 0) remove.push(has)',
     tests: core,
   },
   {
     name: 'ports arrive before others have left',
     file: 'controller/diff.ts',
-    from: '      ...ofGroups(modify).flatMap(g => withoutLeavers(g, actual)),\n',
+    from: '      leave.push(...withoutLeavers(item, actual))\n',
     to: '',
     tests: core,
   },
