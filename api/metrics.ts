@@ -109,7 +109,7 @@ const recordOf = (counters: ReturnType<typeof createCounters>): Record => {
   const errorCodes = bounded(200)
   const results = bounded(50)
   return {
-    message: (direction, type) => counters.messages.inc({ direction, type: messageTypes(type) }),
+    message: (direction, type) => counters.messages.inc({ type: messageTypes(type), direction }),
     error: (type, code) => counters.errors.inc({ type: errorTypes(type), code: errorCodes(code) }),
     connection: result => counters.connections.inc({ result: results(result) }),
     packetIn: reason => counters.packetIns.inc({ reason }),

@@ -157,6 +157,9 @@ export const StateAnswer = Type.Object({
 export const Live = Type.Object({ live: Type.Boolean() })
 export const Ready = Type.Object({ ready: Type.Boolean(), reasons: Type.Array(Type.String()), revision })
 
+/** OpenAPI 3.1. */
+export const Description = Type.Object({ openapi: Type.String(), info: Type.Object({}), paths: Type.Object({}) })
+
 export const ProblemAnswer = Type.Object({
   type: Type.String(),
   title: Type.String(),

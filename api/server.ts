@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { type FastifyBaseLogger, type FastifyRequest, type FastifyServerOptions, fastify, LogController } from 'fastify'
+import { type FastifyBaseLogger, type FastifyRequest, type FastifyServerOptions, fastify } from 'fastify'
 import type { Controller } from '../controller/view.ts'
 import type { Store } from '../store/store.ts'
 import { attachmentRoutes } from './attachments.ts'
@@ -14,7 +14,7 @@ import type { Metrics } from './metrics.ts'
 import { networkRoutes } from './networks.ts'
 import { onosRoutes } from './onos.ts'
 import { documentation } from './openapi.ts'
-import { NoQuery } from './schemas.ts'
+import { Description, NoQuery, type Wire } from './schemas.ts'
 import type { App, Services } from './services.ts'
 import { stateRoutes } from './state.ts'
 import { switchRoutes } from './switches.ts'
@@ -53,7 +53,7 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   const { metrics, log } = options
   const stopping = new AbortController()
   const services: Services = { store: options.store, controller: options.controller, stopping: stopping.signal }
-  const app = createServer(log)
+  const app = createServer()
   app.addHook('preClose', async () => stopping.abort())
   app.addHook('onResponse', async (request, reply) => {
     const seconds = reply.elapsedTime / 1000
@@ -74,7 +74,11 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   app.get('/metrics', { schema: { tags: ['state'], summary: 'For Prometheus' } }, async (_, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.scrape(services.store, services.controller)),
   )
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  app.get(
+    '/openapi.json',
+    { schema: { tags: ['state'], summary: 'This description', response: { 200: Description } } },
+    async () => app.swagger() as Wire<typeof Description>,
+  )
 
   await app.ready()
 
@@ -97,11 +101,9 @@ type ValidatorFactory = NonNullable<
   NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>['buildValidator']
 >
 
-const createServer = (log: FastifyBaseLogger): App => {
+/** Fastify's own log is off: what is answered and what fails is told by us, once. */
+const createServer = (): App => {
   const app = fastify<Server>({
-    loggerInstance: log,
-    // What was answered is told below, at debug.
-    logController: new LogController({ disableRequestLogging: true }),
     http: { headersTimeout: arrival, requestTimeout: arrival, connectionsCheckingInterval: 500, maxHeaderSize: 16_384 },
     requestTimeout: arrival,
     bodyLimit: maxBytes,
