@@ -45,7 +45,7 @@ const importsOf = (file: string): Import[] =>
 const files = globSync('*/**/*.ts', { cwd: root, exclude: ['node_modules/**', '.*/**'] })
 const ours = files
   .flatMap(importsOf)
-  .filter(i => i.target.startsWith('.'))
+  .filter(i => i.target.startsWith('.') && i.target.endsWith('.ts'))
   .map(i => ({ ...i, to: normalize(join(dirname(i.file), i.target)) }))
 const folder = (path: string) => path.split('/')[0]!
 
