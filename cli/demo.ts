@@ -10,6 +10,8 @@ const endOn = (signals: Readonly<Record<string, number>>) => {
   for (const [signal, code] of Object.entries(signals))
     process.on(signal, () => {
       say('\n  taking everything away ...')
+      // Whoever makes something removes it on 'exit': this comes after all of them.
+      process.on('exit', () => say('  all gone'))
       process.exit(code)
     })
 }

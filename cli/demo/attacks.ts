@@ -22,7 +22,7 @@ const bothKinds = (volley: Omit<Volley, 'kind' | 'what'>, what: string): Volley[
 const count = (number: number): string => number.toLocaleString('en-US')
 
 export async function plainFrames(proof: Proof): Promise<Outcome> {
-  const rounds = 20
+  const rounds = 10
   const frame: Volley['frame'] = (from, to, counted) => probe({ dst: to?.mac ?? broadcast, src: from.mac }, counted)
   const [all, each] = bothKinds({ rounds, frame, wanted: areTogether }, '')
   const [broadcasts, unicasts] = await Promise.all([fire(proof, all!), fire(proof, each!)])

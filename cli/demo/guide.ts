@@ -22,39 +22,40 @@ export function trials({ directory, pid, options, red }: Place): readonly Trial[
       ? [`ovs-ofctl -O OpenFlow13 ${command} ${bridge}`]
       : [`ovs-ofctl -O OpenFlow13 ${command} ${bridge} \\`, `  '${rest}'`]
   return [
-    { label: 'The flows of node 1:', command: ofctl('dump-flows') },
+    { label: 'Look at the flows of node 1:', command: ofctl('dump-flows') },
     {
-      label: 'Take one out: red-2 -> red-1 turns MISSING, until the controller repairs it (5 s at most):',
+      label: 'Take one out. red-2 -> red-1 turns MISSING, until the controller repairs it (some 5 s):',
       command: ofctl('--strict del-flows', `table=0,priority=100,in_port=10002,tun_id=${red}`),
     },
     {
-      label: 'Put a wrong one in: red-1 -> blue-1 turns LEAK, until the controller repairs it:',
+      label: 'Put a wrong one in. red-1 -> blue-1 turns LEAK, until the controller repairs it:',
       command: ofctl('add-flow', `table=0,priority=500,in_port=1,actions=output:2,write_metadata:${red},goto_table:1`),
     },
-    { label: 'Kill the controller: nothing is lost.', command: [`kill -9 ${pid}`] },
+    { label: 'Kill the controller. Frames flow on, but nothing is repaired:', command: [`kill -9 ${pid}`] },
     {
-      label: 'Start it again, in this folder:',
+      label: 'Start it again, in the folder of this project:',
       command: [`npm start -- ${options.slice(0, -2).join(' ')} \\`, `  ${options.slice(-2).join(' ')}`],
     },
   ]
 }
 
+/** At most 100 characters a line, if the folder's path is not unusually long. */
 export function guide(place: Place): string[] {
   const { base } = place
   return [
-    `  The controller's REST API:  ${base}/v1/networks  /v1/switches  /v1/links`,
-    `                 its OpenAPI: ${base}/openapi.json`,
-    `                 its metrics: ${base}/metrics`,
+    `  URLs to try   ${base}/v1/networks    also /v1/switches, /v1/links`,
+    `                ${base}/metrics`,
+    `                ${base}/openapi.json`,
     '',
     '  To try in another root shell:',
     ...trials(place).flatMap(({ label, command }) => ['', `  ${label}`, ...command.map(line => `    ${line}`)]),
     '',
-    '  The table: rows send, columns receive. Each second everybody sends a broadcast, and a frame to each of the others;',
-    '  a cell says what really arrived.',
+    '  Each second everybody (rows) sends a broadcast, and a frame to each other one (columns).',
+    '  The table says what really arrived there:',
     '',
-    '    as wanted   once     each arrived exactly once       -      nothing arrived',
-    '    wrong       MISSING  something did not arrive        LEAK   something came through from another network',
-    '                TWICE    a copy too many                 ECHO   a frame came back to its sender',
+    '    as wanted:  once     each of them, exactly once       -     nothing',
+    '    wrong:      MISSING  not all of them                  LEAK  something, from another network',
+    '                TWICE    a copy too many                  ECHO  what it had sent itself',
     '',
     '  Ctrl-C ends it, and takes everything away.',
   ]

@@ -1,6 +1,7 @@
 /** The table of who hears whom, as it happens. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import type * as schemas from '../../api/schemas.ts'
 import { changes, confirmed, draw, isWanted, judge, type Matrix, summary } from './matrix.ts'
 import type { Rest } from './rest.ts'
 import type { Screen } from './screen.ts'
@@ -50,11 +51,13 @@ export async function look({ frames, members }: Pick<Stage, 'frames' | 'members'
 }
 
 /** The table is not made of this: it stands beside it. */
-async function controllerState({ get }: Rest): Promise<string> {
+async function controllerState({ base }: Rest): Promise<string> {
   try {
-    const { ready, reasons } = await get<{ ready: boolean; reasons: readonly string[] }>('/readyz')
-    return ready ? 'ready' : reasons.join('; ')
-  } catch (error) {
-    return error instanceof TypeError ? 'does not answer; the switches keep their flows' : 'not ready'
+    const answer = await fetch(`${base}/readyz`, { signal: AbortSignal.timeout(900) })
+    if (answer.ok) return 'ready'
+    const { reasons } = (await answer.json()) as schemas.Wire<typeof schemas.Ready>
+    return `not ready: ${reasons[0]}`
+  } catch {
+    return 'does not answer; the switches keep their flows'
   }
 }

@@ -51,7 +51,7 @@ export async function check(nodes: number, say: Say): Promise<number> {
 }
 
 async function announced(nodes: number, say: Say): Promise<Stage> {
-  say('l2sm demo: isolated layer-2 networks over a mesh of Open vSwitches, in network namespaces of this machine')
+  say('l2sm demo: isolated layer-2 networks over a mesh of Open vSwitches, in network namespaces')
   say('')
   const before = Object.values(sweep()).flat().length
   if (before > 0) say(step('swept', `${before} things that a killed run had left behind`))

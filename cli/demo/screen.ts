@@ -1,6 +1,5 @@
 /** A block of lines that is redrawn in place on a terminal; elsewhere it is printed again when it has changed. */
 
-import type { WriteStream } from 'node:tty'
 import type { Paint, Verdict } from './matrix.ts'
 
 export type Screen = {
@@ -14,10 +13,18 @@ export type Screen = {
   show(lines: readonly string[], pulse: readonly string[]): void
 }
 
+/** What is needed of process.stdout. */
+export type Output = {
+  readonly isTTY: boolean
+  readonly columns: number
+  readonly rows: number
+  write(text: string): unknown
+}
+
 /** As wide as these pages are where nobody knows better. */
 const usualWidth = 100
 
-export function screenOn(output: WriteStream, env: { readonly [name: string]: string | undefined }): Screen {
+export function screenOn(output: Output, env: { readonly [name: string]: string | undefined }): Screen {
   const redraws = output.isTTY && env['TERM'] !== 'dumb'
   // https://no-color.org: present and not empty, whatever its value.
   const coloured = redraws && !env['NO_COLOR']

@@ -52,7 +52,7 @@ export async function buildStage(nodes: number, say: Say): Promise<Stage> {
     open.push(frames.close)
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
     say(step('mesh', `${nodes} nodes, each with an Open vSwitch; VXLAN from each to each; made in ${seconds} s`))
-    say(step('pods', `a red and a blue one on each node, and nobody, whose port is attached to nothing`))
+    say(step('pods', 'a red and a blue one on each node, and nobody, whose port is in no network'))
 
     const http = `127.0.0.1:${await freePort('127.0.0.1', 8181)}`
     const rest = restAt(`http://${http}`)
@@ -101,7 +101,8 @@ function restartable(mesh: Mesh, http: string, rest: Rest): Restartable & { sett
     ...['--store', `sqlite:${join(mesh.directory, 'l2sm.db')}`],
   ]
   let current: ControllerProcess | undefined
-  process.on('exit', () => current?.kill('SIGKILL'))
+  // Before the mesh goes: that takes a moment, in which it ends.
+  process.prependListener('exit', () => current?.kill('SIGKILL'))
   /** What `awaited` is about, unless the controller ends first. */
   const alive = async (process: ControllerProcess, awaited: Promise<void>) => {
     const ended = process.ended.then(how => {
@@ -149,17 +150,17 @@ const settled = ({ get }: Rest, { nodes }: Mesh, networks: number): Promise<void
 async function createNetworks({ base, put }: Rest, members: readonly Member[], say: Say): Promise<Stage['numbers']> {
   const url = `${base}/v1/networks`
   const create = async (path: string, body: object, shown: boolean) => {
-    if (shown) say(step('', curl(path, body)))
+    if (shown) say(`    ${curl(path, body)}`)
     return put<schemas.Wire<typeof schemas.Network>>(`/v1/networks${path}`, body)
   }
-  say(step('networks', 'red, whose addresses are learned, and blue, whose addresses are given; as with'))
-  say(step('', `url=${url}`))
+  say(step('networks', 'red, whose addresses are learned, and blue, whose addresses are given; by hand:'))
+  say(`    url=${url}`)
   const [red, blue] = [await create('/red', {}, true), await create('/blue', {}, true)]
   for (const { network, node, port, mac } of members) {
     if (network === undefined) continue
     const path = `/${network}/attachments/${node.toString(16).padStart(16, '0')}/${port}`
     await create(path, network === 'blue' ? { mac } : {}, node === 1)
   }
-  say(step('', '... and the same for the other nodes'))
+  say('    ... and the same for the other nodes')
   return { red: red.number, blue: blue.number }
 }
