@@ -39,7 +39,7 @@ export type Switch = {
   /** It failed to answer: nothing more is asked of it until the pause is over. */
   pausing: boolean
   takeover: boolean
-  /** Store revision of each network that the switch has confirmed. */
+  /** Store revision of each network that the switch has confirmed; under 0, once it has all that it should hold. */
   readonly confirmed: Map<number, number>
   /** What the switch said when it refused a network's flows; it is asked again, ever less often, or when the network changes. */
   readonly refused: Map<number, string>
@@ -180,7 +180,7 @@ async function reconcile(
   numbers: ReadonlySet<number> | undefined,
   why?: Switch['compare'],
 ): Promise<void> {
-  const looked = [...(numbers ?? r.compiled().keys())]
+  const looked = [...(numbers ?? [0, ...r.compiled().keys()])]
   if (sw.standing.is === 'unsafe') return r.progress(sw, looked)
   // What it refused a moment ago is not asked of it again until the pause is over.
   const left = new Set(why === 'refused' ? sw.refused.keys() : [])

@@ -133,6 +133,10 @@ function meshLack(status: Status, subject: Parameters<typeof gaps>[0], members: 
   return { state: 'degraded', reason }
 }
 
+/** Compared is not enough: until the switch has confirmed what it lacked, it is not live for anybody who asks. */
+const isLive = ({ standing, confirmed, refused }: Switch): boolean =>
+  standing.is === 'live' && (confirmed.has(0) || refused.has(0))
+
 /** Why a switch is not live, in words. */
 export function standingReason({ standing }: Switch): string {
   switch (standing.is) {
@@ -145,14 +149,15 @@ export function standingReason({ standing }: Switch): string {
     case 'unadopted':
       return `it holds the flows of another store (${standing.instance ?? 'without a marker'}); PUT /v1/state or --adopt declares this one complete`
     case 'live':
-      return 'it is live'
+      return 'its flows are being put right'
   }
 }
 
 export function switchView(status: Status, sw: Switch, base: readonly Item[]): SwitchView {
   const { session, standing } = sw
   let desired = base.length
-  let programmedRevision = standing.is === 'live' ? status.state.revision : 0
+  const live = isLive(sw)
+  let programmedRevision = live ? status.state.revision : 0
   for (const { network, parts } of status.tables.compiled.values()) {
     const part = parts.get(sw.dpid)
     if (!part) continue
@@ -162,12 +167,12 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
   }
   const failing = sw.refused.size > 0 || sw.pausing
   const reason =
-    standing.is !== 'live' ? standingReason(sw) : ([...sw.refused.values()][0] ?? 'it does not answer as it should')
+    !live ? standingReason(sw) : ([...sw.refused.values()][0] ?? 'it does not answer as it should')
   return {
     dpid: sw.dpid,
     connected: session !== undefined,
-    state: standing.is === 'live' && failing ? 'failing' : standing.is,
-    ...(standing.is !== 'live' || failing ? { reason } : {}),
+    state: live ? (failing ? 'failing' : 'live') : standing.is === 'live' ? 'comparing' : standing.is,
+    ...(!live || failing ? { reason } : {}),
     ...(session
       ? { remote: session.remote, manufacturer: session.description.mfrDesc, software: session.description.swDesc }
       : {}),
@@ -220,7 +225,7 @@ export function readiness({ switches, stale }: Status): {
   readonly reasons: readonly string[]
 } {
   const reasons = [...switches.values()].flatMap(sw =>
-    sw.session && sw.standing.is !== 'live' ? [`switch ${sw.dpid}: ${standingReason(sw)}`] : [],
+    sw.session && !isLive(sw) ? [`switch ${sw.dpid}: ${standingReason(sw)}`] : [],
   )
   if (stale.size > 0) reasons.push(`${stale.size} networks are being compiled`)
   return { ready: reasons.length === 0, reasons }

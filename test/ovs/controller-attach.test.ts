@@ -4,7 +4,7 @@ import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { deleteNetwork, setMirror } from '../../store/desired.ts'
 import { until } from '../controller/watching.ts'
-import { apart, hearing, makeStage, streamTo } from './stage.ts'
+import { apart, hearing, holdings, makeStage, streamTo } from './stage.ts'
 
 if (needs(t)) {
   const stage = await makeStage(t, { nodes: 1, podsPerNode: 5 })
@@ -12,8 +12,7 @@ if (needs(t)) {
   const node = mesh.node(1)
   const pods = mesh.pods()
   const [a, b, c, d, e] = pods as readonly [Pod, Pod, Pod, Pod, Pod]
-  const ours = async () => (await node.dumpFlows()).length + (await node.dumpGroups()).length
-  const bare = await ours()
+  const bare = await holdings(node)
 
   t.test('a switch without networks lets nobody speak to anybody', async t => {
     t.strictSame(await hearing(stage, pods), apart(pods))
@@ -130,6 +129,6 @@ if (needs(t)) {
       await stage.forgotten(id)
     }
     t.strictSame(await hearing(stage, pods), apart(pods))
-    t.equal(await ours(), bare, 'without a flow or a group left')
+    t.strictSame(await holdings(node), bare, 'without a flow or a group left')
   })
 }

@@ -6,6 +6,7 @@ import type { Progress } from '../../controller/view.ts'
 import { broadcast, probe } from '../../lab/frame.ts'
 import { type Frames, openFrames, type ReachOptions, type Station, type Stream } from '../../lab/frames.ts'
 import { type Mesh, type MeshOptions, makeMesh } from '../../lab/mesh.ts'
+import type { Node } from '../../lab/node.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { type AttachmentWish, attach, detach, putNetwork } from '../../store/desired.ts'
 import type { Draft } from '../../store/draft.ts'
@@ -253,3 +254,10 @@ export function apart(
     stations.map(from => [from.name, Object.fromEntries(others(from).map(({ name }) => [name, 1]))]),
   )
 }
+
+/** What a switch holds, flows without their counts, as ovs-ofctl prints it, in order. */
+export const holdings = async (node: Node): Promise<string[]> =>
+  [...(await node.dumpFlows()).map(withoutCounts), ...(await node.dumpGroups())].sort()
+
+export const withoutCounts = (flow: string): string =>
+  flow.replace(/ (duration|n_packets|n_bytes|idle_age|hard_age)=[^ ]+/g, '')
