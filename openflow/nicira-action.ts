@@ -159,7 +159,7 @@ export const extensionActions = (actions: Codec<readonly unknown[]>) =>
         properties({
           maxLen: [0, filled(u16, pad(2))],
           controllerId: [1, filled(u16, pad(2))],
-          reason: [2, filled(packetInReason, pad(3))],
+          reason: [2, packetInReason],
           userdata: [3, rest],
           pause: [4, present],
           meterId: [5, u32],

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
-import { decode, encode } from '../../openflow/index.ts'
+import { decode, encode, encodeAll } from '../../openflow/index.ts'
 import { differences, readRyu } from './ryu.ts'
-import { foreign } from './vectors.ts'
+import { bytesOf, foreign, written } from './vectors.ts'
 
 t.test('messages that the Ryu project wrote down', async t => {
   if (!existsSync(foreign)) {
@@ -22,3 +22,16 @@ t.test('messages that the Ryu project wrote down', async t => {
     t.same(differences(value, readRyu(readFileSync(json, 'utf8'))), [], `${name} means what its JSON says`)
   }
 })
+
+for (const [name, wire, value] of written) {
+  t.test(`written by hand: ${name}`, async t => {
+    const bytes = bytesOf(wire)
+    t.equal(bytes.readUInt16BE(2), bytes.length, 'the hex is as long as it says')
+    t.same(decode(bytes), value, 'reads')
+    t.same(encode(value), bytes, 'writes')
+  })
+}
+
+t.test('many messages in one buffer are the messages one after the other', async t =>
+  t.same(encodeAll(written.map(([, , value]) => value)), Buffer.concat(written.map(([, wire]) => bytesOf(wire)))),
+)
