@@ -34,7 +34,14 @@ const run = (command: string, args: readonly string[]): boolean =>
 function tap(name: string, files: readonly string[], jobs: number): Count {
   if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
   const output = join(scratch, name)
-  const ok = run('tap', ['run', '--reporter=terse', `--jobs=${jobs}`, `--output-file=${output}`, ...flags, ...files])
+  const ok = run('tap', [
+    'run',
+    ...(flags.some(f => f.startsWith('--reporter')) ? [] : ['--reporter=terse']),
+    `--jobs=${jobs}`,
+    `--output-file=${output}`,
+    ...flags,
+    ...files,
+  ])
   const counted = count(readFileSync(output, 'utf8'))
   // A run that fails in a way that no test reports is a failure all the same.
   if (!ok && counted.failed === 0) counted.failed = 1
