@@ -1,7 +1,7 @@
 import { ask, type Batch, type Connection, send, write } from './connection.ts'
 import { bundleFlags, type Message } from './index.ts'
 import { room } from './outbox.ts'
-import { RequestError, takeXids } from './requests.ts'
+import { type Refusal, RequestError, takeXids } from './requests.ts'
 import type { Change, Failure } from './session.ts'
 
 /** See Session.apply. */
@@ -46,38 +46,50 @@ async function applyNow(c: Connection, changes: readonly Change[], { first }: Ba
   await previous
 }
 
-/**
- * ONF extension EXT-230. The COMMIT of a bundle succeeds although an ADD was refused (seen, Open vSwitch 3.1): so it is
- * only sent when CLOSE was answered and no error came before.
- */
 async function bundleNow(c: Connection, changes: readonly Change[], batch: Batch): Promise<void> {
   if (c.state.is === 'live' && !c.state.session.can.bundles)
     throw new RequestError('refused', `switch ${c.state.session.dpid} has no bundles: use apply`)
-  const bundleId = c.nextBundleId++
-  const flags = bundleFlags.atomic | bundleFlags.ordered
-  const header = { bundleId, flags }
-  const timeout = c.limits.request + changes.length * c.limits.change
-  const control = (ctrlType: 'open_request' | 'close_request' | 'commit_request' | 'discard_request') =>
-    ask(c, { type: 'bundle_control', ...header, ctrlType }, timeout)
+  const timeout = c.limits.request + Math.min(changes.length * c.limits.change, c.limits.collation)
+  const refusal = await fill(c, changes, batch, timeout)
+  // Behind it no more errors come.
+  await ask(c, { type: 'barrier_request' }, timeout)
+  if (refusal !== undefined && batch.failures.size === 0) batch.failures.set(-1, { index: -1, ...refusal })
+}
+
+type Step = 'open_request' | 'close_request' | 'commit_request' | 'discard_request'
+
+/**
+ * ONF extension EXT-230: opens a bundle, fills and closes it, and commits or discards it. Resolves with what the switch
+ * said if it refused one of these steps. The COMMIT of a bundle succeeds although an ADD was refused (seen, Open
+ * vSwitch 3.1): so it is only sent when CLOSE was answered and no error came before.
+ */
+async function fill(
+  c: Connection,
+  changes: readonly Change[],
+  { first, failures }: Batch,
+  timeout: number,
+): Promise<Refusal | undefined> {
+  const header = { bundleId: c.nextBundleId++, flags: bundleFlags.atomic | bundleFlags.ordered }
+  let step = 'open_request' as Step
+  const take = (next: Step) => ask(c, { type: 'bundle_control', ...header, ctrlType: (step = next) }, timeout)
   const add = (index: number): Message => {
-    const xid = batch.first + index
+    const xid = first + index
     return { type: 'bundle_add', xid, ...header, message: { ...changes[index]!, xid } }
   }
   try {
-    await control('open_request')
-    await pour(c, 0, changes.length, add, () => batch.failures.size > 0)
-    if (batch.failures.size === 0) await control('close_request')
-    await control(batch.failures.size === 0 ? 'commit_request' : 'discard_request')
+    await take('open_request')
+    await pour(c, 0, changes.length, add, () => failures.size > 0)
+    if (failures.size === 0) await take('close_request')
+    await take(failures.size === 0 ? 'commit_request' : 'discard_request')
+    return undefined
   } catch (error) {
     const refusal = error instanceof RequestError ? error.refusal : undefined
-    // It is half there, or nobody knows: it must not stay. A switch that has none complains, and that is of no interest.
-    send(c, { type: 'bundle_control', ...header, ctrlType: 'discard_request' })
+    // What is left of it must not stay. A commit that was refused leaves nothing.
+    if (refusal === undefined || step !== 'commit_request')
+      send(c, { type: 'bundle_control', ...header, ctrlType: 'discard_request' })
     if (refusal === undefined) throw error
-    await ask(c, { type: 'barrier_request' }, timeout)
-    if (batch.failures.size === 0) batch.failures.set(-1, { index: -1, ...refusal })
-    return
+    return refusal
   }
-  await ask(c, { type: 'barrier_request' }, timeout)
 }
 
 function writeChange(c: Connection, message: Message, index: number): void {

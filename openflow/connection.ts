@@ -1,5 +1,5 @@
 import { encode, type FlowRemoved, type Framing, framing, type Message, type PacketIn } from './index.ts'
-import { flush, newOutbox, type Outbox, post, release, type Transport } from './outbox.ts'
+import { flush, newOutbox, type Outbox, post, shut, type Transport } from './outbox.ts'
 import { clearPacketIns, newPacketIns, type PacketIns } from './packet-ins.ts'
 import type { PortStatus, Ports } from './ports.ts'
 import {
@@ -183,7 +183,7 @@ export function close(c: Connection, ending: Ending, reason: string): void {
   c.unread = 0
   clearPacketIns(c.packetIns)
   abandon(c.requests, reason)
-  release(c.outbox)
+  shut(c.outbox)
   c.hooks.ended(c, was, ending, reason)
 }
 

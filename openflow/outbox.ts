@@ -68,7 +68,13 @@ export function drained(outbox: Outbox): void {
 export const room = (outbox: Outbox): Promise<void> =>
   outbox.blockedAt === undefined ? Promise.resolve() : new Promise(resolve => outbox.waiting.push(resolve))
 
-/** Lets everybody go who waits for room. */
-export function release(outbox: Outbox): void {
+/** Nothing more can be written: what was posted is forgotten, and nobody waits for room any longer. */
+export function shut(outbox: Outbox): void {
+  outbox.parts = []
+  outbox.bytes = 0
+  release(outbox)
+}
+
+function release(outbox: Outbox): void {
   for (const resolve of outbox.waiting.splice(0)) resolve()
 }

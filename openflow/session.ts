@@ -168,6 +168,6 @@ export const limits = {
   connections: 8_192,
   /** Changes between two barriers of apply(). */
   window: 1_000,
-  /** Time that a switch is given for each change, beyond `request`, before its barrier counts as lost. */
+  /** Time that a switch is given for each change, beyond `request` (in a bundle: up to `collation`), before its answer counts as lost. */
   change: 5,
 }

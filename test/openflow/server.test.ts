@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { encode, flowMod, type Message, type PacketIn, type PortDesc } from '../../openflow/index.ts'
 import { listen } from '../../openflow/server.ts'
-import { port } from './fake-switch.ts'
+import { fakeSwitch, port } from './fake-switch.ts'
 import { failure, type Listening, listening } from './listening.ts'
 
 const packetIn = (cookie: bigint, payload = ''): PacketIn => ({
@@ -376,7 +376,6 @@ t.test('a fault in a listener is logged, and the sessions stay', async t => {
     log: { info: () => undefined, warn: () => undefined, error: (_details, words) => void logged.push(words) },
   })
   t.teardown(() => server.close())
-  const { fakeSwitch } = await import('./fake-switch.ts')
   const fake = await fakeSwitch(server.addresses[0]!)
   while (server.sessions().size === 0) await new Promise(resolve => setTimeout(resolve, 2))
   fake.say(packetIn(1n), { type: 'echo_request', xid: 1, payload: Buffer.alloc(0) })
@@ -384,6 +383,26 @@ t.test('a fault in a listener is logged, and the sessions stay', async t => {
   while (logged.length < 2) await new Promise(resolve => setTimeout(resolve, 2))
   t.same(logged, ['the up event failed: up is broken', 'the packetIn event failed: packetIn is broken'])
   t.equal(server.sessions().size, 1)
+})
+
+t.test('peers that connect again and again, and are refused, cause few lines in the log', async t => {
+  const refused: { readonly unsaid: number }[] = []
+  const nothing = () => undefined
+  const server = await listen({
+    listeners: [{ host: '127.0.0.1', port: 0 }],
+    events: { up: nothing, down: nothing, portStatus: nothing, packetIn: nothing, flowRemoved: nothing },
+    record: { message: nothing, error: nothing, connection: nothing },
+    log: { info: nothing, error: nothing, warn: details => void refused.push(details as (typeof refused)[number]) },
+  })
+  t.teardown(() => server.close())
+  const began = performance.now()
+  for (let i = 0; i < 20; i++) {
+    const fakes = Array.from({ length: 10 }, () => fakeSwitch(server.addresses[0]!, { auxiliaryId: 1 }))
+    await Promise.all(fakes.map(async fake => (await fake).closed))
+  }
+  const seconds = Math.ceil((performance.now() - began) / 1000)
+  t.ok(refused.length >= 10 && refused.length <= 10 * (seconds + 1), `${refused.length} lines in ${seconds} s`)
+  t.match(refused[0], { unsaid: 0, state: 'features', reason: /auxiliary/, remote: /127.0.0.1:/ })
 })
 
 t.test('a server listens on all of its addresses, and stops on all', async t => {
@@ -407,7 +426,6 @@ t.test('a server listens on all of its addresses, and stops on all', async t => 
     server.addresses.map(({ host }) => host),
     ['127.0.0.1', '127.0.0.2'],
   )
-  const { fakeSwitch } = await import('./fake-switch.ts')
   const fakes = await Promise.all(server.addresses.map((address, i) => fakeSwitch(address, { dpid: BigInt(i) })))
   while (server.sessions().size < 2) await new Promise(resolve => setTimeout(resolve, 2))
   const taken = await failure(listen({ listeners: [{ host: '127.0.0.3', port: 0 }, server.addresses[1]!], ...quiet }))

@@ -280,7 +280,7 @@ for (const [what, { at, words }] of Object.entries(refusals))
     )
     t.same(await session.bundle(changes(3)), [{ index: -1, ...refusal, words }])
     t.same(fake.changes, [])
-    t.same(said(fake).slice(-2), ['discard', 'barrier_request'])
+    t.same(said(fake).slice(-2), [at === 'commit_request' ? 'commit' : 'discard', 'barrier_request'])
   })
 
 t.test('a commit that fails because of a change names that change', async t => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { PacketIn } from '../../openflow/index.ts'
-import { drained, flush, newOutbox, post, release, room, type Transport } from '../../openflow/outbox.ts'
+import { drained, flush, newOutbox, post, room, shut, type Transport } from '../../openflow/outbox.ts'
 import { newPacketIns, putPacketIn, takePacketIn, waitingPacketIns } from '../../openflow/packet-ins.ts'
 import { newRounds } from '../../openflow/rounds.ts'
 
@@ -139,7 +139,7 @@ t.test('a long burst leaves in several writes of some 64 KiB', async t => {
 })
 
 t.test('who waits for room goes on when the peer has read, or never will', async t => {
-  const { state, outbox } = written()
+  const { writes, state, outbox } = written()
   await room(outbox)
   state.full = true
   post(outbox, Buffer.from('x'), 42)
@@ -152,6 +152,9 @@ t.test('who waits for room goes on when the peer has read, or never will', async
   post(outbox, Buffer.from('x'), 43)
   await null
   const again = room(outbox)
-  release(outbox)
+  post(outbox, Buffer.from('never'), 43)
+  shut(outbox)
   await again
+  await null
+  t.notOk(writes.some(bytes => bytes.includes('never')))
 })

@@ -1,0 +1,125 @@
+import { type Connection, close, type Hooks, isAlive, type State } from './connection.ts'
+import type { Ending, Events, Record, Session } from './session.ts'
+
+/** Where a line goes; a pino logger is one. */
+export type Log = {
+  info(details: object, words: string): void
+  warn(details: object, words: string): void
+  error(details: object, words: string): void
+}
+
+export const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+/** Knows which session is live for which datapath, and tells of it. There are never two. */
+export type Registry = {
+  /** Live sessions by dpid. */
+  readonly sessions: ReadonlyMap<string, Session>
+  readonly hooks: Omit<Hooks, 'busy'>
+}
+
+type Live = { readonly connection: Connection; readonly session: Session }
+
+export function newRegistry({
+  events,
+  record,
+  log,
+  exact,
+}: {
+  readonly events: Events
+  readonly record: Record
+  readonly log: Log
+  readonly exact: () => number
+}): Registry {
+  const live = new Map<string, Live>()
+  const sessions = new Map<string, Session>()
+  const tell = teller(log)
+  const refused = rarely(exact, (details: object, unsaid) => log.warn({ ...details, unsaid }, 'connection refused'))
+
+  function add(connection: Connection, session: Session): void {
+    const { dpid, remote, can } = session
+    connection.state = { is: 'live', session }
+    live.set(dpid, { connection, session })
+    sessions.set(dpid, session)
+    record.connection('up')
+    log.info({ dpid, remote, can }, 'switch is up')
+    tell('up', () => events.up(session))
+  }
+
+  function remove(connection: Connection, { dpid, remote }: Session, reason: string): void {
+    const ended = live.get(dpid)
+    // The late end of a connection that was replaced must not take its successor along.
+    if (ended?.connection !== connection) return
+    live.delete(dpid)
+    sessions.delete(dpid)
+    log.info({ dpid, remote, reason }, 'switch is gone')
+    tell('down', () => events.down(ended.session, reason))
+  }
+
+  function ended(connection: Connection, was: State, ending: Ending, reason: string): void {
+    record.connection(ending)
+    if (was.is === 'live') remove(connection, was.session, reason)
+    else refused({ remote: connection.transport.remote, state: was.is, reason })
+  }
+
+  return {
+    sessions,
+    hooks: {
+      claim: (connection, session) => void claim(live, connection, session, add),
+      ended,
+      portStatus: session => tell('portStatus', () => events.portStatus(session)),
+      packetIn: (session, packetIn) => tell('packetIn', () => events.packetIn(session, packetIn)),
+      flowRemoved: (session, flowRemoved) => tell('flowRemoved', () => events.flowRemoved(session, flowRemoved)),
+    },
+  }
+}
+
+/** The first connection of a datapath stays as long as it lives: so a stranger with its number cannot push it out. */
+async function claim(
+  live: ReadonlyMap<string, Live>,
+  connection: Connection,
+  session: Session,
+  add: (connection: Connection, session: Session) => void,
+): Promise<void> {
+  const { dpid } = session
+  for (let first = live.get(dpid); first !== undefined; first = live.get(dpid)) {
+    if (await isAlive(first.connection)) {
+      const { remote } = first.session
+      close(connection, 'duplicate', `datapath ${dpid} is connected already, from ${remote}, and answers`)
+    }
+    if (connection.state.is !== 'claiming') return
+    close(first.connection, 'replaced', `does not answer, and ${session.remote} says that it is datapath ${dpid}`)
+  }
+  if (connection.state.is === 'claiming') add(connection, session)
+}
+
+/** Calls a listener. Its faults are not the switch's that it is told of, and must not end the other switches' sessions. */
+const teller =
+  (log: Log) =>
+  (event: string, call: () => void): void => {
+    try {
+      call()
+    } catch (error) {
+      log.error({ err: error, event }, `the ${event} event failed: ${(error as Error).message}`)
+    }
+  }
+
+/** Lines a second that a peer may cause by connecting again and again. */
+const mostLines = 10
+
+/** Says what it is told at most 10 times a second, with how often it did not since it last did. */
+function rarely<T>(exact: () => number, say: (what: T, unsaid: number) => void): (what: T) => void {
+  let second = exact()
+  let lines = 0
+  let unsaid = 0
+  return what => {
+    if (exact() - second >= 1_000) {
+      second = exact()
+      lines = 0
+    }
+    if (++lines > mostLines) unsaid++
+    else {
+      say(what, unsaid)
+      unsaid = 0
+    }
+  }
+}
