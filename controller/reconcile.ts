@@ -238,9 +238,12 @@ async function changesFor(
       if (!stays) owned.push(key)
     }
   await slice()
-  // A group or meter read from a switch does not say whose it is: what is as it should be has its owner from now on.
-  if (numbers === undefined)
-    for (const [key, item] of desired) if (sw.held.items.get(key)?.body === item.body) sw.held.put(item)
+  // A meter does not say whose it is, and stays when its port moves to another network: what is as it should be has its
+  // new owner from now on. Else the next look at the former one would take it away.
+  for (const [key, item] of desired) {
+    const has = sw.held.items.get(key)
+    if (has?.body === item.body && has.owner !== item.owner) sw.held.put(item)
+  }
   return inSlices(diffSteps(desired, sw.held.items, owned))
 }
 

@@ -166,8 +166,7 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
     if (confirmed < network.revision) programmedRevision = Math.min(programmedRevision, confirmed)
   }
   const failing = sw.refused.size > 0 || sw.pausing
-  const reason =
-    !live ? standingReason(sw) : ([...sw.refused.values()][0] ?? 'it does not answer as it should')
+  const reason = !live ? standingReason(sw) : ([...sw.refused.values()][0] ?? 'it does not answer as it should')
   return {
     dpid: sw.dpid,
     connected: session !== undefined,
