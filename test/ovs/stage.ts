@@ -224,12 +224,9 @@ async function ping(mesh: Mesh, from: Pod, to: Pod): Promise<void> {
   await mesh.exec(from, 'ping', '-q', '-c', '3', '-i', '0.05', '-w', '5', address)
 }
 
-/** 1,000 countable frames a second from one pod to another, or (without one) to all. */
-export const streamTo = (stage: Stage, from: Pod, to: Pod | undefined, seconds: number): Promise<Stream> =>
-  stage.frames.stream(from, counted => probe({ dst: to?.mac ?? broadcast, src: from.mac }, counted), {
-    pps: 1000,
-    seconds,
-  })
+/** Countable frames, 1,000 a second, from one pod to another, or (without one) to all. */
+export const streamTo = (stage: Stage, from: Pod, to: Pod | undefined, seconds: number, pps = 1000): Promise<Stream> =>
+  stage.frames.stream(from, counted => probe({ dst: to?.mac ?? broadcast, src: from.mac }, counted), { pps, seconds })
 
 /** Who received a broadcast of whom, how often, after one from each: pods that received none are left out. */
 export async function hearing(
