@@ -35,7 +35,8 @@ export const progressAfter = async (services: Services, subject: Subject, wait: 
   stopping.addEventListener('abort', stop)
   try {
     const settled = controller.settled(subject.network, subject.revision, wait, subject.attachment)
-    return honest(subject, await Promise.race([settled, stopped.promise]))
+    const progress = await Promise.race([settled, stopped.promise])
+    return progress ? honest(subject, progress) : progressNow(services, subject)
   } finally {
     stopping.removeEventListener('abort', stop)
   }

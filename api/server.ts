@@ -55,6 +55,10 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   const services: Services = { store: options.store, controller: options.controller, stopping: stopping.signal }
   const app = createServer()
   app.addHook('preClose', async () => stopping.abort())
+  // Or who was waiting would keep the connection open, and us with it.
+  app.addHook('onSend', async (_, reply) => {
+    if (stopping.signal.aborted) reply.header('connection', 'close')
+  })
   app.addHook('onResponse', async (request, reply) => {
     const seconds = reply.elapsedTime / 1000
     metrics.request(request.method, request.routeOptions.url ?? 'none', reply.statusCode, seconds)

@@ -1,5 +1,4 @@
 import { isLoopback } from '../api/loopback.ts'
-import { shown } from '../api/problems.ts'
 import { fromFile, fromFlags, fromVariables, type Given, type Givens, misspeltVariables } from './given.ts'
 import { type Config, type OptionName, optionNames, options, type Parsed, profiles, shownAddress } from './options.ts'
 
@@ -38,7 +37,10 @@ const readKeys = async (file: Given, readFile: Sources['readFile']): Promise<Giv
   try {
     return await fromFile(file.text, await readFile(file.text))
   } catch (error) {
-    return { given: [], faults: [`can not read ${shown(file.text)} (from ${file.from}): ${(error as Error).message}`] }
+    return {
+      given: [],
+      faults: [`can not read ${JSON.stringify(file.text)} (from ${file.from}): ${(error as Error).message}`],
+    }
   }
 }
 
@@ -51,7 +53,7 @@ const parseAll = (winners: readonly (readonly Given[])[]): { values: Partial<Con
       const parsed: Parsed<unknown> = options[name].parse(text)
       if ('expected' in parsed) {
         const hint = parsed.hint ? ` ${parsed.hint}` : ''
-        faults.push(`${name} can not be ${shown(text)} (from ${from}): expected ${parsed.expected}.${hint}`)
+        faults.push(`${name} can not be ${JSON.stringify(text)} (from ${from}): expected ${parsed.expected}.${hint}`)
       } else if ('many' in options[name]) values[name] = [...((values[name] as unknown[]) ?? []), parsed.value]
       else values[name] = parsed.value
     }

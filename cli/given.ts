@@ -1,5 +1,4 @@
 import { nearest } from '../api/nearest.ts'
-import { shown } from '../api/problems.ts'
 import { type OptionName, optionNames, options, variableOf } from './options.ts'
 
 /** A value as somebody wrote it, and where: `flag --http`, `variable L2SM_HTTP`, `l2sm.yaml:3 http`. */
@@ -27,7 +26,9 @@ export const fromFlags = (argv: readonly string[]): Givens => {
     const [, name = '', inline] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? []
     if (!isOption(name)) {
       const flags = optionNames.map(n => `--${n}`)
-      faults.push(`${shown(word)} is no option of l2sm controller: ${suggestion(word.split('=', 1)[0]!, flags)}`)
+      faults.push(
+        `${JSON.stringify(word)} is no option of l2sm controller: ${suggestion(word.split('=', 1)[0]!, flags)}`,
+      )
       // What follows is its value, and not a mistake of its own.
       while (word.startsWith('--') && argv[i + 1]?.startsWith('--') === false) i++
       continue
@@ -61,12 +62,13 @@ export const fromVariables = (env: { readonly [name: string]: string | undefined
  * those of a Service `l2sm-...` begin like ours.
  */
 export const misspeltVariables = (env: { readonly [name: string]: string | undefined }): string[] => {
-  const known = optionNames.map(variableOf)
+  const prefix = 'L2SM_'
+  const known = optionNames.map(name => variableOf(name).slice(prefix.length))
   return Object.keys(env)
-    .filter(name => name.startsWith('L2SM_') && !known.includes(name))
+    .filter(name => name.startsWith(prefix) && !known.includes(name.slice(prefix.length)))
     .flatMap(name => {
-      const near = nearest(name, known)
-      return near ? [`variable ${name} is not read: did you mean ${near}?`] : []
+      const near = nearest(name.slice(prefix.length), known)
+      return near ? [`variable ${name} is not read: did you mean ${prefix}${near}?`] : []
     })
 }
 
@@ -90,7 +92,7 @@ export const fromFile = async (path: string, text: string): Promise<Givens> => {
   for (const { key, value } of contents.items) {
     const name = String(key)
     if (!isOption(name) || name === 'config') {
-      faults.push(`${at(key)}: ${shown(name)} is no key of this file: ${suggestion(name, names)}`)
+      faults.push(`${at(key)}: ${JSON.stringify(name)} is no key of this file: ${suggestion(name, names)}`)
       continue
     }
     const values: readonly unknown[] = isSeq(value) && isRepeatable(name) ? value.items : [value]
@@ -99,7 +101,7 @@ export const fromFile = async (path: string, text: string): Promise<Givens> => {
       // As it is written, so that `http: 8181` is told of as 8181, and not as what YAML makes of it.
       if (isScalar(item) && item.value !== null)
         given.push({ name, text: item.source ?? String(item.value), from: place })
-      else faults.push(`${place}: expected ${takes(name) || 'true or false'}, got ${shown(item ?? null)}`)
+      else faults.push(`${place}: expected ${takes(name) || 'true or false'}, got ${JSON.stringify(item ?? null)}`)
     }
   }
   return { given, faults }
