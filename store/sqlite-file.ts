@@ -69,7 +69,10 @@ export const openStateFile = (
   }
 }
 
-/** Opens a file that is there, and takes the lock; changes nothing, save that SQLite takes half a commit back. */
+/**
+ * Opens a file that is there, and takes the lock; changes nothing, save that SQLite takes half a commit back. A file on a
+ * disk that can only be read is opened too, under a shared lock that keeps writers out: what it holds can still be served.
+ */
 const lock = (path: string): DatabaseSync => {
   const db = new DatabaseSync(path, { timeout: lockTimeoutMs })
   try {

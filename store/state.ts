@@ -43,7 +43,7 @@ export type State = {
   readonly declaredLinks: ReadonlyMap<string, Link>
   /** Links found by LLDP, by linkKey: kept so that a restart does not forget the mesh. */
   readonly discoveredLinks: ReadonlyMap<string, Link>
-  /** Ports that are or were an attachment: never believed to be a link. By endpointKey. */
+  /** Ports that are or were an attachment or a mirror: never believed to be a link. By endpointKey. */
   readonly accessPorts: ReadonlySet<string>
   /** A client said that this state is all there is (PUT /v1/state, --adopt): switches under another instance may be cleaned. */
   readonly complete: boolean
