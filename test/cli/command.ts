@@ -17,8 +17,14 @@ const environment = (more: Environment): NodeJS.ProcessEnv => ({
   ...more,
 })
 
-const start = (args: readonly string[], env: Environment) =>
-  spawn(process.execPath, [l2sm, ...args], { env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] })
+const start = (args: readonly string[], env: Environment) => {
+  const child = spawn(process.execPath, [l2sm, ...args], { env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] })
+  // A test that runs out of time ends without its teardown.
+  const end = () => child.kill('SIGKILL')
+  process.on('exit', end)
+  child.on('exit', () => process.off('exit', end))
+  return child
+}
 
 /** Runs the command to its end. */
 export const run = async (args: readonly string[], env: Environment = {}) => {

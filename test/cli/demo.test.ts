@@ -257,13 +257,15 @@ t.test('a result says what was proved, or what was expected and what was got', a
   const fault = (what: string) => ({ what, expected: 'one', got: 'none' })
   const fine = { name: 'pings', proved: '12 of 12', faults: [] }
   const failed = { name: 'tags', proved: 'none arrived', faults: [fault('red-1 -> blue-1')] }
-  t.equal(resultLine(fine), '  ok    pings                 12 of 12')
+  t.equal(resultLine(fine), '  ok    pings              12 of 12')
   t.strictSame(failureLines(fine), [])
   t.match(resultLine(failed), /^ {2}FAIL {2}tags +1 wrong:$/)
   t.notMatch(resultLine(failed), 'none arrived')
   t.strictSame(failureLines(failed), ['          red-1 -> blue-1: expected one, got none'])
   t.match(verdictLine([fine], 3), 'PROVED: all 1 checks hold, in 3 s')
   t.match(verdictLine([fine, failed], 3), 'NOT PROVED: 1 of 2 checks failed (tags)')
+  const long = { ...failed, faults: [fault('n1 flow '.padEnd(90, 'x'))] }
+  t.strictSame(failureLines(long)[1], '            expected one, got none')
   const many = { ...failed, faults: Array.from({ length: 14 }, (_, index) => fault(`pair ${index}`)) }
   t.equal(failureLines(many).at(-1), '          and 4 more')
 })
