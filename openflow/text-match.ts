@@ -54,7 +54,8 @@ export function formatMatch(match: Match): string {
   const orders: number[] = []
   const add = (order: number, text: string): void => {
     let i = texts.length
-    while (i > 0 && orders[i - 1]! > order) i--
+    // Two names for one field in the same match: by their values, so that the order given does not matter.
+    while (i > 0 && (orders[i - 1]! > order || (orders[i - 1] === order && texts[i - 1]! > text))) i--
     texts.splice(i, 0, text)
     orders.splice(i, 0, order)
   }

@@ -74,25 +74,34 @@ const words: Readonly<Record<string, (value: any) => string>> = {
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 
-function plain(value: unknown): string {
+type Words = typeof words
+
+function plain(value: unknown, inWords: Words = words): string {
   if (value instanceof Uint8Array) return payload(value as Buffer)
-  if (Array.isArray(value)) return `[${value.map(plain).join(', ')}]`
-  if (typeof value === 'object' && value !== null) return `{${fields(value)}}`
+  if (Array.isArray(value)) return `[${value.map(item => plain(item, inWords)).join(', ')}]`
+  if (typeof value === 'object' && value !== null) return `{${fields(value, inWords)}}`
   return typeof value === 'bigint' ? hex(value) : String(value)
 }
 
 /** `name=value` for each field, in the order of the message. */
-const fields = (value: object): string =>
+const fields = (value: object, inWords: Words): string =>
   Object.entries(value)
-    .map(([name, field]) => `${snake(name)}=${(words[name] ?? plain)(field)}`)
+    .map(([name, field]) => `${snake(name)}=${inWords[name]?.(field) ?? plain(field, inWords)}`)
     .join(' ')
+
+/** What a switch is able to do names actions and instructions too, but they are not any that it carries out. */
+const isAbility = (message: Message): boolean =>
+  'body' in message && (message.body.type === 'table_features' || message.body.type === 'group_features')
 
 /** E.g. `OFPT_FLOW_MOD (OF1.3) (xid=0x1): ADD in_port=1 actions=output:2`. */
 export function formatMessage(message: Message): string {
   const print = printers[message.type] as ((m: Message) => string) | undefined
   const rest = print
     ? print(message)
-    : fields(Object.fromEntries(Object.entries(message).filter(([name]) => !own.has(name))))
+    : fields(
+        Object.fromEntries(Object.entries(message).filter(([name]) => !own.has(name))),
+        isAbility(message) ? {} : words,
+      )
   const version = 'version' in message ? `version ${message.version}` : 'OF1.3'
   return `OFPT_${message.type.toUpperCase()} (${version}) (xid=${hex(message.xid)}):${rest === '' ? '' : ` ${rest}`}`
 }

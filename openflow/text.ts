@@ -82,7 +82,7 @@ export function formatFlowStats(flow: FlowStats): string {
 
 function formatBucket(bucket: Bucket, select: boolean): string {
   return `bucket=${[
-    select || bucket.weight !== 0 ? `weight:${bucket.weight}` : '',
+    bucket.weight === (select ? 1 : 0) ? '' : `weight:${bucket.weight}`,
     bucket.watchPort === ports.any ? '' : `watch_port:${formatPort(bucket.watchPort)}`,
     bucket.watchGroup === groups.any ? '' : `watch_group:${bucket.watchGroup}`,
     `actions=${formatActions(bucket.actions)}`,
