@@ -36,8 +36,8 @@ export type Discovery = {
   gone(dpid: string): void
   /** A frame that came to us through our probe entry. */
   heard(session: Session, message: PacketIn): void
-  /** Whether probes that left this port arrive; undefined while nothing is known of it. */
-  alive(from: Endpoint): boolean | undefined
+  /** Whether probes arrive where this link should lead; undefined while nothing is known, or none may be believed. */
+  alive(link: Link): boolean | undefined
   stop(): void
 }
 
@@ -135,9 +135,10 @@ export function discovery({ store, secret, now, session, failed }: Arguments): D
         .catch(failed)
         .finally(() => writing.delete(key))
     },
-    alive(from) {
+    alive({ from, to }) {
       const way = ways.get(endpointKey(from))
-      return way?.to ? way.unanswered < lostProbes : undefined
+      if (!way?.to || isAccess(store.state(), from) || isAccess(store.state(), to)) return undefined
+      return endpointKey(way.to) === endpointKey(to) && way.unanswered < lostProbes
     },
     stop: () => clearInterval(timer),
   }

@@ -1,7 +1,7 @@
 // How far the switches are with what was asked: only what they have confirmed counts. Pure.
 import type { Attachment, State } from '../store/state.ts'
 import type { Mesh } from '../topology/mesh.ts'
-import { type DatapathId, type Endpoint, endpointKey, type Link } from '../topology/topology.ts'
+import { type DatapathId, endpointKey, type Link } from '../topology/topology.ts'
 import { gaps, maxFanOut } from './compile.ts'
 import type { Item } from './item.ts'
 import type { Switch } from './reconcile.ts'
@@ -192,8 +192,8 @@ function countFlows(items: Iterable<Item>): number {
   return flows
 }
 
-/** Declared and discovered links, a direction each. @param alive Whether probes that leave a port arrive. */
-export function linkViews(status: Status, alive: (from: Endpoint) => boolean | undefined): readonly LinkView[] {
+/** Declared and discovered links, a direction each. @param alive Whether probes arrive over it. */
+export function linkViews(status: Status, alive: (link: Link) => boolean | undefined): readonly LinkView[] {
   const { declaredLinks, discoveredLinks } = status.state
   const view =
     (origin: LinkView['origin']) =>
@@ -206,16 +206,17 @@ export function linkViews(status: Status, alive: (from: Endpoint) => boolean | u
 
 function linkState(
   { switches }: Status,
-  { from, to }: Link,
-  alive: (from: Endpoint) => boolean | undefined,
+  link: Link,
+  alive: (link: Link) => boolean | undefined,
 ): Pick<LinkView, 'state' | 'reason'> {
+  const { from, to } = link
   for (const { dpid, port } of [from, to]) {
     const session = switches.get(dpid)?.session
     if (!session) return { state: 'pending', reason: `switch ${dpid} is not connected` }
     if (!session.ports().has(port)) return { state: 'pending', reason: `switch ${dpid} has no port ${port}` }
   }
-  if (alive(from) !== false) return { state: 'up' }
-  return { state: 'down', reason: `probes that leave ${endpointKey(from)} do not arrive` }
+  if (alive(link) !== false) return { state: 'up' }
+  return { state: 'down', reason: `probes that leave ${endpointKey(from)} do not arrive at ${endpointKey(to)}` }
 }
 
 /** Ready: every switch that is connected has been compared, and none holds flows that keep us out. */
