@@ -70,6 +70,7 @@ type Running = {
 
 export async function makeStage(t: Test, options: StageOptions): Promise<Stage> {
   const { open, takeover, adopt, start: starts = true, ...meshOptions } = options
+  t.setTimeout(120_000)
   const mesh = await makeMesh({ ...meshOptions, controllerPorts: [openflowPort] })
   t.teardown(() => mesh.close())
   const frames = await openFrames(mesh.pods())
