@@ -29,9 +29,9 @@ export async function plainFrames(proof: Proof): Promise<Outcome> {
   return {
     faults: [...broadcasts.faults, ...unicasts.faults],
     proved:
-      `${count(broadcasts.sent)} broadcasts: ${count(broadcasts.arrived)} copies, one at each member of the network;\n` +
-      `${count(unicasts.sent)} unicast frames to every MAC there is: ${count(unicasts.arrived)} in a network\n` +
-      'arrived, once; nothing crossed, nothing came back to its sender',
+      `${count(broadcasts.sent)} broadcasts: ${count(broadcasts.arrived)} copies, one at each other member of the network;\n` +
+      `${count(unicasts.sent)} unicast frames to every MAC: ${count(unicasts.arrived)} to members, each arrived once;\n` +
+      'nothing crossed, nothing came back to its sender',
   }
 }
 
@@ -57,8 +57,8 @@ export async function spoofedSources(proof: Proof): Promise<Outcome> {
   return {
     faults: [...spoofed.faults, ...group.faults],
     proved:
-      `${count(spoofed.sent)} frames with the MAC of another: from red ${count(spoofed.arrived)} copies, in red, each once;\n` +
-      `from blue, where MACs are given, none; ${count(group.sent)} from a group MAC: none arrived`,
+      `${count(spoofed.sent)} frames with the MAC of another: of red's ${count(spoofed.arrived)} copies, only in red;\n` +
+      `of blue's none, as its MACs are given; ${count(group.sent)} from a group MAC: none arrived`,
   }
 }
 
@@ -76,7 +76,9 @@ export async function taggedFrames(proof: Proof): Promise<Outcome> {
   const landed = await tagged(proof, stacks, () => false)
   return {
     faults: landed.faults,
-    proved: `${count(landed.sent)} frames, 802.1Q (VID ${vids.join(', ')}), QinQ and double tags: none arrived`,
+    proved:
+      `${count(landed.sent)} frames: 802.1Q (VID ${vids.join(', ')}), QinQ, two tags,\n` +
+      'a priority tag with a tag inside: none arrived',
   }
 }
 
@@ -124,7 +126,7 @@ export async function lldpFromPods(proof: Proof): Promise<Outcome> {
   return {
     faults: [...landed.faults, ...faults],
     proved:
-      `${count(landed.sent)} frames: none arrived. The controller's own probe, copied and sent by all ${members.length}:\n` +
+      `${count(landed.sent)} frames: none arrived; the controller's own, copied and sent by all ${members.length}:\n` +
       `no link was believed, ${after.size} are as before`,
   }
 }
@@ -163,7 +165,7 @@ export async function unattachedPort({ heard, members }: Proof): Promise<Outcome
       got: `${frame.length} bytes from ${senders.get(frame.toString('hex', 6, 12)) ?? frame.toString('hex', 6, 12)}`,
     })),
     proved:
-      `in all of this it heard no frame of a pod, only the controller's LLDP (${heard.length}), which\n` +
+      `in all of this, no frame of a pod; only the controller's LLDP (${heard.length}), which\n` +
       'asks each unattached port whether a switch is behind it',
   }
 }

@@ -7,17 +7,23 @@ export type Outcome = { readonly proved: string; readonly faults: readonly Fault
 
 export type Result = Outcome & { readonly name: string }
 
+/** Characters; what switches print may be longer. */
+const width = 100
+
 /** So many faults of one check are told one by one. */
 const told = 10
 
 export const resultLine = ({ name, proved, faults }: Result): string => {
   const [first = '', ...more] = (faults.length === 0 ? proved : `${faults.length} wrong:`).split('\n')
-  const head = `  ${faults.length === 0 ? 'ok  ' : 'FAIL'}  ${name.padEnd(20)}  ${first}`
-  return [head.trimEnd(), ...more.map(line => `${' '.repeat(30)}${line}`)].join('\n')
+  const head = `  ${faults.length === 0 ? 'ok  ' : 'FAIL'}  ${name.padEnd(17)}  ${first}`
+  return [head.trimEnd(), ...more.map(line => `${' '.repeat(27)}${line}`)].join('\n')
 }
 
 export const failureLines = ({ faults }: Result): string[] => [
-  ...faults.slice(0, told).map(({ what, expected, got }) => `          ${what}: expected ${expected}, got ${got}`),
+  ...faults.slice(0, told).flatMap(({ what, expected, got }) => {
+    const line = `          ${what}: expected ${expected}, got ${got}`
+    return line.length <= width ? [line] : [`          ${what}:`, `            expected ${expected}, got ${got}`]
+  }),
   ...(faults.length > told ? [`          and ${faults.length - told} more`] : []),
 ]
 

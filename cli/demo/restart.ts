@@ -45,9 +45,10 @@ export async function restart(proof: Proof): Promise<Outcome> {
   return {
     faults: [...flows.flatMap((flow, index) => judgeStream(members, flow, counts[index]!)), ...touched(before, after)],
     proved:
-      `${away.toFixed(1)} s from kill -9 until every switch was confirmed again; meanwhile, at 1,000/s,\n` +
-      `${unicast} frames ${red!.name} -> ${other!.name} and ${broadcasts} broadcasts of ${blue!.name}: none lost, none twice;\n` +
-      `${countOf(after, 'flow')} flows, ${countOf(after, 'group')} groups, ${countOf(after, 'meter')} meters: none added, none removed, no duration reset`,
+      `${away.toFixed(1)} s from kill -9 until every switch was confirmed again; meanwhile,\n` +
+      `${unicast} frames ${red!.name} -> ${other!.name} and ${broadcasts} broadcasts of ${blue!.name}, at 1,000/s:\n` +
+      `none lost, none twice; ${countOf(after, 'flow')} flows, ${countOf(after, 'group')} groups, ${countOf(after, 'meter')} meters: none added,\n` +
+      'none removed, no duration reset',
   }
 }
 

@@ -115,8 +115,12 @@ function restartable(mesh: Mesh, http: string, rest: Rest): Restartable & { sett
     log,
     pid: () => current?.pid ?? 0,
     kill: async signal => {
-      current?.kill(signal)
-      await current?.ended
+      const ending = current
+      ending?.kill(signal)
+      // One that does not end when asked is not waited for.
+      const impatient = setTimeout(() => ending?.kill('SIGKILL'), 5000)
+      await ending?.ended
+      clearTimeout(impatient)
     },
     start: async () => {
       const again = current !== undefined

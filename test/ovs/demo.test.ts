@@ -118,14 +118,17 @@ if (needs(t)) {
     const text = run.text()
     t.match(text, 'PROVED: all 10 checks hold')
     // Three red, three blue, and nobody: 12 ordered pairs inside networks, of 42.
-    t.match(text, /12 of 12 pairs in a network: all 60 answered, from the first on;\s+none of the 30 pairs across/)
-    t.match(text, /70 broadcasts: 120 copies, .*\s+420 unicast frames .*: 120 in a network/)
-    const streams = /([\d,]+) frames red-1 -> red-2 and ([\d,]+) broadcasts of blue-1: none lost, none twice/.exec(text)
+    t.match(text, /12 of 12 pairs in a network: all 36 answered, from the first on;\s+none of the 30 pairs across/)
+    t.match(text, /70 broadcasts: 120 copies, .*\s+420 unicast frames to every MAC: 120 to members, each arrived once/)
+    const streams = /([\d,]+) frames red-1 -> red-2 and ([\d,]+) broadcasts of blue-1, .*\s+none lost, none twice/.exec(
+      text,
+    )
     for (const number of streams?.slice(1) ?? [''])
       t.ok(Number(number.replace(',', '')) > 4000, `${number} frames: no fewer than are sent in the pauses alone`)
     // Two networks with two groups each on three switches; a meter for each port that learns.
-    t.match(text, /(?!0)\d+ flows, 12 groups, 3 meters: none added, none removed, no duration reset/)
+    t.match(text, /(?!0)\d+ flows, 12 groups, 3 meters: none added,\s+none removed, no duration reset/)
     t.match(text, /196 frames: 96 copies, as of untagged ones/)
+    for (const line of text.split('\n')) t.ok(line.length <= 100, `"${line}" fits 100 columns`)
     t.notMatch(text, '\x1b')
     t.strictSame(traces(run.pid), [])
   })
