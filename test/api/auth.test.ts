@@ -4,6 +4,9 @@ import { createFailures } from '../../api/failures.ts'
 import { isLoopback } from '../../api/loopback.ts'
 import { raw, startApi, statusOf } from './harness.ts'
 
+// Only for a machine that is busy with something else; the runner gives up after 30 s.
+t.setTimeout(180_000)
+
 const token = 'a-token-of-some-length'
 const login = { user: 'admin', password: 'pässword:with colon' }
 const both: Auth = { token: { is: 'token', token }, login: { is: 'login', ...login } }

@@ -2,6 +2,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import { startController } from './command.ts'
 
+// Only for a machine that is busy with something else; the runner gives up after 30 s.
+t.setTimeout(180_000)
+
 const dpid = '00000000000000a1'
 const json = { 'content-type': 'application/json' }
 

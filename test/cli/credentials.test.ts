@@ -5,6 +5,9 @@ import { readConfig } from '../../cli/config.ts'
 import { readCredentials } from '../../cli/credentials.ts'
 import { run, startController } from './command.ts'
 
+// Only for a machine that is busy with something else; the runner gives up after 30 s.
+t.setTimeout(180_000)
+
 const token = 'c0ffee-c0ffee-c0ffee'
 const elsewhere = ['--openflow', 'tcp:127.0.0.1:0', '--store', 'memory', '--http', '0.0.0.0:0']
 const basic = (login: string) => ({ authorization: `Basic ${Buffer.from(login).toString('base64')}` })

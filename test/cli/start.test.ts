@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import { l2sm, run, startController } from './command.ts'
 
+// Only for a machine that is busy with something else; the runner gives up after 30 s.
+t.setTimeout(180_000)
+
 const nowhere = ['--openflow', 'tcp:127.0.0.1:0', '--store', 'memory']
 
 const occupy = async (t: { teardown(end: () => unknown): void }) => {
