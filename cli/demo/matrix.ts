@@ -100,8 +100,7 @@ export function summary(matrix: Matrix): string {
   const verdicts = matrix.flat()
   const count = (wanted: Verdict) => verdicts.filter(verdict => verdict === wanted).length
   const wrong = (['missing', 'leak', 'twice', 'echo'] as const).filter(verdict => count(verdict) > 0)
-  if (wrong.length === 0)
-    return `as wanted: ${count('once')} pairs hear each other exactly once, ${count('silent')} pairs not at all`
+  if (wrong.length === 0) return `as wanted: ${count('once')} pairs hear each other once, ${count('silent')} not at all`
   return `NOT as wanted: ${wrong.map(verdict => `${count(verdict)} ${words[verdict]}`).join(', ')}`
 }
 

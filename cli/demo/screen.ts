@@ -4,11 +4,11 @@ import type { Paint, Verdict } from './matrix.ts'
 
 export type Screen = {
   readonly paint: Paint
-  /** Characters that a line may have. */
+  /** Characters in a line. */
   width(): number
   /**
    * `pulse` goes below the lines, and alone is no reason to print them again where they can't be redrawn.
-   * Neither may be wider than `width()`.
+   * Where they can be redrawn, a line ends at `width()`.
    */
   show(lines: readonly string[], pulse: readonly string[]): void
 }
@@ -35,7 +35,8 @@ export function screenOn(output: Output, env: { readonly [name: string]: string 
     // A block taller than the terminal can't be reached any more: its end, which says the most, is what stays.
     const shown = fits ? lines : lines.slice(-(output.rows - 1))
     const up = height > 0 ? `\r\x1b[${height}A` : ''
-    output.write(`${up}\x1b[J${shown.join('\n')}\n`)
+    // A line that wraps would be two, and the next block would start a line too low.
+    output.write(`${up}\x1b[J${shown.map(line => cut(line, output.columns)).join('\n')}\n`)
     height = shown.length
   }
   return {
@@ -51,6 +52,22 @@ export function screenOn(output: Output, env: { readonly [name: string]: string 
   }
 }
 
+/** The first characters of a line, with all of its colours: those take no room. */
+function cut(line: string, width: number): string {
+  let room = width
+  return line
+    .split(colour)
+    .map(piece => {
+      if (colour.test(piece)) return piece
+      const kept = piece.slice(0, room)
+      room -= kept.length
+      return kept
+    })
+    .join('')
+}
+
+const control = '\x1b'
+const colour = new RegExp(`(${control}\\[[\\d;]*m)`)
 const bold = '\x1b[1m'
 const colours: Readonly<Record<Verdict, string>> = {
   once: '\x1b[32m',

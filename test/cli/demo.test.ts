@@ -96,14 +96,14 @@ t.test('the table has a row for each sender and a column for each receiver', asy
 })
 
 t.test('one sentence counts the pairs, and each change is told with its sender', async t => {
-  t.equal(summary(good), 'as wanted: 2 pairs hear each other exactly once, 10 pairs not at all')
+  t.equal(summary(good), 'as wanted: 2 pairs hear each other once, 10 not at all')
   t.equal(summary(broken), 'NOT as wanted: 1 MISSING, 1 LEAK')
   t.strictSame(changes(members, good, broken), ['red-1 -> blue-1: LEAK', 'red-2 -> red-1: MISSING'])
   t.strictSame(changes(members, broken, good), ['red-1 -> blue-1: as wanted again', 'red-2 -> red-1: as wanted again'])
   t.strictSame(changes(members, good, good), [])
 })
 
-const output = (tty: { readonly isTTY: boolean; readonly rows?: number }) => {
+const output = (tty: { readonly isTTY: boolean; readonly rows?: number; readonly columns?: number }) => {
   const written: string[] = []
   return { written, on: { columns: 100, rows: 50, ...tty, write: (text: string) => written.push(text) } }
 }
@@ -120,6 +120,13 @@ t.test('of a block taller than the terminal the end is shown', async t => {
   const { written, on } = output({ isTTY: true, rows: 3 })
   screenOn(on, {}).show(['a', 'b'], ['1'])
   t.strictSame(written, ['\x1b[Jb\n1\n'])
+})
+
+t.test('a line ends where the terminal does, with its colours', async t => {
+  const { written, on } = output({ isTTY: true, columns: 5 })
+  const screen = screenOn(on, {})
+  screen.show([`ab ${screen.paint('once', 'once')} z`], ['123456'])
+  t.strictSame(written, ['\x1b[Jab \x1b[32mon\x1b[0m\n12345\n'])
 })
 
 t.test('elsewhere it is printed when it has changed, without escapes', async t => {
