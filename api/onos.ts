@@ -233,11 +233,8 @@ const confirmed = async (
 }
 
 /** One port for each of their switches that is connected: a switch confirms all of them at once. */
-const connected = ({ controller }: Services, ports: readonly Endpoint[]): readonly Endpoint[] => {
-  if (ports.length === 0) return []
-  const present = new Set(controller.switches().flatMap(s => (s.connected ? s.dpid : [])))
-  return [...new Map(ports.map(port => [port.dpid, port])).values()].filter(port => present.has(port.dpid))
-}
+const connected = ({ controller }: Services, ports: readonly Endpoint[]): readonly Endpoint[] =>
+  [...new Map(ports.map(port => [port.dpid, port])).values()].filter(port => controller.connected(port.dpid))
 
 const named = (endpoint: Endpoint): string => `of:${endpointKey(endpoint)}`
 

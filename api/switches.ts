@@ -12,8 +12,8 @@ export const switchRoutes = (app: App, services: Services): void => {
     '/v1/switches',
     { schema: { tags, summary: 'All switches, by datapath id', response: { 200: schemas.Switches } } },
     async () => {
-      const sorted = controller.switches().toSorted((a, b) => (a.dpid < b.dpid ? -1 : 1))
-      return { revision: store.state().revision, switches: sorted.map(({ ports: _, ...rest }) => rest) }
+      const switches = controller.switches().map(({ ports: _, ...rest }) => rest)
+      return { revision: store.state().revision, switches }
     },
   )
 
@@ -48,7 +48,7 @@ export const switchRoutes = (app: App, services: Services): void => {
 
 const findSwitch = ({ controller }: Services, text: string): SwitchView => {
   const dpid = dpidOf(text)
-  const found = controller.switches().find(s => s.dpid === dpid)
+  const found = controller.switch(dpid)
   if (found) return found
   throw problem('unknown-switch', {
     detail: `switch ${dpid} has not connected since the controller started`,

@@ -34,11 +34,7 @@ export function audit(r: Reconciler, switches: ReadonlyMap<string, Switch>, rand
 
 /** Does the switch count other flows in our tables than we believe? Not while we are changing them. */
 async function miscounts(sw: Switch, session: Session): Promise<boolean> {
-  const believed = () => {
-    let flows = 0
-    for (const item of sw.held.items.values()) if (item.kind === 'flow') flows++
-    return flows
-  }
+  const believed = () => sw.held.flows()
   const before = believed()
   const reply = await session.request({ type: 'multipart_request', xid: 0, flags: 0, body: { type: 'table' } })
   if (reply.type !== 'multipart_reply' || reply.body.type !== 'table') return false

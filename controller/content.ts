@@ -1,5 +1,6 @@
 // What a switch holds, as we last read it or had it confirmed, with an index by owner.
 import type { FlowStats, GroupDesc, MeterConfig } from '../openflow/index.ts'
+import type { PortNo } from '../topology/topology.ts'
 import type { Location } from './compile.ts'
 import { groupOwner, isOurMeter, owner } from './cookie.ts'
 import type { Changes } from './diff.ts'
@@ -13,6 +14,8 @@ export type Holdings = {
   keysOf(owners: Iterable<number>): Iterable<string>
   owners(): Iterable<number>
   holds(owner: number): boolean
+  /** How many of the items are flows. */
+  flows(): number
   put(item: Item): void
   remove(key: string): void
 }
@@ -20,6 +23,7 @@ export type Holdings = {
 export function holdings(): Holdings {
   const items = new Map<string, Item>()
   const byOwner = new Map<number, Set<string>>()
+  let flows = 0
   const disown = ({ key, owner }: Item) => {
     const keys = byOwner.get(owner)!
     keys.delete(key)
@@ -29,11 +33,13 @@ export function holdings(): Holdings {
     const item = items.get(key)
     if (!item) return
     items.delete(key)
+    if (item.kind === 'flow') flows -= 1
     disown(item)
   }
   const put = (item: Item) => {
     const before = items.get(item.key)
     items.set(item.key, item)
+    if (!before && item.kind === 'flow') flows += 1
     if (before?.owner === item.owner) return
     if (before) disown(before)
     const keys = byOwner.get(item.owner)
@@ -47,6 +53,7 @@ export function holdings(): Holdings {
     },
     owners: () => byOwner.keys(),
     holds: owner => byOwner.has(owner),
+    flows: () => flows,
     put,
     remove,
   }
@@ -115,4 +122,12 @@ function learnedHere(dpid: string, network: number, { tableId, match }: FlowItem
   return tableId === pipeline.guard.id && typeof port === 'number' && typeof mac === 'string'
     ? [{ mac, dpid, port, network }]
     : []
+}
+
+/** The port towards another switch by which a learned address is reached, if this is such an entry. */
+export function learnedWay({ tableId, cookie, match, instructions }: FlowItem): PortNo | undefined {
+  if (tableId !== pipeline.deliver.id || owner(cookie).is !== 'learned' || typeof match.metadata === 'object')
+    return undefined
+  const outputs = instructions.flatMap(i => (i.type === 'apply_actions' ? i.actions : []))
+  return outputs.flatMap(a => (a.type === 'output' ? [a.port] : []))[0]
 }

@@ -1,27 +1,26 @@
-// The shell: joins the store, the switches and the core. Events only mark; `look` compiles what is stale and sets the
-// switches' loops going.
+// The shell: joins the store, the switches and the core. Events only mark; what is stale is compiled, and the loops of the
+// switches that it touches are set going.
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import { type FlowRemoved, formatFlow, formatGroup, type PacketIn } from '../openflow/index.ts'
 import { listen } from '../openflow/server.ts'
-import type { Session } from '../openflow/session.ts'
 import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
+import { answers } from './answers.ts'
 import { audit } from './audit.ts'
 import { base } from './compile.ts'
-import type { Reading } from './content.ts'
-import { owner } from './cookie.ts'
-import { discovery } from './discover.ts'
-import { knownFabric } from './fabric.ts'
-import type { FlowItem, Item } from './item.ts'
+import { learnedWay } from './content.ts'
+import { type Discovery, discovery } from './discover.ts'
+import { portsSettleMs, switchEvents } from './events.ts'
+import { type KnownFabric, knownFabric } from './fabric.ts'
+import type { FlowItem } from './item.ts'
 import { learnedAddresses } from './learn.ts'
-import { learning } from './learning.ts'
-import { pipeline } from './pipeline.ts'
-import { type Log, newSwitch, type Reconciler, run, type Switch } from './reconcile.ts'
-import { slices } from './slices.ts'
-import { linkViews, progressOf, readiness, type Status, switchView } from './status.ts'
-import { desiredTables } from './tables.ts'
-import type { Controller, Record as Counts, Progress } from './view.ts'
+import { type Learning, learning } from './learning.ts'
+import { type Log, type Reconciler, run, type Switch } from './reconcile.ts'
+import { type StaleNetworks, staleNetworks } from './stale.ts'
+import { progressOf, type Status } from './status.ts'
+import { desiredTables, type Tables } from './tables.ts'
+import type { Controller, Record as Counts } from './view.ts'
+import { type Waiting, waiting } from './waiting.ts'
 
 export type ControllerOptions = {
   readonly store: Store
@@ -40,28 +39,71 @@ export type RunningController = Controller & {
   close(): Promise<void>
 }
 
-/** Ports that come and go make us compile at most this often (milliseconds). */
-const portsSettleMs = 100
+/** What the parts of the shell share. */
+export type Parts = ControllerOptions & {
+  readonly switches: Map<DatapathId, Switch>
+  readonly fabric: KnownFabric
+  readonly tables: Tables
+  readonly stale: StaleNetworks
+  readonly waiting: Waiting
+  readonly learner: Learning
+  readonly reconciler: Reconciler
+  readonly discover: Discovery
+  status(): Status
+  /** Sets a switch's loop going. */
+  start(sw: Switch): void
+}
 
 export async function createController(options: ControllerOptions): Promise<RunningController> {
-  const { store, record, log } = options
+  const { store, record, log, listeners } = options
   if (options.adopt) await store.write(draft => draft.setComplete(true))
+  const parts = assemble(options)
+  const { stale, fabric, discover } = parts
+  const unwatch = follow(parts)
+  fabric.remesh()
+  stale.mark(store.state().networks.keys())
+  await parts.reconciler.fresh()
+  const audits = audit(parts.reconciler, parts.switches, Math.random)
+  const stop = () => {
+    unwatch()
+    audits.stop()
+    discover.stop()
+  }
+  try {
+    // Who is up and who is gone we say ourselves; why a connection was refused only the server knows.
+    const told: Log = {
+      debug: (fields, words) => log.debug(fields, words),
+      info: (fields, words) => log.debug(fields, words),
+      warn: (fields, words) => log.warn(fields, words),
+      error: (fields, words) => log.error(fields, words),
+    }
+    const server = await listen({ listeners, record, log: told, events: switchEvents(parts) })
+    const close = async () => {
+      stop()
+      await server.close()
+    }
+    return { ...answers(parts), addresses: server.addresses, close }
+  } catch (error) {
+    stop()
+    throw error
+  }
+}
+
+function assemble(options: ControllerOptions): Parts {
+  const { store, record, log } = options
   const now = () => performance.now()
   const switches = new Map<DatapathId, Switch>()
+  const session = (dpid: DatapathId) => switches.get(dpid)?.session
   const learned = learnedAddresses()
   const fabric = knownFabric(store.state)
-  const session = (dpid: DatapathId) => switches.get(dpid)?.session
-  const stale = new Set<string>()
-  const waiting = new Set<() => void>()
-  /** When a network was last written, until its switches have it: milliseconds. */
-  const accepted = new Map<string, number>()
+  const waiters = waiting()
 
   const learner = learning({
     learned,
     state: store.state,
     networkOf: number => tables.compiled.get(number)?.network.id,
     session,
-    changed: id => mark([id]),
+    changed: id => stale.mark([id]),
     now,
     dropped: record.packetInDropped,
   })
@@ -75,90 +117,50 @@ export async function createController(options: ControllerOptions): Promise<Runn
     },
     hushed: learner.hushed,
   })
-  const status = (): Status => ({ state: store.state(), switches, mesh: fabric.current().mesh, tables, stale })
-
-  let looking = false
-  let lookAgainAt = 0
-  let settling: NodeJS.Timeout | undefined
-  const fresh = () =>
-    new Promise<void>(resolve => {
-      const check = () => {
-        if (looking) return
-        waiting.delete(check)
-        resolve()
-      }
-      waiting.add(check)
-      check()
-    })
-  const mark = (ids: Iterable<string>, settleMs = 0) => {
-    for (const id of ids) stale.add(id)
-    if (stale.size === 0) return
-    if (settling && settleMs === 0) {
-      clearTimeout(settling)
-      settling = undefined
-      setImmediate(look)
-    }
-    if (looking) return
-    looking = true
-    const pause = settleMs > 0 ? Math.max(0, lookAgainAt - now()) : 0
-    lookAgainAt = now() + pause + settleMs
-    if (pause > 0) settling = setTimeout(look, pause)
-    else setImmediate(look)
-  }
-  const look = async () => {
-    settling = undefined
-    const slice = slices()
-    const touched = new Set<Switch>()
-    const began = now()
-    while (stale.size > 0) {
-      for (const id of stale) {
-        stale.delete(id)
-        for (const { number, dpids } of tables.refresh(id)) {
-          if (!tables.compiled.has(number)) learned.prune(number, () => false)
-          for (const dpid of dpids) {
-            const sw = switches.get(dpid)
-            if (!sw) continue
-            sw.dirty.add(number)
-            touched.add(sw)
-          }
+  const touched = new Set<Switch>()
+  const stale = staleNetworks({
+    now,
+    compile(id) {
+      for (const { number, dpids } of tables.refresh(id)) {
+        if (!tables.compiled.has(number)) learned.prune(number, () => false)
+        for (const dpid of dpids) {
+          const sw = switches.get(dpid)
+          if (sw) touched.add(sw)
+          sw?.dirty.add(number)
         }
-        await slice()
       }
-    }
-    looking = false
-    record.compiled((now() - began) / 1000)
-    for (const sw of touched) start(sw)
-    wake()
-  }
-  /** Sets a switch's loop going; a failure in it is a defect of ours, is told as such, and stops nobody else. */
+    },
+    compiled(seconds) {
+      record.compiled(seconds)
+      for (const sw of touched) start(sw)
+      touched.clear()
+      waiters.wake()
+    },
+  })
   const start = (sw: Switch) => {
+    // A failure in it is a defect of ours: it is told as such, and stops nobody else.
     run(reconciler, sw).catch(error => log.error({ dpid: sw.dpid, err: error }, 'reconciling failed'))
   }
-  const remesh = () => {
-    if (fabric.remesh()) mark(store.state().networks.keys(), portsSettleMs)
-  }
-  const wake = () => {
-    for (const again of waiting) again()
-  }
-
+  const status = (): Status => ({
+    state: store.state(),
+    switches,
+    mesh: fabric.current().mesh,
+    tables,
+    stale: stale.ids,
+  })
   const reconciler: Reconciler = {
     instance: store.instance,
     base: base(store.instance),
     complete: () => store.state().complete,
     compiled: () => tables.compiled,
-    learnt: (sw, reading) => takeLearned(sw, reading),
-    awaited: (dpid, flow) => isAwaited(dpid, flow),
-    fresh,
-    progress(_sw, numbers) {
-      for (const number of numbers) {
-        const id = tables.compiled.get(number)?.network.id
-        const since = id === undefined ? undefined : accepted.get(id)
-        if (id === undefined || since === undefined || progressOf(status(), id)?.state !== 'programmed') continue
-        accepted.delete(id)
-        record.programmed((now() - since) / 1000)
-      }
-      wake()
+    learnt(sw, reading) {
+      learner.recall(sw, reading)
+      // Others keep what leads to an address learned here until this switch has been read: now they look again.
+      if (!sw.seen) stale.mark(tables.at(sw.dpid))
     },
+    awaited: (dpid, flow) => leadsToUnread(switches, fabric, dpid, flow),
+    fresh: () => waiters.until(() => stale.idle() || undefined).then(() => {}),
+    progress: programmed(store, status, tables, record, waiters),
     later(sw, again) {
       sw.retries += 1
       const pause = Math.min(60_000, 500 * 2 ** sw.retries) * (0.75 + Math.random() / 2)
@@ -167,31 +169,6 @@ export async function createController(options: ControllerOptions): Promise<Runn
     record,
     log,
   }
-  /** What a switch has learned is what its flows say, after a restart of ours as after one of its own. */
-  const takeLearned = (sw: Switch, reading: Reading) => {
-    const changed = new Set<number>()
-    const found = new Set(reading.learned.map(l => `${l.network} ${l.mac} ${l.port}`))
-    for (const number of [...learned.networks()])
-      if (learned.prune(number, l => l.dpid !== sw.dpid || found.has(`${number} ${l.mac} ${l.port}`)))
-        changed.add(number)
-    for (const { network, ...at } of reading.learned)
-      if (tables.compiled.has(network) && learned.claim(network, at) === 'new') changed.add(network)
-    const hushed = new Set(reading.hushed.map(port => `${sw.dpid}/${port}`))
-    for (const place of learner.hushed) if (place.startsWith(`${sw.dpid}/`)) learner.hushed.delete(place)
-    for (const place of hushed) learner.hushed.add(place)
-    const ids = [...changed].flatMap(number => tables.compiled.get(number)?.network.id ?? [])
-    // Others keep what leads to an address learned here until this switch has been read: now they look again.
-    mark([...ids, ...(sw.seen ? [] : tables.at(sw.dpid))])
-  }
-  const isAwaited = (dpid: DatapathId, flow: FlowItem): boolean => {
-    if (flow.tableId !== pipeline.deliver.id || owner(flow.cookie).is !== 'learned') return false
-    const outputs = flow.instructions.flatMap(i => (i.type === 'apply_actions' ? i.actions : []))
-    const port = outputs.flatMap(a => (a.type === 'output' ? [a.port] : []))[0]
-    for (const [peer, link] of fabric.current().mesh.get(dpid) ?? [])
-      if (link === port) return switches.get(peer)?.seen !== true
-    return false
-  }
-
   const discover = discovery({
     store,
     secret: randomBytes(32),
@@ -199,139 +176,56 @@ export async function createController(options: ControllerOptions): Promise<Runn
     session,
     failed: error => log.warn({ error: String(error) }, 'a discovered link could not be stored; it is tried again'),
   })
-  const looked = (s: Session, everything: boolean) => {
-    const ports = fabric.ports(s)
-    discover.ports(s)
-    remesh()
-    const state = store.state()
-    const ids = everything
-      ? tables.at(s.dpid)
-      : ports.flatMap(p => state.attachments.get(`${s.dpid}/${p}`)?.network ?? mirroredAt(s.dpid, p))
-    mark(ids, everything ? 0 : portsSettleMs)
-  }
-  const mirroredAt = (dpid: DatapathId, port: number): string[] =>
-    [...tables.at(dpid)].filter(id => {
-      const mirror = store.state().networks.get(id)?.mirror
-      return mirror?.dpid === dpid && mirror.port === port
-    })
+  return { ...options, switches, fabric, tables, stale, waiting: waiters, learner, reconciler, discover, status, start }
+}
 
-  const unwatch = store.watch(changed => {
-    for (const id of changed.networks) accepted.set(id, now())
-    mark(changed.networks)
-    if (changed.links) remesh()
-    if (changed.complete)
-      for (const sw of switches.values()) {
-        if (sw.session) sw.compare = 'asked'
-        start(sw)
-      }
+/** An entry towards an address that was learned on a switch which has not been read since we started. */
+function leadsToUnread(
+  switches: ReadonlyMap<DatapathId, Switch>,
+  fabric: KnownFabric,
+  dpid: DatapathId,
+  flow: FlowItem,
+): boolean {
+  const port = learnedWay(flow)
+  if (port === undefined) return false
+  for (const [peer, link] of fabric.current().mesh.get(dpid) ?? [])
+    if (link === port) return switches.get(peer)?.seen !== true
+  return false
+}
+
+/** Tells how long a write took from the store to the last barrier, and wakes those who wait for it. */
+function programmed(
+  store: Store,
+  status: () => Status,
+  tables: Tables,
+  record: Counts,
+  waiters: Waiting,
+): Reconciler['progress'] {
+  const acceptedAt = new Map<string, number>()
+  store.watch(({ networks }) => {
+    for (const id of networks) acceptedAt.set(id, performance.now())
   })
-  remesh()
-  mark(store.state().networks.keys())
-  await fresh()
-
-  const server = await listen({
-    listeners: options.listeners,
-    record,
-    // Who is up and who is gone we say ourselves; why a connection was refused only the server knows.
-    log: {
-      info: (f, words) => log.debug(f, words),
-      warn: (f, words) => log.warn(f, words),
-      error: (f, words) => log.error(f, words),
-    },
-    events: {
-      up(s) {
-        const sw = switches.get(s.dpid) ?? newSwitch(s.dpid)
-        switches.set(s.dpid, sw)
-        sw.session = s
-        sw.standing = { is: 'comparing' }
-        sw.compare = 'connected'
-        sw.pausing = false
-        sw.retries = 0
-        sw.takeover ||= options.takeover === true
-        sw.confirmed.clear()
-        sw.refused.clear()
-        log.info({ dpid: s.dpid, remote: s.remote, switch: s.description.swDesc }, 'switch connected')
-        looked(s, true)
-        start(sw)
-      },
-      down(s, reason) {
-        const sw = switches.get(s.dpid)
-        if (sw?.session !== s) return
-        sw.session = undefined
-        sw.standing = { is: 'disconnected', reason }
-        discover.gone(s.dpid)
-        log.warn({ dpid: s.dpid, reason }, 'switch disconnected; its flows stay')
-        wake()
-      },
-      portStatus: s => looked(s, false),
-      packetIn(s: Session, message: PacketIn) {
-        record.packetIn(message.reason)
-        const sw = switches.get(s.dpid)
-        if (sw?.session !== s) return
-        const whose = owner(message.cookie)
-        if (whose.is === 'base') discover.heard(s, message)
-        else learner.packetIn(sw, message)
-      },
-      flowRemoved(s: Session, message: FlowRemoved) {
-        const sw = switches.get(s.dpid)
-        if (sw?.session === s) learner.flowRemoved(sw, message)
-      },
-    },
-  })
-  const audits = audit(reconciler, switches, Math.random)
-
-  const settled = (id: string, revision: number, timeoutMs: number, about?: string): Promise<Progress> =>
-    new Promise(resolve => {
-      const answer = () => progressOf(status(), id, about, revision) ?? { state: 'programmed' as const, revision }
-      const done = (progress: Progress) => {
-        clearTimeout(timer)
-        waiting.delete(check)
-        resolve(progress)
-      }
-      const check = () => {
-        const progress = answer()
-        if (progress.state === 'programmed') done(progress)
-      }
-      const timer = setTimeout(() => done(answer()), timeoutMs)
-      waiting.add(check)
-      check()
-    })
-
-  return {
-    addresses: server.addresses,
-    switches: () =>
-      [...switches.values()]
-        .sort((a, b) => (a.dpid < b.dpid ? -1 : 1))
-        .map(sw => switchView(status(), sw, reconciler.base)),
-    links: () => linkViews(status(), discover.alive),
-    network: id => progressOf(status(), id),
-    attachment(key) {
-      const attachment = store.state().attachments.get(key)
-      return attachment && progressOf(status(), attachment.network, key)
-    },
-    settled,
-    async takeover(dpid) {
-      const sw = switches.get(dpid)
-      if (!sw?.session) return { refused: `switch ${dpid} is not connected` }
-      const removed = sw.standing.is === 'unsafe' ? sw.standing.foreign.map(describe) : []
-      sw.takeover = true
-      sw.compare = 'asked'
-      log.warn({ dpid, removed: removed.length }, 'switch is taken over')
-      start(sw)
-      return { removed }
-    },
-    ready: () => readiness(status()),
-    async close() {
-      unwatch()
-      audits.stop()
-      discover.stop()
-      await server.close()
-    },
+  return (_, numbers) => {
+    for (const number of numbers) {
+      const id = tables.compiled.get(number)?.network.id
+      const since = id === undefined ? undefined : acceptedAt.get(id)
+      if (id === undefined || since === undefined || progressOf(status(), id)?.state !== 'programmed') continue
+      acceptedAt.delete(id)
+      record.programmed((performance.now() - since) / 1000)
+    }
+    waiters.wake()
   }
 }
 
-const describe = (item: Item): string => {
-  if (item.kind === 'flow') return formatFlow(item)
-  if (item.kind === 'group') return formatGroup({ groupId: item.id, groupType: item.groupType, buckets: item.buckets })
-  return `meter=${item.id}`
+/** Marks what a commit of the store changes. */
+function follow({ store, stale, fabric, switches, start }: Parts): () => void {
+  return store.watch(({ networks, links, complete }) => {
+    stale.mark(networks)
+    if (links && fabric.remesh()) stale.mark(store.state().networks.keys(), portsSettleMs)
+    if (!complete) return
+    for (const sw of switches.values()) {
+      if (sw.session) sw.compare = 'asked'
+      start(sw)
+    }
+  })
 }

@@ -3,6 +3,7 @@ import type { FlowRemoved, PacketIn } from '../openflow/index.ts'
 import type { Session } from '../openflow/session.ts'
 import type { State } from '../store/state.ts'
 import type { Location } from './compile.ts'
+import type { Reading } from './content.ts'
 import { cookie, cookieMask, owner } from './cookie.ts'
 import { flowItem } from './item.ts'
 import type { LearnedAddresses } from './learn.ts'
@@ -15,8 +16,10 @@ const silenceMs = 1000
 export type Learning = {
   packetIn(sw: Switch, message: PacketIn): void
   flowRemoved(sw: Switch, message: FlowRemoved): void
+  /** What a switch has learned is what its flows say, after a restart of ours as after one of its own. */
+  recall(sw: Switch, reading: Reading): void
   /** Ports that may not teach us for a while, as `<dpid>/<port>`. */
-  readonly hushed: Set<string>
+  readonly hushed: ReadonlySet<string>
 }
 
 type Arguments = {
@@ -57,8 +60,27 @@ export function learning(args: Arguments): Learning {
     forgetOldest(contested)
   }
 
+  const recallPorts = (dpid: string, ports: readonly number[]) => {
+    for (const place of hushed) if (place.startsWith(`${dpid}/`)) hushed.delete(place)
+    for (const port of ports) hushed.add(`${dpid}/${port}`)
+  }
+
   return {
     hushed,
+    recall({ dpid }, reading) {
+      const relearned = new Set<number>()
+      const found = new Set(reading.learned.map(l => `${l.network} ${l.mac} ${l.port}`))
+      for (const number of [...learned.networks()])
+        if (learned.prune(number, l => l.dpid !== dpid || found.has(`${number} ${l.mac} ${l.port}`)))
+          relearned.add(number)
+      for (const { network, ...at } of reading.learned)
+        if (networkOf(network) !== undefined && learned.claim(network, at) === 'new') relearned.add(network)
+      recallPorts(dpid, reading.hushed)
+      for (const number of relearned) {
+        const id = networkOf(number)
+        if (id !== undefined) changed(id)
+      }
+    },
     packetIn(sw, { cookie: value, match, payload }) {
       const whose = owner(value)
       const port = match.in_port

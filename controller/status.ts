@@ -158,9 +158,11 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
   let desired = base.length
   const live = isLive(sw)
   let programmedRevision = live ? status.state.revision : 0
-  for (const { network, parts } of status.tables.compiled.values()) {
-    const part = parts.get(sw.dpid)
-    if (!part) continue
+  for (const id of status.tables.at(sw.dpid)) {
+    const compiled = status.tables.compiled.get(status.tables.numberOf(id) ?? 0)
+    const part = compiled?.parts.get(sw.dpid)
+    if (!compiled || !part) continue
+    const { network } = compiled
     desired += countFlows(part)
     const confirmed = sw.confirmed.get(network.number) ?? 0
     if (confirmed < network.revision) programmedRevision = Math.min(programmedRevision, confirmed)
@@ -178,7 +180,7 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
     ports: session ? [...session.ports().values()].map(portView).sort((a, b) => a.number - b.number) : [],
     flows: {
       desired,
-      actual: countFlows(sw.held.items.values()),
+      actual: sw.held.flows(),
       foreign: standing.is === 'unsafe' ? standing.foreign.length : 0,
       drift: sw.drift,
     },

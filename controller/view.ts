@@ -41,7 +41,10 @@ export type LinkView = Link & {
 
 /** What api/ may ask of a running controller. */
 export type Controller = {
+  /** Every switch that has connected since the start, by dpid. */
   switches(): readonly SwitchView[]
+  switch(dpid: DatapathId): SwitchView | undefined
+  connected(dpid: DatapathId): boolean
   links(): readonly LinkView[]
   /** A network as a whole; undefined if there is none of that name. */
   network(id: string): Progress | undefined

@@ -38,6 +38,8 @@ export const stillController = (more: Partial<Controller> = {}) => {
   const pending = (revision: number): Progress => ({ state: 'pending', reason: 'no switch is connected', revision })
   const controller: Controller = {
     switches: () => [],
+    switch: dpid => controller.switches().find(s => s.dpid === dpid),
+    connected: dpid => controller.switch(dpid)?.connected ?? false,
     links: () => [],
     network: () => undefined,
     attachment: () => undefined,

@@ -175,8 +175,8 @@ t.test('of two writes to one port the later one stands, also when they race', as
 
 t.test('switches are listed without their ports, and told of with them', async t => {
   const views = [
-    switchView({ dpid: other, connected: false, state: 'disconnected', reason: 'no echo for 15 s' }),
     switchView(),
+    switchView({ dpid: other, connected: false, state: 'disconnected', reason: 'no echo for 15 s' }),
   ]
   const { controller } = stillController({ switches: () => views })
   const { call } = await startApi(t, { controller })

@@ -1,0 +1,72 @@
+// What switches tell us: each event marks what is to be looked at again, and no more.
+import type { Events, Session } from '../openflow/session.ts'
+import type { DatapathId } from '../topology/topology.ts'
+import type { Parts } from './controller.ts'
+import { owner } from './cookie.ts'
+import { newSwitch } from './reconcile.ts'
+
+/** Ports that come and go make us compile at most this often (milliseconds). */
+export const portsSettleMs = 100
+
+export function switchEvents(parts: Parts): Events {
+  const { switches, stale, tables, discover, learner, log, record, waiting, start } = parts
+  const current = (s: Session) => {
+    const sw = switches.get(s.dpid)
+    return sw?.session === s ? sw : undefined
+  }
+  return {
+    up(s) {
+      const sw = switches.get(s.dpid) ?? newSwitch(s.dpid)
+      switches.set(s.dpid, sw)
+      sw.session = s
+      sw.standing = { is: 'comparing' }
+      sw.compare = 'connected'
+      sw.pausing = false
+      sw.retries = 0
+      sw.takeover ||= parts.takeover === true
+      sw.confirmed.clear()
+      sw.refused.clear()
+      log.info({ dpid: s.dpid, remote: s.remote, switch: s.description.swDesc }, 'switch connected')
+      portsChanged(parts, s)
+      stale.mark(tables.at(s.dpid))
+      start(sw)
+    },
+    down(s, reason) {
+      const sw = current(s)
+      if (!sw) return
+      sw.session = undefined
+      sw.standing = { is: 'disconnected', reason }
+      discover.gone(s.dpid)
+      log.warn({ dpid: s.dpid, reason }, 'switch disconnected; its flows stay')
+      waiting.wake()
+    },
+    portStatus(s) {
+      if (current(s)) stale.mark(portsChanged(parts, s), portsSettleMs)
+    },
+    packetIn(s, message) {
+      record.packetIn(message.reason)
+      const sw = current(s)
+      if (!sw) return
+      if (owner(message.cookie).is === 'base') discover.heard(s, message)
+      else learner.packetIn(sw, message)
+    },
+    flowRemoved(s, message) {
+      const sw = current(s)
+      if (sw) learner.flowRemoved(sw, message)
+    },
+  }
+}
+
+/** Takes a switch's ports as they are; answers the networks of those that came or went. */
+function portsChanged({ store, fabric, discover, stale, tables }: Parts, s: Session): readonly string[] {
+  const changed = fabric.ports(s)
+  discover.ports(s)
+  const { attachments, networks } = store.state()
+  if (fabric.remesh()) stale.mark(networks.keys(), portsSettleMs)
+  const mirroredAt = (dpid: DatapathId, port: number): string[] =>
+    [...tables.at(dpid)].filter(id => {
+      const mirror = networks.get(id)?.mirror
+      return mirror?.dpid === dpid && mirror.port === port
+    })
+  return changed.flatMap(port => attachments.get(`${s.dpid}/${port}`)?.network ?? mirroredAt(s.dpid, port))
+}
