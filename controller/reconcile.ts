@@ -4,6 +4,7 @@ import type { Session } from '../openflow/session.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { commit } from './commit.ts'
 import { applySteps, type Holdings, holdings, type Reading, readSteps } from './content.ts'
+import { owner } from './cookie.ts'
 import { type Changes, diffSteps, isEmpty, planSteps } from './diff.ts'
 import type { FlowItem, Item } from './item.ts'
 import { pipeline } from './pipeline.ts'
@@ -38,6 +39,8 @@ export type Switch = {
   running: boolean
   /** It failed to answer: nothing more is asked of it until the pause is over. */
   pausing: boolean
+  /** What it refused will be asked of it again. */
+  retrying: boolean
   takeover: boolean
   /** Store revision of each network that the switch has confirmed; under 0, once it has all that it should hold. */
   readonly confirmed: Map<number, number>
@@ -58,6 +61,7 @@ export const newSwitch = (dpid: DatapathId): Switch => ({
   compare: undefined,
   running: false,
   pausing: false,
+  retrying: false,
   takeover: false,
   confirmed: new Map(),
   refused: new Map(),
@@ -150,7 +154,8 @@ function stand(
   sw: Switch,
   { ours, foreign, instance }: Reading,
 ): { standing: Standing; cleans: boolean } {
-  const mine = instance === r.instance
+  // That it was ours is known as long as it stays connected, whatever became of the marker.
+  const mine = instance === r.instance || (instance === undefined && sw.standing.is === 'live')
   // Beside our own marker, others' flows came later and are put right like any drift.
   if (foreign.length > 0 && !mine && !sw.takeover) return { standing: { is: 'unsafe', foreign }, cleans: false }
   if (ours.length > 0 && !mine && !r.complete()) return { standing: { is: 'unadopted', instance }, cleans: false }
@@ -199,12 +204,16 @@ async function reconcile(
 
 /** A refusal leaves us unsure what the switch has: it is read again at once, and asked again later. */
 function retryRefused(r: Reconciler, sw: Switch, refused: ReadonlyMap<number, string>): void {
-  for (const [number, words] of refused) {
-    sw.refused.set(number, words)
-    r.log.error({ dpid: sw.dpid, network: r.compiled().get(number)?.network.id, words }, 'switch refused flows')
-  }
+  for (const [number, words] of refused) sw.refused.set(number, words)
+  // One line, however many: a switch that refuses everything must not fill the log.
+  const ids = [...refused.keys()].map(number => r.compiled().get(number)?.network.id ?? 'the switch itself')
+  const [words] = refused.values()
+  r.log.error({ dpid: sw.dpid, networks: ids.slice(0, 5), count: ids.length, words }, 'switch refused flows')
   sw.compare = 'refused'
+  if (sw.retrying) return
+  sw.retrying = true
   r.later(sw, () => {
+    sw.retrying = false
     for (const number of sw.refused.keys()) sw.dirty.add(number)
     void run(r, sw)
   })
@@ -290,6 +299,24 @@ async function send(
     const flows = items.filter(i => i.kind === 'flow').length
     if (flows > 0) r.record.flowMods(command, flows)
   }
+  return markFirst(sw, session, changes)
+}
+
+/**
+ * The marker goes first and alone: if the rest is cut off in the middle, what came so far is known as ours. A switch
+ * that refuses it gets nothing else.
+ */
+async function markFirst(sw: Switch, session: Session, changes: Changes): Promise<ReadonlyMap<number, string>> {
+  const { add, modify, remove } = changes
+  const marker = add.find(item => item.kind === 'flow' && owner(item.cookie).is === 'marker')
+  if (!marker) return sendAll(sw, session, changes)
+  const refused = await sendAll(sw, session, { add: [marker], modify: [], remove: [] })
+  const [words] = refused.values()
+  if (words !== undefined) return new Map([...add, ...modify, ...remove].map(item => [item.owner, words]))
+  return sendAll(sw, session, { add: add.filter(item => item !== marker), modify, remove })
+}
+
+async function sendAll(sw: Switch, session: Session, changes: Changes): Promise<ReadonlyMap<number, string>> {
   const refused = await commit(session, await inSlices(planSteps(changes, sw.held.items)))
   if (refused.size === 0 && sw.session === session) await inSlices(applySteps(sw.held, changes))
   return refused
