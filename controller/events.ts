@@ -22,6 +22,7 @@ export function switchEvents(parts: Parts): Events {
       sw.standing = { is: 'comparing' }
       sw.compare = 'connected'
       sw.pausing = false
+      sw.retrying = false
       sw.retries = 0
       sw.takeover ||= parts.takeover === true
       sw.confirmed.clear()

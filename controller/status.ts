@@ -155,18 +155,9 @@ export function standingReason({ standing }: Switch): string {
 
 export function switchView(status: Status, sw: Switch, base: readonly Item[]): SwitchView {
   const { session, standing } = sw
-  let desired = base.length
   const live = isLive(sw)
-  let programmedRevision = live ? status.state.revision : 0
-  for (const id of status.tables.at(sw.dpid)) {
-    const compiled = status.tables.compiled.get(status.tables.numberOf(id) ?? 0)
-    const part = compiled?.parts.get(sw.dpid)
-    if (!compiled || !part) continue
-    const { network } = compiled
-    desired += countFlows(part)
-    const confirmed = sw.confirmed.get(network.number) ?? 0
-    if (confirmed < network.revision) programmedRevision = Math.min(programmedRevision, confirmed)
-  }
+  let desired = base.length
+  for (const { parts } of compiledAt(status, sw)) desired += countFlows(parts.get(sw.dpid) ?? [])
   const failing = sw.refused.size > 0 || sw.pausing
   const reason = !live ? standingReason(sw) : ([...sw.refused.values()][0] ?? 'it does not answer as it should')
   return {
@@ -184,8 +175,27 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
       foreign: standing.is === 'unsafe' ? standing.foreign.length : 0,
       drift: sw.drift,
     },
-    programmedRevision,
+    programmedRevision: live ? programmedRevision(status, sw) : 0,
   }
+}
+
+const compiledAt = ({ tables }: Status, { dpid }: Switch): readonly Compiled[] =>
+  [...tables.at(dpid)].flatMap(id => tables.compiled.get(tables.numberOf(id) ?? 0) ?? [])
+
+/** The newest revision that the switch has confirmed, for everything that concerns it. */
+function programmedRevision(status: Status, sw: Switch): number {
+  const { state, tables, stale } = status
+  let revision = state.revision
+  // What is not compiled yet may concern it or not: until we know, it does.
+  for (const id of stale) revision = Math.min(revision, (state.networks.get(id)?.revision ?? state.revision) - 1)
+  const concerned = new Set([...sw.dirty, ...sw.held.owners()])
+  for (const { network } of compiledAt(status, sw)) concerned.add(network.number)
+  for (const number of concerned) {
+    const wanted = number === 0 ? 0 : (tables.compiled.get(number)?.network.revision ?? state.revision)
+    const confirmed = sw.confirmed.get(number) ?? 0
+    if (confirmed < wanted) revision = Math.min(revision, confirmed)
+  }
+  return revision
 }
 
 function countFlows(items: Iterable<Item>): number {
