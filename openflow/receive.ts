@@ -49,7 +49,7 @@ function next(c: Connection): boolean {
   if (frame !== undefined) {
     c.nextFrame++
     accept(c, frame)
-    return c.state.is !== 'closed'
+    return true
   }
   if (c.state.is === 'closed') return false
   if (c.fault !== undefined) rubbish(c, c.fault)

@@ -197,6 +197,16 @@ t.test('a second connection for a datapath is refused as long as the first one a
   await session.request({ type: 'barrier_request' })
 })
 
+t.test('a first connection that answers no question, but says something, is alive', async t => {
+  const c = await listening(t, { limits: { probe: 100 } })
+  const { fake, session } = await c.live(dying(c, '0000000000000001'))
+  const timer = setInterval(() => fake.say(packetIn(1n)), 5)
+  t.teardown(() => clearInterval(timer))
+  await (await c.connect()).closed
+  t.same(c.endings, ['up', 'duplicate'])
+  t.equal(c.server.sessions().get('0000000000000001'), session)
+})
+
 t.test('a second connection for a datapath takes over from one that does not answer, once', async t => {
   const order: string[] = []
   const c = await listening(t, {
@@ -341,6 +351,29 @@ t.test('a noisy switch does not hold up a quiet one', async t => {
   t.same(await noisy.session.apply([flowMod({})]), [], 'and is itself still answered')
   await c.until(() => told.length > before + 100)
   t.pass('the quiet one was served while the noisy one had more')
+})
+
+t.test('others have a turn in between, however much one switch has to say', async t => {
+  let inTurn = 0
+  let most = 0
+  let told = 0
+  const c = await listening(t, {
+    events: {
+      packetIn() {
+        told++
+        most = Math.max(most, ++inTurn)
+        spin(0.5)
+      },
+    },
+  })
+  const { fake } = await c.live()
+  fake.say(...Array.from({ length: 600 }, () => packetIn(1n)))
+  while (told < 600) {
+    await new Promise(resolve => setImmediate(resolve))
+    inTurn = 0
+  }
+  // Turns are 5 ms and a slice of 1 ms long, and each packet-in takes half a millisecond at least.
+  t.ok(most <= 20, `${most} at once`)
 })
 
 t.test('the answers to all that was read at once leave together', async t => {

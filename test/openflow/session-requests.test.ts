@@ -193,7 +193,7 @@ t.test('an answer that never ends is given up when it is too long, and so is its
 })
 
 t.test('an answer whose parts trickle in is given up in the end, and the rest of it changes nothing', async t => {
-  const c = await listening(t, { limits: { request: 80, collation: 200 } })
+  const c = await listening(t, { limits: { request: 1_000, collation: 1_200 } })
   let timer: NodeJS.Timeout | undefined
   const { session } = await c.live({
     answer(message, self) {

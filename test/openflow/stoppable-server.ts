@@ -17,3 +17,4 @@ const server = await listen({
   record: { message: () => undefined, error: () => undefined, connection: () => undefined },
 })
 tell({ event: 'listening', port: server.addresses[0]?.port })
+process.on('disconnect', () => process.exit())
