@@ -1,6 +1,7 @@
 // Open vSwitch with its "dummy" devices and datapath: all of its own code, no kernel, no root, no network. Frames are put
 // in by its control socket, and what it sends is found in capture files. Made by its developers for its own tests.
 import { execFile } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -64,9 +65,14 @@ export async function startDummyOvs(access: readonly number[], tunnels: readonly
       ],
       { env },
     )
+  const forget = onExit(() => {
+    for (const name of daemons) killNow(at(`${name}.pid`))
+    rmSync(directory, { recursive: true, force: true })
+  })
   const stop = async () => {
-    for (const name of ['ovs-vswitchd', 'ovsdb-server']) await endDaemon(at(`${name}.pid`))
+    for (const name of daemons) await endDaemon(at(`${name}.pid`))
     await rm(directory, { recursive: true, force: true })
+    forget()
   }
   try {
     await run('ovsdb-tool', ['create', at('conf.db'), schema], { env })
@@ -152,6 +158,29 @@ function bridges(at: (name: string) => string, access: readonly number[], tunnel
     ...access.flatMap(port => device('br0', `a${port}`, port)),
     ...tunnels.flatMap(tunnel),
   ]
+}
+
+const daemons = ['ovs-vswitchd', 'ovsdb-server'] as const
+
+/** Runs when this process ends by itself, by an exception that nobody catches, or by a signal; until it is forgotten. */
+function onExit(run: () => void): () => void {
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+  const end = () => process.exit(1)
+  process.once('exit', run)
+  for (const signal of signals) process.once(signal, end)
+  return () => {
+    process.removeListener('exit', run)
+    for (const signal of signals) process.removeListener(signal, end)
+  }
+}
+
+function killNow(pidfile: string): void {
+  try {
+    const pid = Number(readFileSync(pidfile, 'utf8'))
+    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(pidfile)) process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended, or never began.
+  }
 }
 
 async function endDaemon(pidfile: string): Promise<void> {

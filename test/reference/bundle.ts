@@ -10,6 +10,7 @@ export function control(sw: Switch, message: MessageOf<'bundle_control'>): Failu
   const { bundleId, ctrlType, flags } = message
   const bundle = sw.bundles.get(bundleId)
   const reply = (type: MessageOf<'bundle_control'>['ctrlType']): Message[] => [{ ...message, ctrlType: type }]
+  if (!ctrlType.endsWith('_request')) return bundleFailed('BAD_TYPE')
   if (ctrlType === 'open_request') return open(sw, bundleId, flags) ?? reply('open_reply')
   if (!bundle) return bundleFailed('BAD_ID')
   switch (ctrlType) {
@@ -21,11 +22,9 @@ export function control(sw: Switch, message: MessageOf<'bundle_control'>): Failu
     case 'commit_request':
       sw.bundles.delete(bundleId)
       return bundle.flags === flags ? commit(sw, bundle, reply('commit_reply')) : bundleFailed('BAD_FLAGS')
-    case 'discard_request':
+    default:
       sw.bundles.delete(bundleId)
       return reply('discard_reply')
-    default:
-      return bundleFailed('BAD_TYPE')
   }
 }
 
@@ -45,10 +44,10 @@ export function add(sw: Switch, { xid, bundleId, flags, message }: MessageOf<'bu
   if (message.xid !== xid) return bundleFailed('MSG_BAD_XID')
   if (message.type !== 'flow_mod' && message.type !== 'group_mod') return bundleFailed('MSG_UNSUP')
   const failure = message.type === 'flow_mod' ? checkFlowMod(sw.kind, message) : checkGroupMod(sw.kind, message)
+  if (failure && isFailure(failure)) return failure
   const bundle = sw.bundles.get(bundleId) ?? { flags, messages: [], closed: false }
   if (bundle.closed) return drop(sw, bundleId, bundleFailed('BUNDLE_CLOSED'))
   if (bundle.flags !== flags) return drop(sw, bundleId, bundleFailed('BAD_FLAGS'))
-  if (failure && isFailure(failure)) return failure
   sw.bundles.set(bundleId, bundle)
   bundle.messages.push(message)
   return []

@@ -3,7 +3,7 @@ import { type GroupMod, groups, type Message, type MeterMod, meterFlags, meters 
 import { checkActions } from './check.ts'
 import { type Failure, groupModFailed, meterModFailed } from './errors.ts'
 import { removeUsers } from './flow-mod.ts'
-import { type Group, type Kind, putGroup, removeGroup, type Switch } from './switch.ts'
+import { type Group, type Kind, type Meter, putGroup, removeGroup, type Switch } from './switch.ts'
 
 /** What can be said against a GROUP_MOD without looking at the group table. */
 export function checkGroupMod(kind: Kind, { command, groupType, groupId, buckets }: GroupMod): Failure | undefined {
@@ -62,18 +62,25 @@ function deleteGroups(sw: Switch, groupId: number): Message[] {
 
 export function applyMeterMod(sw: Switch, { command, flags, meterId, bands }: MeterMod): Failure | Message[] {
   if (command === 'delete') return deleteMeters(sw, meterId)
+  // §7.3.4.4: a rate is in kbit/s or in packets/s.
+  const units = flags & (meterFlags.kbps | meterFlags.pktps)
+  if (units === (meterFlags.kbps | meterFlags.pktps)) return meterModFailed('BAD_FLAGS')
   const virtual = meterId === meters.controller || meterId === meters.slowpath
-  if (meterId === 0 || (meterId > sw.kind.maxMeter && !virtual)) return meterModFailed('INVALID_METER')
+  if (meterId === 0 || (meterId > meters.max && !virtual)) return meterModFailed('INVALID_METER')
   if (command === 'add' && sw.meters.has(meterId)) return meterModFailed('METER_EXISTS')
   if (command === 'modify' && !sw.meters.has(meterId)) return meterModFailed('UNKNOWN_METER')
-  // §7.3.4.4: KBPS and PKTPS exclude each other.
-  if (flags & meterFlags.kbps && flags & meterFlags.pktps) return meterModFailed('BAD_FLAGS')
+  if (command === 'add' && sw.meters.size >= sw.kind.maxMeter) return meterModFailed('OUT_OF_METERS')
+  if (units === 0 || flags > 15) return meterModFailed('BAD_FLAGS')
   if (bands.length === 0) return meterModFailed('OUT_OF_BANDS')
   if (bands.some(band => band.type !== 'drop')) return meterModFailed('BAD_BAND')
   if (bands.some(band => 'rate' in band && band.rate === 0)) return meterModFailed('BAD_RATE')
-  sw.meters.set(meterId, { flags, meterId, bands })
+  sw.meters.set(meterId, { flags, meterId, bands: sw.kind.fillsBurst ? bands.map(filled) : bands })
   return []
 }
+
+/** Without a burst size, that of one second. */
+const filled = (band: Meter['bands'][number]): Meter['bands'][number] =>
+  'burstSize' in band && band.burstSize === 0 ? { ...band, burstSize: band.rate } : band
 
 /** §6.6: flows that use the meter go with it; an unknown meter is no error. */
 function deleteMeters(sw: Switch, meterId: number): Message[] {

@@ -16,6 +16,8 @@ export type Kind = {
   readonly tableSize: number
   readonly maxGroups: number
   readonly maxMeter: number
+  /** Meters without a burst size are given, and then say, one of their rate. */
+  readonly fillsBurst: boolean
   /** How many VLAN tags it sees; the rest is payload to it. */
   readonly vlanLimit: number
   /** How many tags it can hold; a push beyond them is refused where it is certain, else it costs a tag. */
@@ -42,7 +44,8 @@ export const openVSwitch: Kind = {
   nTables: 254,
   tableSize: 1_000_000,
   maxGroups: 0xffffff00,
-  maxMeter: 0x3ffff,
+  maxMeter: 0x40000,
+  fillsBurst: true,
   vlanLimit: 1,
   mostTags: 2,
   pushInherits: false,
@@ -62,6 +65,7 @@ export const plainHardware: Kind = {
   tableSize: 4096,
   maxGroups: 4096,
   maxMeter: 256,
+  fillsBurst: false,
   vlanLimit: Number.POSITIVE_INFINITY,
   mostTags: Number.POSITIVE_INFINITY,
   pushInherits: true,
