@@ -1,0 +1,61 @@
+// What is published runs where Node strips no types: under node_modules.
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import t from 'tap'
+
+// Not tap's own: it puts loaders into every Node that is started with them.
+const env = { PATH: process.env['PATH'], HOME: process.env['HOME'] }
+const root = new URL('..', import.meta.url).pathname
+const skipped = new Set(['node_modules', '.git', '.tap', 'dist', 'test', 'bench'])
+
+/** Packs a copy of the project and lays the tarball out as npm would; answers the installed package's folder. */
+function install(scratch: string): string {
+  const copy = join(scratch, 'copy')
+  cpSync(root, copy, { recursive: true, filter: path => path === root || !skipped.has(basename(path)) })
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+  execFileSync('npm', ['pack', '--pack-destination', scratch], { cwd: copy, env, stdio: 'pipe' })
+  const installed = join(scratch, 'node_modules', 'l2sm')
+  mkdirSync(installed, { recursive: true })
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  execFileSync('tar', ['-xzf', join(scratch, `l2sm-${version}.tgz`), '-C', installed, '--strip-components=1'])
+  symlinkSync(join(root, 'node_modules'), join(installed, 'node_modules'))
+  return installed
+}
+
+t.test('the package installs and its command runs, store and all', { timeout: 180_000 }, async t => {
+  const scratch = mkdtempSync(join(tmpdir(), 'l2sm-package-'))
+  t.teardown(() => rmSync(scratch, { recursive: true, force: true }))
+  const installed = install(scratch)
+  const { bin, version, exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
+  const command = join(installed, bin.l2sm)
+  t.equal(execFileSync(process.execPath, [command, '--version'], { env, encoding: 'utf8' }).trim(), version)
+
+  const { decode, encode } = await import(join(installed, exports['./openflow']))
+  t.match(decode(encode({ type: 'barrier_request', xid: 7 })), { type: 'barrier_request', xid: 7 })
+
+  const options = [
+    '--http',
+    '127.0.0.1:0',
+    '--openflow',
+    'tcp:127.0.0.1:0',
+    '--store',
+    `sqlite:${join(scratch, 'x.db')}`,
+  ]
+  const controller = spawn(process.execPath, [command, 'controller', ...options], { env })
+  const ended = once(controller, 'exit')
+  t.teardown(() => controller.kill('SIGKILL'))
+  let said = ''
+  controller.stdout.on('data', data => {
+    said += data
+    if (said.includes('"msg":"ready"')) controller.kill('SIGTERM')
+  })
+  controller.stderr.on('data', data => {
+    said += data
+  })
+  const [status] = await ended
+  t.equal(status, 0, said)
+  t.match(said, /"msg":"ready"/)
+})
