@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { maxMessageLength } from './framing.ts'
 import { type Message, message } from './messages.ts'
 import { type Cursor, cursorOf, WireError } from './wire.ts'
@@ -18,15 +19,31 @@ export function decodeLenient(bytes: Buffer): Message {
   return read(bytes, false)
 }
 
+/**
+ * Messages of one chunk of a stream share its memory, and a cursor over it (its DataView above all) costs as much as
+ * reading a short message does; so the last one is kept.
+ */
+let recent = cursorOf(Buffer.alloc(0))
+let recentMemory: ArrayBufferLike = recent.bytes.buffer
+
 function read(bytes: Buffer, strict: boolean): Message {
-  const c = cursorOf(bytes, strict)
+  const memory = bytes.buffer
+  if (memory !== recentMemory) {
+    recent = cursorOf(Buffer.from(memory))
+    recentMemory = memory
+  }
+  const c = recent
+  c.base = c.at = bytes.byteOffset
+  c.end = c.base + bytes.length
+  c.depth = 0
+  c.strict = strict
   const value = message.read(c)
-  if (c.at !== c.end) throw new WireError(`header says ${c.at} bytes, got ${c.end}`, 2)
+  if (c.at !== c.end) throw new WireError(`header says ${c.at - c.base} bytes, got ${bytes.length}`, 2)
   return value
 }
 
 /** Where messages are written before they are copied out; longer than any message, so only its length limits one. */
-const slab = cursorOf(Buffer.allocUnsafeSlow(maxMessageLength + 4096), true)
+const slab = cursorOf(Buffer.allocUnsafeSlow(maxMessageLength + 4096))
 
 function write(c: Cursor, value: Message): void {
   c.base = c.at
@@ -46,12 +63,12 @@ export function encode(value: Message): Buffer {
 
 /** Many messages in one Buffer, in order, ready to be written at once. */
 export function encodeAll(messages: readonly Message[]): Buffer {
-  let c = cursorOf(Buffer.allocUnsafeSlow(slab.bytes.length + messages.length * 128), true)
+  let c = cursorOf(Buffer.allocUnsafeSlow(slab.bytes.length + messages.length * 128))
   for (const value of messages) {
     if (c.bytes.length - c.at < slab.bytes.length) {
       const grown = Buffer.allocUnsafeSlow(c.bytes.length * 2 + slab.bytes.length)
       c.bytes.copy(grown, 0, 0, c.at)
-      c = { ...cursorOf(grown, true), at: c.at }
+      c = { ...cursorOf(grown), at: c.at }
     }
     write(c, value)
   }

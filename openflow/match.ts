@@ -120,10 +120,24 @@ export const oxmFields: Codec<Match> = {
   read(c) {
     const match: Values = {}
     const read: Read = { name: '' }
+    // Which basic fields there were: numbers 0 to 31, and 32 to 63. Looking in the match itself is slower.
+    let low = 0
+    let high = 0
     while (c.at < c.end) {
       const start = c.at
       const value = readField(c, read)
-      if (match[read.name] !== undefined) refuse(c, start, `field ${read.name} stands there twice`)
+      const header = c.view.getUint32(start)
+      const number = header >>> 9
+      const bit = 1 << (number & 31)
+      let twice: boolean
+      if (number >>> 5 === 0x8000 << 2) {
+        twice = (low & bit) !== 0
+        low |= bit
+      } else if (number >>> 5 === (0x8000 << 2) + 1) {
+        twice = (high & bit) !== 0
+        high |= bit
+      } else twice = match[read.name] !== undefined
+      if (twice) refuse(c, start, `field ${read.name} stands there twice`)
       match[read.name] = value
     }
     return match as Match

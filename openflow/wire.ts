@@ -19,14 +19,14 @@ export type Cursor = {
 }
 
 /** A cursor over all of `bytes`. */
-export const cursorOf = (bytes: Buffer, strict = true): Cursor => ({
+export const cursorOf = (bytes: Buffer): Cursor => ({
   bytes,
   view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
   base: 0,
   at: 0,
   end: bytes.length,
   depth: 0,
-  strict,
+  strict: true,
 })
 
 export type Codec<T> = {
@@ -257,6 +257,7 @@ export const rest: Codec<Buffer> = {
 /** Items up to the end of the enclosing structure. */
 export const list = <T>(item: Codec<T>): Codec<readonly T[]> => ({
   read(c) {
+    if (c.at === c.end) return []
     const values: T[] = []
     try {
       while (c.at < c.end) values.push(item.read(c))
