@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t from 'tap'
 
-// Not tap's own: it puts loaders into every Node that is started with them.
-const env = { PATH: process.env['PATH'], HOME: process.env['HOME'] }
+/** Without the loaders that tap puts into every Node process which is started below it. */
+const plain = (...command: string[]): [string, string[]] => ['env', ['-u', 'NODE_OPTIONS', ...command]]
 const root = new URL('..', import.meta.url).pathname
 const skipped = new Set(['node_modules', '.git', '.tap', 'dist', 'test', 'bench'])
 
@@ -16,7 +16,7 @@ function install(scratch: string): string {
   const copy = join(scratch, 'copy')
   cpSync(root, copy, { recursive: true, filter: path => path === root || !skipped.has(basename(path)) })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
-  execFileSync('npm', ['pack', '--pack-destination', scratch], { cwd: copy, env, stdio: 'pipe' })
+  execFileSync(...plain('npm', 'pack', '--pack-destination', scratch), { cwd: copy, stdio: 'pipe' })
   const installed = join(scratch, 'node_modules', 'l2sm')
   mkdirSync(installed, { recursive: true })
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -31,7 +31,7 @@ t.test('the package installs and its command runs, store and all', { timeout: 18
   const installed = install(scratch)
   const { bin, version, exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
   const command = join(installed, bin.l2sm)
-  t.equal(execFileSync(process.execPath, [command, '--version'], { env, encoding: 'utf8' }).trim(), version)
+  t.equal(execFileSync(...plain(process.execPath, command, '--version'), { encoding: 'utf8' }).trim(), version)
 
   const { decode, encode } = await import(join(installed, exports['./openflow']))
   t.match(decode(encode({ type: 'barrier_request', xid: 7 })), { type: 'barrier_request', xid: 7 })
@@ -44,13 +44,14 @@ t.test('the package installs and its command runs, store and all', { timeout: 18
     '--store',
     `sqlite:${join(scratch, 'x.db')}`,
   ]
-  const controller = spawn(process.execPath, [command, 'controller', ...options], { env })
+  const controller = spawn(...plain(process.execPath, command, 'controller', ...options))
   const ended = once(controller, 'exit')
   t.teardown(() => controller.kill('SIGKILL'))
   let said = ''
   controller.stdout.on('data', data => {
+    const before = said.includes('"msg":"ready"')
     said += data
-    if (said.includes('"msg":"ready"')) controller.kill('SIGTERM')
+    if (!before && said.includes('"msg":"ready"')) controller.kill('SIGTERM')
   })
   controller.stderr.on('data', data => {
     said += data
