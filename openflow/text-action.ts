@@ -2,22 +2,13 @@
 import type { Action } from './action.ts'
 import { ports } from './constants.ts'
 import type { FieldRef, Range } from './field-ref.ts'
-import type { Field } from './fields.ts'
+import { type Field, fieldByName } from './fields.ts'
 import type { Instruction } from './instruction.ts'
 import type { Learn, Learn2, LearnSpec } from './learn.ts'
 import type { Nat } from './nat.ts'
 import { ctFlags } from './nicira-action.ts'
-import {
-  fieldOf,
-  formatPort,
-  formatPort16,
-  formatSetValue,
-  hashFields,
-  isAllOnes,
-  linkAlgorithms,
-  memberAlgorithms,
-  textOf,
-} from './text-field.ts'
+import { formatPort, formatPort16, formatSetValue, isAllOnes } from './text-field.ts'
+import { hashFields, linkAlgorithms, memberAlgorithms, textOf } from './text-words.ts'
 import { cursorOf } from './wire.ts'
 
 type Of<T extends Action['type']> = Extract<Action, { type: T }>
@@ -31,8 +22,8 @@ const dotted = (bytes: Buffer): string => bytes.toString('hex').replace(/..(?=.)
 export function formatBits(ref: FieldRef, offset: number, nBits: number): string {
   const colon = ref.indexOf(':')
   const name = colon === -1 ? ref : ref.slice(0, colon)
-  const word = colon === -1 || fieldOf(name)?.value === undefined ? textOf(name).ref : ref
-  if (offset === 0 && nBits === fieldOf(name)?.bits) return `${word}[]`
+  const word = colon === -1 || fieldByName.get(name)?.value === undefined ? textOf(name).ref : ref
+  if (offset === 0 && nBits === fieldByName.get(name)?.bits) return `${word}[]`
   return nBits === 1 ? `${word}[${offset}]` : `${word}[${offset}..${offset + nBits - 1}]`
 }
 const formatRange = (ref: FieldRef, { offset, nBits }: Range): string => formatBits(ref, offset, nBits)
@@ -42,7 +33,7 @@ const output = ({ port, maxLen }: Of<'output'>): string =>
 
 function setField({ field, value, mask }: Of<'set_field'> | Of<'load2'>): string {
   const text = textOf(field)
-  const whole = mask === undefined || isAllOnes(fieldOf(field), mask)
+  const whole = mask === undefined || isAllOnes(fieldByName.get(field), mask)
   return `set_field:${formatSetValue(text, value, whole ? undefined : mask)}->${text.name}`
 }
 
@@ -111,7 +102,7 @@ function learnSpec(spec: LearnSpec): string {
   const dst = formatBits(spec.dst.field, spec.dst.offset, spec.nBits)
   if (spec.type === 'load') return `load:${src}->${dst}`
   if (src === dst) return dst
-  const field = fieldOf(spec.dst.field)
+  const field = fieldByName.get(spec.dst.field)
   if ('value' in spec.src && spec.dst.offset === 0 && spec.nBits === field?.bits) {
     const text = textOf(spec.dst.field)
     return `${text.name}=${formatSetValue(text, readValue(field, spec.src.value), undefined)}`
@@ -255,8 +246,11 @@ const printers: Printers = {
 const print = (action: Action): string => (printers[action.type] as (a: Action) => string)(action)
 
 /** E.g. `set_field:0x7->tun_id,output:4`; `drop` if there is none. */
-export const formatActions = (actions: readonly Action[]): string =>
-  actions.length === 0 ? 'drop' : actions.length === 1 ? print(actions[0]!) : actions.map(print).join(',')
+export function formatActions(actions: readonly Action[]): string {
+  let line = ''
+  for (const action of actions) line = line === '' ? print(action) : `${line},${print(action)}`
+  return line || 'drop'
+}
 
 const metadata = ({ metadata, metadataMask }: { metadata: bigint; metadataMask: bigint }): string =>
   metadataMask === 0xffffffffffffffffn

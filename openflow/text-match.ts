@@ -1,6 +1,8 @@
 // A match as ovs-ofctl prints it: in its order, with protocol names, and tags as dl_vlan.
 import type { Masked, Match } from './fields.ts'
-import { fieldOf, formatMatchValue, isAllOnes, protocolOrder, textOf } from './text-field.ts'
+import { fieldByName } from './fields.ts'
+import { formatMatchValue, isAllOnes } from './text-field.ts'
+import { type FieldText, protocolOrder, textOf } from './text-words.ts'
 
 type Numeric = number | Masked<number>
 
@@ -48,36 +50,49 @@ function formatVlan(vid: Numeric | undefined, pcp: Numeric | undefined): string 
 
 const vlanOrder = textOf('vlan_vid').order
 
-/** E.g. `in_port=3,dl_dst=02:00:00:00:00:01`; empty for a match of everything. */
-export function formatMatch(match: Match): string {
-  const texts: string[] = []
-  const orders: number[] = []
-  const add = (order: number, text: string): void => {
-    let i = texts.length
-    // Two names for one field in the same match: by their values, so that the order given does not matter.
-    while (i > 0 && (orders[i - 1]! > order || (orders[i - 1] === order && texts[i - 1]! > text))) i--
-    texts.splice(i, 0, text)
-    orders.splice(i, 0, order)
+type Part = { readonly order: number; readonly text: string }
+
+/** Puts a part in its place. Two names of one field come by their values, so that the order given does not matter. */
+function insert(parts: Part[], part: Part): void {
+  let i = parts.length
+  parts.push(part)
+  for (; i > 0; i--) {
+    const before = parts[i - 1]!
+    if (before.order < part.order || (before.order === part.order && before.text <= part.text)) break
+    parts[i] = before
   }
-  const values = match as Record<string, any>
-  for (const name in values) {
-    const value = values[name]
-    if (name === 'eth_type' && protocols.has(value)) {
-      add(protocolOrder, protocolOver(value, match.ip_proto) ?? protocols.get(value)!)
-    } else if (name === 'ip_proto' && protocolOver(match.eth_type, value)) continue
-    else if (name === 'vlan_vid') add(vlanOrder, formatVlan(match.vlan_vid, match.vlan_pcp))
-    else if (name === 'vlan_pcp') {
-      if (match.vlan_vid === undefined) add(vlanOrder, formatVlan({ value: 0x1000, mask: 0x1000 }, match.vlan_pcp))
-    } else if (name === 'ip_dscp' && typeof value === 'number') add(textOf(name).order, `nw_tos=${value << 2}`)
-    else add(textOf(name).order, formatField(name, value))
-  }
-  return texts.join(',')
+  parts[i] = part
 }
 
-function formatField(name: string, value: any): string {
+function partOf(match: Match, name: string, value: any): Part | undefined {
+  if (name === 'eth_type' && protocols.has(value))
+    return { order: protocolOrder, text: protocolOver(value, match.ip_proto) ?? protocols.get(value)! }
+  if (name === 'ip_proto' && protocolOver(match.eth_type, value)) return undefined
+  if (name === 'vlan_vid') return { order: vlanOrder, text: formatVlan(match.vlan_vid, match.vlan_pcp) }
+  if (name === 'vlan_pcp')
+    return match.vlan_vid === undefined
+      ? { order: vlanOrder, text: formatVlan({ value: 0x1000, mask: 0x1000 }, match.vlan_pcp) }
+      : undefined
   const text = textOf(name)
+  if (name === 'ip_dscp' && typeof value === 'number') return { order: text.order, text: `nw_tos=${value << 2}` }
+  return { order: text.order, text: formatField(name, text, value) }
+}
+
+/** E.g. `in_port=3,dl_dst=02:00:00:00:00:01`; empty for a match of everything. */
+export function formatMatch(match: Match): string {
+  const parts: Part[] = []
+  for (const name in match) {
+    const part = partOf(match, name, (match as Record<string, unknown>)[name])
+    if (part) insert(parts, part)
+  }
+  let line = ''
+  for (const part of parts) line = line === '' ? part.text : `${line},${part.text}`
+  return line
+}
+
+function formatField(name: string, text: FieldText, value: any): string {
   const masked = typeof value === 'object' && !(value instanceof Uint8Array)
   if (!masked) return `${text.key}=${formatMatchValue(text, value, undefined)}`
-  const mask = isAllOnes(fieldOf(name), value.mask) ? undefined : value.mask
+  const mask = isAllOnes(fieldByName.get(name), value.mask) ? undefined : value.mask
   return `${text.key}=${formatMatchValue(text, value.value, mask)}`
 }

@@ -2,7 +2,7 @@
 import type { Action } from './action.ts'
 import { ports } from './constants.ts'
 import { ctFlags } from './nicira-action.ts'
-import { hashFields, linkAlgorithms, memberAlgorithms, parsePort } from './text-field.ts'
+import { parsePort } from './text-field.ts'
 import {
   type Bits,
   findField,
@@ -15,6 +15,7 @@ import {
   splitPair,
   unexpected,
 } from './text-value.ts'
+import { hashFields, linkAlgorithms, memberAlgorithms } from './text-words.ts'
 
 export const u8 = (text: string, what: string): number => parseNumber(text, 0xff, what)
 export const u16 = (text: string, what: string): number => parseNumber(text, 0xffff, what)

@@ -1,7 +1,8 @@
 // Reads single values in ovs-ofctl's syntax.
 import type { FieldRef } from './field-ref.ts'
 import { type Field, fieldByName, fieldTable, parseUnknownName } from './fields.ts'
-import { type FieldText, fieldTexts, ipv4Mask, ipv6Mask, parsePort, textOf } from './text-field.ts'
+import { ipv4Mask, ipv6Mask, parsePort } from './text-field.ts'
+import { type FieldText, fieldTexts, textOf } from './text-words.ts'
 import { cursorOf, WireError } from './wire.ts'
 
 /** A line that is not in ovs-ofctl's syntax. `message` says what was expected and what was there. */
