@@ -12,6 +12,7 @@ export {
   send,
 } from './fabric.ts'
 export { flowStats } from './multipart.ts'
+export { type Knobs, newPeer, type Peer, type PeerOptions } from './peer.ts'
 export { type PacketIn, process, type Result } from './process.ts'
 export { type Kind, newSwitch, type Output, openVSwitch, plainHardware, portDesc, type Switch } from './switch.ts'
 export { type Entry, entriesOf } from './table.ts'
