@@ -152,7 +152,7 @@ const multipath = (a: Of<'multipath'>): string =>
 
 function sample(a: Of<'sample'> | Of<'sample2'> | Of<'sample3'>): string {
   const port = 'samplingPort' in a && a.samplingPort !== 0xffff ? `,sampling_port=${formatPort16(a.samplingPort)}` : ''
-  const direction = 'direction' in a ? ['', ',ingress', ',egress'][a.direction] : ''
+  const direction = 'direction' in a ? (['', ',ingress', ',egress'][a.direction] ?? `,direction=${a.direction}`) : ''
   return `sample(probability=${a.probability},collector_set_id=${a.collectorSetId},obs_domain_id=${a.obsDomainId},obs_point_id=${a.obsPointId}${port}${direction})`
 }
 

@@ -63,6 +63,9 @@ export const formatAddress = (value: string, mask: string | undefined): string =
 }
 
 export function formatFlags(flags: readonly string[], value: number, mask: number | undefined): string {
+  // Bits that have no name are shown as numbers, with all the others.
+  if ((value | (mask ?? 0)) >>> flags.length !== 0)
+    return mask === undefined ? hex(value) : `${hex(value)}/${hex(mask)}`
   if (mask === undefined) return flags.filter((_, i) => value & (1 << i)).join('|') || '0'
   if (mask === 0) return '0/0'
   return flags.map((flag, i) => (mask & (1 << i) ? `${value & (1 << i) ? '+' : '-'}${flag}` : '')).join('')

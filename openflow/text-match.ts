@@ -1,6 +1,5 @@
 // A match as ovs-ofctl prints it: in its order, with protocol names, and tags as dl_vlan.
-import type { Masked, Match } from './fields.ts'
-import { fieldByName } from './fields.ts'
+import { fieldByName, type Masked, type Match } from './fields.ts'
 import { formatMatchValue, isAllOnes } from './text-field.ts'
 import { type FieldText, protocolOrder, textOf } from './text-words.ts'
 

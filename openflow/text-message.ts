@@ -76,10 +76,20 @@ const snake = (name: string): string => name.replace(/[A-Z]/g, letter => `_${let
 
 type Words = typeof words
 
+/** Texts come from switches and go to logs and terminals: what is more than a word is quoted, and nothing moves the cursor. */
+const quoted = (text: string): string =>
+  /^[\w.:/-]+$/.test(text)
+    ? text
+    : JSON.stringify(text).replace(
+        /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+        ch => `\\u${ch.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      )
+
 function plain(value: unknown, inWords: Words = words): string {
   if (value instanceof Uint8Array) return payload(value as Buffer)
   if (Array.isArray(value)) return `[${value.map(item => plain(item, inWords)).join(', ')}]`
   if (typeof value === 'object' && value !== null) return `{${fields(value, inWords)}}`
+  if (typeof value === 'string') return quoted(value)
   return typeof value === 'bigint' ? hex(value) : String(value)
 }
 

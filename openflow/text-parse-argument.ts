@@ -188,7 +188,7 @@ export function sample(text: string): Action {
     obsDomainId: number('obs_domain_id'),
     obsPointId: number('obs_point_id'),
   }
-  const direction = given.has('ingress') ? 1 : given.has('egress') ? 2 : 0
+  const direction = given.has('ingress') ? 1 : given.has('egress') ? 2 : u8(given.get('direction') ?? '0', 'direction')
   if (!given.has('sampling_port') && direction === 0) return { type: 'sample', ...plain }
   const samplingPort = given.has('sampling_port') ? port16(given.get('sampling_port')!) : 0xffff
   return { type: direction === 0 ? 'sample2' : 'sample3', ...plain, samplingPort, direction }
