@@ -1,7 +1,7 @@
 // What api/ may ask of a running controller.
 import { formatFlow, formatGroup } from '../openflow/index.ts'
-import type { Parts } from './controller.ts'
 import type { Item } from './item.ts'
+import type { Parts } from './parts.ts'
 import { linkViews, progressOf, readiness, switchView } from './status.ts'
 import type { Controller, Progress } from './view.ts'
 

@@ -9,49 +9,24 @@ import { answers } from './answers.ts'
 import { audit } from './audit.ts'
 import { base } from './compile.ts'
 import { learnedWay } from './content.ts'
-import { type Discovery, discovery } from './discover.ts'
-import { portsSettleMs, switchEvents } from './events.ts'
+import { discovery } from './discover.ts'
+import { switchEvents } from './events.ts'
 import { type KnownFabric, knownFabric } from './fabric.ts'
 import type { FlowItem } from './item.ts'
 import { learnedAddresses } from './learn.ts'
-import { type Learning, learning } from './learning.ts'
+import { learning } from './learning.ts'
+import type { ControllerOptions, Parts } from './parts.ts'
 import { type Log, type Reconciler, run, type Switch } from './reconcile.ts'
-import { type StaleNetworks, staleNetworks } from './stale.ts'
+import { portsSettleMs, staleNetworks } from './stale.ts'
 import { progressOf, type Status } from './status.ts'
 import { desiredTables, type Tables } from './tables.ts'
 import type { Controller, Record as Counts } from './view.ts'
 import { type Waiting, waiting } from './waiting.ts'
 
-export type ControllerOptions = {
-  readonly store: Store
-  readonly listeners: readonly { readonly host: string; readonly port: number }[]
-  readonly record: Counts
-  readonly log: Log
-  /** The store is all there is: switches that hold another store's flows may be cleaned. */
-  readonly adopt?: boolean
-  /** Flows and groups that are not ours are removed from every switch that connects. */
-  readonly takeover?: boolean
-}
-
 export type RunningController = Controller & {
   readonly addresses: readonly { readonly host: string; readonly port: number }[]
   /** Closes the sessions; the switches keep their flows. */
   close(): Promise<void>
-}
-
-/** What the parts of the shell share. */
-export type Parts = ControllerOptions & {
-  readonly switches: Map<DatapathId, Switch>
-  readonly fabric: KnownFabric
-  readonly tables: Tables
-  readonly stale: StaleNetworks
-  readonly waiting: Waiting
-  readonly learner: Learning
-  readonly reconciler: Reconciler
-  readonly discover: Discovery
-  status(): Status
-  /** Sets a switch's loop going. */
-  start(sw: Switch): void
 }
 
 export async function createController(options: ControllerOptions): Promise<RunningController> {

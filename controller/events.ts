@@ -1,12 +1,10 @@
 // What switches tell us: each event marks what is to be looked at again, and no more.
 import type { Events, Session } from '../openflow/session.ts'
 import type { DatapathId } from '../topology/topology.ts'
-import type { Parts } from './controller.ts'
 import { owner } from './cookie.ts'
+import type { Parts } from './parts.ts'
 import { newSwitch } from './reconcile.ts'
-
-/** Ports that come and go make us compile at most this often (milliseconds). */
-export const portsSettleMs = 100
+import { portsSettleMs } from './stale.ts'
 
 export function switchEvents(parts: Parts): Events {
   const { switches, stale, tables, discover, learner, log, record, waiting, start } = parts

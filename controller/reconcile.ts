@@ -7,7 +7,7 @@ import { applySteps, type Holdings, holdings, type Reading, readSteps } from './
 import { owner } from './cookie.ts'
 import { type Changes, diffSteps, isEmpty, planSteps } from './diff.ts'
 import type { FlowItem, Item } from './item.ts'
-import { pipeline } from './pipeline.ts'
+import { meets, occupiedBy } from './occupied.ts'
 import { inSlices, slices } from './slices.ts'
 import { each } from './steps.ts'
 import type { Compiled } from './tables.ts'
@@ -254,28 +254,6 @@ async function changesFor(
     if (has?.body === item.body && has.owner !== item.owner) sw.held.put(item)
   }
   return inSlices(diffSteps(desired, sw.held.items, owned))
-}
-
-/** The networks and the ports that another store's flows are about. */
-function occupiedBy(held: Holdings): { numbers: ReadonlySet<number>; ports: ReadonlySet<number> } {
-  const ports = new Set<number>()
-  for (const item of held.items.values()) for (const port of portsOf(item)) ports.add(port)
-  return { numbers: new Set(held.owners()), ports }
-}
-/** Would this network meet what another store's flows do: the same number, or a port of its own that they use? */
-const meets = (part: readonly Item[], number: number, { numbers, ports }: ReturnType<typeof occupiedBy>): boolean =>
-  numbers.has(number) || part.some(item => isAccess(item) && ports.has(item.match.in_port as number))
-const isAccess = (item: Item): item is FlowItem =>
-  item.kind === 'flow' && item.tableId === pipeline.admit.id && item.match.vlan_vid !== undefined
-function portsOf(item: Item): readonly number[] {
-  if (item.kind === 'meter') return []
-  if (item.kind === 'flow' && item.tableId === pipeline.admit.id)
-    return isAccess(item) ? [item.match.in_port as number] : []
-  const actions =
-    item.kind === 'group'
-      ? item.buckets.flatMap(b => b.actions)
-      : item.instructions.flatMap(i => (i.type === 'apply_actions' ? i.actions : []))
-  return actions.flatMap(a => (a.type === 'output' ? [a.port] : []))
 }
 
 /** Sends the changes and, once the switch has them, counts them as held. */

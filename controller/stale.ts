@@ -1,6 +1,9 @@
 // Networks that wait to be compiled again. Many marks make one compile; nothing is compiled in the middle of an event.
 import { slices } from './slices.ts'
 
+/** Ports and links that come and go make us compile at most this often (milliseconds). */
+export const portsSettleMs = 100
+
 export type StaleNetworks = {
   readonly ids: ReadonlySet<string>
   /** @param settleMs Milliseconds between two compiles for this reason; left out, it is compiled at once. */

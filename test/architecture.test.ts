@@ -25,7 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const pure = [
   ...globSync('topology/*.ts', { cwd: root }),
   ...globSync('openflow/*.ts', { cwd: root }).filter(f => !['server.ts', 'connection.ts'].includes(f.split('/')[1]!)),
-  ...['pipeline', 'cookie', 'item', 'compile', 'diff', 'content', 'tables', 'learn', 'status', 'steps'].map(
+  ...['pipeline', 'cookie', 'item', 'compile', 'diff', 'content', 'tables', 'learn', 'status', 'steps', 'occupied'].map(
     n => `controller/${n}.ts`,
   ),
 ]

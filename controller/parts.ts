@@ -1,0 +1,37 @@
+import type { Store } from '../store/store.ts'
+import type { DatapathId } from '../topology/topology.ts'
+import type { Discovery } from './discover.ts'
+import type { KnownFabric } from './fabric.ts'
+import type { Learning } from './learning.ts'
+import type { Log, Reconciler, Switch } from './reconcile.ts'
+import type { StaleNetworks } from './stale.ts'
+import type { Status } from './status.ts'
+import type { Tables } from './tables.ts'
+import type { Record as Counts } from './view.ts'
+import type { Waiting } from './waiting.ts'
+
+export type ControllerOptions = {
+  readonly store: Store
+  readonly listeners: readonly { readonly host: string; readonly port: number }[]
+  readonly record: Counts
+  readonly log: Log
+  /** The store is all there is: switches that hold another store's flows may be cleaned. */
+  readonly adopt?: boolean
+  /** Flows and groups that are not ours are removed from every switch that connects. */
+  readonly takeover?: boolean
+}
+
+/** What the parts of the shell share. */
+export type Parts = ControllerOptions & {
+  readonly switches: Map<DatapathId, Switch>
+  readonly fabric: KnownFabric
+  readonly tables: Tables
+  readonly stale: StaleNetworks
+  readonly waiting: Waiting
+  readonly learner: Learning
+  readonly reconciler: Reconciler
+  readonly discover: Discovery
+  status(): Status
+  /** Sets a switch's loop going. */
+  start(sw: Switch): void
+}
