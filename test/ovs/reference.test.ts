@@ -1,7 +1,19 @@
 // The reference switch against Open vSwitch itself: what it takes and refuses, and where it sends frames. L2SM_SEED starts
 // the random cases elsewhere, L2SM_ROUNDS does more of them.
 import t, { type Test } from 'tap'
-import { bucket, groupMod, type Message, meterMod, ports } from '../../openflow/index.ts'
+import {
+  type Action,
+  bucket,
+  type FieldName,
+  flowMod,
+  groupMod,
+  type Instruction,
+  type Message,
+  meterMod,
+  ports,
+  setField,
+} from '../../openflow/index.ts'
+import { arp, broadcast, ipv6, neighbour } from '../reference/frames.ts'
 import { apply, type Switch } from '../reference/index.ts'
 import {
   accessPorts,
@@ -38,6 +50,58 @@ if (missing !== undefined && process.env['CI']) t.fail(`${missing}: on CI this t
 else if (missing !== undefined)
   t.test('the reference switch agrees with Open vSwitch', { skip: `NOT TESTED: ${missing}` }, () => {})
 else await agreement()
+
+const mac = '02:00:00:00:00:02'
+const move = (src: FieldName, dst: FieldName, nBits: number): Action => ({
+  type: 'move',
+  nBits,
+  srcOffset: 0,
+  dstOffset: 0,
+  src,
+  dst,
+})
+const toAsker: Action = { type: 'output', port: ports.inPort, maxLen: 0 }
+const applying = (...actions: Action[]): Instruction => ({ type: 'apply_actions', actions })
+const nd = { eth_type: 0x86dd, ip_proto: 58 } as const
+
+/** ARP for 10.0.0.2 and neighbour discovery of fe80::2, answered in the switch; an ND reply takes two tables. */
+const answering: readonly Message[] = [
+  flowMod({
+    match: { eth_type: 0x0806, arp_op: 1, arp_tpa: '10.0.0.2' },
+    instructions: [
+      applying(
+        move('eth_src', 'eth_dst', 48),
+        setField('eth_src', mac),
+        setField('arp_op', 2),
+        move('arp_sha', 'arp_tha', 48),
+        move('arp_spa', 'arp_tpa', 32),
+        setField('arp_sha', mac),
+        setField('arp_spa', '10.0.0.2'),
+        toAsker,
+      ),
+    ],
+  }),
+  flowMod({
+    match: { ...nd, icmpv6_type: 135, icmpv6_code: 0, ipv6_nd_target: 'fe80::2' },
+    instructions: [
+      applying(
+        move('eth_src', 'eth_dst', 48),
+        setField('eth_src', mac),
+        move('ipv6_src', 'ipv6_dst', 128),
+        setField('ipv6_src', 'fe80::2'),
+        setField('icmpv6_type', 136),
+        setField('nd_options_type', 2),
+        setField('nd_reserved', 0x6000_0000),
+      ),
+      { type: 'goto_table', tableId: 3 },
+    ],
+  }),
+  flowMod({
+    tableId: 3,
+    match: { ...nd, icmpv6_type: 136, icmpv6_code: 0, ipv6_nd_target: 'fe80::2' },
+    instructions: [applying(setField('ipv6_nd_tll', mac), toAsker)],
+  }),
+]
 
 type Round = { readonly r: Random; readonly sw: Switch; readonly channel: Channel; readonly seed: number }
 
@@ -136,6 +200,32 @@ async function agreement(): Promise<void> {
       t.strictSame(wrong.slice(0, 3), [], `${wrong.length} of ${framesEach} frames, seed ${seed}`)
     })
     t.ok(copies > rounds * framesEach, `${copies} copies of ${rounds * framesEach} frames`)
+  })
+
+  t.test('both answer ARP and neighbour solicitations alike', async t => {
+    const channel = await ovs.channel()
+    const sw = twin()
+    const { theirs, ours } = await tellBoth(ovs, channel, sw, [echo, ...answering])
+    t.strictSame([theirs, ours], [[], []])
+    const marker = (i: number) => Buffer.from([0xaa, 0, 0, 0, 0, 0, 0, i])
+    const ask = { dst: broadcast, src: '02:00:00:00:00:01' }
+    const request = { op: 1, sha: ask.src, spa: '10.0.0.1', tpa: '10.0.0.2' } as const
+    const solicit = neighbour('solicit', 'fe80::2', [1, ask.src])
+    const frames = [
+      arp(ask, request, marker(1)),
+      arp(ask, { ...request, tpa: '10.0.0.3' }, marker(2)),
+      Buffer.concat([ipv6(ask, { src: 'fe80::1', dst: 'ff02::1:ff00:2' }, solicit), marker(3)]),
+    ]
+    const arrivals = frames.flatMap(frame => [{ inPort: 1, tunnelId: 0n, frame }])
+    const seen = await sendThrough(ovs, channel, arrivals)
+    const ourSeen = arrivals.map(arrival => seenByUs(sendToUs(sw, arrival)))
+    t.strictSame(ourSeen, seen)
+    t.same(
+      seen.map(({ frames }) => frames.length),
+      [1, 0, 1],
+    )
+    await clearBoth(ovs, channel, sw)
+    channel.close()
   })
 
   t.test('a difference of one bucket is seen', async t => {
