@@ -11,7 +11,7 @@ import { probeVni } from './pipeline.ts'
 const tickMs = 250
 /** Milliseconds between probes of a port that has led nowhere so far. */
 const candidateMs = 5000
-/** Probes a tick, for the whole controller: with more links than this the interval stretches. */
+/** Probes a tick, for the whole controller, new ports included: with more links than this the interval stretches. */
 const budget = 250
 /** Ports looked at in a tick. */
 const lookedAt = 5000
@@ -55,12 +55,14 @@ export function discovery({ store, secret, now, session, failed }: Arguments): D
   const ways = new Map<string, Way>()
   const writing = new Set<string>()
   let round = ways.values()
+  let left = budget
 
   const due = (way: Way): boolean => way.dueAt <= now() && !isAccess(store.state(), way.from)
   const send = (way: Way) => {
     const s = session(way.from.dpid)
     const port = s?.ports().get(way.from.port)
     if (!s || !port) return
+    left -= 1
     way.sequence += 1
     way.sentAt = now()
     way.dueAt = way.sentAt + (way.to ? tickMs : candidateMs)
@@ -79,17 +81,14 @@ export function discovery({ store, secret, now, session, failed }: Arguments): D
     })
   }
   const tick = () => {
-    let sent = 0
-    for (let seen = 0; seen < Math.min(lookedAt, ways.size) && sent < budget; seen++) {
+    left = budget
+    for (let seen = 0; seen < Math.min(lookedAt, ways.size) && left > 0; seen++) {
       let next = round.next()
       if (next.done) {
         round = ways.values()
         next = round.next()
       }
-      if (next.value && due(next.value)) {
-        send(next.value)
-        sent += 1
-      }
+      if (next.value && due(next.value)) send(next.value)
     }
   }
   const timer = setInterval(tick, tickMs)
@@ -98,14 +97,19 @@ export function discovery({ store, secret, now, session, failed }: Arguments): D
     ports(s) {
       const here = s.ports()
       for (const [key, way] of ways) if (way.from.dpid === s.dpid && !here.has(way.from.port)) ways.delete(key)
+      const news: Way[] = []
       for (const port of here.keys()) {
         const from = { dpid: s.dpid, port }
         const key = endpointKey(from)
-        if (!ways.has(key)) ways.set(key, { from, sequence: 0, dueAt: 0, sentAt: 0, to: undefined, unanswered: 0 })
+        if (ways.has(key)) continue
+        const way = { from, sequence: 0, dueAt: 0, sentAt: 0, to: undefined, unanswered: 0 }
+        ways.set(key, way)
+        news.push(way)
       }
-      for (const way of ways.values())
-        if (way.from.dpid === s.dpid && !way.to && !isAccess(store.state(), way.from)) send(way)
-      // Whoever was asked before this switch was there to answer is asked again.
+      if (news.length === 0) return
+      for (const way of news) if (left > 0 && due(way)) send(way)
+      // Whoever was asked before these were there to answer is asked again; these too, for their switch may not have
+      // our probe entry yet.
       for (const way of ways.values()) if (!way.to) way.dueAt = 0
     },
     gone(dpid) {
