@@ -63,8 +63,8 @@ export type Peers = {
   join(network: string, ...members: readonly Member[]): Promise<number>
   /** Connects all switches; resolves when they are live and all links are known. */
   live(): Promise<void>
-  /** Ends the controller and starts another, with this store or the same. */
-  restart(store?: Store): Promise<void>
+  /** Ends the controller and starts another, with this store or the same; then connects these switches, or all. */
+  restart(store?: Store, connected?: readonly Peer[]): Promise<void>
 }
 export type Member = readonly [n: number, port: number, mac?: string]
 
@@ -150,11 +150,11 @@ export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Pe
     ask,
     join: (network, ...members) => ask(draft => joined(draft, network, members)),
     live,
-    async restart(other) {
+    async restart(other, connected = peers) {
       await controller.close()
       store = other ?? store
       await start()
-      await Promise.all(peers.map(peer => peer.connect()))
+      await Promise.all(connected.map(peer => peer.connect()))
     },
   }
 }
