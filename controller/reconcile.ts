@@ -158,7 +158,9 @@ function stand(
   const mine = instance === r.instance || (instance === undefined && sw.standing.is === 'live')
   // Beside our own marker, others' flows came later and are put right like any drift.
   if (foreign.length > 0 && !mine && !sw.takeover) return { standing: { is: 'unsafe', foreign }, cleans: false }
-  if (ours.length > 0 && !mine && !r.complete()) return { standing: { is: 'unadopted', instance }, cleans: false }
+  // Meters alone carry no frame anywhere, and only their numbers say that they are ours.
+  const claimed = ours.some(item => item.kind !== 'meter')
+  if (claimed && !mine && !r.complete()) return { standing: { is: 'unadopted', instance }, cleans: false }
   return { standing: { is: 'live' }, cleans: true }
 }
 
