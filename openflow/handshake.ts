@@ -1,6 +1,6 @@
 import { ask, type Connection, close, send, write } from './connection.ts'
 import { bundleFlags, type Message, type MessageOf, wireVersion } from './index.ts'
-import { liveSession } from './live.ts'
+import { dpidOf, liveSession } from './live.ts'
 import { readPorts } from './port-watch.ts'
 import { RequestError } from './requests.ts'
 import type { Abilities, Description } from './session.ts'
@@ -54,6 +54,14 @@ async function introduce(c: Connection): Promise<void> {
   const { type: _type, xid: _xid, ...features } = await ask(c, { type: 'features_request' }, c.limits.handshake)
   if (features.auxiliaryId !== 0)
     return close(c, 'auxiliary', `is an auxiliary connection (id ${features.auxiliaryId}); we take main ones only`)
+  const dpid = dpidOf(features)
+  const { scope } = c.transport
+  if (scope !== 'any' && !scope.has(dpid))
+    return close(
+      c,
+      'wrong_dpid',
+      `says that it is datapath ${dpid}; its certificate stands for ${[...scope].join(', ')}`,
+    )
   c.state = { is: 'describing', features }
   // 0xffff is OFPCML_NO_BUFFER: frames arrive whole, and none waits in the switch for a packet-out (§7.3.2).
   send(c, { type: 'set_config', flags: 0, missSendLen: 0xffff })

@@ -2,12 +2,15 @@ import { apply, bundle } from './bundle.ts'
 import { ask, type Connection, close, send } from './connection.ts'
 import { type FlowStats, groups, meters, ports, tables } from './index.ts'
 import { RequestError } from './requests.ts'
-import type { FlowFilter, Session } from './session.ts'
+import type { Features, FlowFilter, Session } from './session.ts'
+
+/** A datapath id as we write it: 16 lower-case hex digits. */
+export const dpidOf = ({ datapathId }: Features): string => datapathId.toString(16).padStart(16, '0')
 
 /** The session of a connection whose handshake is done. */
 export function liveSession(c: Connection, known: Pick<Session, 'features' | 'description' | 'can'>): Session {
   return {
-    dpid: known.features.datapathId.toString(16).padStart(16, '0'),
+    dpid: dpidOf(known.features),
     remote: c.transport.remote,
     ...known,
     ports: () => c.ports,

@@ -1,7 +1,11 @@
+import type { Scope } from './tls.ts'
+
 /** The socket of a session, as the session needs it. */
 export type Transport = {
   /** The peer, as `address:port`. */
   readonly remote: string
+  /** Datapaths that the peer has proved to stand for; without TLS it may say that it is any. */
+  readonly scope: Scope
   /** Hands bytes over; false: the peer reads slower than we write, wait for `drained` before writing much more. */
   write(bytes: Buffer): boolean
   /** Bytes handed over that the kernel has not taken yet. */

@@ -15,6 +15,8 @@ export type Registry = {
   /** Live sessions by dpid. */
   readonly sessions: ReadonlyMap<string, Session>
   readonly hooks: Omit<Hooks, 'busy'>
+  /** A peer that did not come as far as OpenFlow. */
+  turnedAway(remote: string, ending: Ending, reason: string): void
 }
 
 type Live = { readonly connection: Connection; readonly session: Session }
@@ -63,6 +65,10 @@ export function newRegistry({
 
   return {
     sessions,
+    turnedAway(remote, ending, reason) {
+      record.connection(ending)
+      refused({ remote, state: 'tls', reason })
+    },
     hooks: {
       claim: (connection, session) => void claim(live, connection, session, add),
       ended,

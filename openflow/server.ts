@@ -1,24 +1,35 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
+import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type Clock, type Connection, close, type Hooks, newConnection } from './connection.ts'
 import { tick } from './deadlines.ts'
 import { greet } from './handshake.ts'
 import { drained, type Transport } from './outbox.ts'
 import { ended, received, work } from './receive.ts'
-import { type Log, newRegistry, silent } from './registry.ts'
+import { type Log, newRegistry, type Registry, silent } from './registry.ts'
 import { newRounds } from './rounds.ts'
-import { limits as defaults, type Events, type Limits, type Record, type Session } from './session.ts'
+import { limits as defaults, type Ending, type Events, type Limits, type Record, type Session } from './session.ts'
+import { type Credentials, type Scope, scopeShown, tlsOptions } from './tls.ts'
 
 export type { Log } from './registry.ts'
+export type { Credentials } from './tls.ts'
 
 /** Where to listen: an IP address or name of this machine, and a TCP port (0: any that is free). */
-export type Listener = { readonly host: string; readonly port: number }
+export type Address = { readonly host: string; readonly port: number }
+
+/** With `tls`, only switches that show a certificate of that CA may connect, and only by TLS 1.2 or newer. */
+export type Listener = Address & { readonly tls?: Credentials | undefined }
 
 export type Server = {
   /** Where it listens, in the order of the listeners, with the real ports. */
-  readonly addresses: readonly Listener[]
+  readonly addresses: readonly Address[]
   /** Live sessions by dpid. */
   sessions(): ReadonlyMap<string, Session>
+  /**
+   * From now on TLS handshakes use these; sessions that are up stay as they are. Throws, and goes on with those before,
+   * when they are of no use.
+   */
+  renew(credentials: Credentials): void
   /** Ends all sessions and stops listening. The switches keep their flows. */
   close(): Promise<void>
 }
@@ -41,31 +52,43 @@ export async function listen({ listeners, events, record, log = silent, limits: 
   const clock = sessionClock()
   const registry = newRegistry({ events, record, log, exact: clock.exact })
   const connections = openConnections({ clock, limits, record }, registry.hooks)
-  const servers = await openAll(listeners, connections.accept, limits, record, log).catch(error => {
+  const handshakes = openHandshakes(connections.accept, { clock, limits, turnedAway: registry.turnedAway })
+  const create = ({ tls }: Listener): NetServer =>
+    tls ? handshakes.serve(tls) : createServer(socketOptions, socket => connections.accept(socket, socket, 'any'))
+  const servers = await openAll(listeners, create, limits, record, log).catch(error => {
+    handshakes.close()
     connections.close()
     throw error
   })
   const timer = setInterval(() => {
     clock.advance()
+    handshakes.tick()
     connections.tick()
   }, limits.tick)
   return {
     addresses: servers.map(addressOf),
     sessions: () => registry.sessions,
+    renew: handshakes.renew,
     async close() {
       clearInterval(timer)
       const closed = servers.map(server => new Promise(resolve => server.close(resolve)))
+      handshakes.close()
       connections.close()
       await Promise.all(closed)
     },
   }
 }
 
+const socketOptions = { allowHalfOpen: true, noDelay: true }
+
+/** Takes a switch's socket; `wire` is the TCP connection below it, or the socket itself. */
+type Accept = (socket: Socket, wire: Socket, scope: Scope) => void
+
 /** All connections, live or not, and the turns in which they are worked on. */
 function openConnections(
   context: Pick<Connection, 'clock' | 'limits' | 'record'>,
   registered: Omit<Hooks, 'busy'>,
-): { accept(socket: Socket): void; tick(): void; close(): void } {
+): { readonly accept: Accept; tick(): void; close(): void } {
   const all = new Set<Connection>()
   const rounds = newRounds({ work, exact: context.clock.exact, later: setImmediate, slice: 1, budget: 5 })
   const hooks: Hooks = {
@@ -79,10 +102,14 @@ function openConnections(
   }
   let serial = 0
   return {
-    accept(socket) {
+    accept(socket, wire, scope) {
       // Multiples of the golden ratio fall evenly between 0 and 1.
       const phase = (serial++ * 0.618034) % 1
-      const connection = newConnection(transportOf(socket, context.limits.linger), { ...context, hooks }, phase)
+      const connection = newConnection(
+        transportOf(socket, wire, scope, context.limits.linger),
+        { ...context, hooks },
+        phase,
+      )
       all.add(connection)
       attach(socket, connection)
       greet(connection)
@@ -95,6 +122,76 @@ function openConnections(
     },
   }
 }
+
+/** Throws what is wrong with a key, its certificate and the CA, as OpenSSL puts it. */
+export const checkCredentials = (credentials: Credentials): void => void createSecureContext(tlsOptions(credentials))
+
+/** A TCP connection that speaks TLS but not yet OpenFlow, and since when (session time, ms). */
+type Handshake = { readonly wire: Socket; readonly key: string; readonly remote: string; readonly since: number }
+
+/** TLS servers that hand switches on to `accept` when their handshakes are done. */
+function openHandshakes(
+  accept: Accept,
+  { clock, limits, turnedAway }: Pick<Connection, 'clock' | 'limits'> & Pick<Registry, 'turnedAway'>,
+): { serve(credentials: Credentials): NetServer; renew(credentials: Credentials): void; tick(): void; close(): void } {
+  const under = new Map<string, Handshake>()
+  const servers = new Set<ReturnType<typeof createTlsServer>>()
+  /** Told once of each: what follows from its end finds it no more. */
+  function failed({ key, remote }: Handshake, ending: Ending, reason: string): void {
+    under.delete(key)
+    turnedAway(remote, ending, reason)
+  }
+  function cut(handshake: Handshake, ending: Ending, reason: string): void {
+    failed(handshake, ending, reason)
+    handshake.wire.resetAndDestroy()
+  }
+  function begun(wire: Socket): void {
+    const handshake = { wire, key: wireOf(wire), remote: remoteOf(wire), since: clock.now() }
+    under.set(handshake.key, handshake)
+    wire.once('close', () => {
+      const mine = under.get(handshake.key) === handshake
+      if (mine) failed(handshake, 'tls_failed', 'the connection ended before the TLS handshake did')
+    })
+  }
+  function done(socket: TLSSocket): void {
+    const handshake = under.get(wireOf(socket))
+    if (handshake === undefined) return void socket.destroy()
+    const shown = scopeShown(socket)
+    if ('wrong' in shown) cut(handshake, 'certificate', shown.wrong)
+    else {
+      under.delete(handshake.key)
+      accept(socket, handshake.wire, shown.scope)
+    }
+  }
+  return {
+    serve(credentials) {
+      const server = createTlsServer({ ...socketOptions, ...tlsOptions(credentials) }, done)
+      server.on('connection', begun)
+      server.on('tlsClientError', (error, socket) => {
+        const handshake = under.get(wireOf(socket))
+        // A socket that is closed already has no address any more: then the end of its wire tells of it.
+        if (handshake !== undefined) failed(handshake, 'tls_failed', `the TLS handshake failed: ${error.message}`)
+      })
+      servers.add(server)
+      return server
+    },
+    renew(credentials) {
+      checkCredentials(credentials)
+      for (const server of servers) server.setSecureContext(tlsOptions(credentials))
+    },
+    tick() {
+      const overdue = [...under.values()].filter(({ since }) => clock.now() - since >= limits.tls)
+      for (const one of overdue) cut(one, 'tls_timeout', `TLS handshake not done for ${limits.tls} ms`)
+    },
+    close() {
+      for (const one of [...under.values()]) cut(one, 'stopped', 'the controller stops')
+    },
+  }
+}
+
+/** There is one connection at a time between these: so a TLS socket and the TCP socket below it are known to be one. */
+const wireOf = ({ localAddress, localPort, remoteAddress, remotePort }: Socket): string =>
+  `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`
 
 /** So much time may pass between two looks at the clock; more means that this process was stopped meanwhile, in ms. */
 const longestPause = 1_000
@@ -124,15 +221,16 @@ function attach(socket: Socket, connection: Connection): void {
   socket.on('close', () => close(connection, 'lost', 'connection lost'))
 }
 
-function transportOf(socket: Socket, linger: number): Transport {
+function transportOf(socket: Socket, wire: Socket, scope: Scope, linger: number): Transport {
   return {
-    remote: join(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0),
+    remote: remoteOf(socket),
+    scope,
     write: bytes => socket.write(bytes),
     queued: () => socket.writableLength,
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     close(orderly) {
-      if (!orderly) return void socket.resetAndDestroy()
+      if (!orderly) return void wire.resetAndDestroy()
       // What still arrives is read and thrown away: unread bytes would turn our farewell into a reset.
       socket.resume()
       socket.end()
@@ -142,12 +240,14 @@ function transportOf(socket: Socket, linger: number): Transport {
   }
 }
 
+const remoteOf = ({ remoteAddress = 'unknown', remotePort = 0 }: Socket): string => join(remoteAddress, remotePort)
+
 const join = (host: string, port: number): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)
 
 /** Opens every listener, or none. */
 async function openAll(
   listeners: readonly Listener[],
-  accept: (socket: Socket) => void,
+  create: (listener: Listener) => NetServer,
   limits: Limits,
   record: Record,
   log: Log,
@@ -155,7 +255,7 @@ async function openAll(
   const servers: NetServer[] = []
   try {
     for (const listener of listeners) {
-      const server = createServer({ allowHalfOpen: true, noDelay: true }, accept)
+      const server = create(listener)
       server.maxConnections = limits.connections
       server.on('drop', () => record.connection('too_many'))
       await open(server, listener)
@@ -177,11 +277,15 @@ const faults: { readonly [code: string]: string } = {
   ENOTFOUND: 'no such name',
 }
 
-const open = (server: NetServer, { host, port }: Listener): Promise<void> =>
+const open = (server: NetServer, { host, port, tls }: Listener): Promise<void> =>
   new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const words = faults[error.code ?? ''] ?? error.message
-      reject(new Error(`cannot listen for switches on tcp:${join(host, port)}: ${words}`, { cause: error }))
+      reject(
+        new Error(`cannot listen for switches on ${tls ? 'tls' : 'tcp'}:${join(host, port)}: ${words}`, {
+          cause: error,
+        }),
+      )
     })
     server.listen({ host, port, backlog: 4096 }, () => {
       server.removeAllListeners('error')
@@ -189,7 +293,7 @@ const open = (server: NetServer, { host, port }: Listener): Promise<void> =>
     })
   })
 
-function addressOf(server: NetServer): Listener {
+function addressOf(server: NetServer): Address {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error(`expected a TCP address, got ${address}`)
   return { host: address.address, port: address.port }

@@ -114,6 +114,10 @@ export type Ending =
   | 'closed' // by the switch
   | 'stopped' // by us, on request
   | 'lost' // reset, or another failure of the socket
+  | 'tls_failed' // not TLS, or none that both sides speak
+  | 'tls_timeout'
+  | 'certificate' // none, expired, or not of our CA
+  | 'wrong_dpid' // its certificate stands for other datapaths
   | 'hello_timeout'
   | 'version'
   | 'handshake'
@@ -131,6 +135,8 @@ export type Ending =
 export type Limits = { readonly [K in keyof typeof limits]: number }
 
 export const limits = {
+  /** From the connection to the end of its TLS handshake. What follows counts from there. */
+  tls: 10_000,
   /** From the connection to the switch's HELLO. */
   hello: 5_000,
   /** From the connection to the end of the handshake. */
