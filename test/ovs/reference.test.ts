@@ -21,10 +21,10 @@ import {
   openMeter,
   type Random,
   randomChange,
-  randomFrame,
   randomPipeline,
   tunnelPorts,
 } from '../reference/random.ts'
+import { randomFrame } from '../reference/random-frame.ts'
 import {
   type Arrival,
   clearBoth,
@@ -41,7 +41,7 @@ import { type Channel, type DummyOvs, missingOvs, startDummyOvs, underlay } from
 import { type Places, readTrace } from './trace.ts'
 
 const first = Number(process.env['L2SM_SEED'] ?? 1)
-const rounds = Number(process.env['L2SM_ROUNDS'] ?? 12)
+const rounds = Number(process.env['L2SM_ROUNDS'] ?? 20)
 const framesEach = 300
 const seeds = Array.from({ length: rounds }, (_, i) => first + i)
 

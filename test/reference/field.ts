@@ -42,7 +42,7 @@ const rows: readonly (readonly [name: string, bits: number, options?: Options])[
   ['eth_src', 48, { mask: true, form: 'mac' }],
   ['eth_type', 16, { set: false }],
   ['vlan_vid', 13, { mask: true }],
-  // 'vid' stands for §7.2.3.6's VLAN_VID != NONE, which is not one value.
+  // Any VID but NONE (§7.2.3.6), which is not one value.
   ['vlan_pcp', 3, { needs: [['vlan_vid', []]] }],
   ['ip_dscp', 6, { needs: [ip] }],
   ['ip_ecn', 2, { needs: [ip] }],

@@ -127,7 +127,7 @@ export function select(sw: Switch, filter: Filter, compiled: Compiled, priority?
 type Reason = Extract<Message, { type: 'flow_removed' }>['reason']
 
 /** §5.5: an entry goes, and says so if it was asked to. */
-export function removeFlow(sw: Switch, entry: Entry, reason: Reason): Message[] {
+function removeFlow(sw: Switch, entry: Entry, reason: Reason): Message[] {
   removeEntry(sw, entry)
   if (!(entry.flags & flowModFlags.sendFlowRem)) return []
   const { cookie, priority, tableId, idleTimeout, hardTimeout, match } = entry

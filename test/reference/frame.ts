@@ -106,8 +106,8 @@ function parseIpv4(p: Packet, l3: number): void {
   key[at.ipv4Dst] = frame.readInt32BE(l3 + 16)
   putTos(key, frame[l3 + 1]!)
   key[at.proto] = frame[l3 + 9]!
-  // OFPC_FRAG_NORMAL (§7.3.2): of a fragment, also of the first one, no transport field is seen.
-  if ((frame.readUInt16BE(l3 + 6) & 0x3fff) === 0) parseL4(p, l3 + header, l3 + total)
+  const fragment = frame.readUInt16BE(l3 + 6) & 0x3fff
+  if ((fragment & 0x1fff) === 0) parseL4(p, l3 + header, l3 + total, fragment !== 0)
 }
 
 function parseIpv6(p: Packet, l3: number): void {
@@ -123,9 +123,10 @@ function parseIpv6(p: Packet, l3: number): void {
   while (!fragment && (next === 0 || next === 43 || next === 44 || next === 51 || next === 60)) {
     if (end - offset < 8) return
     const size = next === 44 ? 8 : next === 51 ? (frame[offset + 1]! + 2) * 4 : (frame[offset + 1]! + 1) * 8
-    fragment = next === 44 && (frame.readUInt16BE(offset + 2) & 0xfff9) !== 0
+    const place = next === 44 ? frame.readUInt16BE(offset + 2) : 0
+    fragment = (place & 0xfff9) !== 0
     // Of a later fragment, what follows is no header: its protocol is the fragment itself, as Open vSwitch has it.
-    if (next !== 44 || (frame.readUInt16BE(offset + 2) & 0xfff8) === 0) next = frame[offset]!
+    if ((place & 0xfff8) === 0) next = frame[offset]!
     offset += size
     if (offset > end) return
   }
@@ -135,26 +136,29 @@ function parseIpv6(p: Packet, l3: number): void {
   key[at.flabel] = first & 0xfffff
   putTos(key, (first >>> 20) & 0xff)
   key[at.proto] = next
-  if (!fragment) parseL4(p, offset, end)
+  if (next !== 44) parseL4(p, offset, end, fragment)
 }
 
-function parseL4(p: Packet, l4: number, end: number): void {
+/** `hidden`, OFPC_FRAG_NORMAL (§7.3.2): also of a first fragment no transport field is seen, though it can be written. */
+function parseL4(p: Packet, l4: number, end: number, hidden: boolean): void {
   const { frame, key } = p
   const proto = key[at.proto]!
-  if (proto === 58 && key[at.type] === 0x86dd) parseIcmpv6(p, l4, end)
+  if (proto === 58 && key[at.type] === 0x86dd) parseIcmpv6(p, l4, end, hidden)
   const ports = l4Ports[proto]
   if (!ports || end - l4 < ports[0] || (proto === 1 && key[at.type] !== 0x0800)) return
   const [, first, second, wide] = ports
   p.l4 = l4
+  if (hidden) return
   key[first] = wide ? frame.readUInt16BE(l4) : frame[l4]!
   key[second] = wide ? frame.readUInt16BE(l4 + 2) : frame[l4 + 1]!
 }
 
-function parseIcmpv6(p: Packet, l4: number, end: number): void {
+function parseIcmpv6(p: Packet, l4: number, end: number, hidden: boolean): void {
   const { frame, key } = p
   if (end - l4 < 8) return
   const type = frame[l4]!
   p.l4 = l4
+  if (hidden) return
   key[at.icmp6Type] = type
   key[at.icmp6Code] = frame[l4 + 1]!
   if ((type !== 135 && type !== 136) || frame[l4 + 1] !== 0 || end - l4 < 24) return

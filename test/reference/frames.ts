@@ -7,7 +7,7 @@ type L2 = { readonly dst: string; readonly src: string; readonly tags?: readonly
 const bytes = (...parts: readonly (number | readonly number[] | Buffer)[]): Buffer =>
   Buffer.concat(parts.map(part => (typeof part === 'number' ? u16(part) : Buffer.from(part))))
 const u16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff])
-export const macBytes = (mac: string): number[] => mac.split(':').map(x => Number.parseInt(x, 16))
+const macBytes = (mac: string): number[] => mac.split(':').map(x => Number.parseInt(x, 16))
 const ipv4Bytes = (ip: string): number[] => ip.split('.').map(Number)
 
 export const broadcast = 'ff:ff:ff:ff:ff:ff'

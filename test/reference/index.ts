@@ -11,7 +11,6 @@ export {
   newFabric,
   send,
 } from './fabric.ts'
-export { flowStats } from './multipart.ts'
 export { type Knobs, newPeer, type Peer, type PeerOptions } from './peer.ts'
 export { type PacketIn, process, type Result } from './process.ts'
 export { type Kind, newSwitch, type Output, openVSwitch, plainHardware, portDesc, type Switch } from './switch.ts'

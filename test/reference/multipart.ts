@@ -87,7 +87,7 @@ function chosen(sw: Switch, filter: Filter, reply: (entries: Entry[]) => Reply):
   return isFailure(compiled) ? compiled : reply(select(sw, filter, compiled))
 }
 
-export const flowStats = (sw: Switch, entry: Entry): FlowStats => {
+const flowStats = (sw: Switch, entry: Entry): FlowStats => {
   const { tableId, priority, idleTimeout, hardTimeout, flags, cookie, match, instructions, counters } = entry
   return {
     tableId,

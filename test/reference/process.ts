@@ -1,5 +1,6 @@
 // What becomes of a frame: OpenFlow 1.3.5 §5.1 to §5.12.
 import { type Action, type Instruction, type MessageOf, portConfig, portState, ports } from '../../openflow/index.ts'
+import { type ActionSet, bucketActions, once, ordered, write } from './action-set.ts'
 import { type Field, fieldOf, toWords, word } from './field.ts'
 import { type Packet, parse } from './frame.ts'
 import { bitsOf, numberToWords, type Transfer, wordsToNumber } from './nicira.ts'
@@ -23,8 +24,7 @@ type Passage = {
   readonly inPort: number
   readonly result: Result
   packet: Packet
-  /** The action set (§5.10), by what may stand in it once. */
-  readonly set: Map<string, Action>
+  readonly set: ActionSet
   entry: Entry | undefined
   /** Groups within groups. */
   depth: number
@@ -66,7 +66,8 @@ function putTunnel(packet: Packet, { tunnel }: Port): void {
 
 /** §5.1: from table 0 on, only forward. A miss drops the frame (§5.4). */
 function pipeline(passage: Passage): void {
-  const { sw, packet, result } = passage
+  const { sw, packet, result, set } = passage
+  let writer: Entry | undefined
   for (let tableId: number | undefined = 0; tableId !== undefined; ) {
     const table = sw.tables.get(tableId)
     const hit = table && lookUp(table, packet.key)
@@ -81,8 +82,11 @@ function pipeline(passage: Passage): void {
     entry.counters.used = sw.now
     passage.entry = entry
     tableId = execute(passage, entry.instructions)
+    if (set.size > 0) writer ??= entry
   }
-  act(passage, ordered(passage.set))
+  // Which entry a packet-in from the action set names is not specified: here, as in Open vSwitch, the one that began it.
+  if (writer) passage.entry = writer
+  act(passage, ordered(set))
 }
 
 /** §5.9: instructions in the specification's order, whatever theirs is. Meters let everything pass. */
@@ -103,45 +107,18 @@ function execute(passage: Passage, instructions: readonly Instruction[]): number
   return next
 }
 
-function writeMetadata(
-  { key }: Packet,
-  { metadata, metadataMask }: Extract<Instruction, { type: 'write_metadata' }>,
-): void {
-  for (const [i, shift] of [32n, 0n].entries()) {
+type Write = { readonly word: number; readonly value: number; readonly mask: number }
+type WriteMetadata = Extract<Instruction, { type: 'write_metadata' }>
+
+const halves = once(({ metadata, metadataMask }: WriteMetadata): Write[] =>
+  [32n, 0n].map((shift, i) => {
     const mask = Number((metadataMask >> shift) & 0xffffffffn) | 0
-    key[metadataAt + i] = (key[metadataAt + i]! & ~mask) | (Number((metadata >> shift) & 0xffffffffn) & mask)
-  }
-}
+    return { word: metadataAt + i, value: Number((metadata >> shift) & 0xffffffffn) & mask, mask }
+  }),
+)
 
-/** §5.10: of what there may be one in an action set. */
-function slot(action: Action): string {
-  if (action.type === 'set_field') return `set_field ${action.field}`
-  if (action.type === 'move') return `move ${action.dst} ${action.dstOffset}`
-  return action.type === 'load' ? `load ${action.dst} ${action.range.offset}` : action.type
-}
-
-/** A later action takes the place of an earlier one of its kind. */
-function write(set: Map<string, Action>, actions: readonly Action[]): void {
-  for (const action of actions) {
-    set.delete(slot(action))
-    set.set(slot(action), action)
-  }
-}
-
-/** §5.10: the order in which an action set is executed; an output counts only where there is no group. */
-const order: readonly (readonly Action['type'][])[] = [
-  ['pop_vlan'],
-  ['push_vlan'],
-  ['set_field', 'move', 'load'],
-  ['set_queue'],
-  ['group'],
-  ['output'],
-]
-
-function ordered(set: ReadonlyMap<string, Action>): Action[] {
-  const actions = [...set.values()]
-  const all = order.flatMap(types => actions.filter(({ type }) => types.includes(type)))
-  return set.has('group') ? all.filter(({ type }) => type !== 'output') : all
+function writeMetadata({ key }: Packet, instruction: WriteMetadata): void {
+  for (const { word, value, mask } of halves(instruction)) key[word] = (key[word]! & ~mask) | value
 }
 
 /** §5.11: an action list, in its order. */
@@ -177,15 +154,22 @@ function act(passage: Passage, actions: readonly Action[]): void {
   }
 }
 
-function setValue(packet: Packet, { field: name, value, mask }: Extract<Action, { type: 'set_field' }>): void {
+type SetField = Extract<Action, { type: 'set_field' }>
+
+const newValue = once(({ field: name, value, mask }: SetField) => {
   const field = fieldOf(name)!
-  const words = toWords(field, value)
-  const masks = mask === undefined ? undefined : toWords(field, mask)
-  setField(
-    packet,
-    field,
-    masks ? words.map((w, i) => (packet.key[field.at + i]! & ~masks[i]!) | (w & masks[i]!)) : words,
-  )
+  return { field, words: toWords(field, value), masks: mask === undefined ? undefined : toWords(field, mask) }
+})
+
+function setValue(packet: Packet, action: SetField): void {
+  const { field, words, masks } = newValue(action)
+  if (!masks) setField(packet, field, words)
+  else
+    setField(
+      packet,
+      field,
+      words.map((w, i) => (packet.key[field.at + i]! & ~masks[i]!) | (w & masks[i]!)),
+    )
 }
 
 /** Bits from one field, or of a constant, into another. */
@@ -205,12 +189,15 @@ const maxDepth = 64
 /** §5.6.1. Each bucket gets a copy of its own, and what it does to it is not seen outside. */
 function executeGroup(passage: Passage, group: Group | undefined): void {
   if (!group || passage.depth >= maxDepth) return
-  for (const { actions } of bucketsOf(passage.sw, group)) {
-    const inside = { ...passage, packet: copyPacket(passage.packet), set: new Map(), depth: passage.depth + 1 }
-    write(inside.set, actions)
-    act(inside, ordered(inside.set))
-    passage.copies = inside.copies
+  const { packet } = passage
+  passage.depth++
+  for (const bucket of bucketsOf(passage.sw, group)) {
+    const { actions, changes } = bucketActions(bucket.actions)
+    passage.packet = changes ? copyPacket(packet) : packet
+    act(passage, actions)
   }
+  passage.depth--
+  passage.packet = packet
 }
 
 function bucketsOf({ ports: all }: Switch, { groupType, buckets }: Group): Group['buckets'] {

@@ -1,4 +1,4 @@
-// Random tables, changes of them, and frames: the shapes of an isolating pipeline, and noise. The same seed gives the same.
+// Random tables and changes of them: the shapes of an isolating pipeline, and noise. The same seed gives the same.
 import {
   type Action,
   bucket,
@@ -12,7 +12,7 @@ import {
   meterMod,
   ports,
 } from '../../openflow/index.ts'
-import { arp, broadcast, ethernet, icmp, icmpv6, ipv4, ipv6, type L4, neighbour, type Tag, tcp, udp } from './frames.ts'
+import { broadcast } from './frames.ts'
 
 export type Random = {
   /** An integer from 0 to n - 1. */
@@ -45,15 +45,15 @@ export const accessPorts = [1, 2, 3, 4] as const
 export const tunnelPorts = [102, 103, 104] as const
 const inPorts = [...accessPorts, ...tunnelPorts]
 const outPorts = [...inPorts, ...inPorts, 9, ports.inPort, ports.all, ports.controller]
-const macs = ['02:00:00:00:00:01', '02:00:00:00:00:02', '02:00:00:00:00:03', '06:00:00:00:10:01']
-const groupMacs = [broadcast, '01:00:5e:00:00:01', '33:33:00:00:00:01', '01:80:c2:00:00:0e']
-const ips = ['10.0.0.1', '10.0.0.2', '10.0.1.1', '0.0.0.0']
-const ip6s = ['fe80::1', 'fe80::2', '2001:db8::1', '::', 'ff02::1']
-const vids = [0, 5, 77]
+export const macs = ['02:00:00:00:00:01', '02:00:00:00:00:02', '02:00:00:00:00:03', '06:00:00:00:10:01']
+export const groupMacs = [broadcast, '01:00:5e:00:00:01', '33:33:00:00:00:01', '01:80:c2:00:00:0e']
+export const ips = ['10.0.0.1', '10.0.0.2', '10.0.1.1', '0.0.0.0']
+export const ip6s = ['fe80::1', 'fe80::2', '2001:db8::1', '::', 'ff02::1']
+export const vids = [0, 5, 77]
 const vnis = [0n, 7n, 9n, 0xfffffen]
 const networks = [5n, 6n]
 const remote = 1n << 32n
-const l4Ports = [67, 68, 53, 4789]
+export const l4Ports = [67, 68, 53, 4789]
 const groupIds = [1, 2, 3, 4]
 const registers = ['reg0', 'reg5'] as const
 
@@ -145,7 +145,7 @@ function noiseMatch(r: Random): Fields {
   return Object.assign({}, ...r.some(parts, 0.25))
 }
 
-export const randomMatch = (r: Random, tableId: number): Match =>
+const randomMatch = (r: Random, tableId: number): Match =>
   (r.chance(0.75) ? pipelineMatch(r, tableId) : noiseMatch(r)) as Match
 
 const settable = (r: Random): readonly (readonly [string, unknown])[] => [
@@ -194,7 +194,7 @@ function randomAction(r: Random): Action {
 }
 
 /** Mostly what a switch takes: fields of headers that the match does not ask for are refused, as are pops without a tag. */
-export const randomActions = (r: Random, most: number): Action[] =>
+const randomActions = (r: Random, most: number): Action[] =>
   Array.from({ length: 1 + r.below(most) }, () => randomAction(r))
 
 /**
@@ -210,7 +210,7 @@ function eachGroupOnce(instructions: readonly Instruction[]): Instruction[] {
     .filter(each => !('actions' in each) || each.actions.length > 0)
 }
 
-export function randomInstructions(r: Random, tableId: number): Instruction[] {
+function randomInstructions(r: Random, tableId: number): Instruction[] {
   const next: Instruction = { type: 'goto_table', tableId: tableId + 1 + r.below(2) }
   const metadata: Instruction = {
     type: 'write_metadata',
@@ -227,7 +227,7 @@ export function randomInstructions(r: Random, tableId: number): Instruction[] {
   return eachGroupOnce(instructions)
 }
 
-export const randomFlow = (r: Random): FlowMod => {
+const randomFlow = (r: Random): FlowMod => {
   const tableId = r.one([0, 0, 1, 2, 2, 3])
   return flowMod({
     tableId,
@@ -292,7 +292,7 @@ const without =
     return { ...message, instructions: kept.map(each => ('actions' in each ? actions(each) : each)) }
   }
 
-export function randomGroup(r: Random, groupId: number): GroupMod {
+function randomGroup(r: Random, groupId: number): GroupMod {
   const groupType = r.one(['all', 'all', 'all', 'indirect'] as const)
   const tunnels = tunnelPorts.map(
     port =>
@@ -339,43 +339,4 @@ export function randomChange(r: Random): FlowMod | GroupMod {
     : {}
   if (command.startsWith('modify')) return { ...flow, ...narrowed, ...wide }
   return { ...flow, ...narrowed, ...wide, instructions: [], tableId: r.chance(0.2) ? 0xff : flow.tableId }
-}
-
-const tags = (r: Random): Tag[] => {
-  const tag = () => ({ vid: r.one(vids), pcp: r.below(2), tpid: r.one([0x8100, 0x8100, 0x8100, 0x88a8]) })
-  return r.one([() => [], () => [], () => [], () => [tag()], () => [tag(), tag()]])()
-}
-
-/**
- * `marker`: 8 bytes that stand at the end of the frame, whatever becomes of its headers. One in eight has an EtherType
- * without much behind it; with `whole` not that of ARP or IP: what a switch writes into headers that are not there is
- * nobody's rule, and Open vSwitch overwrites what it finds.
- */
-export function randomFrame(r: Random, marker: Buffer, whole = false): Buffer {
-  const l2 = {
-    dst: r.one([...macs, ...groupMacs, broadcast]),
-    src: r.one([...macs, ...macs, '01:00:00:00:00:05']),
-    tags: tags(r),
-  }
-  const v4 = { src: r.one(ips), dst: r.one(ips), tos: r.one([0, 4, 1]), flags: r.chance(0.05) ? 0x2000 : 0x4000 }
-  const v6 = { src: r.one(ip6s), dst: r.one(ip6s), tos: r.one([0, 4, 1]) }
-  const l4 = (): L4 =>
-    r.one([() => udp(r.one(l4Ports), r.one(l4Ports), marker), () => tcp(r.one(l4Ports), r.one(l4Ports), marker)])()
-  const nd = (): L4 =>
-    neighbour(
-      r.one(['solicit', 'advert']),
-      r.one(ip6s),
-      r.one([[1, r.one(macs)], [2, r.one(macs)], undefined] as const),
-    )
-  const pad = Buffer.concat([Buffer.alloc(r.below(20)), marker])
-  return r.one<() => Buffer>([
-    () => arp(l2, { op: r.one([1, 2]), sha: r.one(macs), spa: r.one(ips), tha: r.one(macs), tpa: r.one(ips) }, pad),
-    () => ipv4(l2, v4, l4()),
-    () => ipv4(l2, v4, l4(), pad),
-    () => ipv4(l2, v4, icmp(r.one([0, 8]), r.below(2), marker)),
-    () => ipv6(l2, v6, l4(), r.below(2)),
-    () => Buffer.concat([ipv6(l2, v6, nd()), marker]),
-    () => ipv6(l2, v6, icmpv6(r.one([128, 134]), 0, Buffer.concat([Buffer.alloc(4), marker]))),
-    () => ethernet(l2, r.one([0x88cc, 0x88b5, 0x0100, 0x8847, ...(whole ? [] : [0x0800, 0x86dd, 0x0806])]), pad),
-  ])()
 }

@@ -24,6 +24,7 @@ export type Counters = { packets: bigint; bytes: bigint; created: number; used: 
 
 type Shape = {
   readonly priority: number
+  readonly shape: string
   readonly words: readonly number[]
   readonly masks: readonly number[]
   readonly entries: Map<number, Entry[]>
@@ -38,10 +39,10 @@ const hashValues = (values: readonly number[]): number => values.reduce(mix, 0)
 
 /** Where entries of this priority and match stand; shapes are kept in descending order of priority. */
 function shapeOf(table: Table, priority: number, { words, masks, shape }: Compiled, make: boolean): Shape | undefined {
-  const same = (s: Shape) => s.priority === priority && `${s.words}/${s.masks}` === shape
+  const same = (s: Shape) => s.priority === priority && s.shape === shape
   const found = table.shapes.find(same)
   if (found || !make) return found
-  const made: Shape = { priority, words, masks, entries: new Map(), size: 0 }
+  const made: Shape = { priority, shape, words, masks, entries: new Map(), size: 0 }
   const after = table.shapes.findIndex(s => s.priority < priority)
   table.shapes.splice(after < 0 ? table.shapes.length : after, 0, made)
   return made
