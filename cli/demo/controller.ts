@@ -36,20 +36,28 @@ export function spawnController(options: readonly string[], log: string): Contro
 const withoutOptions = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('L2SM_')))
 
-/** The controller's last words, for when it failed. */
-export function lastWords(log: string): string {
-  const lines = readFileSync(log, 'utf8').trim().split('\n').slice(-5)
-  return lines.map(line => `  ${sentence(line)}`).join('\n')
-}
+/** What the controller said, oldest first. */
+export const linesOf = (log: string): string[] => readFileSync(log, 'utf8').split('\n').slice(0, -1)
 
 /** Pino writes JSON lines; what a crash writes is none. */
-function sentence(line: string): string {
+function parse(line: string): { msg?: string; dpid?: string; error?: string } {
   try {
-    return String(JSON.parse(line).msg)
+    return JSON.parse(line)
   } catch {
-    return line
+    return { msg: line }
   }
 }
+
+/** The line that it writes when it listens for switches and for HTTP. */
+export const isReady = (line: string): boolean => parse(line).msg === 'ready'
+
+/** The controller's last words, for when it failed. */
+export const lastWords = (log: string): string =>
+  linesOf(log)
+    .slice(-5)
+    .map(parse)
+    .map(({ dpid, msg, error }) => `  ${[dpid, msg, error].filter(word => word !== undefined).join(': ')}`)
+    .join('\n')
 
 /** The first port from `first` on that nobody listens on. */
 export async function freePort(host: string, first: number): Promise<number> {

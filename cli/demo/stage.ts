@@ -5,7 +5,7 @@ import type * as schemas from '../../api/schemas.ts'
 import { enlargeBuffers } from '../../lab/buffers.ts'
 import { type Frames, openFrames } from '../../lab/frames.ts'
 import { type Mesh, makeMesh } from '../../lab/mesh.ts'
-import { type ControllerProcess, freePort, lastWords, spawnController } from './controller.ts'
+import { type ControllerProcess, freePort, isReady, lastWords, linesOf, spawnController } from './controller.ts'
 import { type Member, ports } from './member.ts'
 import { curl, type Rest, restAt, until } from './rest.ts'
 
@@ -54,11 +54,8 @@ export async function buildStage(nodes: number, say: Say): Promise<Stage> {
     say(step('mesh', `${nodes} nodes, each with an Open vSwitch; VXLAN from each to each; made in ${seconds} s`))
     say(step('pods', 'a red and a blue one on each node, and nobody, whose port is in no network'))
 
-    const http = `127.0.0.1:${await freePort('127.0.0.1', 8181)}`
-    const rest = restAt(`http://${http}`)
-    const controller = restartable(mesh, http, rest)
+    const { rest, ...controller } = await startController(mesh, 8181)
     open.push(() => controller.kill('SIGTERM'))
-    await controller.start()
     say(step('controller', `process ${controller.pid()}, its log in ${controller.log}`))
     await Promise.all(mesh.nodes.map(node => node.connect([`tcp:${mesh.ctl.address}:6653`])))
     await controller.settled(0)
@@ -93,6 +90,25 @@ async function addMembers(mesh: Mesh): Promise<readonly Member[]> {
   return networks.flatMap(network => added.flat().filter(member => member.network === network))
 }
 
+type Started = Restartable & { readonly rest: Rest; settled(networks: number): Promise<void> }
+
+/** @param first The first TCP port to try for HTTP. */
+async function startController(mesh: Mesh, first: number): Promise<Started> {
+  const host = '127.0.0.1'
+  const port = await freePort(host, first)
+  const rest = restAt(`http://${host}:${port}`)
+  const controller = restartable(mesh, `${host}:${port}`, rest)
+  try {
+    await controller.start()
+    return { ...controller, rest }
+  } catch (error) {
+    await controller.kill('SIGKILL')
+    // Somebody else took it since we looked.
+    if (String(error).includes(`can not listen on ${host}:${port}`)) return startController(mesh, port + 1)
+    throw error
+  }
+}
+
 /** @param http HOST:PORT where it is to listen. */
 function restartable(mesh: Mesh, http: string, rest: Rest): Restartable & { settled(networks: number): Promise<void> } {
   const log = join(mesh.directory, 'controller.log')
@@ -106,9 +122,11 @@ function restartable(mesh: Mesh, http: string, rest: Rest): Restartable & { sett
   /** What `awaited` is about, unless the controller ends first. */
   const alive = async (process: ControllerProcess, awaited: Promise<void>) => {
     const ended = process.ended.then(how => {
-      throw new Error(`the controller ended (${how}):\n${lastWords(log)}`)
+      throw new Error(`the controller ended (${how})`)
     })
-    await Promise.race([awaited, ended])
+    await Promise.race([awaited, ended]).catch(error => {
+      throw new Error(`${error.message}; the last it said:\n${lastWords(log)}`)
+    })
   }
   return {
     options,
@@ -124,15 +142,17 @@ function restartable(mesh: Mesh, http: string, rest: Rest): Restartable & { sett
     },
     start: async () => {
       const again = current !== undefined
+      const said = again ? linesOf(log).length : 0
       current = spawnController(options, log)
-      await alive(current, again ? settled(rest, mesh, 2) : answers(rest))
+      // Not by asking: whoever else took that port meanwhile would answer too.
+      const listens = until('the controller listens', 30, async () =>
+        linesOf(log).slice(said).some(isReady) ? undefined : 'its log does not say so',
+      )
+      await alive(current, again ? listens.then(() => settled(rest, mesh, 2)) : listens)
     },
     settled: networks => alive(current!, settled(rest, mesh, networks)),
   }
 }
-
-const answers = (rest: Rest): Promise<void> =>
-  until('the controller answers', 30, async () => void (await rest.get('/livez')))
 
 /** Every switch is live, every link up, and so many networks are programmed. */
 const settled = ({ get }: Rest, { nodes }: Mesh, networks: number): Promise<void> =>
