@@ -273,8 +273,9 @@ export const openMeter: Message = meterMod({
 })
 
 /**
- * Sets a field that Open vSwitch's datapath can't set, so that ovs-vswitchd handles each frame. In 3.1.0 it spins for ever
- * when such a frame passes a meter and is then sent into two tunnels: one pipeline has not both.
+ * Sets a field that Open vSwitch's datapath can't set, so that ovs-vswitchd handles each frame. Asked by `ofproto/trace`
+ * for such a frame that passes a meter and goes into tunnels, 3.1.0 spins for ever (really sent ones are fine): one
+ * pipeline has not both.
  */
 const isSlow = (part: Action | Instruction): boolean =>
   part.type === 'set_field' && /^(arp|ipv6_nd|icmp)/.test(part.field)
