@@ -5,24 +5,30 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-type Count = { passed: number; failed: number; skipped: number }
+type Result = { passed: number; readonly failed: string[]; readonly skipped: string[] }
 
 /** Named tests (one level below a file) in TAP version 14; a file that fails without a failing test counts as one. */
-function count(tap: string): Count {
-  const total = { passed: 0, failed: 0, skipped: 0 }
-  let failedInFile = 0
+function results(tap: string): Result {
+  const total: Result = { passed: 0, failed: [], skipped: [] }
+  let failed: string[] = []
+  let skipped: string[] = []
   for (const line of tap.split('\n')) {
-    const test = /^ {4}(not )?ok \d+(.*)$/.exec(line)
-    if (test) {
-      if (/# (SKIP|TODO)/i.test(test[2]!)) total.skipped++
-      else if (test[1]) failedInFile++
+    const [, indent, not, name = '', directive] =
+      /^( {4})?(not )?ok \d+ - (.*?)(?: # (SKIP|TODO|time).*)?$/i.exec(line) ?? []
+    if (name === '') continue
+    const left = /SKIP|TODO/i.test(directive ?? '')
+    if (indent) {
+      if (left) skipped.push(name)
+      else if (not) failed.push(name)
       else total.passed++
+      continue
     }
-    const file = /^(not )?ok \d+ - (.*)$/.exec(line)
-    if (!file) continue
-    if (/# SKIP/i.test(file[2]!)) total.skipped++
-    total.failed += file[1] ? Math.max(1, failedInFile) : failedInFile
-    failedInFile = 0
+    if (left) skipped.push('all of it')
+    if (not && failed.length === 0) failed.push('the file as a whole')
+    total.failed.push(...failed.map(test => `${name}: ${test}`))
+    total.skipped.push(...skipped.map(test => `${name}: ${test}`))
+    failed = []
+    skipped = []
   }
   return total
 }
@@ -31,20 +37,14 @@ const scratch = mkdtempSync(join(tmpdir(), 'l2sm-test-'))
 const run = (command: string, args: readonly string[]): boolean =>
   spawnSync(command, args, { stdio: 'inherit' }).status === 0
 
-function tap(name: string, files: readonly string[], jobs: number): Count {
-  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
+function tap(name: string, files: readonly string[], jobs: number): Result {
+  if (files.length === 0) return { passed: 0, failed: [], skipped: [] }
   const output = join(scratch, name)
-  const ok = run('tap', [
-    'run',
-    ...(flags.some(f => f.startsWith('--reporter')) ? [] : ['--reporter=terse']),
-    `--jobs=${jobs}`,
-    `--output-file=${output}`,
-    ...flags,
-    ...files,
-  ])
-  const counted = count(readFileSync(output, 'utf8'))
+  const reporter = flags.some(f => f.startsWith('--reporter')) ? [] : ['--reporter=terse']
+  const ok = run('tap', ['run', ...reporter, `--jobs=${jobs}`, `--output-file=${output}`, ...flags, ...files])
+  const counted = results(readFileSync(output, 'utf8'))
   // A run that fails in a way that no test reports is a failure all the same.
-  if (!ok && counted.failed === 0) counted.failed = 1
+  if (!ok && counted.failed.length === 0) counted.failed.push(`${name}: tap itself`)
   return counted
 }
 
@@ -58,7 +58,7 @@ const onSwitches = (file: string) => file.split(/[\\/]/).includes('ovs')
 
 try {
   const checked = asked.length > 0 || (run('tsc', []) && run('biome', ['ci', '--error-on-warnings', '.']))
-  const counts = checked
+  const parts = checked
     ? [
         tap(
           'core.tap',
@@ -67,16 +67,16 @@ try {
         ),
         tap('ovs.tap', files.filter(onSwitches), 1),
       ]
-    : [{ passed: 0, failed: 1, skipped: 0 }]
-  const sum = (key: keyof Count) => counts.reduce((n, c) => n + c[key], 0)
-  const skipped = sum('skipped')
-  if (skipped > 0) console.log(`\n${skipped} tests were SKIPPED: see above what this machine lacks.`)
+    : [{ passed: 0, failed: ['types or lint'], skipped: [] }]
+  const skipped = parts.flatMap(p => p.skipped)
   // In CI everything is there: a skip is a failure.
-  const failed = sum('failed') + (process.env['CI'] ? skipped : 0)
-  console.log(
-    `\n${sum('passed')} passed, ${failed} failed${skipped > 0 && !process.env['CI'] ? `, ${skipped} skipped` : ''}`,
-  )
-  process.exitCode = failed > 0 ? 1 : 0
+  const failed = [...parts.flatMap(p => p.failed), ...(process.env['CI'] ? skipped.map(s => `${s} (SKIPPED)`) : [])]
+  for (const test of failed) console.log(`FAILED   ${test}`)
+  if (!process.env['CI']) for (const test of skipped) console.log(`SKIPPED  ${test}`)
+  const passed = parts.reduce((sum, p) => sum + p.passed, 0)
+  const left = skipped.length > 0 && !process.env['CI'] ? `, ${skipped.length} skipped` : ''
+  console.log(`\n${passed} passed, ${failed.length} failed${left}`)
+  process.exitCode = failed.length > 0 ? 1 : 0
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
