@@ -3,6 +3,9 @@ import t from 'tap'
 import { decode, encode, WireError } from '../../openflow/index.ts'
 import { allVectors } from './vectors.ts'
 
+// Most of these messages are refused, and what an error costs is nearly all its stack.
+Error.stackTraceLimit = 0
+
 /** undefined if all is well, else what went wrong. */
 function fault(bytes: Buffer): string | undefined {
   const copy = Buffer.from(bytes)
@@ -10,7 +13,7 @@ function fault(bytes: Buffer): string | undefined {
     const again = encode(decode(bytes))
     if (!again.equals(copy)) return `encodes to ${again.toString('hex')}`
   } catch (error) {
-    if (!(error instanceof WireError)) return `throws ${(error as Error).stack}`
+    if (!(error instanceof WireError)) return `throws ${String(error)}`
     if (error.offset === undefined || !/at byte \d+: ./.test(error.message))
       return `does not say where: ${error.message}`
   }
@@ -25,7 +28,7 @@ const withLength = (bytes: Buffer): Buffer => {
 
 /** All offsets of a message of usual size; of a long one, so many that the test takes no longer. */
 const offsets = (length: number): number[] => {
-  const step = Math.max(1, Math.floor(length / 300))
+  const step = Math.max(1, Math.floor(length / 600))
   return Array.from({ length: Math.ceil(length / step) }, (_, i) => i * step)
 }
 

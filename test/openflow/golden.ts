@@ -61,8 +61,8 @@ export const flows: readonly (readonly [given: string, printed: string])[] = [
     'ADD dl_dst=01:80:c2:00:00:00/ff:ff:ff:ff:ff:f0,dl_type=0x88cc actions=drop',
   ],
   [
-    'ct_label=0x5,ct_mark=0x5/0xf,tun_flags=oam,metadata=0x7/0xffffffff,priority=0,table=254,actions=note:01.02.03.04.05.06.07',
-    'ADD table:254 priority=0,ct_mark=0x5/0xf,ct_label=0x5,tun_flags=+oam,metadata=0x7/0xffffffff actions=note:01.02.03.04.05.06.07.00.00.00.00.00.00.00',
+    'ct_label=0x5,ct_mark=0x5/0xf,tun_flags=oam,metadata=0x7/0xffffffff,priority=0,table=253,actions=note:01.02.03.04.05.06.07',
+    'ADD table:253 priority=0,ct_mark=0x5/0xf,ct_label=0x5,tun_flags=+oam,metadata=0x7/0xffffffff actions=note:01.02.03.04.05.06.07.00.00.00.00.00.00.00',
   ],
   [
     'udp6,ipv6_dst=::1,tp_src=4,actions=ct(commit,zone=NXM_NX_REG0[0..15]),set_field:fe80::1->ipv6_src,write_actions(output:3),goto_table:9',

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
-import { decode, encode, encodeAll } from '../../openflow/index.ts'
+import { decode, encode, encodeAll, formatFlowStats } from '../../openflow/index.ts'
 import { differences, readRyu } from './ryu.ts'
+import { openVswitch, openVswitchFlows } from './vectors/open-vswitch.ts'
 import { bytesOf, foreign, written } from './vectors.ts'
 
 t.test('messages that the Ryu project wrote down', async t => {
@@ -35,3 +36,22 @@ for (const [name, wire, value] of written) {
 t.test('many messages in one buffer are the messages one after the other', async t =>
   t.same(encodeAll(written.map(([, , value]) => value)), Buffer.concat(written.map(([, wire]) => bytesOf(wire)))),
 )
+
+t.test('messages that Open vSwitch sent', async t => {
+  for (const [name, hex] of openVswitch) {
+    const bytes = Buffer.from(hex, 'hex')
+    const message = decode(bytes)
+    t.ok(name.startsWith(message.type), `${name} has its type`)
+    t.same(encode(message), bytes, `${name} encodes back to the same bytes`)
+  }
+})
+
+t.test('flows that Open vSwitch sent are printed as ovs-ofctl printed them', async t => {
+  for (const [hex, printed] of openVswitchFlows) {
+    const bytes = Buffer.from(hex, 'hex')
+    const message = decode(bytes)
+    t.same(encode(message), bytes)
+    if (message.type !== 'multipart_reply' || message.body.type !== 'flow') throw new Error('not a flow reply')
+    t.equal(formatFlowStats(message.body.flows[0]!).replace(/duration=\S+ /, ''), printed)
+  }
+})

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { extensions } from './vectors/extensions.ts'
 import { messages, type Written } from './vectors/messages.ts'
 import { multiparts } from './vectors/multiparts.ts'
+import { openVswitch, openVswitchFlows } from './vectors/open-vswitch.ts'
 
 /** Test data of the Ryu project, beside the repository where there are any. */
 export const foreign = new URL('../../../shared/vectors/of13/', import.meta.url)
@@ -23,6 +24,8 @@ const ofRyu = (): Vector[] =>
     : []
 
 export const allVectors = (): Vector[] => [
+  ...openVswitch.map(([name, hex]) => ({ name: `Open vSwitch: ${name}`, bytes: Buffer.from(hex, 'hex') })),
+  ...openVswitchFlows.map(([hex, name]) => ({ name, bytes: Buffer.from(hex, 'hex') })),
   ...written.map(([name, wire]) => ({ name, bytes: bytesOf(wire) })),
   ...ofRyu(),
 ]
