@@ -17,7 +17,7 @@ export function answers({ store, switches, status, waiting, reconciler, discover
     },
     connected: dpid => switches.get(dpid)?.session !== undefined,
     links: () => linkViews(status(), discover.alive),
-    network: id => progressOf(status(), id),
+    network: id => (store.state().networks.has(id) ? progressOf(status(), id) : undefined),
     attachment(key) {
       const attachment = store.state().attachments.get(key)
       return attachment && progressOf(status(), attachment.network, key)

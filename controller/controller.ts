@@ -78,7 +78,7 @@ function assemble(options: ControllerOptions): Parts {
     state: store.state,
     networkOf: number => tables.compiled.get(number)?.network.id,
     session,
-    changed: id => stale.mark([id]),
+    changed: id => stale.markLearned([id]),
     now,
     dropped: record.packetInDropped,
   })
@@ -95,13 +95,15 @@ function assemble(options: ControllerOptions): Parts {
   const touched = new Set<Switch>()
   const stale = staleNetworks({
     now,
-    compile(id) {
+    compile(id, matters) {
       for (const { number, dpids } of tables.refresh(id)) {
         if (!tables.compiled.has(number)) learned.prune(number, () => false)
         for (const dpid of dpids) {
           const sw = switches.get(dpid)
-          if (sw) touched.add(sw)
-          sw?.dirty.add(number)
+          if (!sw) continue
+          touched.add(sw)
+          sw.dirty.add(number)
+          if (matters) sw.unconfirmed.add(number)
         }
       }
     },
@@ -131,7 +133,7 @@ function assemble(options: ControllerOptions): Parts {
     learnt(sw, reading) {
       learner.recall(sw, reading)
       // Others keep what leads to an address learned here until this switch has been read: now they look again.
-      if (!sw.seen) stale.mark(tables.at(sw.dpid))
+      if (!sw.seen) stale.markLearned(tables.at(sw.dpid))
     },
     awaited: (dpid, flow) => leadsToUnread(switches, fabric, dpid, flow),
     fresh: () => waiters.until(() => stale.idle() || undefined).then(() => {}),

@@ -24,6 +24,7 @@ export function switchEvents(parts: Parts): Events {
       sw.retries = 0
       sw.takeover ||= parts.takeover === true
       sw.confirmed.clear()
+      sw.unconfirmed.clear()
       sw.refused.clear()
       log.info({ dpid: s.dpid, remote: s.remote, switch: s.description.swDesc }, 'switch connected')
       portsChanged(parts, s)

@@ -44,6 +44,8 @@ export type Switch = {
   takeover: boolean
   /** Store revision of each network that the switch has confirmed; under 0, once it has all that it should hold. */
   readonly confirmed: Map<number, number>
+  /** Networks that were compiled anew for a port or a link, which the switch has not confirmed yet. */
+  readonly unconfirmed: Set<number>
   /** What the switch said when it refused a network's flows; it is asked again, ever less often, or when the network changes. */
   readonly refused: Map<number, string>
   /** Flows found wrong by the last comparison. */
@@ -64,6 +66,7 @@ export const newSwitch = (dpid: DatapathId): Switch => ({
   retrying: false,
   takeover: false,
   confirmed: new Map(),
+  unconfirmed: new Set(),
   refused: new Map(),
   drift: 0,
   retries: 0,
@@ -197,7 +200,10 @@ async function reconcile(
   if (sw.session !== session) return
   for (const number of revisions.keys()) {
     sw.refused.delete(number)
-    if (!refused.has(number)) sw.confirmed.set(number, revisions.get(number)!)
+    // Of a switch that is another store's we have not sent all, so it has not confirmed anything.
+    if (refused.has(number) || sw.standing.is !== 'live') continue
+    sw.confirmed.set(number, revisions.get(number)!)
+    if (!sw.dirty.has(number)) sw.unconfirmed.delete(number)
   }
   if (refused.size > 0) retryRefused(r, sw, refused)
   else if (sw.refused.size === 0) sw.retries = 0

@@ -5,9 +5,12 @@ import { slices } from './slices.ts'
 export const portsSettleMs = 100
 
 export type StaleNetworks = {
+  /** Those that wait for another reason than that an address was learned or forgotten. */
   readonly ids: ReadonlySet<string>
   /** @param settleMs Milliseconds between two compiles for this reason; left out, it is compiled at once. */
   mark(ids: Iterable<string>, settleMs?: number): void
+  /** An address was learned or forgotten: compiled at once, but what was programmed stays so meanwhile. */
+  markLearned(ids: Iterable<string>): void
   /** Nothing waits, and nothing is being compiled. */
   idle(): boolean
 }
@@ -15,14 +18,15 @@ export type StaleNetworks = {
 type Work = {
   /** Milliseconds of a clock that never jumps. */
   now(): number
-  /** Compiles one network. */
-  compile(id: string): void
+  /** Compiles one network; with `matters`, it is not programmed before its switches have confirmed what comes out. */
+  compile(id: string, matters: boolean): void
   /** All that was marked is compiled; it took so many seconds. */
   compiled(seconds: number): void
 }
 
 export function staleNetworks({ now, compile, compiled }: Work): StaleNetworks {
-  const ids = new Set<string>()
+  const marked = new Set<string>()
+  const mattering = new Set<string>()
   let busy = false
   let settling: NodeJS.Timeout | undefined
   let settledAt = 0
@@ -31,32 +35,42 @@ export function staleNetworks({ now, compile, compiled }: Work): StaleNetworks {
     settling = undefined
     const slice = slices()
     const began = now()
-    while (ids.size > 0)
-      for (const id of ids) {
-        ids.delete(id)
-        compile(id)
+    while (marked.size > 0)
+      for (const id of marked) {
+        marked.delete(id)
+        compile(id, mattering.delete(id))
         await slice()
       }
     busy = false
     compiled((now() - began) / 1000)
   }
+  const schedule = (settleMs: number) => {
+    if (marked.size === 0) return
+    if (settling && settleMs === 0) {
+      clearTimeout(settling)
+      settling = undefined
+      setImmediate(look)
+    }
+    if (busy) return
+    busy = true
+    const pause = settleMs > 0 ? Math.max(0, settledAt - now()) : 0
+    settledAt = now() + pause + settleMs
+    if (pause > 0) settling = setTimeout(look, pause)
+    else setImmediate(look)
+  }
   return {
-    ids,
+    ids: mattering,
     idle: () => !busy,
-    mark(marked, settleMs = 0) {
-      for (const id of marked) ids.add(id)
-      if (ids.size === 0) return
-      if (settling && settleMs === 0) {
-        clearTimeout(settling)
-        settling = undefined
-        setImmediate(look)
+    mark(ids, settleMs = 0) {
+      for (const id of ids) {
+        marked.add(id)
+        mattering.add(id)
       }
-      if (busy) return
-      busy = true
-      const pause = settleMs > 0 ? Math.max(0, settledAt - now()) : 0
-      settledAt = now() + pause + settleMs
-      if (pause > 0) settling = setTimeout(look, pause)
-      else setImmediate(look)
+      schedule(settleMs)
+    },
+    markLearned(ids) {
+      for (const id of ids) marked.add(id)
+      schedule(0)
     },
   }
 }

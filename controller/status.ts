@@ -101,7 +101,7 @@ function switchLack({ switches }: Status, dpid: DatapathId, number: number, revi
   const refusal = sw.refused.get(number) ?? sw.refused.get(0)
   if (refusal !== undefined) return { state: 'degraded', reason: `switch ${dpid} refused its flows: ${refusal}` }
   if (sw.standing.is !== 'live') return pending(`switch ${dpid}: ${standingReason(sw)}`)
-  if ((sw.confirmed.get(number) ?? -1) < revision)
+  if ((sw.confirmed.get(number) ?? -1) < revision || sw.unconfirmed.has(number))
     return pending(`switch ${dpid} has not confirmed revision ${revision} yet`)
   return undefined
 }
@@ -194,6 +194,7 @@ function programmedRevision(status: Status, sw: Switch): number {
     const wanted = number === 0 ? 0 : (tables.compiled.get(number)?.network.revision ?? state.revision)
     const confirmed = sw.confirmed.get(number) ?? 0
     if (confirmed < wanted) revision = Math.min(revision, confirmed)
+    else if (sw.unconfirmed.has(number)) revision = Math.min(revision, wanted - 1)
   }
   return revision
 }
