@@ -8,6 +8,8 @@ import { probeFrame } from '../../topology/lldp.ts'
 import { dpidOf, makePeers, type Peer, type Peers } from './peers.ts'
 import { until } from './watching.ts'
 
+t.setTimeout(120_000)
+
 const linksOf = (world: Peers) => [...world.store.state().discoveredLinks.keys()].sort()
 const states = (world: Peers) => world.controller.links().map(({ state }) => state)
 const probes = ({ received }: Peer) => received.filter(message => message.type === 'packet_out')
@@ -113,6 +115,9 @@ t.test('probes that are forged, altered, old or of another controller make no li
   world.peer(2).say(heard(6, old))
   await quiet()
   t.strictSame(linksOf(world), before, 'three seconds are too long for a probe on its way')
+  world.peer(1).whim = message => (message.type === 'packet_out' ? [] : undefined) // No other one arrives.
+  const sent = probes(world.peer(1)).length
+  await until('another probe has left', () => probes(world.peer(1)).length > sent)
   world.peer(2).say(heard(6, probeOut(world.peer(1), 102)))
   await until('a fresh one is believed', () => linksOf(world).includes(`${dpidOf(1)}/102/${dpidOf(2)}/6`))
 })

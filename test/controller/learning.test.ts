@@ -8,6 +8,8 @@ import { entriesOf as entries, openVSwitch, plainHardware } from '../reference/i
 import { dpidOf, macOf, makePeers, type Peer, type Peers } from './peers.ts'
 import { changesSent, until } from './watching.ts'
 
+t.setTimeout(120_000)
+
 const kinds = { 'Open vSwitch': openVSwitch, 'plain OpenFlow 1.3': plainHardware }
 const frame = (dst: string, src: string) => ethernet({ dst, src }, 0x88b5, Buffer.alloc(46))
 /** Where a frame from this port to this address comes out. */

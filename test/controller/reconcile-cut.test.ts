@@ -8,6 +8,8 @@ import { entriesOf, openVSwitch, plainHardware } from '../reference/index.ts'
 import { macOf, makePeers, type Peer, type Peers } from './peers.ts'
 import { changesSent, until } from './watching.ts'
 
+t.setTimeout(120_000)
+
 const kinds = { 'Open vSwitch': openVSwitch, 'plain OpenFlow 1.3': plainHardware }
 const call = (n: number, port: number) => ethernet({ dst: broadcast, src: macOf(n, port) }, 0x88b5, Buffer.alloc(46))
 const heardBy = (world: Peers, n: number, port: number) =>

@@ -2,10 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Message } from '../../openflow/index.ts'
+import { openMemory } from '../../store/memory.ts'
 import { broadcast, ethernet } from '../reference/frames.ts'
 import { openVSwitch, plainHardware } from '../reference/index.ts'
 import { macOf, makePeers, type Peer, type Peers } from './peers.ts'
 import { changesSent, until } from './watching.ts'
+
+t.setTimeout(120_000)
 
 const kinds = { 'Open vSwitch': openVSwitch, 'plain OpenFlow 1.3': plainHardware }
 const call = (n: number, port: number): Buffer =>
@@ -147,6 +150,33 @@ for (const [name, kind] of Object.entries(kinds)) {
     t.strictSame(heardBy(world, 2, 1).sort(), ['0000000000000001/1', '0000000000000003/1', '0000000000000003/2'])
   })
 }
+
+t.test('a port that appears, or a switch that is adopted, is not programmed before the answer either', async t => {
+  const world = await makePeers(t, { ports: 2 })
+  await world.live()
+  await world.join('red', [1, 1, macOf(1, 1)], [1, 7, macOf(1, 7)])
+  await until('the port is missing', () => /port 7/.test(world.controller.network('red')?.reason ?? ''))
+  const release = holdBarriers(world.peer(1))
+  world.peer(1).port(7, true)
+  await until('it is there', () => world.controller.switch(world.peer(1).dpid)?.ports.length === 3)
+  await neverProgrammed(world, 'red', 500)
+  release()
+  t.match(await world.controller.settled('red', 0, 5000), { state: 'programmed' })
+  t.strictSame(heardBy(world, 1, 1), ['0000000000000001/7'])
+
+  await world.restart(openMemory())
+  await until('it is read', () => world.controller.switches()[0]?.state === 'unadopted')
+  await world.join('thief', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
+  await until('it is pending', () => /another store/.test(world.controller.network('thief')?.reason ?? ''))
+  const releaseAgain = holdBarriers(world.peer(1))
+  await world.ask(draft => draft.setComplete(true))
+  await neverProgrammed(world, 'thief', 500)
+  t.equal(world.controller.ready().ready, false)
+  releaseAgain()
+  t.match(await world.controller.settled('thief', 0, 5000), { state: 'programmed' })
+  t.equal(world.controller.ready().ready, true)
+  t.strictSame(heardBy(world, 1, 1), ['0000000000000001/2'])
+})
 
 t.test('a plain switch gets the same networks as one with bundles and extensions', async t => {
   const worlds = await Promise.all(Object.values(kinds).map(kind => makePeers(t, { kind, switches: 2 })))
