@@ -1,37 +1,49 @@
-// One real bridge, and a session with it, for benches.
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { addBridge, type Ovs, openOvs, sequence, setControllers } from '../lab/ovs.ts'
+// One real bridge without ports, a session of ours with it, and beside that a raw controller's.
 import { listen } from '../openflow/server.ts'
 import type { Session } from '../openflow/session.ts'
+import { type Ovs, startOvs } from './ovs.ts'
+import { type RawController, rawController } from './raw.ts'
 
-export const nothing = () => {}
-export const silentRecord = { message: nothing, error: nothing, connection: nothing }
+const nothing = () => {}
+/** Counts nothing. */
+export const silentRecord = {
+  message: nothing,
+  error: nothing,
+  connection: nothing,
+  packetIn: nothing,
+  packetInDropped: nothing,
+  flowMods: nothing,
+  repaired: nothing,
+  programmed: nothing,
+  compiled: nothing,
+}
+export const silentLog = { debug: nothing, info: nothing, warn: nothing, error: nothing }
 
-export type Bridge = { readonly ovs: Ovs; readonly session: Session; readonly socket: string; close(): Promise<void> }
+export type Bridge = {
+  readonly ovs: Ovs
+  readonly session: Session
+  readonly raw: RawController
+  close(): Promise<void>
+}
 
-/** Open vSwitch in this namespace, without ports, joined to us over loopback. */
-export async function bridge(): Promise<Bridge> {
-  const directory = await mkdtemp(join(tmpdir(), 'l2sm-bench-'))
+/** The bridge is `br0`. Both controllers have a TCP connection each, over loopback. */
+export async function bridge(folder: string): Promise<Bridge> {
   const { promise, resolve } = Promise.withResolvers<Session>()
   const events = { up: resolve, down: nothing, portStatus: nothing, packetIn: nothing, flowRemoved: nothing }
   const server = await listen({ listeners: [{ host: '127.0.0.1', port: 0 }], events, record: silentRecord })
-  const target = `tcp:127.0.0.1:${server.addresses[0]!.port}`
-  const config = sequence(
-    addBridge({ name: 'br0', datapath: 'userspace', dpid: '00000000000000b1' }),
-    setControllers('br0', [target]),
-  )
-  const ovs = await openOvs({ directory, datapath: 'userspace' }, config)
-  await ovs.start()
+  const raw = await rawController()
+  const ovs = await startOvs(folder)
+  const controllers = [`tcp:127.0.0.1:${server.addresses[0]!.port}`, raw.target]
+  await ovs.addBridge({ name: 'br0', dpid: '00000000000000b1', ports: [], controllers })
+  const [session] = await Promise.all([promise, raw.ready])
   return {
     ovs,
-    session: await promise,
-    socket: join(directory, 'br0.mgmt'),
+    session,
+    raw,
     async close() {
       await server.close()
+      await raw.close()
       await ovs.close()
-      await rm(directory, { recursive: true, force: true })
     },
   }
 }

@@ -1,110 +1,201 @@
-// 100,000 flows into one real Open vSwitch: first load, read back and compare, atomic change; beside ovs-ofctl and a client
-// that only writes bytes it has prepared.
+// 100,000 flows into one real Open vSwitch: first load, read back and compare, all of them changed at once. Ours is the very
+// loop that the controller runs for a switch; beside it ovs-ofctl, and prepared bytes on a connection like ours.
 import { writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { join } from 'node:path'
-import { commit } from '../controller/commit.ts'
-import { readSteps } from '../controller/content.ts'
+import { base } from '../controller/compile.ts'
 import { cookie } from '../controller/cookie.ts'
-import { applied, diff, isEmpty, plan } from '../controller/diff.ts'
-import { type Content, entry, type FlowItem } from '../controller/item.ts'
-import { atOnce } from '../controller/steps.ts'
-import { encode, encodeAll, flowMod, formatFlow } from '../openflow/index.ts'
-import { type Bridge, bridge } from './bridge.ts'
-import { alternate, print, timed } from './machine.ts'
+import { diff, plan } from '../controller/diff.ts'
+import { type Content, entry, type FlowItem, type Item } from '../controller/item.ts'
+import { newSwitch, type Reconciler, run, type Switch } from '../controller/reconcile.ts'
+import type { Compiled } from '../controller/tables.ts'
+import { bundleFlags, encodeAll, flowMod, formatFlow, type Message } from '../openflow/index.ts'
+import { type Bridge, bridge, silentLog, silentRecord } from './bridge.ts'
+import { alternate, cpuOf, cpuOfChildren, print, timed } from './machine.ts'
+import type { Bench } from './run.ts'
 
-/** Entries such as a network's addresses on other switches: most of what a large switch holds. */
-export function flows(count: number, port: number): Content {
-  const items = new Map<string, FlowItem>()
-  for (let i = 0; i < count; i++) {
-    const network = 1 + Math.floor(i / 100)
-    const mac = `02:00:${(i >>> 24) & 255}:${i >>> 16}:${i >>> 8}:${i}`
-      .split(':')
-      .map((part, at) => (at < 2 ? part : (Number(part) & 255).toString(16).padStart(2, '0')))
-      .join(':')
-    const item = entry(network, 'deliver', 'there', {
-      match: { metadata: BigInt(network), eth_dst: mac },
+const perNetwork = 100
+/** The ports that the flows lead to, before the change and after it. */
+const before = 101
+const after = 102
+const instance = '0123456789'
+
+/** What a large switch holds most of: entries that send a network's addresses on other switches into a link. */
+function network(number: number, port: number): readonly FlowItem[] {
+  const of = { metadata: BigInt(number), cookie: cookie('network', number) }
+  const hex = (n: number) => n.toString(16).padStart(2, '0')
+  return Array.from({ length: perNetwork }, (_, i) =>
+    entry(number, 'deliver', 'there', {
+      match: {
+        metadata: of.metadata,
+        eth_dst: `02:00:${hex(number >>> 16)}:${hex((number >>> 8) & 255)}:${hex(number & 255)}:${hex(i)}`,
+      },
       apply: [
-        { type: 'set_field', field: 'tunnel_id', value: BigInt(network) },
+        { type: 'set_field', field: 'tunnel_id', value: of.metadata },
         { type: 'output', port, maxLen: 0 },
       ],
-      cookie: cookie('network', network),
-    })
-    items.set(item.key, item)
+      cookie: of.cookie,
+    }),
+  )
+}
+const networks = (count: number, port: number): ReadonlyMap<number, readonly FlowItem[]> =>
+  new Map(Array.from({ length: count / perNetwork }, (_, i) => [i + 1, network(i + 1, port)]))
+
+/** The controller's loop for one switch, without the rest of the controller. */
+function loopFor({ session }: Bridge): {
+  /** Has the switch hold this, as when it connects: reads it first. */
+  load(content: ReadonlyMap<number, readonly FlowItem[]>): Promise<void>
+  /** The same of a switch that is known, as when the networks change. */
+  change(content: ReadonlyMap<number, readonly FlowItem[]>): Promise<void>
+  /** Reads and compares; rejects if the switch does not hold what it should. */
+  compare(): Promise<void>
+} {
+  const sw: Switch = { ...newSwitch(session.dpid), session }
+  let compiled: ReadonlyMap<number, Compiled> = new Map()
+  let sent = 0
+  const r: Reconciler = {
+    instance,
+    complete: () => false,
+    compiled: () => compiled,
+    base: base(instance),
+    learnt: () => {},
+    awaited: () => false,
+    fresh: async () => {},
+    progress: () => {},
+    later: () => {},
+    record: { ...silentRecord, flowMods: (_, count) => void (sent += count) },
+    log: { ...silentLog, error: (_, words) => console.error(words), warn: (_, words) => console.error(words) },
   }
-  return items
+  const want = (content: ReadonlyMap<number, readonly FlowItem[]>) => {
+    compiled = new Map(
+      [...content].map(([number, items]) => {
+        const parts = new Map<string, readonly Item[]>([[session.dpid, items]])
+        return [number, { network: { id: `n${number}`, number, revision: 1 }, revision: 1, parts, members: new Set() }]
+      }),
+    )
+  }
+  return {
+    async load(content) {
+      want(content)
+      sw.compare = 'connected'
+      await run(r, sw)
+    },
+    async change(content) {
+      want(content)
+      for (const number of content.keys()) sw.dirty.add(number)
+      await run(r, sw)
+    },
+    async compare() {
+      sw.compare = 'audit'
+      sent = 0
+      await run(r, sw)
+      if (sent > 0) throw new Error(`what was read back is not what was sent: ${sent} differences`)
+    },
+  }
 }
 
-const empty: Content = new Map()
-const clear = ({ session }: Bridge) =>
-  session.apply([flowMod({ command: 'delete', tableId: 0xff, cookie: 0n, cookieMask: 0n })])
+/** Milliseconds, and the processor seconds meanwhile of us or of the command that we ran, and of ovs-vswitchd. */
+type Figures = { readonly ms: number; readonly ours: number; readonly switch: number }
 
-/** Writes prepared bytes and waits for the barrier behind them. */
-function raw(socket: string, bytes: Buffer): Promise<void> {
-  const barrier = encode({ type: 'barrier_request', xid: 7 })
-  return new Promise((resolve, reject) => {
-    const peer = connect(socket)
-    peer.on('error', reject)
-    peer.on('data', data => {
-      if (data.includes(Buffer.from([4, 21, 0, 8, 0, 0, 0, 7]))) peer.end(resolve)
-    })
-    peer.write(encode({ type: 'hello', xid: 0, elements: [{ type: 'versionbitmap', versions: [4] }] }))
-    peer.write(bytes)
-    peer.write(barrier)
+async function figures({ ovs }: Bridge, work: () => Promise<unknown>): Promise<Figures> {
+  const children = cpuOfChildren()
+  const switchBefore = cpuOf(ovs.pid)
+  const { ms, cpu } = await timed(work)
+  return { ms, ours: cpu + cpuOfChildren() - children, switch: cpuOf(ovs.pid) - switchBefore }
+}
+
+const rowsOf = (count: number, results: Readonly<Record<string, Figures>>): string[][] => [
+  ['', 'ms', 'flows/s', 'CPU s, client', 'CPU s, switch'],
+  ...Object.entries(results).map(([name, { ms, ours, switch: theirs }]) => [
+    name,
+    ms.toFixed(0),
+    `${Math.round(count / ms)}k`,
+    ours.toFixed(2),
+    theirs.toFixed(2),
+  ]),
+]
+
+/** Throws if the switch does not hold as many flows that lead to this port. */
+async function expectFlows({ ovs }: Bridge, count: number, port: number): Promise<void> {
+  const text = await ovs.ofctl('br0', 'dump-aggregate', `table=2,out_port=${port}`)
+  const found = Number(/flow_count=(\d+)/.exec(text)?.[1])
+  if (found !== count) throw new Error(`the switch holds ${found} flows to port ${port}, expected ${count}`)
+}
+
+const bundled = (changes: readonly Message[]): Buffer => {
+  const header = { xid: 9, bundleId: 1, flags: bundleFlags.atomic | bundleFlags.ordered }
+  const control = (ctrlType: 'open_request' | 'close_request' | 'commit_request'): Message => ({
+    type: 'bundle_control',
+    ...header,
+    ctrlType,
   })
+  const adds = changes.map((message): Message => ({ type: 'bundle_add', ...header, message: { ...message, xid: 9 } }))
+  return encodeAll([control('open_request'), ...adds, control('close_request'), control('commit_request')])
 }
 
-export async function flowsBench(count: number, rounds: number): Promise<void> {
-  const b = await bridge()
-  try {
-    const first = flows(count, 101)
-    const second = flows(count, 102)
-    const steps = plan(diff(first, empty), empty)
-    const file = join(b.ovs.directory, 'flows.txt')
-    await writeFile(file, [...first.values()].map(f => formatFlow(f as FlowItem)).join('\n'))
-    const bytes = encodeAll(steps.arrive.map(s => s.change))
-    const load = (run: () => Promise<unknown>) => async () => {
-      await clear(b)
-      return (await timed(run)).ms
+export const flows: Bench = {
+  about: '100,000 flows into one Open vSwitch: first load, read back and compare, all changed atomically',
+  async run({ folder, small }) {
+    const count = small ? 10_000 : 100_000
+    const rounds = 3
+    const b = await bridge(folder)
+    try {
+      await measure(b, count, rounds)
+    } finally {
+      await b.close()
     }
-    const apply = async (to: Content, from: Content) => {
-      const refused = await commit(b.session, plan(diff(to, from), from))
-      if (refused.size > 0) throw new Error([...refused.values()][0])
-    }
-    const loads = await alternate(rounds, {
-      'ovs-ofctl add-flows': load(() => b.ovs.ofctl('br0', 'add-flows', [file])),
-      'ovs-ofctl --bundle add-flows': load(() => b.ovs.ofctl('br0', 'add-flows', ['--bundle', file])),
-      'raw bytes, one barrier': load(() => raw(b.socket, bytes)),
-      'l2sm, in order (diff, encode, send, barrier)': load(async () =>
-        b.session.apply(steps.arrive.map(s => s.change)),
-      ),
-      'l2sm, one atomic bundle (diff, encode, send, commit)': load(() => apply(first, empty)),
-    })
-    await clear(b)
-    await apply(first, empty)
-    const compares: number[] = []
-    let change = 0
-    for (let round = 0; round < rounds; round++) {
-      compares.push(
-        (
-          await timed(async () => {
-            const found = { flows: await b.session.flows(), groups: [], meters: [] }
-            const { ours } = atOnce(readSteps(b.session.dpid, found))
-            if (!isEmpty(diff(first, new Map(ours.map(item => [item.key, item])))))
-              throw new Error('what was read back is not what was sent')
-          })
-        ).ms,
-      )
-      change = (await timed(() => apply(second, first))).ms
-      await apply(first, applied(first, diff(second, first)))
-    }
-    const rate = (ms: number) => `${Math.round(count / ms)}k flows/s`
-    print(`${count} flows into one Open vSwitch (median of ${rounds})`, [
-      ...Object.entries(loads).map(([name, ms]) => [name, `${ms.toFixed(0)} ms`, rate(ms)]),
-      ['l2sm: read back and compare', `${compares.toSorted((a, z) => a - z)[rounds >> 1]!.toFixed(0)} ms`, ''],
-      ['l2sm: all of them changed, atomically', `${change.toFixed(0)} ms`, rate(change)],
-    ])
-  } finally {
-    await b.close()
+  },
+}
+
+async function measure(b: Bridge, count: number, rounds: number): Promise<void> {
+  const { ovs, session, raw } = b
+  const [first, second] = [networks(count, before), networks(count, after)]
+  const all = (of: typeof first): Content =>
+    new Map([...base(instance), ...[...of.values()].flat()].map(item => [item.key, item]))
+  const changes = (of: typeof first) => plan(diff(all(of), new Map()), new Map()).arrive.map(s => s.change)
+  const text = (of: typeof first) => [...all(of).values()].map(f => formatFlow(f as FlowItem)).join('\n')
+  const [file, file2] = [join(ovs.folder, 'first'), join(ovs.folder, 'second')]
+  await Promise.all([writeFile(file, text(first)), writeFile(file2, text(second))])
+  const [inOrder, atOnce, changed] = [encodeAll(changes(first)), bundled(changes(first)), bundled(changes(second))]
+  const loop = loopFor(b)
+  const ofctl = async (...args: string[]) => void (await ovs.ofctl('br0', args[0]!, ...args.slice(1)))
+  const wipe = flowMod({ command: 'delete', tableId: 0xff })
+
+  const loading = (work: () => Promise<unknown>) => async () => {
+    await session.apply([wipe])
+    const found = await figures(b, work)
+    await expectFlows(b, count, before)
+    return found
   }
+  const loads = await alternate(rounds, {
+    'raw bytes, in order': loading(() => raw.write(inOrder)),
+    'raw bytes, one bundle': loading(() => raw.write(atOnce)),
+    'l2sm, in order (encode, send)': loading(() => session.apply(changes(first))),
+    "l2sm, the controller's way (read, diff, plan, one bundle)": loading(() => loop.load(first)),
+    'ovs-ofctl add-flows': loading(() => ofctl('add-flows', file)),
+    'ovs-ofctl --bundle add-flows': loading(() => ofctl('add-flows', '--bundle', file)),
+  })
+  print(`first load of ${count} flows, medians of ${rounds}`, rowsOf(count, loads))
+
+  await session.apply([wipe])
+  await loop.load(first)
+  const compares = await alternate(rounds, {
+    'raw read, thrown away': () => figures(b, () => raw.dump()),
+    'l2sm (read, decode, spell, compare)': () => figures(b, () => loop.compare()),
+    'ovs-ofctl dump-flows': () => figures(b, () => ofctl('dump-flows')),
+    'ovs-ofctl diff-flows': () => figures(b, () => ofctl('diff-flows', file)),
+  })
+  print(`read back and compare ${count} flows`, rowsOf(count, compares))
+
+  const changing = (work: () => Promise<unknown>) => async () => {
+    await loop.load(first)
+    const found = await figures(b, work)
+    await expectFlows(b, count, after)
+    return found
+  }
+  const changesAtOnce = await alternate(rounds, {
+    'raw bytes, one bundle': changing(() => raw.write(changed)),
+    'l2sm (diff, plan, one bundle)': changing(() => loop.change(second)),
+    'ovs-ofctl --bundle replace-flows': changing(() => ofctl('replace-flows', '--bundle', file2)),
+  })
+  print(`all of ${count} flows changed, atomically`, rowsOf(count, changesAtOnce))
 }

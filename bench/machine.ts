@@ -1,20 +1,28 @@
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
+import { environment } from '../lab/command.ts'
 
 /** First line of what a command prints, or undefined where it is not installed. */
 export function version(command: string, ...args: string[]): string | undefined {
-  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', env: environment() })
   return status === 0 ? (stdout || stderr).trim().split('\n')[0] : undefined
 }
 
 /** What the figures were measured on: without it they say nothing. */
 export const machine = (): string =>
   [
-    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, load ${loadavg()[0]!.toFixed(1)}`,
+    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, load ${load()}`,
     `Node ${process.version}, ${version('ovs-vswitchd', '--version') ?? 'no Open vSwitch'}`,
   ].join('\n')
 
-export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
+/** How many wanted a processor in the last minute: beyond the number of processors, wall times say little. */
+export const load = (): string => loadavg()[0]!.toFixed(1)
+
+/** The value below which this share of all lies; 0.5 is the median. */
+export const quantile = (values: readonly number[], share: number): number =>
+  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]!
+export const median = (values: readonly number[]): number => quantile(values, 0.5)
 
 /** Milliseconds that this took, and the processor seconds of this process meanwhile. */
 export async function timed(work: () => Promise<unknown> | unknown): Promise<{ ms: number; cpu: number }> {
@@ -26,15 +34,53 @@ export async function timed(work: () => Promise<unknown> | unknown): Promise<{ m
   return { ms, cpu: (used.user + used.system) / 1e6 }
 }
 
-/** Runs the contenders in turn, A B C A B C ..., and answers the median of each. */
-export async function alternate(
+/** What was measured in one go, by name. */
+export type Sample = Readonly<Record<string, number>>
+
+/** Runs the contenders in turn, A B C A B C ..., and answers the medians of each. */
+export async function alternate<T extends Sample>(
   rounds: number,
-  contenders: Readonly<Record<string, () => Promise<number>>>,
-): Promise<Readonly<Record<string, number>>> {
-  const results = new Map<string, number[]>(Object.keys(contenders).map(name => [name, []]))
+  contenders: Readonly<Record<string, () => Promise<T>>>,
+): Promise<Readonly<Record<string, T>>> {
+  const samples = new Map<string, T[]>(Object.keys(contenders).map(name => [name, []]))
   for (let round = 0; round < rounds; round++)
-    for (const [name, run] of Object.entries(contenders)) results.get(name)!.push(await run())
-  return Object.fromEntries([...results].map(([name, values]) => [name, median(values)]))
+    for (const [name, run] of Object.entries(contenders)) samples.get(name)!.push(await run())
+  return Object.fromEntries([...samples].map(([name, of]) => [name, medians(of)]))
+}
+
+/** The median of each value by itself. */
+export const medians = <T extends Sample>(samples: readonly T[]): T =>
+  Object.fromEntries(Object.keys(samples[0]!).map(name => [name, median(samples.map(s => s[name]!))])) as T
+
+/** Processor seconds that a process, with all its threads, has used so far; to 10 ms. */
+export function cpuOf(pid: number): number {
+  const { utime, stime } = stat(pid)
+  return (utime + stime) / ticksPerSecond
+}
+/** The same of the children that this process has waited for. */
+export function cpuOfChildren(): number {
+  const { cutime, cstime } = stat(process.pid)
+  return (cutime + cstime) / ticksPerSecond
+}
+const ticksPerSecond = 100 // sysconf(_SC_CLK_TCK), which Linux keeps at 100 for all that read /proc (proc(5))
+
+function stat(pid: number): { utime: number; stime: number; cutime: number; cstime: number } {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The second field, the name in parentheses, may hold anything.
+  const [utime, stime, cutime, cstime] = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11)
+    .map(Number)
+  return { utime: utime!, stime: stime!, cutime: cutime!, cstime: cstime! }
+}
+
+/** The most memory that a process had in use at any time, in MiB. */
+export const peakMemory = (pid: number): number => memory(pid, 'VmHWM')
+export const memoryNow = (pid: number): number => memory(pid, 'VmRSS')
+function memory(pid: number, name: string): number {
+  const kib = new RegExp(`${name}:\\s*(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  return Number(kib) / 1024
 }
 
 export function print(title: string, rows: readonly (readonly string[])[]): void {
