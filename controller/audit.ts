@@ -1,5 +1,5 @@
 // Switches are looked at now and then although nothing happened: somebody else may have changed them.
-import type { Session } from '../openflow/session.ts'
+import { RequestError, type Session } from '../openflow/session.ts'
 import { pipeline } from './pipeline.ts'
 import { type Reconciler, run, type Switch } from './reconcile.ts'
 
@@ -10,6 +10,8 @@ const countSeconds = 5
 
 export function audit(r: Reconciler, switches: ReadonlyMap<string, Switch>, random: () => number): { stop(): void } {
   const fullAt = new Map<string, number>()
+  /** Sessions of switches that do not tell how many flows their tables hold: they are read in full now and then, and that is all. */
+  const uncounted = new WeakSet<Session>()
   let second = 0
   const nextFull = () => second + fullSeconds * (0.8 + 0.4 * random())
   const visit = async (sw: Switch, session: Session) => {
@@ -18,16 +20,23 @@ export function audit(r: Reconciler, switches: ReadonlyMap<string, Switch>, rand
     const full = due !== undefined && due <= second
     if (!full && (second + Number.parseInt(sw.dpid.slice(-2), 16)) % countSeconds !== 0) return
     if (full) fullAt.set(sw.dpid, nextFull())
-    else if (!(await miscounts(sw, session))) return
+    else if (uncounted.has(session) || !(await miscounts(sw, session))) return
     if (sw.session !== session) return
     sw.compare ??= 'audit'
     await run(r, sw)
+  }
+  const failed = (dpid: string, session: Session) => (error: unknown) => {
+    const why = error instanceof RequestError ? error.why : 'defect'
+    if (why === 'closed') return
+    if (why !== 'refused') return r.log.warn({ dpid, error: String(error) }, 'audit failed')
+    uncounted.add(session)
+    r.log.info({ dpid, error: String(error) }, 'switch does not count its flows: what others do there is found later')
   }
   const timer = setInterval(() => {
     second += 1
     for (const sw of switches.values())
       if (sw.session && sw.standing.is !== 'comparing' && !sw.running && !sw.pausing)
-        visit(sw, sw.session).catch(error => r.log.warn({ dpid: sw.dpid, error: String(error) }, 'audit failed'))
+        visit(sw, sw.session).catch(failed(sw.dpid, sw.session))
   }, 1000)
   return { stop: () => clearInterval(timer) }
 }
