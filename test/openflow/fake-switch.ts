@@ -266,6 +266,17 @@ function multipart({ xid, body }: MessageOf<'multipart_request'>, state: State, 
       return [reply({ type: 'meter_config', meters: [] })]
     case 'group_desc':
       return [reply({ type: 'group_desc', groups: [] })]
+    case 'table': {
+      const flows = [...state.flows.values()]
+      const count = (tableId: number) => flows.filter(flow => flow.tableId === tableId).length
+      const each = [0, 1, 2, 3].map(tableId => ({
+        tableId,
+        activeCount: count(tableId),
+        lookupCount: 0n,
+        matchedCount: 0n,
+      }))
+      return [reply({ type: 'table', tables: each })]
+    }
     case 'flow': {
       const { tableId } = body
       const flows = [...state.flows.values()].filter(flow => tableId === tables.all || flow.tableId === tableId)
