@@ -2,7 +2,7 @@
 // switches that it touches are set going.
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import { listen } from '../openflow/server.ts'
+import { type Address, type Credentials, listen } from '../openflow/server.ts'
 import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { answers } from './answers.ts'
@@ -24,7 +24,9 @@ import type { Controller, Record as Counts } from './view.ts'
 import { type Waiting, waiting } from './waiting.ts'
 
 export type RunningController = Controller & {
-  readonly addresses: readonly { readonly host: string; readonly port: number }[]
+  readonly addresses: readonly Address[]
+  /** TLS handshakes use these from now on; sessions stay. Throws when they are of no use. */
+  renew(credentials: Credentials): void
   /** Closes the sessions; the switches keep their flows. */
   close(): Promise<void>
 }
@@ -57,7 +59,7 @@ export async function createController(options: ControllerOptions): Promise<Runn
       stop()
       await server.close()
     }
-    return { ...answers(parts), addresses: server.addresses, close }
+    return { ...answers(parts), addresses: server.addresses, renew: server.renew, close }
   } catch (error) {
     stop()
     throw error
@@ -130,10 +132,18 @@ function assemble(options: ControllerOptions): Parts {
     base: base(store.instance),
     complete: () => store.state().complete,
     compiled: () => tables.compiled,
-    learnt(sw, reading) {
-      learner.recall(sw, reading)
-      // Others keep what leads to an address learned here until this switch has been read: now they look again.
-      if (!sw.seen) stale.markLearned(tables.at(sw.dpid))
+    learnt: learner.recall,
+    firstRead(sw) {
+      for (const id of tables.at(sw.dpid)) {
+        const number = tables.numberOf(id)
+        if (number === undefined) continue
+        for (const dpid of tables.compiled.get(number)?.members ?? []) {
+          const other = switches.get(dpid)
+          if (!other || other === sw) continue
+          other.dirty.add(number)
+          start(other)
+        }
+      }
     },
     awaited: (dpid, flow) => leadsToUnread(switches, fabric, dpid, flow),
     fresh: () => waiters.until(() => stale.idle() || undefined).then(() => {}),

@@ -1,3 +1,4 @@
+import type { Listener } from '../openflow/server.ts'
 import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import type { Discovery } from './discover.ts'
@@ -12,7 +13,7 @@ import type { Waiting } from './waiting.ts'
 
 export type ControllerOptions = {
   readonly store: Store
-  readonly listeners: readonly { readonly host: string; readonly port: number }[]
+  readonly listeners: readonly Listener[]
   readonly record: Counts
   readonly log: Log
   /** The store is all there is: switches that hold another store's flows may be cleaned. */

@@ -81,6 +81,8 @@ export type Reconciler = {
   readonly base: readonly Item[]
   /** A switch was read: takes over what it has learned, and recompiles what that changes. */
   learnt(sw: Switch, reading: Reading): void
+  /** A switch was read for the first time since we started: others need not keep any more what leads to it unasked. */
+  firstRead(sw: Switch): void
   /** Whether this learned entry leads to a switch that has not been read yet: then it stays until it has. */
   awaited(dpid: DatapathId, flow: FlowItem): boolean
   /** Resolves when nothing waits to be compiled. */
@@ -146,9 +148,14 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
   if (standing.is !== sw.standing.is) tell(r, sw, standing)
   sw.standing = standing
   r.learnt(sw, reading)
-  sw.seen = true
   await r.fresh()
-  if (sw.session === session) await reconcile(r, sw, session, undefined, why)
+  if (sw.session !== session) return
+  if (!sw.seen) {
+    // Not before what it has learned is compiled: until then others keep what leads there.
+    sw.seen = true
+    r.firstRead(sw)
+  }
+  await reconcile(r, sw, session, undefined, why)
 }
 
 /** What this reading allows us to do, and whether what is not ours there goes too. */
@@ -237,6 +244,15 @@ async function changesFor(
   const free = sw.standing.is === 'live'
   const compiled = r.compiled()
   const occupied = free ? undefined : occupiedBy(sw.held)
+  // What may go is decided before what is desired is gathered, for meanwhile another switch may be read: its
+  // addresses are then desired, while what leads to them was still to stay.
+  const owned: string[] = []
+  if (free)
+    for (const key of numbers === undefined ? sw.held.items.keys() : sw.held.keysOf(numbers)) {
+      const item = sw.held.items.get(key)!
+      const stays = left.has(item.owner) || (item.kind === 'flow' && r.awaited(sw.dpid, item))
+      if (!stays) owned.push(key)
+    }
   const desired = new Map<string, Item>()
   const slice = slices()
   for (const number of numbers ?? compiled.keys()) {
@@ -247,13 +263,6 @@ async function changesFor(
   }
   if (free && !left.has(0) && (numbers === undefined || numbers.has(0)))
     for (const item of r.base) desired.set(item.key, item)
-  const owned: string[] = []
-  if (free)
-    for (const key of numbers === undefined ? sw.held.items.keys() : sw.held.keysOf(numbers)) {
-      const item = sw.held.items.get(key)!
-      const stays = left.has(item.owner) || (item.kind === 'flow' && r.awaited(sw.dpid, item))
-      if (!stays) owned.push(key)
-    }
   await slice()
   // A meter does not say whose it is, and stays when its port moves to another network: what is as it should be has its
   // new owner from now on. Else the next look at the former one would take it away.
