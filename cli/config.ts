@@ -1,6 +1,16 @@
 import { isLoopback } from '../api/loopback.ts'
 import { fromFile, fromFlags, fromVariables, type Given, type Givens, misspeltVariables } from './given.ts'
-import { type Config, type OptionName, optionNames, options, type Parsed, profiles, shownAddress } from './options.ts'
+import {
+  type Config,
+  type OptionName,
+  optionNames,
+  options,
+  type Parsed,
+  profiles,
+  shownAddress,
+  shownEndpoint,
+} from './options.ts'
+import { optionOf } from './tls-files.ts'
 
 export type Reading =
   | { readonly is: 'config'; readonly config: Config; readonly warnings: readonly string[] }
@@ -71,7 +81,13 @@ const contradictions = (config: Config, given: Partial<Config>): string[] => {
   const faults: string[] = []
   const listeners = config.openflow.filter(a => a.port !== 0).map(shownAddress)
   const twice = listeners.find((a, i) => listeners.indexOf(a) !== i)
-  if (twice) faults.push(`openflow has tcp:${twice} twice: give each address once`)
+  if (twice) faults.push(`openflow has ${twice} twice: give each address once`)
+  const secured = config.openflow.find(({ scheme }) => scheme === 'tls')
+  const missing = Object.values(optionOf).filter(name => config[name] === undefined)
+  if (secured && missing.length > 0)
+    faults.push(
+      `openflow ${shownEndpoint(secured)} needs ${missing.map(name => `--${name} FILE`).join(' and ')}: l2sm pki makes such files`,
+    )
   if (given['onos-auth-file'] !== undefined && given['compat-auth'])
     faults.push('onos-auth-file and compat-auth both say what the login of /onos is: give one of them')
   const credential =
@@ -86,11 +102,14 @@ const contradictions = (config: Config, given: Partial<Config>): string[] => {
 
 const warnings = (config: Config): string[] => {
   const said: string[] = []
-  const open = config.openflow.filter(({ host }) => !isLoopback(host)).map(a => `tcp:${shownAddress(a)}`)
+  const open = config.openflow.filter(({ scheme, host }) => scheme === 'tcp' && !isLoopback(host)).map(shownEndpoint)
   if (open.length > 0)
     said.push(
-      `OpenFlow on ${open.join(' and ')} is without TLS: whoever reaches it can pose as a switch; let only switches reach it`,
+      `OpenFlow on ${open.join(' and ')} is without TLS: whoever reaches it can pose as a switch; let only switches reach it, or use tls:`,
     )
+  const unused = Object.values(optionOf).filter(name => config[name] !== undefined)
+  if (unused.length > 0 && !config.openflow.some(({ scheme }) => scheme === 'tls'))
+    said.push(`${unused.join(' and ')} is not used: no --openflow is tls:HOST:PORT`)
   if (config['compat-auth'])
     said.push(
       `the login of /onos is the well-known karaf:karaf${isLoopback(config.http.host) ? '' : `, on ${shownAddress(config.http)}`}: ` +

@@ -3,6 +3,7 @@ import { type Logger, pino } from 'pino'
 import { readConfig } from './config.ts'
 import { readCredentials } from './credentials.ts'
 import type { Config } from './options.ts'
+import { tlsFiles } from './tls-files.ts'
 
 /** 0: stopped as asked. 1: it could not run. 2: it was asked for something that is not allowed. */
 export type ExitCode = 0 | 1 | 2
@@ -13,24 +14,38 @@ type Surroundings = {
   readonly version: string
   /** Aborted by SIGTERM or SIGINT. */
   readonly stop: AbortSignal
+  /** Calls back for each SIGHUP, from now on. */
+  readonly onHangup: (listener: () => void) => void
   readonly complain: (line: string) => void
 }
 
 /** `l2sm controller`: reads what it is asked, runs until `stop`, and answers the exit code. */
-export const runController = async ({ argv, env, version, stop, complain }: Surroundings): Promise<ExitCode> => {
+export const runController = async ({
+  argv,
+  env,
+  version,
+  stop,
+  onHangup,
+  complain,
+}: Surroundings): Promise<ExitCode> => {
   const read = (path: string) => readFile(path, 'utf8')
   const reading = await readConfig({ argv, env, readFile: read })
   if (reading.is === 'wrong') return refuse(reading.faults, complain)
   const { config, warnings } = reading
   const { credentials, faults } = await readCredentials(config, read)
-  if (faults.length > 0) return refuse(faults, complain)
+  const files = tlsFiles(config)
+  const tls = files && { files, ...(await (await import('./tls.ts')).readTls(files, read, new Date())) }
+  const wrong = [...faults, ...(tls?.faults ?? [])]
+  if (wrong.length > 0) return refuse(wrong, complain)
 
   const log = await createLog(config['log-level'])
   for (const warning of warnings) log.warn(warning)
   // Only now: whoever mistyped an option is told at once.
   const { inWords, start } = await import('./start.ts')
   try {
-    const close = await start(config, credentials, version, log)
+    const { close, reread } = await start(config, { ...credentials, tls }, version, log)
+    // Without TLS there is nothing to read again, and SIGHUP means what it always does.
+    if (tls) onHangup(reread)
     await aborted(stop)
     log.info('stopping; the switches keep their flows')
     await close()

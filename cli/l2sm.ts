@@ -10,7 +10,17 @@ const commands = {
     run: async (argv: readonly string[]): Promise<number> => {
       const { runController } = await import('./controller.ts')
       const complain = (line: string) => console.error(line)
-      return runController({ argv, env: process.env, version: packageJson.version, stop: stopSignal(), complain })
+      const onHangup = (listener: () => void) => void process.on('SIGHUP', listener)
+      const stop = stopSignal()
+      return runController({ argv, env: process.env, version: packageJson.version, stop, onHangup, complain })
+    },
+  },
+  pki: {
+    text: 'makes a CA and certificates, for OpenFlow over TLS',
+    help: async () => (await import('./pki.ts')).help,
+    run: async (argv: readonly string[]): Promise<number> => {
+      const { runPki } = await import('./pki.ts')
+      return runPki({ argv, say: line => console.log(line), complain: line => console.error(line) })
     },
   },
 } as const

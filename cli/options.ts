@@ -16,6 +16,8 @@ type Single<T, Standard> = Option<T> & { readonly standard: Standard }
 type Repeatable<T> = Option<T> & { readonly many: true; readonly standard: readonly T[] }
 
 export type Address = { readonly host: string; readonly port: number }
+/** Where switches connect. */
+export type Endpoint = Address & { readonly scheme: 'tcp' | 'tls' }
 export type StorePlace = { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'memory' }
 
 /** `HOST:PORT`, an IPv6 host in brackets. Port 0 is any free one. */
@@ -27,11 +29,14 @@ const address = (text: string): Address | undefined => {
 
 export const shownAddress = ({ host, port }: Address): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
 
-const openflow = (text: string): Parsed<Address> => {
-  const expected = 'tcp:HOST:PORT, such as tcp:127.0.0.1:6653'
-  if (/^(tls|ssl):/.test(text)) return { expected, hint: 'OpenFlow over TLS comes later; only tcp: is there now.' }
-  const value = text.startsWith('tcp:') ? address(text.slice(4)) : undefined
-  return value ? { value } : { expected }
+export const shownEndpoint = ({ scheme, ...place }: Endpoint): string => `${scheme}:${shownAddress(place)}`
+
+const openflow = (text: string): Parsed<Endpoint> => {
+  const expected = 'tcp:HOST:PORT or tls:HOST:PORT, such as tcp:127.0.0.1:6653'
+  if (text.startsWith('ssl:')) return { expected, hint: 'What Open vSwitch calls ssl: is tls: here.' }
+  const [, scheme, rest = ''] = /^(tcp|tls):(.*)$/s.exec(text) ?? []
+  const place = address(rest)
+  return place && (scheme === 'tcp' || scheme === 'tls') ? { value: { scheme, ...place } } : { expected }
 }
 
 const http = (text: string): Parsed<Address> => {
@@ -59,20 +64,38 @@ const oneOf =
 
 const single = <T, const Standard>(row: Single<T, Standard>) => row
 const repeatable = <T>(row: Repeatable<T>) => row
-const loopback = (port: number): Address => ({ host: '127.0.0.1', port })
+const tcp = (host: string, port: number): Endpoint => ({ scheme: 'tcp', host, port })
 
 export const options = {
   openflow: repeatable({
     many: true,
-    takes: 'tcp:HOST:PORT',
+    takes: 'tcp|tls:HOST:PORT',
     parse: openflow,
-    standard: [loopback(6653), loopback(6633)],
+    standard: [tcp('127.0.0.1', 6653), tcp('127.0.0.1', 6633)],
     text: 'where switches connect; may be given again',
+  }),
+  'openflow-key': single({
+    takes: 'FILE',
+    parse: path,
+    standard: undefined,
+    text: "for tls: the controller's private key, in PEM; l2sm pki makes all three",
+  }),
+  'openflow-cert': single({
+    takes: 'FILE',
+    parse: path,
+    standard: undefined,
+    text: "for tls: the controller's certificate",
+  }),
+  'openflow-ca': single({
+    takes: 'FILE',
+    parse: path,
+    standard: undefined,
+    text: 'for tls: the CA that signs the certificates of switches',
   }),
   http: single({
     takes: 'HOST:PORT',
     parse: http,
-    standard: loopback(8181),
+    standard: { host: '127.0.0.1', port: 8181 },
     text: 'where the REST API, the adapter at /onos and the metrics are',
   }),
   store: single({
@@ -140,10 +163,7 @@ export type Config = { readonly [Name in OptionName]: ValueOf<(typeof options)[N
 export const profiles = {
   onos: {
     http: { host: '0.0.0.0', port: 8181 },
-    openflow: [
-      { host: '0.0.0.0', port: 6633 },
-      { host: '0.0.0.0', port: 6653 },
-    ],
+    openflow: [tcp('0.0.0.0', 6633), tcp('0.0.0.0', 6653)],
     'compat-auth': true,
   },
 } as const satisfies { readonly [profile: string]: Partial<Config> }
@@ -153,7 +173,7 @@ export const variableOf = (name: OptionName): string => `L2SM_${name.toUpperCase
 const shownStandard = (name: OptionName): string => {
   const { standard } = options[name]
   if (standard === undefined || standard === false) return ''
-  if (name === 'openflow') return options.openflow.standard.map(a => `tcp:${shownAddress(a)}`).join(' and ')
+  if (name === 'openflow') return options.openflow.standard.map(shownEndpoint).join(' and ')
   if (name === 'http') return shownAddress(options.http.standard)
   if (name === 'store') return 'sqlite:l2sm.db'
   return String(standard)
@@ -180,5 +200,6 @@ ${'  --version'.padEnd(width + 4)}the version
 
 A flag beats its variable, a variable beats its key in the file of --config.
 Beyond loopback, --http needs --token-file, --onos-auth-file or --compat-auth.
+The three files for tls: are read again when they change, and on SIGHUP: switches stay connected.
 `
 }

@@ -1,12 +1,27 @@
+import { readFile } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { authFor } from '../api/auth.ts'
 import { createMetrics, type Metrics } from '../api/metrics.ts'
 import { createController } from '../controller/controller.ts'
+import type { Credentials as TlsCredentials } from '../openflow/server.ts'
 import { openMemory } from '../store/memory.ts'
 import { openSqlite } from '../store/sqlite.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import type { Credentials } from './credentials.ts'
-import { type Config, shownAddress } from './options.ts'
+import { type Config, shownAddress, shownEndpoint } from './options.ts'
+import type { TlsFiles } from './tls-files.ts'
+import { watchTls } from './tls-watch.ts'
+
+/** What was read from files before the start. */
+export type Secrets = Credentials & {
+  readonly tls?: { readonly files: TlsFiles; readonly credentials: TlsCredentials } | undefined
+}
+
+export type Started = {
+  readonly close: () => Promise<void>
+  /** Reads the files for TLS again. */
+  readonly reread: () => void
+}
 
 /**
  * The store, then the controller, then the API. Answers how to close all of it; what was opened is closed again when the rest fails.
@@ -14,10 +29,10 @@ import { type Config, shownAddress } from './options.ts'
  */
 export const start = async (
   config: Config,
-  credentials: Credentials,
+  { tls, ...credentials }: Secrets,
   version: string,
   log: Logger,
-): Promise<() => Promise<void>> => {
+): Promise<Started> => {
   const open: (() => Promise<void>)[] = []
   const close = async () => {
     for (const one of open.splice(0).reverse()) await one()
@@ -30,19 +45,25 @@ export const start = async (
       store,
       record: metrics.record,
       log,
-      listeners: config.openflow,
+      listeners: config.openflow.map(({ scheme, host, port }) => ({
+        ...{ host, port },
+        tls: scheme === 'tls' ? tls?.credentials : undefined,
+      })),
       adopt: config.adopt,
       takeover: config.takeover,
     })
     open.push(() => controller.close())
+    const read = (path: string) => readFile(path, 'utf8')
+    const watch = tls && watchTls({ ...tls, readFile: read, renew: controller.renew, log })
+    open.push(async () => watch?.close())
     const { createApi } = await import('../api/server.ts')
     const auth = authFor(config.http.host, credentials)
     const api = await createApi({ store, controller, metrics, auth, log, version })
     open.push(() => api.close())
     const http = await api.listen(config.http)
-    const openflow = controller.addresses.map(address => `tcp:${shownAddress(address)}`)
+    const openflow = controller.addresses.map((address, i) => shownEndpoint({ ...config.openflow[i]!, ...address }))
     log.info({ http: shownAddress(http), openflow, version, instance: store.instance }, 'ready')
-    return close
+    return { close, reread: () => void watch?.look() }
   } catch (error) {
     await close()
     throw error

@@ -170,7 +170,7 @@ function openHandshakes(
       server.on('tlsClientError', (error, socket) => {
         const handshake = under.get(wireOf(socket))
         // A socket that is closed already has no address any more: then the end of its wire tells of it.
-        if (handshake !== undefined) failed(handshake, 'tls_failed', `the TLS handshake failed: ${error.message}`)
+        if (handshake !== undefined) failed(handshake, 'tls_failed', `the TLS handshake failed: ${reasonOf(error)}`)
       })
       servers.add(server)
       return server
@@ -188,6 +188,9 @@ function openHandshakes(
     },
   }
 }
+
+/** OpenSSL's own words where it has some, without its source lines. */
+const reasonOf = (error: Error & { readonly reason?: string }): string => error.reason ?? error.message
 
 /** There is one connection at a time between these: so a TLS socket and the TCP socket below it are known to be one. */
 const wireOf = ({ localAddress, localPort, remoteAddress, remotePort }: Socket): string =>

@@ -15,7 +15,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   controller: ['openflow', 'topology', 'store'],
   api: ['topology', 'store', 'controller/view.ts'],
   lab: [],
-  cli: ['api', 'controller', 'store', 'topology', 'lab'],
+  cli: ['openflow', 'api', 'controller', 'store', 'topology', 'lab'],
   docs: ['controller'],
   bench: ['*'],
   test: ['*'],

@@ -36,7 +36,7 @@ t.test('no command, or an unknown one, is an error that lists what there is', as
 t.test('wrong flags are all told of at once: what, from where, and what is allowed', async t => {
   const { code, stdout, stderr } = await run([
     'controller',
-    ...['--http', '8181', '--openflow', '127.0.0.1:6653', '--openflow', 'tls:127.0.0.1:6654', '--openflow=tcp:h:65536'],
+    ...['--http', '8181', '--openflow', '127.0.0.1:6653', '--openflow', 'ssl:127.0.0.1:6654', '--openflow=tcp:h:65536'],
     ...[
       '--store',
       'postgres:x',
@@ -55,9 +55,9 @@ t.test('wrong flags are all told of at once: what, from where, and what is allow
   t.equal(stdout, '')
   for (const expected of [
     'http can not be "8181" (from flag --http): expected HOST:PORT, such as 127.0.0.1:8181',
-    'openflow can not be "127.0.0.1:6653" (from flag --openflow): expected tcp:HOST:PORT',
-    'openflow can not be "tls:127.0.0.1:6654" (from flag --openflow): expected tcp:HOST:PORT',
-    'OpenFlow over TLS comes later',
+    'openflow can not be "127.0.0.1:6653" (from flag --openflow): expected tcp:HOST:PORT or tls:HOST:PORT',
+    'openflow can not be "ssl:127.0.0.1:6654" (from flag --openflow): expected tcp:HOST:PORT',
+    'What Open vSwitch calls ssl: is tls: here',
     'openflow can not be "tcp:h:65536"',
     'store can not be "postgres:x" (from flag --store): expected sqlite:PATH or memory',
     'log-level can not be "loud" (from flag --log-level): expected trace, debug, info, warn, error, fatal',
@@ -149,7 +149,10 @@ t.test('a flag beats its variable, which beats its key in the file, which beats 
 
 t.test('every option can be given in every way, and reads the same', async t => {
   const values: { readonly [name: string]: string } = {
-    openflow: 'tcp:127.0.0.9:1',
+    openflow: 'tls:127.0.0.9:1',
+    'openflow-key': '/etc/l2sm/controller.key',
+    'openflow-cert': '/etc/l2sm/controller.crt',
+    'openflow-ca': '/etc/l2sm/ca.crt',
     http: '127.0.0.9:2',
     store: 'sqlite:/var/lib/l2sm.db',
     'token-file': '/run/token',
@@ -175,7 +178,10 @@ t.test('every option can be given in every way, and reads the same', async t => 
   t.match(byFlag, {
     is: 'config',
     config: {
-      openflow: [{ host: '127.0.0.9', port: 1 }],
+      openflow: [{ scheme: 'tls', host: '127.0.0.9', port: 1 }],
+      'openflow-key': '/etc/l2sm/controller.key',
+      'openflow-cert': '/etc/l2sm/controller.crt',
+      'openflow-ca': '/etc/l2sm/ca.crt',
       http: { host: '127.0.0.9', port: 2 },
       store: { kind: 'sqlite', path: '/var/lib/l2sm.db' },
       'token-file': '/run/token',
