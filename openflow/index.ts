@@ -21,6 +21,7 @@ export {
   type PacketOut,
   packetOut,
 } from './make.ts'
+export { checkMatch, type MatchFault } from './match-check.ts'
 export type { ErrorMessage, Message, MessageOf, MessageType } from './messages.ts'
 export type { MultipartReply, MultipartRequest } from './multipart.ts'
 export { type Nat, natFlags } from './nat.ts'

@@ -26,9 +26,9 @@ const withLength = (bytes: Buffer): Buffer => {
   return copy
 }
 
-/** All offsets of a message of usual size; of a long one, so many that the test takes no longer. */
-const offsets = (length: number): number[] => {
-  const step = Math.max(1, Math.floor(length / 600))
+/** All offsets of a message of usual size; of a long one about so many, that the test takes no longer. */
+const offsets = (length: number, most: number): number[] => {
+  const step = Math.max(1, Math.floor(length / most))
   return Array.from({ length: Math.ceil(length / step) }, (_, i) => i * step)
 }
 
@@ -37,7 +37,7 @@ const vectors = allVectors()
 t.test('a message cut short', async t => {
   for (const { name, bytes } of vectors) {
     const faults: string[] = []
-    for (const n of offsets(bytes.length))
+    for (const n of offsets(bytes.length, 1000))
       for (const cut of [bytes.subarray(0, n), withLength(bytes.subarray(0, n))]) {
         const found = fault(cut)
         if (found) faults.push(`cut to ${n}, length ${cut.length < 4 ? '' : cut.readUInt16BE(2)}: ${found}`)
@@ -58,7 +58,7 @@ t.test('a message with more behind it', async t => {
 t.test('two bytes anywhere set to a length that lies', async t => {
   for (const { name, bytes } of vectors) {
     const faults: string[] = []
-    for (const at of offsets(bytes.length - 1))
+    for (const at of offsets(bytes.length - 1, 200))
       for (const length of [0, 1, 3, 7, 8, 0xffff]) {
         const copy = Buffer.from(bytes)
         copy.writeUInt16BE(length, at)
@@ -72,7 +72,7 @@ t.test('two bytes anywhere set to a length that lies', async t => {
 t.test('one byte anywhere with all its bits, or one of them, the other way', async t => {
   for (const { name, bytes } of vectors) {
     const faults: string[] = []
-    for (const at of offsets(bytes.length))
+    for (const at of offsets(bytes.length, 400))
       for (const bits of [0xff, 1 << (at & 7)]) {
         const copy = Buffer.from(bytes)
         copy[at]! ^= bits

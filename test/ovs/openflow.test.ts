@@ -6,11 +6,14 @@ import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import fc from 'fast-check'
 import t from 'tap'
+import { type FieldName, fieldTable } from '../../openflow/fields.ts'
 import {
   type Action,
   bucket,
   bundleFlags,
+  checkMatch,
   decode,
   encode,
   errorName,
@@ -20,9 +23,11 @@ import {
   formatFlow,
   formatFlowStats,
   formatGroup,
+  formatMatch,
   framing,
   groupMod,
   groups,
+  type Match,
   type Message,
   type MessageOf,
   type MultipartReply,
@@ -60,6 +65,31 @@ function shortened(bytes: Buffer): Buffer {
   if (m.body.type === 'table_features') return encode({ ...m, body: { ...m.body, tables: m.body.tables.slice(0, 1) } })
   return bytes
 }
+
+const values: Record<string, fc.Arbitrary<unknown>> = {
+  eth_type: fc.constantFrom(0x0800, 0x86dd, 0x0806, 0x8847, 0x88cc),
+  ip_proto: fc.constantFrom(1, 6, 17, 58, 132),
+  icmpv6_type: fc.constantFrom(1, 135, 136),
+  icmpv6_code: fc.constant(0),
+  arp_op: fc.constantFrom(1, 2),
+  in_port: fc.constantFrom(1, 2),
+  vlan_vid: fc.constantFrom(0, 0x1005),
+  mac: fc.constant('02:00:00:00:00:01'),
+  ipv4: fc.constant('10.0.0.1'),
+  ipv6: fc.constant('fe80::1'),
+  u64: fc.constant(5n),
+}
+/** Fields that Open vSwitch has, with values that they can hold, in OpenFlow's order, often without what they need. */
+const names = (Object.keys(fieldTable) as FieldName[]).filter(
+  name => fieldTable[name][0] === 'of' && fieldTable[name][1] < 40 && !/in_phy_port|pbb_isid|ipv6_exthdr/.test(name),
+)
+const oneOf = (name: FieldName): fc.Arbitrary<unknown> =>
+  values[name] ?? values[fieldTable[name][2]] ?? fc.constantFrom(0, 1)
+const plainMatch: fc.Arbitrary<Match> = fc
+  .subarray(names, { minLength: 1, maxLength: 5 })
+  .chain(some =>
+    fc.tuple(...some.map(oneOf)).map(all => Object.fromEntries(some.map((name, i) => [name, all[i]])) as Match),
+  )
 
 type Talk = {
   /** Sends these, then a barrier; answers what came before the barrier's reply. */
@@ -356,6 +386,23 @@ t.test('a conversation', { skip: missing ?? false }, async t => {
       [flow.match],
     )
     await accepted(t, ...clear, { type: 'ct_flush_zone', xid: 0, zone: 5 })
+  })
+
+  await t.test('a match is refused exactly if checkMatch says so, and for the same reason', async t => {
+    const matches = fc.sample(plainMatch, 500)
+    const answers = await talk.exchange(...matches.map((match, i) => flowMod({ xid: 0x7000 + i, match })))
+    const errors = new Map(
+      answers.map(a => [a.xid - 0x7000, a.type === 'error' ? errorName(a.errorType, a.errorCode) : '']),
+    )
+    for (const [i, match] of matches.entries()) {
+      const faults = checkMatch(match).map(fault => `BAD_MATCH/${fault.error}`)
+      const error = errors.get(i)
+      t.ok(
+        error === undefined ? faults.length === 0 : faults.includes(error),
+        `${formatMatch(match)}: ${error}, ${faults}`,
+      )
+    }
+    await accepted(t, ...clear)
   })
 
   await t.test('errors have the words of the specification', async t => {
