@@ -59,10 +59,10 @@ export function switchEvents(parts: Parts): Events {
 
 /** Takes a switch's ports as they are; answers the networks of those that came or went. */
 function portsChanged({ store, fabric, discover, stale, tables }: Parts, s: Session): readonly string[] {
-  const changed = fabric.ports(s)
+  const { changed, ofLinks } = fabric.ports(s)
   discover.ports(s)
   const { attachments, networks } = store.state()
-  if (fabric.remesh()) stale.mark(networks.keys(), portsSettleMs)
+  if (ofLinks && fabric.remesh()) stale.mark(networks.keys(), portsSettleMs)
   const mirroredAt = (dpid: DatapathId, port: number): string[] =>
     [...tables.at(dpid)].filter(id => {
       const mirror = networks.get(id)?.mirror

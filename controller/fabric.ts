@@ -8,8 +8,8 @@ import { maxMeteredPort, meterId } from './cookie.ts'
 
 export type KnownFabric = {
   current(): Fabric
-  /** Takes a switch's ports as they are now; answers those that came or went. */
-  ports(session: Session): readonly PortNo[]
+  /** Takes a switch's ports as they are now; answers those that came or went, and whether a link begins or ends at one. */
+  ports(session: Session): { readonly changed: readonly PortNo[]; readonly ofLinks: boolean }
   /** Works out the mesh again; answers whether it is another one. */
   remesh(): boolean
 }
@@ -18,31 +18,44 @@ export function knownFabric(state: () => State): KnownFabric {
   // A switch that went away is remembered with the ports that it had: its flows still run.
   const datapaths = new Map<DatapathId, Datapath>()
   let joined: Mesh = new Map()
+  /** Where links begin, as of the last remesh: a link counts in both directions, so that is where they end too. */
+  const ends = new Map<DatapathId, Set<PortNo>>()
   const usable = (dpid: DatapathId, port: PortNo) => datapaths.get(dpid)?.ports.has(port) ?? true
   const ofPods = (key: string) => state().accessPorts.has(key) || state().attachments.has(key)
   return {
     current: () => ({ mesh: joined, datapaths }),
     ports(session) {
-      const before = datapaths.get(session.dpid)?.ports ?? new Set<PortNo>()
+      const known = datapaths.get(session.dpid)
+      const before = known?.ports ?? new Set<PortNo>()
       const now = new Set(session.ports().keys())
       const meteredCopies = session.can.nicira && session.can.maxMeter >= meterId(maxMeteredPort)
       datapaths.set(session.dpid, { ports: now, meteredCopies })
-      return [...now].filter(p => !before.has(p)).concat([...before].filter(p => !now.has(p)))
+      const changed = [...now].filter(p => !before.has(p)).concat([...before].filter(p => !now.has(p)))
+      // Of a switch that nobody has seen yet we had thought that all its links are there.
+      const linked = [...(ends.get(session.dpid) ?? [])]
+      const ofLinks = known ? linked.some(p => before.has(p) !== now.has(p)) : linked.some(p => !now.has(p))
+      return { changed, ofLinks }
     },
     remesh() {
       const { declaredLinks, discoveredLinks } = state()
       const found = [...discoveredLinks.values()].filter(
         l => !ofPods(endpointKey(l.from)) && !ofPods(endpointKey(l.to)),
       )
-      const before = spell(joined)
-      joined = mesh([...declaredLinks.values(), ...found], usable)
-      return spell(joined) !== before
+      const links = [...declaredLinks.values(), ...found]
+      ends.clear()
+      for (const { from } of links) {
+        const ports = ends.get(from.dpid)
+        if (ports) ports.add(from.port)
+        else ends.set(from.dpid, new Set([from.port]))
+      }
+      const before = joined
+      joined = mesh(links, usable)
+      return !same(joined, before)
     },
   }
 }
 
-const spell = (m: Mesh): string =>
-  [...m]
-    .flatMap(([from, to]) => [...to].map(([peer, port]) => `${from}/${port} ${peer}`))
-    .sort()
-    .join('\n')
+const same = (a: Mesh, b: Mesh): boolean =>
+  a.size === b.size && [...a].every(([from, to]) => sameWays(to, b.get(from) ?? new Map()))
+const sameWays = (a: ReadonlyMap<DatapathId, PortNo>, b: ReadonlyMap<DatapathId, PortNo>): boolean =>
+  a.size === b.size && [...a].every(([peer, port]) => b.get(peer) === port)
