@@ -178,7 +178,7 @@ export function experimenterCodec(known: Known): Body & { readonly types: readon
     name,
     experimenter,
     expType,
-    ...typed(name, body, true),
+    body: typed(name, body, true),
   }))
   const byName = new Map(entries.map(entry => [entry.name, entry]))
   return {
@@ -190,7 +190,7 @@ export function experimenterCodec(known: Known): Body & { readonly types: readon
       const entry = entries.find(e => e.expType === expType && e.experimenter === experimenter)
       if (entry === undefined) return { type: 'experimenter', xid, experimenter, expType, payload: rest.read(c) }
       try {
-        return entry.read(c, xid)
+        return entry.body.read(c, xid)
       } catch (error) {
         throw located(error, entry.name)
       }
@@ -200,7 +200,7 @@ export function experimenterCodec(known: Known): Body & { readonly types: readon
       u32.write(c, entry?.experimenter ?? value.experimenter)
       u32.write(c, entry?.expType ?? value.expType)
       if (entry) {
-        entry.write(c, value)
+        entry.body.write(c, value)
         return
       }
       if (entries.some(e => e.expType === value.expType && e.experimenter === value.experimenter))

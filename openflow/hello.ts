@@ -18,7 +18,8 @@ const versionBitmap: Codec<VersionBitmap> = {
     return words === wordsFor(versions) ? { versions } : { versions, words }
   },
   write(c, { versions, words }) {
-    if (!versions.every(v => (v & 0xff) === v)) wrong('versions from 0 to 255', versions.join(', '))
+    // No version has more than 8 bits, but a bitmap that says so is read, and written back, all the same.
+    if (!versions.every(v => (v & 0x7ffff) === v)) wrong('versions below 524288', versions.join(', '))
     const bitmaps = new Array<number>(words ?? wordsFor(versions)).fill(0)
     for (const v of versions) bitmaps[v >> 5]! |= 1 << (v & 31)
     for (const bits of bitmaps) u32.write(c, bits >>> 0)

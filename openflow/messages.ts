@@ -222,7 +222,7 @@ export type Message =
 export type MessageType = Message['type']
 export type MessageOf<T extends MessageType> = Extract<Message, { type: T }>
 
-type Entry = { readonly name: string; readonly code: number } & Body<any>
+type Entry = { readonly name: string; readonly code: number; readonly body: Body<any> }
 
 const multipartBody = (name: string, codec: Codec<any>): Body<any> => ({
   read: (c, xid) => ({ type: name, xid, ...codec.read(c) }),
@@ -234,15 +234,11 @@ export const message: Codec<Message> = { read: readMessage, write: writeMessage 
 
 const experimenter = experimenterCodec(experimenterMessages(message))
 const entries: readonly Entry[] = [
-  ...Object.entries(bodies).map(([name, [code, body]]) => ({
-    name,
-    code,
-    ...typed(name, body, true),
-  })),
-  { name: 'error', code: 1, ...errorBody },
-  ...experimenter.types.map(name => ({ name, code: 4, ...experimenter })),
-  { name: 'multipart_request', code: 18, ...multipartBody('multipart_request', MultipartRequest) },
-  { name: 'multipart_reply', code: 19, ...multipartBody('multipart_reply', MultipartReply) },
+  ...Object.entries(bodies).map(([name, [code, body]]) => ({ name, code, body: typed(name, body, true) })),
+  { name: 'error', code: 1, body: errorBody },
+  ...experimenter.types.map(name => ({ name, code: 4, body: experimenter })),
+  { name: 'multipart_request', code: 18, body: multipartBody('multipart_request', MultipartRequest) },
+  { name: 'multipart_reply', code: 19, body: multipartBody('multipart_reply', MultipartReply) },
 ] as Entry[]
 const byName = new Map(entries.map(entry => [entry.name, entry]))
 const byCode: (Entry | undefined)[] = Array.from({ length: 256 }, (_, code) => entries.find(e => e.code === code))
@@ -260,7 +256,7 @@ function readMessage(c: Cursor): Message {
   const outer = c.end
   c.end = bounded(c, start, c.view.getUint16(start + 2))
   try {
-    const value = entry.read(c, c.view.getUint32(start + 4))
+    const value = entry.body.read(c, c.view.getUint32(start + 4))
     finished(c)
     c.end = outer
     if (version !== wireVersion) value.version = version
@@ -278,7 +274,7 @@ function writeMessage(c: Cursor, value: Message): void {
     u8.set(c, start, version)
     c.view.setUint8(start + 1, entry.code)
     c.view.setUint32(start + 4, check32(value.xid))
-    entry.write(c, value)
+    entry.body.write(c, value)
     c.view.setUint16(start + 2, check16(c.at - start))
   } catch (error) {
     throw located(error, entry.name)

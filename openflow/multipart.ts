@@ -62,35 +62,39 @@ type Entry = {
   readonly code: number
   readonly experimenter?: number
   readonly expType?: number
-  read(c: Cursor): any
-  write(c: Cursor, value: any): void
+  readonly body: Codec<any>
 }
+
+/** Of an experimenter that we have no words for: its numbers, and bytes. */
+const unknownBody = (known: readonly Entry[]): Codec<UnknownBody> => ({
+  read: c => ({ type: 'experimenter', experimenter: u32.read(c), expType: u32.read(c), payload: rest.read(c) }),
+  write(c, value) {
+    if (known.some(e => e.experimenter === value.experimenter && e.expType === value.expType))
+      wrong('the body by its name, not as bytes', value.expType)
+    u32.write(c, value.experimenter)
+    u32.write(c, value.expType)
+    rest.write(c, value.payload)
+  },
+})
 
 function multipart<const B extends Bodies, const E extends Extensions>(
   bodies: B,
   extensions: E,
 ): Codec<{ readonly flags: number; readonly body: ValueOfBodies<B> | ValueOfExtensions<E> | UnknownBody }> {
-  const entries: Entry[] = Object.entries(bodies).map(([name, [code, body]]) => ({ name, code, ...typed(name, body) }))
+  const entries: Entry[] = Object.entries(bodies).map(([name, [code, body]]) => ({
+    name,
+    code,
+    body: typed(name, body),
+  }))
   const extended: Entry[] = Object.entries(extensions).map(([name, [experimenter, expType, body]]) => ({
     name,
     code: experimenterCode,
     experimenter,
     expType,
-    ...typed(name, body),
+    body: typed(name, body),
   }))
   const byCode = new Map(entries.map(entry => [entry.code, entry]))
-  const unknown: Entry = {
-    name: 'experimenter',
-    code: experimenterCode,
-    read: c => ({ type: 'experimenter', experimenter: u32.read(c), expType: u32.read(c), payload: rest.read(c) }),
-    write(c, value) {
-      if (extended.some(e => e.experimenter === value.experimenter && e.expType === value.expType))
-        wrong('the body by its name, not as bytes', value.expType)
-      u32.write(c, value.experimenter)
-      u32.write(c, value.expType)
-      rest.write(c, value.payload)
-    },
-  }
+  const unknown: Entry = { name: 'experimenter', code: experimenterCode, body: unknownBody(extended) }
   const byName = new Map([...entries, ...extended, unknown].map(entry => [entry.name, entry]))
 
   const extension = (c: Cursor): Entry => {
@@ -113,7 +117,7 @@ function multipart<const B extends Bodies, const E extends Extensions>(
           ? extension(c)
           : (byCode.get(code) ?? refuse(c, at, `multipart type ${code} is not in OpenFlow 1.3`))
       try {
-        return { flags, body: entry.read(c) }
+        return { flags, body: entry.body.read(c) }
       } catch (error) {
         throw located(error, entry.name)
       }
@@ -129,7 +133,7 @@ function multipart<const B extends Bodies, const E extends Extensions>(
           u32.write(c, entry.experimenter)
           u32.write(c, entry.expType!)
         }
-        entry.write(c, body)
+        entry.body.write(c, body)
       } catch (error) {
         throw located(error, entry.name)
       }

@@ -32,7 +32,7 @@ type Lead = { readonly type?: string; readonly xid?: true }
 
 /** Fields in wire order. A name that starts with `_` is on the wire but not in the value. */
 export function struct<const F extends Fields>(fields: F): StructCodec<Struct<F>> {
-  return { ...compile(fields, {}), fields }
+  return Object.assign(compile(fields, {}), { fields })
 }
 
 export type Compiled = { read(c: Cursor, xid?: number): any; write(c: Cursor, value: any): void }
@@ -59,9 +59,18 @@ function runsOf(fields: Fields): Run[] {
   return runs
 }
 
+/** Compiles when it is first used, since few programs use every message; then it is called without a detour. */
 function compile(fields: Fields, lead: Lead): Compiled {
   for (const name of Object.keys(fields))
     if (!/^[A-Za-z_]\w*$/.test(name)) throw new Error(`'${name}' cannot be the name of a field`)
+  const codec: Compiled = {
+    read: (c, xid) => Object.assign(codec, generate(fields, lead)).read(c, xid),
+    write: (c, value) => Object.assign(codec, generate(fields, lead)).write(c, value),
+  }
+  return codec
+}
+
+function generate(fields: Fields, lead: Lead): Compiled {
   const source = `'use strict'; const {${Object.keys(scope)}} = scope
 ${Object.keys(fields)
   .map((_, i) => `const f${i} = codecs[${i}]`)

@@ -1,4 +1,4 @@
-import { typed } from './struct.ts'
+import { type Compiled, typed } from './struct.ts'
 import {
   bounded,
   type Codec,
@@ -46,8 +46,7 @@ type Variant = {
   readonly code: number
   readonly experimenter?: number
   readonly subtype?: number
-  readonly read: (c: Cursor) => any
-  readonly write: (c: Cursor, value: any) => void
+  readonly body: Compiled
 }
 
 /** Elements of a 16-bit type and a 16-bit length, each type with a body of its own. */
@@ -63,17 +62,17 @@ export function tlv<const S extends Shape, const V extends Variants, const W ext
   const byCode = new Map<number, Variant>()
   const bySubtype = new Map<number, Variant>()
   for (const [name, [code, body]] of Object.entries(variants)) {
-    byName.set(name, { ...typed(name, body), name, code })
+    byName.set(name, { name, code, body: typed(name, body) })
     byCode.set(code, byName.get(name)!)
   }
   for (const [name, [experimenter, subtype, body]] of Object.entries(extensions)) {
-    byName.set(name, { ...typed(name, body), name, code: shape.experimenterCode!, experimenter, subtype })
+    byName.set(name, { name, code: shape.experimenterCode!, experimenter, subtype, body: typed(name, body) })
     bySubtype.set(experimenter * 0x10000 + subtype, byName.get(name)!)
   }
 
   const readKnown = (c: Cursor, known: Variant): unknown => {
     try {
-      const value = known.read(c)
+      const value = known.body.read(c)
       finished(c)
       return value
     } catch (error) {
@@ -117,7 +116,7 @@ export function tlv<const S extends Shape, const V extends Variants, const W ext
       c.view.setUint16(at + 4, known.subtype!)
     }
     try {
-      known.write(c, value)
+      known.body.write(c, value)
     } catch (error) {
       throw located(error, known.name)
     }

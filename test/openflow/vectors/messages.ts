@@ -28,6 +28,11 @@ export const messages: readonly Written[] = [
     },
   ],
   [
+    'hello with a version that nobody has',
+    `04 00 0030 00000000 0001 0028 ${'00000000'.repeat(8)} 00000001`,
+    { type: 'hello', xid: 0, elements: [{ type: 'versionbitmap', versions: [256] }] },
+  ],
+  [
     'error (7.4.4)',
     '04 01 0010 00000002  0005 0001  deadbeef // FLOW_MOD_FAILED, TABLE_FULL, start of the request',
     { type: 'error', xid: 2, errorType: 5, errorCode: 1, payload: bytes('deadbeef') },
