@@ -58,6 +58,7 @@ function loopFor({ session }: Bridge): {
     compiled: () => compiled,
     base: base(instance),
     learnt: () => {},
+    firstRead: () => {},
     awaited: () => false,
     fresh: async () => {},
     progress: () => {},
