@@ -7,7 +7,7 @@ import type { Pod } from '../../lab/pod.ts'
 import { attach, detach } from '../../store/desired.ts'
 import { openSqlite } from '../../store/sqlite.ts'
 import { changesSent, until } from '../controller/watching.ts'
-import { apart, hearing, holdings, makeStage, type Stage, streamTo, withoutCounts } from './stage.ts'
+import { ages, apart, hearing, holdings, makeStage, type Stage, streamTo, touched, withoutCounts } from './stage.ts'
 
 if (needs(t)) {
   const stage: Stage = await makeStage(t, { nodes: 2, podsPerNode: 4, start: false })
@@ -24,22 +24,6 @@ if (needs(t)) {
   const learned = async (node: Node) => (await node.dumpFlows()).filter(flow => flow.includes('idle_timeout=60')).length
   await until('the addresses are learned', async () => (await Promise.all(mesh.nodes.map(learned))).every(n => n === 1))
 
-  /** Seconds that each flow has been there, by the flow. */
-  const ages = async (): Promise<Map<string, number>> => {
-    const dumps = await Promise.all(mesh.nodes.map(async node => [node, await node.dumpFlows()] as const))
-    return new Map(
-      dumps.flatMap(([node, flows]) =>
-        flows.map(
-          flow => [`${node.name} ${withoutCounts(flow)}`, Number(/duration=([\d.]+)s/.exec(flow)?.[1])] as const,
-        ),
-      ),
-    )
-  }
-  const notReset = (t: Test, before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>) => {
-    t.strictSame([...after.keys()].sort(), [...before.keys()].sort(), 'the same flows')
-    const younger = [...before].filter(([flow, age]) => !(after.get(flow)! > age))
-    t.strictSame(younger, [], 'and each is older than it was')
-  }
   const streams = async (seconds: number) => {
     const known = await streamTo(stage, red[0], red[1], seconds)
     const taught = await streamTo(stage, blue[1], blue[0], seconds)
@@ -63,7 +47,7 @@ if (needs(t)) {
 
   t.test('controllers come and go under traffic: no frame lost, no flow touched, nothing sent', async t => {
     const finish = await streams(5)
-    const before = await ages()
+    const before = await ages(mesh)
     for (let round = 1; round <= 3; round++) {
       await stage.stop()
       await stage.start({ open })
@@ -71,7 +55,9 @@ if (needs(t)) {
       t.equal(changesSent(stage.counts), 0, `restart ${round} sends no change`)
       for (const id of ['red', 'blue']) t.equal((await stage.settled(id)).state, 'programmed')
     }
-    notReset(t, before, await ages())
+    const after = await ages(mesh)
+    t.strictSame([...after.keys()].sort(), [...before.keys()].sort(), 'the same flows')
+    t.strictSame(touched(before, after), [], 'and each is older than it was')
     await finish(t)
     t.equal(stage.store.state().discoveredLinks.size, 2)
   })
@@ -79,7 +65,7 @@ if (needs(t)) {
   t.test('what was written while no controller ran is done by the next one, and nothing else', async t => {
     await stage.stop()
     const finish = await streams(3)
-    const before = await ages()
+    const before = await ages(mesh)
     const store = await open()
     await store.write(draft => {
       const { dpid } = mesh.node(1)
@@ -88,9 +74,7 @@ if (needs(t)) {
     await store.close()
     await stage.start({ open })
     await stage.programmed('red')
-    const after = await ages()
-    const touched = [...before].filter(([flow, age]) => !((after.get(flow) ?? 0) > age))
-    t.strictSame(touched, [])
+    t.strictSame(touched(before, await ages(mesh)), [])
     t.strictSame(await hearing(stage, pods), apart(pods, [...red, spare[0]], blue))
     await stage.ask(draft => detach(draft, 'red', mesh.node(1).dpid, spare[0].port))
     await stage.programmed('red')
@@ -136,7 +120,7 @@ if (needs(t)) {
   t.test('a controller whose store was lost takes nothing away, calls nothing programmed, and says why', async t => {
     await stage.stop()
     const finish = await streams(4)
-    const before = await ages()
+    const before = await ages(mesh)
     await stage.launch()
     const isRead = () =>
       stage.controller.switches().length === 2 && stage.controller.switches().every(sw => sw.state === 'unadopted')
@@ -167,12 +151,7 @@ if (needs(t)) {
       t.match(stage.controller.network(id)?.reason, 'another store')
     }
     t.strictSame(await hearing(stage, pods), apart(pods, red, blue, green))
-    const after = await ages()
-    t.strictSame(
-      [...before].filter(([flow, age]) => !((after.get(flow) ?? 0) > age)),
-      [],
-      'no flow is gone or reset',
-    )
+    t.strictSame(touched(before, await ages(mesh)), [], 'no flow is gone or reset')
     await finish(t)
   })
 

@@ -259,3 +259,16 @@ export const holdings = async (node: Node): Promise<string[]> =>
 
 export const withoutCounts = (flow: string): string =>
   flow.replace(/ (duration|n_packets|n_bytes|idle_age|hard_age)=[^ ]+/g, '')
+
+/** Seconds that each flow of the mesh has been there, by switch and flow. */
+export async function ages(mesh: Mesh): Promise<ReadonlyMap<string, number>> {
+  const dumps = await Promise.all(mesh.nodes.map(async node => [node, await node.dumpFlows()] as const))
+  const age = (flow: string) => Number(/duration=([\d.]+)s/.exec(flow)?.[1])
+  return new Map(
+    dumps.flatMap(([node, flows]) => flows.map(flow => [`${node.name} ${withoutCounts(flow)}`, age(flow)] as const)),
+  )
+}
+
+/** The flows of `before` that are gone, or not older, in `after`. */
+export const touched = (before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): readonly string[] =>
+  [...before].flatMap(([flow, age]) => ((after.get(flow) ?? 0) > age ? [] : [flow]))
