@@ -55,7 +55,6 @@ if (needs(t)) {
 
   t.test('what somebody adds, changes or deletes by hand is put right, and counted', async t => {
     await stage.join('blue', blue)
-    const talk = await streamTo(stage, blue[0], blue[1], 12)
     const held = await holdings(first)
     await first.addFlows([`table=0,priority=200,in_port=4,actions=output:${spare[0].port}`])
     t.equal((await hearing(stage, pods))[nobody[0].name]?.[spare[0].name], 1, 'the leak is there')
@@ -63,13 +62,12 @@ if (needs(t)) {
     t.equal(viewOf(first)?.flows.drift, 1)
     t.equal(stage.counts.repaired, 1)
     t.ok(stage.log.some(({ level, words }) => level === 'warn' && words.includes('drifted')))
-    const number = stage.store.state().networks.get('red')!.number
-    await first.ovs.ofctl('br-l2', 'del-flows', [`cookie=${cookieOf(number)}/-1`])
-    await first.ovs.ofctl('br-l2', 'del-groups', [`group_id=${0x26 * 0x2000000 + number * 4}`])
-    t.strictSame((await hearing(stage, red))[red[0].name], {}, 'red is cut')
+    await first.ovs.ofctl('br-l2', 'del-flows')
+    t.strictSame((await hearing(stage, red))[red[0].name], {}, 'all is cut')
     await until('it is back', async () => same(await holdings(first), held))
     t.strictSame(await hearing(stage, pods), apart(pods, red, blue))
-    t.equal((await talk.finish()).at(blue[1]).lost, 0)
+    // Its groups were left; nothing on the switch says whose they are, but we know.
+    t.equal(viewOf(first)?.state, 'live')
   })
 
   t.test('a network that does not fit into a full table says so, and the others stay as they are', async t => {
@@ -171,7 +169,6 @@ if (needs(t)) {
 }
 
 const same = (a: readonly string[], b: readonly string[]) => a.join('\n') === b.join('\n')
-const cookieOf = (network: number) => `0x6c3202${network.toString(16).padStart(10, '0')}`
 
 async function table(node: Node, id: number): Promise<{ readonly activeCount: number }> {
   const flows = (await node.dumpFlows()).filter(flow => flow.includes(`table=${id},`))
