@@ -1,4 +1,4 @@
-import { type Static, type TSchema, Type } from 'typebox'
+import type { Static, TSchema } from 'typebox'
 import { deleteNetwork, detach, ensureAttached, putNetwork, setMirror } from '../store/desired.ts'
 import { isRefusal, type Refusal, refuse } from '../store/refusals.ts'
 import type { Network } from '../store/state.ts'
@@ -10,6 +10,7 @@ import { findNetwork, networkId } from './networks.ts'
 import { ProblemError, problem } from './problems.ts'
 import { progressAfter } from './progress.ts'
 import { type App, type Services, write } from './services.ts'
+import { Type } from './type.ts'
 
 /**
  * The REST contract of the controller that L2S-M has today, for its operator as it is: paths, codes and bodies are that

@@ -1,5 +1,6 @@
-import { type Static, type TSchema, Type } from 'typebox'
+import type { Static, TSchema } from 'typebox'
 import { durationWords } from './duration.ts'
+import { Type } from './type.ts'
 
 /**
  * What goes over the wire: types, checks (api/check.ts) and /openapi.json come from here. What a text means (a dpid, a
