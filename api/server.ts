@@ -1,5 +1,4 @@
 import type { Server } from 'node:http'
-import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type FastifyBaseLogger, type FastifyRequest, type FastifyServerOptions, fastify } from 'fastify'
 import type { Controller } from '../controller/view.ts'
@@ -13,7 +12,7 @@ import { linkRoutes } from './links.ts'
 import type { Metrics } from './metrics.ts'
 import { networkRoutes } from './networks.ts'
 import { onosRoutes } from './onos.ts'
-import { documentation } from './openapi.ts'
+import { description } from './openapi.ts'
 import { Description, NoQuery, type Wire } from './schemas.ts'
 import type { App, Services } from './services.ts'
 import { stateRoutes } from './state.ts'
@@ -36,7 +35,7 @@ export type Api = {
     readonly port: number
   }): Promise<{ readonly host: string; readonly port: number }>
   /** What /openapi.json answers. */
-  openapi(): object
+  openapi(): Promise<object>
   /** Ends waits, answers what is being answered, and closes; after 3 s also what is not. */
   close(): Promise<void>
 }
@@ -67,7 +66,7 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   guard(app, options.auth)
   strictBodies(app)
   answerErrors(app, log, () => options.store.state().revision)
-  await app.register(swagger, documentation(options.version))
+  const openapi = description(app, options.version)
 
   networkRoutes(app, services)
   attachmentRoutes(app, services)
@@ -81,13 +80,13 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   app.get(
     '/openapi.json',
     { schema: { tags: ['state'], summary: 'This description', response: { 200: Description } } },
-    async () => app.swagger() as Wire<typeof Description>,
+    async () => (await openapi()) as Wire<typeof Description>,
   )
 
   await app.ready()
 
   return {
-    openapi: () => app.swagger(),
+    openapi,
     async listen({ host, port }) {
       await app.listen({ host, port, backlog })
       const bound = app.server.address()

@@ -97,7 +97,7 @@ export const startApi = async (
     await store.close()
   })
   const base = `http://127.0.0.1:${port}`
-  const promised = promises(api.openapi())
+  const promised = promises(await api.openapi())
   const call = async (
     method: string,
     path: string,
