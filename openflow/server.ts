@@ -54,7 +54,9 @@ export async function listen({ listeners, events, record, log = silent, limits: 
   const connections = openConnections({ clock, limits, record }, registry.hooks)
   const handshakes = openHandshakes(connections.accept, { clock, limits, turnedAway: registry.turnedAway })
   const create = ({ tls }: Listener): NetServer =>
-    tls ? handshakes.serve(tls) : createServer(socketOptions, socket => connections.accept(socket, socket, 'any'))
+    tls
+      ? handshakes.serve(tls)
+      : createServer({ allowHalfOpen: true, noDelay: true }, socket => connections.accept(socket, socket, 'any'))
   const servers = await openAll(listeners, create, limits, record, log).catch(error => {
     handshakes.close()
     connections.close()
@@ -78,8 +80,6 @@ export async function listen({ listeners, events, record, log = silent, limits: 
     },
   }
 }
-
-const socketOptions = { allowHalfOpen: true, noDelay: true }
 
 /** Takes a switch's socket; `wire` is the TCP connection below it, or the socket itself. */
 type Accept = (socket: Socket, wire: Socket, scope: Scope) => void
@@ -160,12 +160,14 @@ function openHandshakes(
     if ('wrong' in shown) cut(handshake, 'certificate', shown.wrong)
     else {
       under.delete(handshake.key)
+      // Not before: a peer that ends its side in the handshake is none to wait for.
+      socket.allowHalfOpen = true
       accept(socket, handshake.wire, shown.scope)
     }
   }
   return {
     serve(credentials) {
-      const server = createTlsServer({ ...socketOptions, ...tlsOptions(credentials) }, done)
+      const server = createTlsServer({ noDelay: true, ...tlsOptions(credentials) }, done)
       server.on('connection', begun)
       server.on('tlsClientError', (error, socket) => {
         const handshake = under.get(wireOf(socket))

@@ -13,13 +13,22 @@ export type Credentials = {
 /** AEAD ciphers with forward secrecy, whatever the defaults of this Node are; in OpenSSL's notation. */
 const ciphers = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:ECDHE+AESGCM:ECDHE+CHACHA20'
 
-/** Options of a TLS server. No session is resumed: one could outlive the certificate, or the CA, that it was made with. */
-export const tlsOptions = ({ key, cert, ca }: Credentials) => ({
-  ...{ key, cert, ca, ciphers, minVersion: 'TLSv1.2' as const, requestCert: true },
-  secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
-  // Whoever is not authorized is turned away by who opened the server, who can say why: see scopeShown.
-  rejectUnauthorized: false,
-})
+/**
+ * Options of a TLS server. No session is resumed: one could outlive the certificate, or the CA, that it was made with.
+ * Throws when something is missing: without a CA, Node would trust all those of the system.
+ */
+export function tlsOptions(credentials: Credentials) {
+  for (const [part, text] of Object.entries(credentials))
+    if (!text.includes('-----BEGIN '))
+      throw new Error(`${part}: expected PEM, got ${text.length} characters of something else`)
+  const { key, cert, ca } = credentials
+  return {
+    ...{ key, cert, ca, ciphers, minVersion: 'TLSv1.2' as const, requestCert: true },
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+    // Whoever is not authorized is turned away by who opened the server, who can say why: see scopeShown.
+    rejectUnauthorized: false,
+  }
+}
 
 /** What a TLS socket, after its handshake, knows of its peer. */
 export type Peer = {

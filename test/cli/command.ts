@@ -78,6 +78,8 @@ export const startController = async (
     openflow,
     log,
     base: `http://127.0.0.1:${http.split(':').at(-1)}`,
+    /** Sends a signal that does not end it. */
+    hangUp: () => void child.kill('SIGHUP'),
     /** Resolves with the exit code, or the signal that it died of. */
     async stop(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL') {
       child.kill(signal)

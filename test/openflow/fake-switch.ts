@@ -1,5 +1,6 @@
 // A switch at the far end of a real TCP connection: as good, as plain or as broken as a test wants it to be.
 import { connect } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import {
   decode,
   encode,
@@ -22,6 +23,8 @@ type Refusal = { readonly errorType: number; readonly errorCode: number }
 
 /** What is not given is a well-behaved switch with bundles, Nicira's extensions, meters and no ports. */
 export type Behaviour = {
+  /** It speaks TLS, with these; it takes any certificate that a server shows, unless told otherwise. */
+  readonly tls?: ConnectionOptions
   readonly dpid?: bigint
   readonly auxiliaryId?: number
   readonly ports?: readonly PortDesc[]
@@ -50,6 +53,8 @@ export type FakeSwitch = {
   raw(bytes: Buffer): void
   /** The first message of that type that it was or will be sent, beyond the first `skip`. */
   got<T extends MessageType>(type: T, skip?: number): Promise<MessageOf<T>>
+  /** The certificate that the server has shown, as SHA-256; undefined without TLS. */
+  readonly shown: string | undefined
   /** Stops reading from its socket, or goes on. */
   deafen(deaf: boolean): void
   /** Resolves when the connection has ended, whoever ended it, with the reason if that was an error. */
@@ -80,8 +85,11 @@ export async function fakeSwitch(
   { host, port }: { readonly host: string; readonly port: number },
   behaviour: Behaviour = {},
 ): Promise<FakeSwitch> {
-  const socket = connect({ host, port, noDelay: true })
-  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
+  const secure = behaviour.tls && connectTls({ host, port, rejectUnauthorized: false, ...behaviour.tls })
+  const socket = secure ?? connect({ host, port, noDelay: true })
+  const connected = secure ? 'secureConnect' : 'connect'
+  await new Promise<void>((resolve, reject) => socket.once(connected, resolve).once('error', reject))
+  socket.removeAllListeners('error')
   const received: Message[] = []
   const waiting = new Set<() => void>()
   let failure: Error | undefined
@@ -113,11 +121,12 @@ export async function fakeSwitch(
         closed.then(() => reject(new Error(`the connection ended before ${type} number ${skip} came`)))
         look()
       }),
+    shown: secure?.getPeerX509Certificate()?.fingerprint256,
     deafen: deaf => void (deaf ? socket.pause() : socket.resume()),
     closed,
     end: () => void socket.end(),
     // A reset after end() fails in libuv, and leaves the socket open.
-    reset: () => void (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy()),
+    reset: () => void (socket.writableEnded || secure ? socket.destroy() : socket.resetAndDestroy()),
   }
   const frames = framing()
   const take = (bytes: Buffer): void => {

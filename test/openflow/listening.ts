@@ -1,6 +1,6 @@
 // A server on a free port of loopback, with everything that it tells written down.
 import type { Test } from 'tap'
-import { listen, type Server } from '../../openflow/server.ts'
+import { type Credentials, type Log, listen, type Server } from '../../openflow/server.ts'
 import type { Events, Limits, Record, Session } from '../../openflow/session.ts'
 import { type Behaviour, type FakeSwitch, fakeSwitch } from './fake-switch.ts'
 
@@ -30,14 +30,23 @@ export async function listening(
     limits = {},
     events = {},
     record = {},
-  }: { readonly limits?: Partial<Limits>; readonly events?: Partial<Events>; readonly record?: Partial<Record> } = {},
+    tls,
+    log,
+  }: {
+    readonly limits?: Partial<Limits>
+    readonly events?: Partial<Events>
+    readonly record?: Partial<Record>
+    readonly tls?: Credentials
+    readonly log?: Log
+  } = {},
 ): Promise<Listening> {
   const ups: Session[] = []
   const downs: string[] = []
   const endings: string[] = []
   const errors: string[] = []
   const server = await listen({
-    listeners: [{ host: '127.0.0.1', port: 0 }],
+    listeners: [{ host: '127.0.0.1', port: 0, tls }],
+    ...(log && { log }),
     limits: { tick: 5, ...limits },
     events: {
       up(session) {
