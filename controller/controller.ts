@@ -97,7 +97,7 @@ function assemble(options: ControllerOptions): Parts {
   const touched = new Set<Switch>()
   const stale = staleNetworks({
     now,
-    compile(id, matters) {
+    compile(id, moved) {
       for (const { number, dpids } of tables.refresh(id)) {
         if (!tables.compiled.has(number)) learned.prune(number, () => false)
         for (const dpid of dpids) {
@@ -105,7 +105,7 @@ function assemble(options: ControllerOptions): Parts {
           if (!sw) continue
           touched.add(sw)
           sw.dirty.add(number)
-          if (matters) sw.unconfirmed.add(number)
+          if (moved) sw.unconfirmed.add(number)
         }
       }
     },

@@ -7,7 +7,7 @@ export const portsSettleMs = 100
 export type StaleNetworks = {
   /** Those that wait for another reason than that an address was learned or forgotten. */
   readonly ids: ReadonlySet<string>
-  /** @param settleMs Milliseconds between two compiles for this reason; left out, it is compiled at once. */
+  /** @param settleMs Milliseconds between two compiles because ports or links came or went; else it is compiled at once. */
   mark(ids: Iterable<string>, settleMs?: number): void
   /** An address was learned or forgotten: compiled at once, but what was programmed stays so meanwhile. */
   markLearned(ids: Iterable<string>): void
@@ -18,8 +18,8 @@ export type StaleNetworks = {
 type Work = {
   /** Milliseconds of a clock that never jumps. */
   now(): number
-  /** Compiles one network; with `matters`, it is not programmed before its switches have confirmed what comes out. */
-  compile(id: string, matters: boolean): void
+  /** Compiles one network; `moved`: ports or links have, so what was confirmed is not enough, though no revision is newer. */
+  compile(id: string, moved: boolean): void
   /** All that was marked is compiled; it took so many seconds. */
   compiled(seconds: number): void
 }
@@ -27,6 +27,7 @@ type Work = {
 export function staleNetworks({ now, compile, compiled }: Work): StaleNetworks {
   const marked = new Set<string>()
   const mattering = new Set<string>()
+  const moved = new Set<string>()
   let busy = false
   let settling: NodeJS.Timeout | undefined
   let settledAt = 0
@@ -38,7 +39,8 @@ export function staleNetworks({ now, compile, compiled }: Work): StaleNetworks {
     while (marked.size > 0)
       for (const id of marked) {
         marked.delete(id)
-        compile(id, mattering.delete(id))
+        mattering.delete(id)
+        compile(id, moved.delete(id))
         await slice()
       }
     busy = false
@@ -65,6 +67,7 @@ export function staleNetworks({ now, compile, compiled }: Work): StaleNetworks {
       for (const id of ids) {
         marked.add(id)
         mattering.add(id)
+        if (settleMs > 0) moved.add(id)
       }
       schedule(settleMs)
     },
