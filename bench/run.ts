@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { flows } from './flows.ts'
 import { load, machine } from './machine.ts'
 import { folder, runInside, settleIn } from './sandbox.ts'
+import { startBench } from './start.ts'
 
 export type Bench = {
   readonly about: string
@@ -12,7 +13,7 @@ export type Bench = {
 }
 
 /** To add a bench: a row here, and what it measures in README.md. */
-const benches: Readonly<Record<string, Bench>> = { flows }
+const benches: Readonly<Record<string, Bench>> = { start: startBench, flows }
 
 const usage = `usage: npm run bench -- [--small] [NAME ...]
 
