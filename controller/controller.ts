@@ -17,7 +17,7 @@ import { learnedAddresses } from './learn.ts'
 import { learning } from './learning.ts'
 import type { ControllerOptions, Parts } from './parts.ts'
 import { type Log, type Reconciler, run, type Switch } from './reconcile.ts'
-import { portsSettleMs, staleNetworks } from './stale.ts'
+import { staleNetworks } from './stale.ts'
 import { progressOf, type Status } from './status.ts'
 import { desiredTables, type Tables } from './tables.ts'
 import type { Controller, Record as Counts } from './view.ts'
@@ -97,6 +97,7 @@ function assemble(options: ControllerOptions): Parts {
   const touched = new Set<Switch>()
   const stale = staleNetworks({
     now,
+    remesh: () => (fabric.remesh() ? store.state().networks.keys() : []),
     compile(id, moved) {
       for (const { number, dpids } of tables.refresh(id)) {
         if (!tables.compiled.has(number)) learned.prune(number, () => false)
@@ -205,10 +206,10 @@ function programmed(
 }
 
 /** Marks what a commit of the store changes. */
-function follow({ store, stale, fabric, switches, start }: Parts): () => void {
+function follow({ store, stale, switches, start }: Parts): () => void {
   return store.watch(({ networks, links, complete }) => {
     stale.mark(networks)
-    if (links && fabric.remesh()) stale.mark(store.state().networks.keys(), portsSettleMs)
+    if (links) stale.markMesh()
     if (!complete) return
     for (const sw of switches.values()) {
       if (sw.session) sw.compare = 'asked'

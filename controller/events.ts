@@ -62,7 +62,7 @@ function portsChanged({ store, fabric, discover, stale, tables }: Parts, s: Sess
   const { changed, ofLinks } = fabric.ports(s)
   discover.ports(s)
   const { attachments, networks } = store.state()
-  if (ofLinks && fabric.remesh()) stale.mark(networks.keys(), portsSettleMs)
+  if (ofLinks) stale.markMesh()
   const mirroredAt = (dpid: DatapathId, port: number): string[] =>
     [...tables.at(dpid)].filter(id => {
       const mirror = networks.get(id)?.mirror
