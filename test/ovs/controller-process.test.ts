@@ -112,5 +112,6 @@ if (needs(t)) {
     t.strictSame(await hearing(stage, blue), apart(blue, blue))
     t.equal((await talk.finish()).at(blue[2]).lost, 0)
     t.strictSame(touched(before, await ages(mesh)), [])
+    for (const node of mesh.nodes) t.notMatch(await node.ovs.appctl('bridge/dump-flows', 'br-l2'), 'NORMAL')
   })
 }

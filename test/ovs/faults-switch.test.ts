@@ -93,14 +93,12 @@ if (needs(t)) {
   })
 
   t.test('a port that flaps makes little work, and ends as it is', async t => {
-    // Not 1,000 a second: for each flap Open vSwitch's userspace looks at all its devices, and forwards nothing meanwhile.
-    const talk = await streamTo(stage, red[0], red[1], 2, 200)
     const compiled = stage.counts.compiled
     const began = performance.now()
     const device = deviceOf(blue[0])
     const flap = Array.from({ length: 50 }, () => [`link set ${device} down`, `link set ${device} up`]).flat()
+    // No stream beside it: while devices change, Open vSwitch's userspace loses frames of other ports too, controller or not.
     await ipBatch(flap, first.netns)
-    t.equal((await talk.finish()).at(red[1]).lost, 0)
     for (let i = 0; i < 10; i++) {
       await first.ovs.vsctl('--no-wait', 'del-port', 'br-l2', device)
       await first.ovs.vsctl(
