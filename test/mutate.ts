@@ -15,6 +15,7 @@ type Mutation = {
 }
 
 const core = ['test/controller', 'test/topology']
+const tls = ['test/openflow/tls.test.ts']
 const mutations: readonly Mutation[] = [
   {
     name: 'the remote bit dropped',
@@ -85,6 +86,41 @@ const mutations: readonly Mutation[] = [
     from: "if (whose.is === 'learned') learned.push(...learnedHere(dpid, whose.network, item))",
     to: "if (whose.is === 'learned' && dpid === '') learned.push(...learnedHere(dpid, whose.network, item))",
     tests: ['test/controller', 'test/ovs'],
+  },
+  {
+    name: 'TLS: any certificate will do',
+    file: 'openflow/tls.ts',
+    from: 'if (!peer.authorized)',
+    to: 'if (false)',
+    tests: tls,
+  },
+  {
+    name: 'TLS: a certificate stands for every datapath',
+    file: 'openflow/handshake.ts',
+    from: "if (scope !== 'any' && !scope.has(dpid))",
+    to: 'if (false)',
+    tests: tls,
+  },
+  {
+    name: 'TLS: names that cannot be read are none',
+    file: 'openflow/tls.ts',
+    from: 'if (digits === undefined) return',
+    to: 'if (digits === undefined) continue\n    if (digits === undefined) return',
+    tests: tls,
+  },
+  {
+    name: 'TLS: sessions are resumed',
+    file: 'openflow/tls.ts',
+    from: 'constants.SSL_OP_NO_TICKET | ',
+    to: '',
+    tests: tls,
+  },
+  {
+    name: 'TLS: handshakes may take for ever',
+    file: 'openflow/server.ts',
+    from: '    handshakes.tick()\n',
+    to: '',
+    tests: tls,
   },
 ]
 

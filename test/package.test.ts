@@ -36,6 +36,9 @@ t.test('the package installs and its command runs, store and all', { timeout: 18
   const { decode, encode } = await import(join(installed, exports['./openflow']))
   t.match(decode(encode({ type: 'barrier_request', xid: 7 })), { type: 'barrier_request', xid: 7 })
 
+  const made = execFileSync(...plain(process.execPath, command, 'pki', join(scratch, 'pki')), { encoding: 'utf8' })
+  t.match(made, /made .*controller\.crt/)
+
   const options = [
     '--http',
     '127.0.0.1:0',
