@@ -128,6 +128,7 @@ t.test('ports that come, go and flap cost few probes', async t => {
   await world.live()
   await until('each port was asked once', () => probes(peer).length >= 200)
   const before = probes(peer).length
+  const began = performance.now()
   for (let i = 0; i < 100; i++) {
     const { desc } = peer.sw.ports.get(7)!
     peer.say({ type: 'port_status', xid: 0, reason: 'modify', port: { ...desc, state: i % 2 === 0 ? 1 : 4 } })
@@ -135,6 +136,8 @@ t.test('ports that come, go and flap cost few probes', async t => {
     await sleep(10)
   }
   const during = probes(peer).length - before
-  t.ok(during < 2000, `${during} probes for 200 flaps in a second or two`)
+  const seconds = (performance.now() - began) / 1000
+  // The budget is 1,000 a second, and one round of it may be ahead.
+  t.ok(during < 1000 * (seconds + 1), `${during} probes for 200 flaps in ${seconds} s`)
   t.ok(world.counts.compiled < 40, `${world.counts.compiled} compiles`)
 })
