@@ -4,14 +4,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { run } from '../lab/command.ts'
 import { waitForEnd } from '../lab/proc.ts'
-import { unixctl } from '../lab/unixctl.ts'
 import { mapOf, named, setOf, transact } from './ovsdb.ts'
 
 export type Port = {
   readonly name: string
   readonly ofport: number
-  /** The patch port that it leads to; without one it leads nowhere, and is a port all the same. */
-  readonly peer?: string
+  /** Address of the other end of a VXLAN tunnel. Without one it is a patch port that leads nowhere: a port all the same. */
+  readonly remote?: string
   /** OVN's name of it. */
   readonly ifaceId?: string
 }
@@ -43,9 +42,9 @@ export async function startOvs(folder: string): Promise<Ovs> {
   const env = { OVS_RUNDIR: folder, OVS_LOGDIR: folder, OVS_DBDIR: folder, OVS_SYSCONFDIR: folder }
   const socket = at('db.sock')
   await run('ovsdb-tool', ['create', at('conf.db'), '/usr/share/openvswitch/vswitch.ovsschema'], { env })
-  await daemon(folder, 'ovsdb-server', at('conf.db'), `--remote=punix:${socket}`)
+  await daemon(folder, 'ovsdb-server', [at('conf.db'), `--remote=punix:${socket}`])
   await transact(socket, 'Open_vSwitch', [{ op: 'insert', table: 'Open_vSwitch', row: {} }])
-  const pid = await daemon(folder, 'ovs-vswitchd', `unix:${socket}`, '--enable-dummy', '--disable-system')
+  const pid = await daemon(folder, 'ovs-vswitchd', [`unix:${socket}`, '--enable-dummy', '--disable-system'])
   return {
     folder,
     socket,
@@ -63,11 +62,16 @@ export async function startOvs(folder: string): Promise<Ovs> {
   }
 }
 
-/** Starts a daemon of Open vSwitch or OVN with its files in `folder`; resolves with its pid when it is ready. */
-export async function daemon(folder: string, name: string, ...args: string[]): Promise<number> {
+/**
+ * Starts a daemon of Open vSwitch or OVN with its files in `folder`; resolves with its pid when it is ready.
+ * @param bridges The folder of the ovs-vswitchd whose bridges it works on.
+ */
+export async function daemon(folder: string, name: string, args: readonly string[], bridges = folder): Promise<number> {
   const files = ['pid', 'log', 'ctl'].map(kind => join(folder, `${name}.${kind}`))
-  const env = { OVS_RUNDIR: folder, OVN_RUNDIR: folder, OVS_LOGDIR: folder, OVN_LOGDIR: folder }
-  const where = [`--pidfile=${files[0]}`, `--log-file=${files[1]}`, `--unixctl=${files[2]}`]
+  const env = { OVS_RUNDIR: bridges, OVN_RUNDIR: folder, OVS_LOGDIR: folder, OVN_LOGDIR: folder }
+  const where = [`--pidfile=${files[0]}`, `--log-file=${files[1]}`]
+  // ovn-controller alone does not let us choose.
+  if (name !== 'ovn-controller') where.push(`--unixctl=${files[2]}`)
   await run(name, [...args, ...where, '--detach', '--no-chdir', '-vconsole:off'], { env })
   return Number(await readFile(files[0]!, 'utf8'))
 }
@@ -75,19 +79,19 @@ export async function daemon(folder: string, name: string, ...args: string[]): P
 export async function stopDaemon(folder: string, name: string): Promise<void> {
   const pid = Number(await readFile(join(folder, `${name}.pid`), 'utf8').catch(() => ''))
   if (pid === 0) return
-  await unixctl(join(folder, `${name}.ctl`), 'exit', [])
+  process.kill(pid, 'SIGTERM')
   await waitForEnd(pid)
 }
 
 function bridgeRows({ name, dpid, ports, controllers }: Bridge): object[] {
   const insert = (table: string, id: string, row: object) => ({ op: 'insert', table, row, 'uuid-name': id })
   const local = insert('Interface', 'i0', { name, type: 'internal' })
-  const devices = ports.map(({ name, ofport, peer, ifaceId }, i) =>
+  const devices = ports.map(({ name, ofport, remote, ifaceId }, i) =>
     insert('Interface', `i${i + 1}`, {
       name,
-      type: 'patch',
+      type: remote === undefined ? 'patch' : 'vxlan',
       ofport_request: ofport,
-      options: mapOf({ peer: peer ?? `no-${name}` }),
+      options: mapOf(remote === undefined ? { peer: `no-${name}` } : { key: 'flow', remote_ip: remote }),
       ...(ifaceId === undefined ? {} : { external_ids: mapOf({ 'iface-id': ifaceId }) }),
     }),
   )
@@ -105,7 +109,8 @@ function bridgeRows({ name, dpid, ports, controllers }: Bridge): object[] {
       name,
       datapath_type: 'dummy',
       fail_mode: 'secure',
-      protocols: 'OpenFlow13',
+      // OVN speaks OpenFlow 1.5.
+      protocols: setOf(['OpenFlow13', 'OpenFlow15']),
       other_config: mapOf({ 'datapath-id': dpid, 'disable-in-band': 'true' }),
       ports: setOf(all.map((_, i) => named(`p${i}`))),
       controller: setOf(targets.map((_, i) => named(`c${i}`))),

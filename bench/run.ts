@@ -1,19 +1,29 @@
 // `npm run bench [-- NAME ...] [-- --small]`: measures what we claim, beside peers, in one run. See README.md.
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { attachBench } from './attach.ts'
 import { flows } from './flows.ts'
+import { learn } from './learn.ts'
 import { load, machine } from './machine.ts'
 import { folder, runInside, settleIn } from './sandbox.ts'
 import { startBench } from './start.ts'
 
+export type Setting = {
+  /** The bench's own: empty, and removed afterwards. */
+  readonly folder: string
+  /** A tenth of everything. */
+  readonly small: boolean
+  /** Also what takes minutes. */
+  readonly long: boolean
+}
 export type Bench = {
   readonly about: string
-  /** Prints its figures. `folder` is its own, empty, and removed afterwards; `small`: a tenth of everything. */
-  run(setting: { readonly folder: string; readonly small: boolean }): Promise<void>
+  /** Prints its figures. */
+  run(setting: Setting): Promise<void>
 }
 
 /** To add a bench: a row here, and what it measures in README.md. */
-const benches: Readonly<Record<string, Bench>> = { start: startBench, flows }
+const benches: Readonly<Record<string, Bench>> = { start: startBench, flows, attach: attachBench, learn }
 
 const usage = `usage: npm run bench -- [--small] [NAME ...]
 
@@ -22,22 +32,25 @@ ${Object.entries(benches)
   .join('\n')}
 
   --small   a tenth of everything, to see that it works
+  --long    also what takes minutes
 `
 
-async function runAll(names: readonly string[], small: boolean, path: string): Promise<void> {
+async function runAll(names: readonly string[], words: readonly string[], path: string): Promise<void> {
   console.log(machine())
   for (const name of names) {
     console.log(`\n== ${name}: ${benches[name]!.about} (load ${load()})`)
     const own = join(path, name)
     await mkdir(own)
-    await benches[name]!.run({ folder: own, small })
+    await benches[name]!.run({ folder: own, small: words.includes('--small'), long: words.includes('--long') })
     await rm(own, { recursive: true })
   }
 }
 
 const words = process.argv.slice(2)
 const asked = words.filter(word => !word.startsWith('--'))
-const unknown = words.filter(word => (word.startsWith('--') ? word !== '--small' : !(word in benches)))
+const unknown = words.filter(word =>
+  word.startsWith('--') ? !['--small', '--long'].includes(word) : !(word in benches),
+)
 const path = folder()
 if (words.includes('--help')) console.log(usage)
 else if (unknown.length > 0) {
@@ -46,6 +59,6 @@ else if (unknown.length > 0) {
 } else if (path === undefined) process.exitCode = await runInside(import.meta.filename, words)
 else {
   settleIn(path)
-  await runAll(asked.length > 0 ? asked : Object.keys(benches), words.includes('--small'), path)
+  await runAll(asked.length > 0 ? asked : Object.keys(benches), words, path)
   process.exit()
 }
