@@ -50,9 +50,11 @@ async function bundleNow(c: Connection, changes: readonly Change[], batch: Batch
   if (c.state.is === 'live' && !c.state.session.can.bundles)
     throw new RequestError('refused', `switch ${c.state.session.dpid} has no bundles: use apply`)
   const timeout = c.limits.request + Math.min(changes.length * c.limits.change, c.limits.collation)
-  const refusal = await fill(c, changes, batch, timeout)
+  let barrier: Promise<unknown> | undefined
   // Behind it no more errors come.
-  await ask(c, { type: 'barrier_request' }, timeout)
+  const fence = () => (barrier ??= ask(c, { type: 'barrier_request' }, timeout))
+  const refusal = await fill(c, changes, batch, timeout, fence)
+  await fence()
   if (refusal !== undefined && batch.failures.size === 0) batch.failures.set(-1, { index: -1, ...refusal })
 }
 
@@ -62,12 +64,14 @@ type Step = 'open_request' | 'close_request' | 'commit_request' | 'discard_reque
  * ONF extension EXT-230: opens a bundle, fills and closes it, and commits or discards it. Resolves with what the switch
  * said if it refused one of these steps. The COMMIT of a bundle succeeds although an ADD was refused (seen, Open
  * vSwitch 3.1): so it is only sent when CLOSE was answered and no error came before.
+ * @param fence Sends a barrier, once.
  */
 async function fill(
   c: Connection,
   changes: readonly Change[],
   { first, failures }: Batch,
   timeout: number,
+  fence: () => Promise<unknown>,
 ): Promise<Refusal | undefined> {
   const header = { bundleId: c.nextBundleId++, flags: bundleFlags.atomic | bundleFlags.ordered }
   let step = 'open_request' as Step
@@ -80,7 +84,10 @@ async function fill(
     await take('open_request')
     await pour(c, 0, changes.length, add, () => failures.size > 0)
     if (failures.size === 0) await take('close_request')
-    await take(failures.size === 0 ? 'commit_request' : 'discard_request')
+    const end = take(failures.size === 0 ? 'commit_request' : 'discard_request')
+    // In one write with it: after a commit Open vSwitch works its caches over before it reads on, 4 ms with 1,000 ports.
+    fence().catch(() => undefined)
+    await end
     return undefined
   } catch (error) {
     const refusal = error instanceof RequestError ? error.refusal : undefined
