@@ -5,11 +5,13 @@ import { mkdir } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { flowMod } from '../openflow/index.ts'
 import { openSqlite } from '../store/sqlite.ts'
 import { answers, end, httpPort, l2sm, openflowPort, start } from './contenders.ts'
 import { cpuOf, median, memoryNow, print, quantile } from './machine.ts'
 import { ovnInstall, ovnIsThere, startOvn } from './ovn.ts'
 import { type Ovs, type Port, startOvs } from './ovs.ts'
+import { bundled, type RawController, rawController } from './raw.ts'
 import type { Bench } from './run.ts'
 import { dpidOf, fill, linkPort, macOf, networkId, portOf } from './world.ts'
 
@@ -18,6 +20,8 @@ const switches = 10
 const ports = 10
 /** Ports that nobody uses yet, for what is measured: from this number on. */
 const spare = 50_000
+/** Of a flow in this table l2sm takes no notice. */
+const unusedTable = 10
 const extraMac = (kind: number, i: number) =>
   `02:0${kind}:00:00:${(i >> 8).toString(16).padStart(2, '0')}:${(i & 255).toString(16).padStart(2, '0')}`
 
@@ -70,7 +74,7 @@ async function ours(folder: string, networks: number, count: number): Promise<st
   const controller = start(l2sm(`sqlite:${file}`, join(folder, 'cache'), ...profiling))
   try {
     await Promise.race([controller.died, allProgrammed(networks)])
-    const pids = { l2sm: [controller.pid], 'ten vswitchd': mesh.map(ovs => ovs.pid) }
+    const pids = { l2sm: [controller.pid], 'ten vswitchd': mesh.map(n => n.ovs.pid) }
     const there = `${networks} networks`
     const attach = (network: string, i: number, mac: string) =>
       programmed(`/v1/networks/${network}/attachments/${dpidOf(i % switches)}/${spare + Math.floor(i / switches)}`, {
@@ -83,7 +87,12 @@ async function ours(folder: string, networks: number, count: number): Promise<st
       await call('DELETE', `${warm}?wait=5s`)
     }
     const onDisk = await commits()
+    const prepared = (i: number) => bundled([flowMod({ tableId: unusedTable, match: { in_port: 1 + i } })])
     const rows = [
+      await measured(`ten switches alone, ${there}: one prepared flow each`, pids, count, i => {
+        const bytes = prepared(i)
+        return Promise.all(mesh.map(({ raw }) => raw.write(bytes)))
+      }),
       await measured(`l2sm, ${there}: port attached`, pids, count, i =>
         attach(networkId(i % networks), i, extraMac(1, i)),
       ),
@@ -103,7 +112,10 @@ async function ours(folder: string, networks: number, count: number): Promise<st
     ]
   } finally {
     await end(controller)
-    for (const ovs of mesh) await ovs.close()
+    for (const { ovs, raw } of mesh) {
+      await raw.close()
+      await ovs.close()
+    }
   }
 }
 
@@ -112,20 +124,29 @@ const profiling = process.env['L2SM_BENCH_PROFILE']
   ? ['--cpu-prof', `--cpu-prof-dir=${process.env['L2SM_BENCH_PROFILE']}`]
   : []
 
+type Node = { readonly ovs: Ovs; readonly raw: RawController }
+
 /** A switch in a process of its own for each node, as nodes have it, with VXLAN links, each to each. */
-async function startMesh(folder: string, networks: number, spares: number): Promise<readonly Ovs[]> {
+async function startMesh(folder: string, networks: number, spares: number): Promise<readonly Node[]> {
   const range = (n: number) => Array.from({ length: n }, (_, i) => i)
-  const mesh: Ovs[] = []
+  const mesh: Node[] = []
   for (const s of range(switches)) {
     const ovs = await startOvs(join(folder, `ovs${s}`))
-    mesh.push(ovs)
+    const raw = await rawController()
+    mesh.push({ ovs, raw })
     const others = range(switches).filter(to => to !== s)
     const own: Port[] = [
       ...range(networks).map(n => ({ name: `p${n}`, ofport: portOf(n) })),
       ...others.map(to => ({ name: `l${to}`, ofport: linkPort(to), remote: `10.0.0.${1 + to}` })),
       ...range(spares).map(i => ({ name: `x${i}`, ofport: spare + i })),
     ]
-    await ovs.addBridge({ name: 'br0', dpid: dpidOf(s), ports: own, controllers: [`tcp:127.0.0.1:${openflowPort}`] })
+    await ovs.addBridge({
+      name: 'br0',
+      dpid: dpidOf(s),
+      ports: own,
+      controllers: [`tcp:127.0.0.1:${openflowPort}`, raw.target],
+    })
+    await raw.ready
   }
   return mesh
 }

@@ -8,9 +8,10 @@ import { diff, plan } from '../controller/diff.ts'
 import { type Content, entry, type FlowItem, type Item } from '../controller/item.ts'
 import { newSwitch, type Reconciler, run, type Switch } from '../controller/reconcile.ts'
 import type { Compiled } from '../controller/tables.ts'
-import { bundleFlags, encodeAll, flowMod, formatFlow, type Message } from '../openflow/index.ts'
+import { encodeAll, flowMod, formatFlow } from '../openflow/index.ts'
 import { type Bridge, bridge, silentLog, silentRecord } from './bridge.ts'
 import { alternate, cpuOf, cpuOfChildren, print, timed } from './machine.ts'
+import { bundled } from './raw.ts'
 import type { Bench } from './run.ts'
 
 const perNetwork = 100
@@ -120,17 +121,6 @@ async function expectFlows({ ovs }: Bridge, count: number, port: number): Promis
   const text = await ovs.ofctl('br0', 'dump-aggregate', `table=2,out_port=${port}`)
   const found = Number(/flow_count=(\d+)/.exec(text)?.[1])
   if (found !== count) throw new Error(`the switch holds ${found} flows to port ${port}, expected ${count}`)
-}
-
-const bundled = (changes: readonly Message[]): Buffer => {
-  const header = { xid: 9, bundleId: 1, flags: bundleFlags.atomic | bundleFlags.ordered }
-  const control = (ctrlType: 'open_request' | 'close_request' | 'commit_request'): Message => ({
-    type: 'bundle_control',
-    ...header,
-    ctrlType,
-  })
-  const adds = changes.map((message): Message => ({ type: 'bundle_add', ...header, message: { ...message, xid: 9 } }))
-  return encodeAll([control('open_request'), ...adds, control('close_request'), control('commit_request')])
 }
 
 export const flows: Bench = {

@@ -1,7 +1,7 @@
 // A controller that knows nothing: it writes bytes that were prepared, and waits for the barrier behind them. What it reaches on
 // the same connection as ours is what a controller could reach at best.
 import { createServer, type Socket } from 'node:net'
-import { encode, framing, type Message, multipartMore } from '../openflow/index.ts'
+import { bundleFlags, encode, encodeAll, framing, type Message, multipartMore } from '../openflow/index.ts'
 
 export type RawController = {
   /** `tcp:127.0.0.1:PORT`, for a bridge's controllers. */
@@ -68,6 +68,18 @@ export async function rawController(): Promise<RawController> {
       await new Promise(resolve => server.close(resolve))
     },
   }
+}
+
+/** One atomic bundle, as bytes that nobody waits in between of. */
+export const bundled = (changes: readonly Message[]): Buffer => {
+  const header = { xid: 9, bundleId: 1, flags: bundleFlags.atomic | bundleFlags.ordered }
+  const control = (ctrlType: 'open_request' | 'close_request' | 'commit_request'): Message => ({
+    type: 'bundle_control',
+    ...header,
+    ctrlType,
+  })
+  const adds = changes.map((message): Message => ({ type: 'bundle_add', ...header, message: { ...message, xid: 9 } }))
+  return encodeAll([control('open_request'), ...adds, control('close_request'), control('commit_request')])
 }
 
 const allFlows: Message = {
