@@ -80,7 +80,9 @@ else {
     t.match(await s.attach(2), { state: 'programmed' }, 'and is still programmed')
     t.ok((await s.flows()) > before)
     t.same([await s.counted('up'), await s.counted('closed'), await s.counted('lost')], [1, 0, 0])
-    t.equal(await s.vsctl('get', 'controller', 'br0', 'is_connected'), 'true')
+    // Open vSwitch writes this column every few seconds only.
+    const connected = () => s.vsctl('get', 'controller', 'br0', 'is_connected')
+    while ((await connected()).trim() !== 'true') await new Promise(r => setTimeout(r, 100))
 
     await s.vsctl('del-controller', 'br0')
     await s.until('closed', 1)
