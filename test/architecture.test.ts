@@ -14,8 +14,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   store: ['topology'],
   controller: ['openflow', 'topology', 'store'],
   api: ['topology', 'store', 'controller/view.ts'],
+  agent: [],
   lab: [],
-  cli: ['openflow', 'api', 'controller', 'store', 'topology', 'lab'],
+  cli: ['openflow', 'api', 'controller', 'store', 'topology', 'agent', 'lab'],
   docs: ['controller'],
   bench: ['*'],
   test: ['*'],
@@ -28,6 +29,7 @@ const pure = [
   ...['pipeline', 'cookie', 'item', 'compile', 'diff', 'content', 'tables', 'learn', 'status', 'steps', 'occupied'].map(
     n => `controller/${n}.ts`,
   ),
+  ...['json-stream', 'schema'].map(n => `agent/${n}.ts`),
 ]
 const impure: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['a clock', /\bDate\.now\b|\bnew Date\(\)|\bperformance\.|\bset(Timeout|Interval|Immediate)\(/],
