@@ -2,7 +2,7 @@
 import type { Session } from '../openflow/session.ts'
 import type { State } from '../store/state.ts'
 import { type Mesh, mesh } from '../topology/mesh.ts'
-import { type DatapathId, endpointKey, type PortNo } from '../topology/topology.ts'
+import { type DatapathId, endpointKey, linkKey, type PortNo } from '../topology/topology.ts'
 import type { Datapath, Fabric } from './compile.ts'
 import { maxMeteredPort, meterId } from './cookie.ts'
 
@@ -37,11 +37,11 @@ export function knownFabric(state: () => State): KnownFabric {
       return { changed, ofLinks }
     },
     remesh() {
-      const { declaredLinks, discoveredLinks } = state()
+      const { declaredLinks, discoveredLinks, deadLinks } = state()
       const found = [...discoveredLinks.values()].filter(
         l => !ofPods(endpointKey(l.from)) && !ofPods(endpointKey(l.to)),
       )
-      const links = [...declaredLinks.values(), ...found]
+      const links = [...declaredLinks.values(), ...found].filter(link => !deadLinks.has(linkKey(link)))
       ends.clear()
       for (const { from } of links) {
         const ports = ends.get(from.dpid)

@@ -25,9 +25,12 @@ export type Draft = State & {
   /** A port that is in another network moves. */
   putAttachment(attachment: Unrevised<Attachment>): void
   deleteAttachment(endpoint: string): void
-  /** One direction. */
+  /** One direction. A discovered link takes the place of another one from its port. */
   putLink(kind: LinkKind, link: Link): void
+  /** What is not known any more is not dead either. */
   deleteLink(kind: LinkKind, key: string): void
+  /** What probes say of a link, in one direction; of one that is not known nothing is kept. */
+  setDead(key: string, dead: boolean): void
   setComplete(complete: boolean): void
   /**
    * A number that no network or mirror ever had: 1 to maxNetworkNumber, or undefined when there is none left.
@@ -82,6 +85,8 @@ const readers = (t: Tables) => ({
   members: t.members,
   declaredLinks: t.declaredLinks,
   discoveredLinks: t.discoveredLinks,
+  discoveredFrom: t.discoveredFrom,
+  deadLinks: t.deadLinks,
   accessPorts: t.accessPorts,
   mirrorAt: (endpoint: string) => t.mirrors.get(endpoint),
   macHolder: (network: string, mac: string) => t.macs.get(macKey(network, mac)),
@@ -108,6 +113,17 @@ const writers = (t: Tables, step: (change: Change) => void, revision: number) =>
     touch(before.network)
   }
   const links = { declared: t.declaredLinks, discovered: t.discoveredLinks }
+  const isLink = (key: string) => t.declaredLinks.has(key) || t.discoveredLinks.has(key)
+  const setDead = (key: string, dead: boolean): void => {
+    if (t.deadLinks.has(key) === dead || (dead && !isLink(key))) return
+    step({ kind: 'dead', key, before: dead ? undefined : true, after: dead ? true : undefined })
+  }
+  const deleteLink = (kind: LinkKind, key: string): void => {
+    const before = links[kind].get(key)
+    if (!before) return
+    step({ kind, key, before, after: undefined })
+    if (!isLink(key)) setDead(key, false)
+  }
   return {
     putNetwork(network: Unrevised<Network>): void {
       const before = t.networks.get(network.id)
@@ -132,12 +148,13 @@ const writers = (t: Tables, step: (change: Change) => void, revision: number) =>
     deleteAttachment,
     putLink(kind: LinkKind, link: Link): void {
       const key = linkKey(link)
-      if (!links[kind].has(key)) step({ kind, key, before: undefined, after: link })
+      if (links[kind].has(key)) return
+      const other = kind === 'discovered' ? t.discoveredFrom.get(endpointKey(link.from)) : undefined
+      if (other) deleteLink('discovered', linkKey(other))
+      step({ kind, key, before: undefined, after: link })
     },
-    deleteLink(kind: LinkKind, key: string): void {
-      const before = links[kind].get(key)
-      if (before) step({ kind, key, before, after: undefined })
-    },
+    deleteLink,
+    setDead,
     setComplete(complete: boolean): void {
       if (t.complete !== complete) step({ kind: 'complete', before: t.complete, after: complete })
     },

@@ -35,6 +35,7 @@ export const parseRow = ({ kind, key, value, revision }: Row): Change | undefine
     case 'declared':
     case 'discovered':
       return isLink(object) && linkKey(object) === key ? { kind, key, before: undefined, after: object } : undefined
+    case 'dead':
     case 'access':
       return object === true ? { kind, key, before: undefined, after: true } : undefined
   }

@@ -43,6 +43,10 @@ export type State = {
   readonly declaredLinks: ReadonlyMap<string, Link>
   /** Links found by LLDP, by linkKey: kept so that a restart does not forget the mesh. */
   readonly discoveredLinks: ReadonlyMap<string, Link>
+  /** The discovered link that begins at this endpointKey: a port leads to one place. */
+  readonly discoveredFrom: ReadonlyMap<string, Link>
+  /** Links that probes say are dead, by linkKey, one entry a direction: kept so that a restart does not use them again. Each is known. */
+  readonly deadLinks: ReadonlySet<string>
   /** Ports that are or were an attachment or a mirror: never believed to be a link. By endpointKey. */
   readonly accessPorts: ReadonlySet<string>
   /** A client said that this state is all there is (PUT /v1/state, --adopt): switches under another instance may be cleaned. */

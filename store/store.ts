@@ -11,7 +11,7 @@ export { StoreError, type StoreErrorCode } from './error.ts'
 export type Changed = {
   /** Ids of networks that changed themselves, or in an attachment or mirror, or are gone. */
   readonly networks: ReadonlySet<string>
-  /** Links were declared, discovered or removed; or a port with a discovered link became an access port. */
+  /** Links were declared, discovered, removed, or died or live again; or a port with a discovered link became an access port. */
   readonly links: boolean
   readonly complete: boolean
 }
@@ -165,7 +165,7 @@ const changedBy = (committed: Tables, changes: readonly Change[]): Changed => {
   for (const change of changes) {
     if (change.kind === 'network') networks.add(change.key)
     else if (change.kind === 'complete') complete = true
-    else if (change.kind === 'declared' || change.kind === 'discovered') links = true
+    else if (change.kind === 'declared' || change.kind === 'discovered' || change.kind === 'dead') links = true
     else if (change.kind === 'access' && committed.discoveredAt.has(change.key)) links = true
     // An attachment's networks are touched by the same write.
   }

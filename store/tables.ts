@@ -14,6 +14,8 @@ export type Tables = Omit<State, 'members'> & {
   readonly members: Map<string, Map<string, Attachment>>
   readonly declaredLinks: Map<string, Link>
   readonly discoveredLinks: Map<string, Link>
+  readonly discoveredFrom: Map<string, Link>
+  readonly deadLinks: Set<string>
   readonly accessPorts: Set<string>
   /** Network id by the numbers that stand for it: its own and its mirror's. */
   readonly numbers: Map<number, string>
@@ -41,6 +43,7 @@ export type Change =
   | Put<'attachment', Attachment>
   | Put<'declared', Link>
   | Put<'discovered', Link>
+  | Put<'dead', true>
   | Put<'access', true>
   | Set1<'revision', number>
   | Set1<'allocated', number>
@@ -62,6 +65,8 @@ export const emptyTables = (firstNumber: number): Tables => ({
   members: new Map(),
   declaredLinks: new Map(),
   discoveredLinks: new Map(),
+  discoveredFrom: new Map(),
+  deadLinks: new Set(),
   accessPorts: new Set(),
   numbers: new Map(),
   mirrors: new Map(),
@@ -78,6 +83,8 @@ export const copyTables = (t: Tables): Tables => ({
   members: new Map(Array.from(t.members, ([id, of]) => [id, new Map(of)])),
   declaredLinks: new Map(t.declaredLinks),
   discoveredLinks: new Map(t.discoveredLinks),
+  discoveredFrom: new Map(t.discoveredFrom),
+  deadLinks: new Set(t.deadLinks),
   accessPorts: new Set(t.accessPorts),
   numbers: new Map(t.numbers),
   mirrors: new Map(t.mirrors),
@@ -88,12 +95,13 @@ export const copyTables = (t: Tables): Tables => ({
 
 /**
  * What must hold in every state, whoever wrote it: a number stands for one network, a port and a pinned MAC belong to
- * one, and a port has one declared link. Answers what is wrong, or undefined. Clients are refused long before (desired.ts): here it is a bug or a bad file.
+ * one, and one declared and one discovered link begins at a port. Answers what is wrong, or undefined. Clients are refused long before (desired.ts): here it is a bug or a bad file.
  */
 export const violation = (t: Tables, change: Change): string | undefined => {
   if (change.kind === 'network') return change.after ? badNetwork(t, change.after) : badRemoval(t, change.key)
   if (change.kind === 'attachment' && change.after) return badAttachment(t, change.key, change.after)
   if (change.kind === 'declared' && change.after) return badDeclared(t, change.key, change.after)
+  if (change.kind === 'discovered' && change.after) return badDiscovered(t, change.key, change.after)
   return undefined
 }
 
@@ -128,6 +136,12 @@ const badDeclared = (t: Tables, key: string, link: Link): string | undefined => 
   return `port ${endpointKey(link.from)} of declared link ${key} is an end of ${linkKey(other)}`
 }
 
+const badDiscovered = (t: Tables, key: string, link: Link): string | undefined => {
+  const other = t.discoveredFrom.get(endpointKey(link.from))
+  if (!other || linkKey(other) === key) return undefined
+  return `port ${endpointKey(link.from)} of discovered link ${key} leads to ${endpointKey(other.to)}`
+}
+
 /** Takes one step, indexes included. */
 export const apply = (t: Tables, change: Change): void => {
   switch (change.kind) {
@@ -142,6 +156,9 @@ export const apply = (t: Tables, change: Change): void => {
       return
     case 'access':
       change.after ? t.accessPorts.add(change.key) : t.accessPorts.delete(change.key)
+      return
+    case 'dead':
+      change.after ? t.deadLinks.add(change.key) : t.deadLinks.delete(change.key)
       return
     case 'network':
       applyNetwork(t, change)
@@ -198,6 +215,8 @@ const applyDeclared = (t: Tables, { key, before, after }: Put<'declared', Link>)
 
 const applyDiscovered = (t: Tables, { key, before, after }: Put<'discovered', Link>): void => {
   put(t.discoveredLinks, key, after)
+  if (before) t.discoveredFrom.delete(endpointKey(before.from))
+  if (after) t.discoveredFrom.set(endpointKey(after.from), after)
   if (before) for (const end of [before.from, before.to]) count(t.discoveredAt, endpointKey(end), -1)
   if (after) for (const end of [after.from, after.to]) count(t.discoveredAt, endpointKey(end), 1)
 }

@@ -22,6 +22,7 @@ const world = () => {
   const state = {
     declaredLinks: new Map<string, Link>(),
     discoveredLinks: new Map([there, back].map(link => [linkKey(link), link])),
+    deadLinks: new Set<string>(),
     accessPorts: new Set<string>(),
     attachments: new Map<string, unknown>(),
   }
@@ -64,6 +65,18 @@ t.test("a port that is or was a pod's ends a link that was found, not one that w
     t.equal(fabric.remesh(), true)
     t.equal(joined(), undefined)
     for (const link of [there, back]) state.declaredLinks.set(linkKey(link), link)
+    t.equal(fabric.remesh(), true)
+    t.equal(joined(), 9)
+  }
+})
+
+t.test('a link that is dead in one direction joins nobody', async t => {
+  for (const dead of [there, back]) {
+    const { state, fabric, joined } = world()
+    state.deadLinks.add(linkKey(dead))
+    t.equal(fabric.remesh(), true)
+    t.equal(joined(), undefined)
+    state.deadLinks.clear()
     t.equal(fabric.remesh(), true)
     t.equal(joined(), 9)
   }

@@ -39,6 +39,8 @@ export const snapshot = (store: Store) => {
     members: s.members,
     declaredLinks: s.declaredLinks,
     discoveredLinks: s.discoveredLinks,
+    discoveredFrom: s.discoveredFrom,
+    deadLinks: s.deadLinks,
     accessPorts: s.accessPorts,
   })
 }

@@ -1,10 +1,24 @@
 import t, { type Test } from 'tap'
-import { attach, deleteNetwork, detach, putDeclaredLink, putNetwork, setMirror } from '../../store/desired.ts'
+import {
+  attach,
+  deleteDeclaredLink,
+  deleteNetwork,
+  detach,
+  putDeclaredLink,
+  putNetwork,
+  setMirror,
+} from '../../store/desired.ts'
 import { isRefusal } from '../../store/refusals.ts'
 import type { Changed, Draft, Store } from '../../store/store.ts'
+import { endpointKey, type Link, linkKey } from '../../topology/topology.ts'
 import { backends, counting, dpid, snapshot } from './backends.ts'
 
 t.setTimeout(120_000)
+
+const link = (a: number, p: number, b: number, q: number): Link => ({
+  from: { dpid: dpid(a), port: p },
+  to: { dpid: dpid(b), port: q },
+})
 
 for (const { name, open, survives } of backends) {
   t.test(`a ${name} store`, async t => {
@@ -25,6 +39,8 @@ for (const { name, open, survives } of backends) {
         members: new Map(),
         declaredLinks: new Map(),
         discoveredLinks: new Map(),
+        discoveredFrom: new Map(),
+        deadLinks: new Set(),
         accessPorts: new Set(),
       })
     })
@@ -226,6 +242,39 @@ for (const { name, open, survives } of backends) {
       await store.close()
     })
 
+    t.test('a port leads to one place: a link found from it takes the place of the one before', async t => {
+      const store = await fresh(t)
+      const [old, now] = [link(1, 41, 2, 41), link(1, 41, 3, 41)]
+      await store.write(draft => {
+        draft.putLink('discovered', old)
+        draft.setDead(linkKey(old), true)
+      })
+      await store.write(draft => draft.putLink('discovered', now))
+      t.strictSame([...store.state().discoveredLinks.keys()], [linkKey(now)])
+      t.strictSame(store.state().discoveredFrom, new Map([[endpointKey(now.from), now]]))
+      t.strictSame([...store.state().deadLinks], [], 'what is not known any more is not dead either')
+    })
+
+    t.test('only a link that is known can be dead, and as long as it is known', async t => {
+      const store = await fresh(t)
+      const one = link(1, 41, 2, 41)
+      const seen: Changed[] = []
+      await store.write(draft => {
+        putDeclaredLink(draft, one)
+        draft.putLink('discovered', one)
+      })
+      store.watch(changed => seen.push(changed))
+      await store.write(draft => draft.setDead(linkKey(link(1, 1, 2, 2)), true))
+      t.strictSame(seen, [])
+      await store.write(draft => draft.setDead(linkKey(one), true))
+      await store.write(draft => draft.setDead(linkKey(one), true))
+      t.strictSame(seen, [{ networks: new Set(), links: true, complete: false }], 'told once')
+      await store.write(draft => draft.deleteLink('discovered', linkKey(one)))
+      t.strictSame([...store.state().deadLinks], [linkKey(one)], 'it is still declared')
+      await store.write(draft => deleteDeclaredLink(draft, one))
+      t.strictSame([...store.state().deadLinks], [])
+    })
+
     if (!survives) return
     t.test('comes back after a restart as it was', async t => {
       const store = await open(t.testdir())
@@ -246,9 +295,11 @@ for (const { name, open, survives } of backends) {
       await store.write(draft => {
         putDeclaredLink(draft, { from: { dpid: dpid(1), port: 40 }, to: { dpid: dpid(2), port: 40 } })
         draft.putLink('discovered', { from: { dpid: dpid(1), port: 41 }, to: { dpid: dpid(2), port: 41 } })
+        draft.setDead(linkKey(link(1, 41, 2, 41)), true)
         draft.setComplete(true)
       })
       const before = snapshot(store)
+      t.equal(before.deadLinks.size, 1)
       t.ok(before.accessPorts.has(`${dpid(1)}/3`), 'a port that was attached is remembered')
       t.ok(before.accessPorts.has(`${dpid(2)}/9`), 'a mirror too')
       await store.close()
