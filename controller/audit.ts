@@ -35,7 +35,7 @@ export function audit(r: Reconciler, switches: ReadonlyMap<string, Switch>, rand
   const timer = setInterval(() => {
     second += 1
     for (const sw of switches.values())
-      if (sw.session && sw.standing.is !== 'comparing' && !sw.running && !sw.pausing)
+      if (sw.session && sw.standing.is !== 'comparing' && sw.standing.is !== 'lacking' && !sw.running && !sw.pausing)
         visit(sw, sw.session).catch(failed(sw.dpid, sw.session))
   }, 1000)
   return { stop: () => clearInterval(timer) }

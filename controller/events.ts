@@ -2,6 +2,7 @@
 import type { Events, Session } from '../openflow/session.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { owner } from './cookie.ts'
+import { lacks } from './lacks.ts'
 import type { Parts } from './parts.ts'
 import { newSwitch } from './reconcile.ts'
 import { portsSettleMs } from './stale.ts'
@@ -17,7 +18,8 @@ export function switchEvents(parts: Parts): Events {
       const sw = switches.get(s.dpid) ?? newSwitch(s.dpid)
       switches.set(s.dpid, sw)
       sw.session = s
-      sw.standing = { is: 'comparing' }
+      const missing = lacks(s)
+      sw.standing = missing === undefined ? { is: 'comparing' } : { is: 'lacking', missing }
       sw.compare = 'connected'
       sw.pausing = false
       sw.retrying = false
@@ -27,6 +29,10 @@ export function switchEvents(parts: Parts): Events {
       sw.unconfirmed.clear()
       sw.refused.clear()
       log.info({ dpid: s.dpid, remote: s.remote, switch: s.description.swDesc }, 'switch connected')
+      // It holds nothing of ours that others would have to wait for.
+      sw.seen ||= missing !== undefined
+      if (missing !== undefined)
+        log.warn({ dpid: s.dpid, missing }, 'switch lacks what is needed: networks with members there are degraded')
       portsChanged(parts, s)
       stale.mark(tables.at(s.dpid))
       start(sw)
@@ -58,9 +64,9 @@ export function switchEvents(parts: Parts): Events {
 }
 
 /** Takes a switch's ports as they are; answers the networks of those that came or went. */
-function portsChanged({ store, fabric, discover, stale, tables }: Parts, s: Session): readonly string[] {
+function portsChanged({ store, switches, fabric, discover, stale, tables }: Parts, s: Session): readonly string[] {
   const { changed, ofLinks } = fabric.ports(s)
-  discover.ports(s)
+  if (switches.get(s.dpid)?.standing.is !== 'lacking') discover.ports(s)
   const { attachments, networks } = store.state()
   if (ofLinks) stale.markMesh()
   const mirroredAt = (dpid: DatapathId, port: number): string[] =>

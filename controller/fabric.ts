@@ -5,6 +5,7 @@ import { type Mesh, mesh } from '../topology/mesh.ts'
 import { type DatapathId, endpointKey, linkKey, type PortNo } from '../topology/topology.ts'
 import type { Datapath, Fabric } from './compile.ts'
 import { maxMeteredPort, meterId } from './cookie.ts'
+import { lacks } from './lacks.ts'
 
 export type KnownFabric = {
   current(): Fabric
@@ -27,7 +28,8 @@ export function knownFabric(state: () => State): KnownFabric {
     ports(session) {
       const known = datapaths.get(session.dpid)
       const before = known?.ports ?? new Set<PortNo>()
-      const now = new Set(session.ports().keys())
+      // A switch that can't run our pipeline has no port that a frame could take.
+      const now = new Set(lacks(session) === undefined ? session.ports().keys() : [])
       const meteredCopies = session.can.nicira && session.can.maxMeter >= meterId(maxMeteredPort)
       datapaths.set(session.dpid, { ports: now, meteredCopies })
       const changed = [...now].filter(p => !before.has(p)).concat([...before].filter(p => !now.has(p)))

@@ -19,6 +19,8 @@ export type Log = { [level in 'debug' | 'info' | 'warn' | 'error']: (fields: obj
 export type Standing =
   | { readonly is: 'disconnected'; readonly reason: string }
   | { readonly is: 'comparing' }
+  /** It cannot do what our pipeline needs (lacks.ts): nothing is sent to it. */
+  | { readonly is: 'lacking'; readonly missing: string }
   /** Flows of somebody else stand in our tables: nothing is sent until takeover. */
   | { readonly is: 'unsafe'; readonly foreign: readonly Item[] }
   /** It holds the flows of another store: what is new is added, nothing is taken away, nothing is called programmed. */
@@ -102,7 +104,8 @@ export async function run(r: Reconciler, sw: Switch): Promise<void> {
   while (sw.session && !sw.pausing && (sw.compare || sw.dirty.size > 0)) {
     const { session } = sw
     try {
-      if (sw.compare) await compareAll(r, sw, session)
+      if (sw.standing.is === 'lacking') leave(r, sw)
+      else if (sw.compare) await compareAll(r, sw, session)
       else await reconcile(r, sw, session, takeDirty(sw))
     } catch (error) {
       if (sw.session === session) pause(r, sw, error)
@@ -115,6 +118,12 @@ const takeDirty = (sw: Switch): ReadonlySet<number> => {
   const numbers = new Set(sw.dirty)
   sw.dirty.clear()
   return numbers
+}
+
+/** There is nothing to be done on a switch that lacks something; who waits for it is told. */
+function leave(r: Reconciler, sw: Switch): void {
+  sw.compare = undefined
+  r.progress(sw, takeDirty(sw))
 }
 
 /** Its answers failed us, not its connection: it is read again later, rather than guess what it holds. */

@@ -100,6 +100,7 @@ function switchLack({ switches }: Status, dpid: DatapathId, number: number, revi
   if (!sw?.session) return pending(`switch ${dpid} is not connected${sw ? `: ${standingReason(sw)}` : ''}`)
   const refusal = sw.refused.get(number) ?? sw.refused.get(0)
   if (refusal !== undefined) return { state: 'degraded', reason: `switch ${dpid} refused its flows: ${refusal}` }
+  if (sw.standing.is === 'lacking') return { state: 'degraded', reason: `switch ${dpid}: ${standingReason(sw)}` }
   if (sw.standing.is !== 'live') return pending(`switch ${dpid}: ${standingReason(sw)}`)
   if ((sw.confirmed.get(number) ?? -1) < revision || sw.unconfirmed.has(number))
     return pending(`switch ${dpid} has not confirmed revision ${revision} yet`)
@@ -144,6 +145,8 @@ export function standingReason({ standing }: Switch): string {
       return standing.reason
     case 'comparing':
       return 'its flows are being read'
+    case 'lacking':
+      return `it cannot run our pipeline: ${standing.missing}`
     case 'unsafe':
       return `it holds ${standing.foreign.length} flows or groups that are not ours; POST /v1/switches/{dpid}/takeover lists and removes them`
     case 'unadopted':
@@ -232,13 +235,16 @@ function linkState(
   return { state: 'down', reason: `probes that leave ${endpointKey(from)} do not arrive at ${endpointKey(to)}` }
 }
 
-/** Ready: every switch that is connected has been compared, and none holds flows that keep us out. */
+/**
+ * Ready: every switch that is connected has been compared, and none holds flows that keep us out. One that lacks what we
+ * need never will be, and keeps nobody else from working.
+ */
 export function readiness({ switches, stale }: Status): {
   readonly ready: boolean
   readonly reasons: readonly string[]
 } {
   const reasons = [...switches.values()].flatMap(sw =>
-    sw.session && !isLive(sw) ? [`switch ${sw.dpid}: ${standingReason(sw)}`] : [],
+    sw.session && !isLive(sw) && sw.standing.is !== 'lacking' ? [`switch ${sw.dpid}: ${standingReason(sw)}`] : [],
   )
   if (stale.size > 0) reasons.push(`${stale.size} networks are being compiled`)
   return { ready: reasons.length === 0, reasons }

@@ -14,8 +14,11 @@ export type Progress = {
 export type SwitchView = {
   readonly dpid: DatapathId
   readonly connected: boolean
-  /** `comparing`: its flows are being read. `unsafe`: flows of somebody else stand in our tables (see takeover). */
-  readonly state: 'disconnected' | 'comparing' | 'live' | 'unsafe' | 'unadopted' | 'failing'
+  /**
+   * `comparing`: its flows are being read. `unsafe`: flows of somebody else stand in our tables (see takeover).
+   * `lacking`: it cannot do what our pipeline needs, and is sent nothing.
+   */
+  readonly state: 'disconnected' | 'comparing' | 'lacking' | 'live' | 'unsafe' | 'unadopted' | 'failing'
   /** Why it is not live, in words. */
   readonly reason?: string
   readonly remote?: string

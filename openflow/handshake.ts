@@ -83,7 +83,24 @@ async function describe(c: Connection): Promise<Description> {
 
 async function abilities(c: Connection): Promise<Abilities> {
   const [bundles, nicira, maxMeter] = await Promise.all([hasBundles(c), hasNicira(c), countMeters(c)])
-  return { bundles, nicira, maxMeter }
+  if (nicira) return { bundles, nicira, maxMeter }
+  const [tables, groups] = await Promise.all([tableFeatures(c), groupFeatures(c)])
+  return { bundles, nicira, maxMeter, tables, groups }
+}
+
+async function tableFeatures(c: Connection): Promise<Abilities['tables']> {
+  const body = { type: 'table_features' as const, tables: [] }
+  const reply = await maybe(ask(c, { type: 'multipart_request', flags: 0, body }, c.limits.probe))
+  return reply?.body.type === 'table_features' ? reply.body.tables : undefined
+}
+
+async function groupFeatures(c: Connection): Promise<Abilities['groups']> {
+  const reply = await maybe(
+    ask(c, { type: 'multipart_request', flags: 0, body: { type: 'group_features' } }, c.limits.probe),
+  )
+  if (reply?.body.type !== 'group_features') return undefined
+  const { type: _type, ...groups } = reply.body
+  return groups
 }
 
 /** An empty bundle, opened and thrown away again. */

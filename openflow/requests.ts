@@ -145,12 +145,14 @@ function takePart(
 /**
  * Takes a part of a multipart reply that is not OpenFlow; false if that is not to be forgiven. It is where all flows
  * were asked for: switches were seen whose long replies are corrupt but whose short ones are not, so that asking again
- * table by table helps. The parts that follow are passed over, and then the request fails.
+ * table by table helps. Or where table features were: who can't say what its tables do may do it all the same. The parts
+ * that follow are passed over, and then the request fails.
  */
 export function forgive(requests: Requests, xid: number, last: boolean, reason: string): boolean {
   const waiting = requests.waiting.get(xid)
   if (waiting?.asked.type !== 'multipart_request') return false
-  if (waiting.asked.body.type !== 'flow' || waiting.asked.body.tableId !== tables.all) return false
+  const { body } = waiting.asked
+  if (body.type !== 'table_features' && (body.type !== 'flow' || body.tableId !== tables.all)) return false
   waiting.unreadable ??= reason
   waiting.collation = undefined
   if (last) fail(requests, xid, new RequestError('unreadable', waiting.unreadable))

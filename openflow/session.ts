@@ -10,6 +10,7 @@ import type {
   MeterMod,
   PacketIn,
   PortDesc,
+  TableFeatures,
 } from './index.ts'
 import type { Asked, ReplyTo, RequestType, Unsent } from './requests.ts'
 
@@ -36,6 +37,8 @@ export type Failure = {
 
 export type Features = Omit<MessageOf<'features_reply'>, 'type' | 'xid'>
 export type Description = Omit<Body<'desc'>, 'type'>
+/** By type (all, select, indirect, fast failover): bit n of `types` and entry n of `maxGroups`. §7.3.5.9. */
+export type GroupFeatures = Omit<Body<'group_features'>, 'type'>
 
 /** What the switch can do beyond OpenFlow 1.3's required part: asked of it during the handshake, not guessed. */
 export type Abilities = {
@@ -45,6 +48,12 @@ export type Abilities = {
   readonly nicira: boolean
   /** Meters that it can hold; 0 without meters. */
   readonly maxMeter: number
+  /**
+   * What its tables can match and do, and its groups, as it says. Absent where it has no answer, and where it was not asked:
+   * of a switch with Nicira's extensions all of it is known, and Open vSwitch's answer is half a megabyte long.
+   */
+  readonly tables?: readonly TableFeatures[] | undefined
+  readonly groups?: GroupFeatures | undefined
 }
 
 /** A switch that has finished its handshake. After its connection has ended every method that asks rejects. */

@@ -26,9 +26,20 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const pure = [
   ...globSync('topology/*.ts', { cwd: root }),
   ...globSync('openflow/*.ts', { cwd: root }).filter(f => !['server.ts', 'connection.ts'].includes(f.split('/')[1]!)),
-  ...['pipeline', 'cookie', 'item', 'compile', 'diff', 'content', 'tables', 'learn', 'status', 'steps', 'occupied'].map(
-    n => `controller/${n}.ts`,
-  ),
+  ...[
+    'pipeline',
+    'cookie',
+    'item',
+    'compile',
+    'diff',
+    'content',
+    'tables',
+    'learn',
+    'status',
+    'steps',
+    'occupied',
+    'lacks',
+  ].map(n => `controller/${n}.ts`),
   ...['json-stream', 'schema'].map(n => `agent/${n}.ts`),
 ]
 const impure: readonly (readonly [what: string, pattern: RegExp])[] = [

@@ -14,6 +14,7 @@ const back: Link = { from: there.to, to: there.from }
 const switchWith = (dpid: string, ...ports: number[]): Session =>
   ({
     dpid,
+    features: { nTables: 254 },
     ports: () => new Map(ports.map(port => [port, {} as PortDesc])),
     can: { bundles: true, nicira: true, maxMeter: 0x3ffff },
   }) as unknown as Session

@@ -14,6 +14,7 @@ import { openMemory } from '../../store/memory.ts'
 import { isRefusal, type Refusal } from '../../store/refusals.ts'
 import type { Store } from '../../store/store.ts'
 import { type Counts, counting, type Line, until } from '../controller/watching.ts'
+import { type Model, openPlain, type Plain } from '../plain/proxy.ts'
 
 export type StageOptions = Omit<MeshOptions, 'controllerPorts' | 'signals'> & {
   /** Opens the store of each controller. Default: one store in memory for all of them. */
@@ -22,10 +23,14 @@ export type StageOptions = Omit<MeshOptions, 'controllerPorts' | 'signals'> & {
   readonly adopt?: boolean
   /** False: no controller yet. */
   readonly start?: boolean
+  /** Nodes that show themselves to the controller as plain OpenFlow 1.3 switches. The test fails if one is told an extension. */
+  readonly plain?: Readonly<Record<number, Model>>
 }
 
 export type Stage = {
   readonly mesh: Mesh
+  /** What stands between the controller and a node that is a plain switch. */
+  plain(node: number): Plain
   readonly frames: Frames
   /** The running controller, its store, what it counted and what it logged. */
   readonly controller: RunningController
@@ -69,12 +74,13 @@ type Running = {
 }
 
 export async function makeStage(t: Test, options: StageOptions): Promise<Stage> {
-  const { open, takeover, adopt, start: starts = true, ...meshOptions } = options
+  const { open, takeover, adopt, start: starts = true, plain = {}, ...meshOptions } = options
   t.setTimeout(120_000)
   const mesh = await makeMesh({ ...meshOptions, controllerPorts: [openflowPort] })
   t.teardown(() => mesh.close())
   const frames = await openFrames(mesh.pods())
   t.teardown(() => frames.close())
+  const plains = await disguise(t, mesh, plain)
   const memory = openMemory()
   let running: Running | undefined
   const now = (): Running => {
@@ -135,6 +141,11 @@ export async function makeStage(t: Test, options: StageOptions): Promise<Stage> 
   const stage: Stage = {
     mesh,
     frames,
+    plain(node) {
+      const found = plains.get(node)
+      if (!found) throw new Error(`node ${node} is no plain switch`)
+      return found
+    },
     get controller() {
       return now().controller
     },
@@ -205,6 +216,22 @@ export async function makeStage(t: Test, options: StageOptions): Promise<Stage> 
   }
   if (starts) await stage.start()
   return stage
+}
+
+/** Puts a proxy between the controller and each of these nodes. */
+async function disguise(t: Test, mesh: Mesh, models: Readonly<Record<number, Model>>): Promise<Map<number, Plain>> {
+  const plains = new Map<number, Plain>()
+  for (const [number, model] of Object.entries(models)) {
+    const plain = await openPlain(mesh.ctl.address, openflowPort, model)
+    t.teardown(async () => {
+      await plain.close()
+      if (plain.violations.length > 0)
+        throw new Error(`node ${number} has no extensions, and was told ${[...new Set(plain.violations)].join('; ')}`)
+    })
+    await mesh.node(Number(number)).connect([`tcp:${mesh.ctl.address}:${plain.port}`])
+    plains.set(Number(number), plain)
+  }
+  return plains
 }
 
 /**
