@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { flowMod } from '../openflow/index.ts'
 import { openSqlite } from '../store/sqlite.ts'
-import { answers, end, httpPort, l2sm, openflowPort, start } from './contenders.ts'
+import { answers, end, httpPort, l2sm, openflowPort, profiling, start } from './contenders.ts'
 import { cpuOf, median, memoryNow, print, quantile } from './machine.ts'
 import { ovnInstall, ovnIsThere, startOvn } from './ovn.ts'
 import { type Ovs, type Port, startOvs } from './ovs.ts'
@@ -28,7 +28,7 @@ const extraMac = (kind: number, i: number) =>
 export const attachBench: Bench = {
   about: 'a port attached, a network made: from the call until the switches have it, with 100 and 1,000 networks there',
   async run({ folder, small, long }) {
-    const sizes = process.env['ONLY'] ? [Number(process.env['ONLY'])] : small ? [10, 100] : [100, 1000]
+    const sizes = small ? [10, 100] : [100, 1000]
     const rows: string[][] = []
     for (const networks of sizes) {
       const own = join(folder, `l2sm${networks}`)
@@ -118,11 +118,6 @@ async function ours(folder: string, networks: number, count: number): Promise<st
     }
   }
 }
-
-/** `L2SM_BENCH_PROFILE=FOLDER`: leaves a CPU profile of the controller there. */
-const profiling = process.env['L2SM_BENCH_PROFILE']
-  ? ['--cpu-prof', `--cpu-prof-dir=${process.env['L2SM_BENCH_PROFILE']}`]
-  : []
 
 type Node = { readonly ovs: Ovs; readonly raw: RawController }
 

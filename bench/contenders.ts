@@ -27,6 +27,11 @@ export const l2sm = (store: string, cache: string, ...flags: readonly string[]):
   env: { NODE_COMPILE_CACHE: cache },
 })
 
+/** `L2SM_BENCH_PROFILE=FOLDER`: leaves CPU profiles of the controller there. */
+export const profiling = process.env['L2SM_BENCH_PROFILE']
+  ? ['--cpu-prof', `--cpu-prof-dir=${process.env['L2SM_BENCH_PROFILE']}`]
+  : []
+
 export const testController: Command = {
   argv: ['ovs-testcontroller', `ptcp:${openflowPort}:127.0.0.1`],
   env: { OVS_RUNDIR: folder() ?? tmpdir() },

@@ -1,89 +1,138 @@
-// From packet-in to flow-mod: how many addresses the controller learns in a second of its own processor time.
+// Addresses learned a second, and a second of the controller's processor time: 16 emulated switches show it senders that it does not
+// know yet; an address counts when its entry has come back.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cookie } from '../controller/cookie.ts'
-import { encodeAll, type Message, noBuffer } from '../openflow/index.ts'
-import { fakeSwitch, port } from '../test/openflow/fake-switch.ts'
-import { answers, end, httpPort, l2sm, openflowPort, start } from './contenders.ts'
+import { addressesPerPort } from '../controller/learn.ts'
+import { pipeline } from '../controller/pipeline.ts'
+import { attach, putDeclaredLink, putNetwork } from '../store/desired.ts'
+import { openSqlite } from '../store/sqlite.ts'
+import {
+  answers,
+  asksForFeatures,
+  type Command,
+  end,
+  httpPort,
+  l2sm,
+  openflowPort,
+  peers,
+  profiling,
+  start,
+} from './contenders.ts'
 import { cpuOf, print } from './machine.ts'
 import type { Bench } from './run.ts'
-import { dpidOf } from './world.ts'
+import type { Plan, Result } from './switches.ts'
+import { dpidOf, linkPort, must, networkId } from './world.ts'
 
 const switches = 16
-const portsPerSwitch = 10
+const outstanding = 64
 
-/** A frame of 64 bytes from an address of its own. */
-function frame(s: number, p: number, m: number): Buffer {
-  const bytes = Buffer.alloc(64)
-  bytes.fill(0xff, 0, 6)
-  bytes.set([2, 7, s, p, m >>> 8, m & 255], 6)
-  return bytes
-}
+/** Which networks a switch has a port in: port p of switch s. */
+type Layout = { readonly words: string; readonly ports: number; network(s: number, p: number): number }
+const layouts = (ports: number): readonly Layout[] => [
+  { words: `a network for each port`, ports, network: (s, p) => s * ports + p },
+  { words: `a network for each switch, ${ports} ports`, ports, network: s => s },
+  { words: '16 networks over all switches, a port on each', ports: switches, network: (_, p) => p },
+]
 
-const packetIns = (network: number, s: number, addresses: number): Buffer =>
-  encodeAll(
-    Array.from({ length: portsPerSwitch * addresses }, (_, i): Message => {
-      const [p, m] = [1 + (i % portsPerSwitch), Math.floor(i / portsPerSwitch)]
-      const payload = frame(s, p, m)
-      const match = { in_port: p, metadata: BigInt(network) }
-      return {
-        type: 'packet_in',
-        xid: 0,
-        bufferId: noBuffer,
-        totalLen: payload.length,
-        reason: 'action',
-        tableId: 1,
-        cookie: cookie('network', network),
-        match,
-        payload,
-      }
-    }),
-  )
-
-async function put(path: string): Promise<{ readonly number: number }> {
-  const answer = await fetch(`http://127.0.0.1:${httpPort}${path}`, { method: 'PUT' })
-  if (!answer.ok) throw new Error(`PUT ${path}: ${answer.status} ${await answer.text()}`)
-  return (await answer.json()) as { number: number }
-}
+type Figures = Result & { readonly cpu: number }
 
 export const learn: Bench = {
-  about: `addresses learned by ${switches} emulated switches`,
+  about: 'addresses learned from packet-ins, per second of the controller’s processor time',
   async run({ folder, small }) {
-    const addresses = small ? 10 : 100
-    const controller = start(l2sm('memory', folder))
-    try {
-      await answers(httpPort, '/livez')
-      const ports = Array.from({ length: portsPerSwitch }, (_, i) => port(i + 1))
-      const fakes = await Promise.all(
-        Array.from({ length: switches }, async (_, s) => {
-          const { number } = await put(`/v1/networks/n${s}`)
-          for (const { portNo } of ports) await put(`/v1/networks/n${s}/attachments/${dpidOf(s)}/${portNo}`)
-          const fake = await fakeSwitch({ host: '127.0.0.1', port: openflowPort }, { dpid: BigInt(s + 1), ports })
-          return { fake, bytes: packetIns(number, s, addresses) }
-        }),
-      )
-      const learned = ({ fake }: (typeof fakes)[number]) =>
-        fake.flows().filter(f => f.tableId === 1 && f.idleTimeout > 0).length
-      await sleep(3000)
-      const cpu = cpuOf(controller.child.pid!)
-      const began = performance.now()
-      for (const { fake, bytes } of fakes) fake.raw(bytes)
-      const expected = portsPerSwitch * addresses
-      // What the queues of the controller drop under such a flood comes again, as from a sender that goes on.
-      for (let round = 0; round < 300 && fakes.some(f => learned(f) < expected); round++) {
-        await sleep(100)
-        if (round % 20 === 19) for (const f of fakes) if (learned(f) < expected) f.fake.raw(f.bytes)
-      }
-      const seconds = (performance.now() - began) / 1000
-      const used = cpuOf(controller.child.pid!) - cpu
-      const total = fakes.reduce((sum, f) => sum + learned(f), 0)
-      for (const { fake } of fakes) fake.end()
-      print(`${total} of ${expected * switches} addresses learned, one network a switch`, [
-        ['wall', `${seconds.toFixed(2)} s`],
-        ['processor time of the controller', `${used.toFixed(2)} s`],
-        ['learned per processor second', `${Math.round(total / used)}`],
+    const rows: string[][] = []
+    const row = (name: string, { ms, answers, flowMods, cpu }: Figures) =>
+      rows.push([
+        name,
+        String(answers),
+        `${Math.round(answers / ms)}k`,
+        `${(answers / cpu / 1000).toFixed(1)}k`,
+        `${(flowMods / cpu / 1000).toFixed(0)}k`,
       ])
-    } finally {
-      await end(controller)
-    }
+    const addresses = small ? addressesPerPort / 8 : addressesPerPort
+    for (const [i, layout] of layouts(16).entries())
+      row(`l2sm, ${layout.words}`, await ours(join(folder, `store${i}`), join(folder, 'cache'), layout, addresses))
+    for (const { name, command, there, install } of peers)
+      if (there()) row(`${name}, 16 ports a switch`, await theirs(command, addresses))
+      else rows.push([`${name} is missing: ${install}`])
+    print(`${switches} switches, ${outstanding} packet-ins of each on their way`, [
+      ['', 'addresses', 'a second', 'a CPU second', 'flow-mods a CPU second'],
+      ...rows,
+    ])
   },
+}
+
+async function ours(file: string, cache: string, layout: Layout, addresses: number): Promise<Figures> {
+  const store = await openSqlite(file)
+  await store.write(draft => {
+    for (let s = 0; s < switches; s++)
+      for (let t = 0; t < s; t++)
+        must(
+          putDeclaredLink(draft, {
+            from: { dpid: dpidOf(s), port: linkPort(t) },
+            to: { dpid: dpidOf(t), port: linkPort(s) },
+          }),
+        )
+    for (let s = 0; s < switches; s++)
+      for (let p = 0; p < layout.ports; p++) {
+        const network = networkId(layout.network(s, p))
+        must(putNetwork(draft, network))
+        must(attach(draft, { network, dpid: dpidOf(s), port: 1 + p, guard: 'learn' }))
+      }
+  })
+  const number = (n: number) => store.state().networks.get(networkId(n))!.number
+  const senders = (s: number) =>
+    Array.from({ length: layout.ports }, (_, p) => ({
+      port: 1 + p,
+      cookie: String(cookie('network', number(layout.network(s, p)))),
+      tableId: pipeline.guard.id,
+    }))
+  const plan = planOf(senders, addresses, pipeline.guard.id)
+  await store.close()
+  return measure(l2sm(`sqlite:${file}`, cache, ...profiling), plan, () => answers(httpPort, '/readyz'))
+}
+
+/** Other controllers learn too, and answer each frame with a packet-out. */
+function theirs(command: Command, addresses: number): Promise<Figures> {
+  const senders = () => Array.from({ length: 16 }, (_, p) => ({ port: 1 + p, cookie: '0', tableId: 0 }))
+  return measure(command, planOf(senders, addresses, 'packet_out'), () => asksForFeatures(openflowPort))
+}
+
+const planOf = (
+  senders: (s: number) => Plan['switches'][number]['ports'],
+  addresses: number,
+  answer: Plan['answer'],
+): Plan => ({
+  ...{ port: openflowPort, addresses, outstanding, answer },
+  switches: Array.from({ length: switches }, (_, s) => ({
+    dpid: dpidOf(s),
+    ports: senders(s),
+    links: Array.from({ length: switches }, (_, t) => linkPort(t)),
+  })),
+})
+
+async function measure(command: Command, plan: Plan, ready: () => Promise<void>): Promise<Figures> {
+  const controller = start(command)
+  try {
+    await Promise.race([controller.died, ready()])
+    const peer = fork(join(import.meta.dirname, 'switches.ts'), [JSON.stringify(plan)])
+    try {
+      const gone = once(peer, 'exit').then(() => Promise.reject(new Error('the emulated switches ended early')))
+      gone.catch(() => {})
+      const told = async (): Promise<unknown> => (await Promise.race([once(peer, 'message'), gone, controller.died]))[0]
+      await told()
+      // Until every switch has what its networks had before.
+      await sleep(2000)
+      const before = cpuOf(controller.pid)
+      peer.send('go')
+      const result = (await told()) as Result
+      return { ...result, cpu: cpuOf(controller.pid) - before }
+    } finally {
+      peer.kill()
+    }
+  } finally {
+    await end(controller)
+  }
 }

@@ -47,7 +47,7 @@ export async function fill(store: Store, size: Size): Promise<void> {
     })
 }
 
-function must<T>(decision: T): T {
+export function must<T>(decision: T): T {
   if (isRefusal(decision)) throw new Error(JSON.stringify(decision))
   return decision
 }
