@@ -1,72 +1,113 @@
-// Messages per CPU-second of the OpenFlow codec, one thread: `node bench/codec.ts`.
-// Rounds alternate between the cases, so that what else the machine does hits all of them; best and median are shown.
-import { cpus } from 'node:os'
-import { decode, encode, encodeAll, flowMod, formatFlow, type Message } from '../openflow/index.ts'
+// Messages per processor second of the OpenFlow codec, on one thread, beside openflowj and os-ken. Each is a process of its own that is
+// told over standard input what to do; they take turns, so that what else the machine does hits all of them.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { environment } from '../lab/command.ts'
+import { python } from './contenders.ts'
+import { median, print } from './machine.ts'
+import type { Bench } from './run.ts'
 
-const small = flowMod({
-  cookie: 0x6c32736d00000007n,
-  tableId: 2,
-  priority: 100,
-  match: { in_port: 3, eth_dst: '02:00:00:00:00:01' },
-  instructions: [{ type: 'apply_actions', actions: [{ type: 'output', port: 4, maxLen: 0 }] }],
-})
-const usual = flowMod({
-  ...small,
-  match: { in_port: 3, metadata: { value: 7n, mask: 0x2ffffffffn }, eth_dst: '02:00:00:00:00:01' },
-  instructions: [
-    {
-      type: 'apply_actions',
-      actions: [
-        { type: 'set_field', field: 'tunnel_id', value: 7n },
-        { type: 'output', port: 4, maxLen: 0 },
-      ],
-    },
-  ],
-})
-const packetIn: Message = {
-  type: 'packet_in',
-  xid: 0,
-  bufferId: 0xffffffff,
-  totalLen: 60,
-  reason: 'action',
-  tableId: 1,
-  cookie: 5n,
-  match: { in_port: 3, metadata: 7n },
-  payload: Buffer.alloc(60),
+/** What is done, and how many messages that are. Each contender has a function of that name. */
+const cases = [
+  ['encode_flow_mod', 'a flow-mod of 96 bytes, encoded', 1],
+  ['decode_flow_mod', 'a flow-mod of 96 bytes, decoded', 1],
+  ['decode_packet_in', 'a packet-in of 110 bytes, decoded', 1],
+  ['programme', 'a switch programmed: flow-mods that differ, made and encoded', 512],
+  ['take', 'packet-ins taken: out of a stream, where which sender came in', 512],
+] as const
+
+const jars = join(tmpdir(), 'l2sm-bench-openflowj')
+const here = import.meta.dirname
+
+type Contender = {
+  readonly name: string
+  readonly argv: readonly string[]
+  there(): boolean
+  readonly install: string
 }
-const thousand = Array.from({ length: 1000 }, (_, xid) => ({ ...small, xid }))
-const bytes = { small: encode(small), usual: encode(usual), packetIn: encode(packetIn) }
-
-type Case = readonly [name: string, perCall: number, run: () => unknown]
-const cases: readonly Case[] = [
-  [`encode a flow-mod of ${bytes.small.length} bytes`, 1, () => encode(small)],
-  [`decode a flow-mod of ${bytes.small.length} bytes`, 1, () => decode(bytes.small)],
-  [`encode a flow-mod of ${bytes.usual.length} bytes`, 1, () => encode(usual)],
-  [`decode a flow-mod of ${bytes.usual.length} bytes`, 1, () => decode(bytes.usual)],
-  [`decode a packet-in of ${bytes.packetIn.length} bytes`, 1, () => decode(bytes.packetIn)],
-  [`encode 1000 flow-mods of ${bytes.small.length} bytes into one buffer`, 1000, () => encodeAll(thousand)],
-  [`format a flow of ${bytes.usual.length} bytes`, 1, () => formatFlow(usual)],
+const contenders: readonly Contender[] = [
+  { name: 'l2sm', argv: [process.execPath, join(here, 'codec-l2sm.ts')], there: () => true, install: '' },
+  {
+    name: 'openflowj',
+    argv: ['java', '-cp', `${jars}/*:${here}/openflowj`, join(here, 'openflowj', 'Codec.java')],
+    there: () => existsSync(jars),
+    install: 'see bench/README.md: openflowj from Maven Central',
+  },
+  {
+    name: 'os-ken',
+    argv: [python, join(here, 'codec_os_ken.py')],
+    there: () => existsSync(python),
+    install: 'see bench/README.md: os-ken from PyPI, in a virtual environment',
+  },
 ]
 
-/** Messages per second of CPU time, in `calls` calls. */
-function rate([, perCall, run]: Case, calls: number): number {
-  const start = process.cpuUsage()
-  for (let i = 0; i < calls; i++) run()
-  const { user, system } = process.cpuUsage(start)
-  return (calls * perCall * 1e6) / (user + system)
+export const codec: Bench = {
+  about: 'messages encoded and decoded in a processor second, one thread',
+  async run({ small }) {
+    const there = contenders.filter(c => c.there())
+    const running = there.map(begin)
+    try {
+      await agree(running)
+      const rates = await race(running, small)
+      print('thousands of messages a processor second: median (best)', [
+        ['', ...running.map(r => r.name)],
+        ...cases.map(([name, words]) => [words, ...running.map(r => shown(rates.get(`${r.name} ${name}`)!))]),
+      ])
+      for (const { name, install } of contenders.filter(c => !c.there()))
+        console.log(`  ${name} is missing: ${install}`)
+    } finally {
+      for (const { child } of running) child.kill()
+    }
+  },
 }
 
-const rounds = Number(process.argv[2] ?? 15)
-const rates = cases.map((): number[] => [])
-for (const one of cases) rate(one, 50_000 / one[1])
-for (let round = 0; round < rounds; round++)
-  cases.forEach((one, i) => {
-    rates[i]!.push(rate(one, 100_000 / one[1]))
-  })
+const shown = (rates: readonly number[]): string =>
+  `${Math.round(median(rates) / 1000)} (${Math.round(Math.max(...rates) / 1000)})`
 
-console.log(`${cpus()[0]?.model}, Node ${process.version}; million messages per CPU-second, ${rounds} rounds`)
-cases.forEach(([name], i) => {
-  const sorted = rates[i]!.toSorted((a, b) => b - a)
-  const millions = (n: number): string => (n / 1e6).toFixed(2)
-  console.log(`${name.padEnd(52)} best ${millions(sorted[0]!)}  median ${millions(sorted[rounds >> 1]!)}`)
-})
+type Running = { readonly name: string; readonly child: ChildProcess; ask(line: string): Promise<string> }
+
+function begin({ name, argv: [file, ...args] }: Contender): Running {
+  const child = spawn(file!, args, { stdio: ['pipe', 'pipe', 'inherit'], env: environment() })
+  const gone = new Promise<never>((_, reject) => {
+    child.on('error', reject)
+    child.on('exit', code => reject(new Error(`${name} ended with ${code}`)))
+  })
+  gone.catch(() => {})
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
+  return {
+    name,
+    child,
+    async ask(line) {
+      child.stdin!.write(`${line}\n`)
+      return (await Promise.race([lines.next(), gone])).value ?? ''
+    },
+  }
+}
+
+/** All work on the same bytes, or the figures say nothing. */
+async function agree(running: readonly Running[]): Promise<void> {
+  const told = await Promise.all(running.map(r => r.ask('hex')))
+  for (const [i, hex] of told.entries())
+    if (hex !== told[0]) throw new Error(`${running[i]!.name} has other bytes:\n${hex}\n${told[0]}`)
+}
+
+/** Messages per second of processor time, by contender and case: of rounds of about 0.2 s each. */
+async function race(running: readonly Running[], small: boolean): Promise<ReadonlyMap<string, readonly number[]>> {
+  const calls = new Map<string, number>()
+  const rates = new Map<string, number[]>()
+  const rounds = small ? 3 : 15
+  // Compilers need some rounds before they have done what they can: those do not count.
+  for (let round = small ? -2 : -8; round < rounds; round++)
+    for (const [name, , messages] of cases)
+      for (const { name: who, ask } of running) {
+        const key = `${who} ${name}`
+        const n = calls.get(key) ?? Math.ceil(4096 / messages)
+        const seconds = Number(await ask(`${name} ${n}`)) / 1e9
+        calls.set(key, Math.ceil((n * 0.2) / Math.max(seconds, 0.002)))
+        if (round >= 0) rates.set(key, [...(rates.get(key) ?? []), (n * messages) / seconds])
+      }
+  return rates
+}

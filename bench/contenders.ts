@@ -37,7 +37,7 @@ export const testController: Command = {
   env: { OVS_RUNDIR: folder() ?? tmpdir() },
 }
 
-const python = join(tmpdir(), 'l2sm-bench-venv', 'bin', 'python')
+export const python = join(tmpdir(), 'l2sm-bench-venv', 'bin', 'python')
 export const osKen: Command = { argv: [python, join(root, 'bench/os_ken_app.py')] }
 
 export type Peer = {

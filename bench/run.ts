@@ -2,6 +2,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { attachBench } from './attach.ts'
+import { codec } from './codec.ts'
 import { flows } from './flows.ts'
 import { learn } from './learn.ts'
 import { load, machine } from './machine.ts'
@@ -23,7 +24,7 @@ export type Bench = {
 }
 
 /** To add a bench: a row here, and what it measures in README.md. */
-const benches: Readonly<Record<string, Bench>> = { start: startBench, flows, attach: attachBench, learn }
+const benches: Readonly<Record<string, Bench>> = { start: startBench, flows, attach: attachBench, learn, codec }
 
 const usage = `usage: npm run bench -- [--small] [NAME ...]
 

@@ -9,6 +9,8 @@ import {
   type UnknownField,
   unknownName,
 } from './fields.ts'
+import { codecOf, emptyShape, type Shape, withHeader, withName } from './match-shape.ts'
+import type { Compiled } from './struct.ts'
 import {
   align8,
   bounded,
@@ -115,9 +117,37 @@ function writeBytes(c: Cursor, name: string, field: Field | undefined, value: un
   c.view.setUint32(start, ((known.header & ~0x1ff) | (parts.length > 1 ? hasMask : 0) | length) >>> 0)
 }
 
+/** What reads all fields up to the end at once, if a match of that shape was read often enough. */
+function codecAhead(c: Cursor): Compiled | undefined {
+  const { view, end } = c
+  let shape: Shape | undefined = emptyShape
+  let at = c.at
+  while (at + 4 <= end) {
+    const header = view.getUint32(at)
+    shape = shape.lastHeader === header ? shape.last : withHeader(shape, header)
+    if (shape === undefined) return undefined
+    at += 4 + (header & 0xff)
+  }
+  return at === end ? codecOf(shape) : undefined
+}
+
+/** The same for writing. */
+function codecFor(match: Values): Compiled | undefined {
+  let shape: Shape | undefined = emptyShape
+  for (const name in match) {
+    const value = match[name]
+    const masked = typeof value === 'object' && isMasked(value)
+    shape = shape.lastName === name && shape.lastMasked === masked ? shape.last : withName(shape, name, masked)
+    if (shape === undefined) return undefined
+  }
+  return codecOf(shape)
+}
+
 /** OXM fields without a header around them, up to the end of the enclosing structure. */
 export const oxmFields: Codec<Match> = {
   read(c) {
+    const codec = codecAhead(c)
+    if (codec !== undefined) return codec.read(c)
     const match: Values = {}
     const read: Read = { name: '' }
     // Which basic fields there were: numbers 0 to 31, and 32 to 63. Looking in the match itself is slower.
@@ -143,6 +173,8 @@ export const oxmFields: Codec<Match> = {
     return match as Match
   },
   write(c, match) {
+    const codec = codecFor(match as Values)
+    if (codec !== undefined) return codec.write(c, match)
     let name = ''
     try {
       for (name in match) writeField(c, name, (match as Values)[name])

@@ -37,7 +37,6 @@ export function struct<const F extends Fields>(fields: F): StructCodec<Struct<F>
 
 export type Compiled = { read(c: Cursor, xid?: number): any; write(c: Cursor, value: any): void }
 
-const checks = { Uint8: 'check8', Uint16: 'check16', Uint32: 'check32', BigUint64: 'check64' } as const
 const scope = { take, bounded, finished, located, wrong, check8, check16, check32, check64 }
 
 const isFixed = (field: Field): field is Fixed<unknown> => typeof field === 'object' && 'size' in field
@@ -83,7 +82,7 @@ const hidden = (name: string): boolean => name.startsWith('_')
 
 function reader(fields: Fields, lead: Lead): string {
   const names = Object.keys(fields)
-  const lines: string[] = ['let i = 0; const start = c.at, view = c.view']
+  const lines: string[] = ['let i = 0, k, n; const start = c.at, view = c.view']
   const own = Object.values(fields).includes(length)
   if (own) lines.push('const outer = c.end')
   lines.push('try {')
@@ -113,9 +112,8 @@ function readRun(fields: Fields, run: Run): string {
       const { lengthOf: counted, itemSize } = field as LengthOf
       lines.push(`const n_${counted} = view.getUint16(${at}) * ${itemSize}`)
     } else {
-      const get = field.accessor ? `view.get${field.accessor}(${at})` : `f${i}.get(c, ${at})`
-      const mark = field.accessor ? '' : `i = ${i}; `
-      lines.push(hidden(name) ? `${mark}${get}` : `${mark}const v_${name} = ${get}`)
+      const get = field.inline?.get(at, `f${i}`) ?? `f${i}.get(c, ${at})`
+      lines.push(hidden(name) ? `i = ${i}; ${get}` : `i = ${i}; const v_${name} = ${get}`)
     }
   })
   return lines.join('\n')
@@ -133,7 +131,7 @@ const counted = (fields: Fields, name: string): boolean =>
 
 function writer(fields: Fields): string {
   const names = Object.keys(fields)
-  const lines: string[] = ['let i = 0; const start = c.at, view = c.view', 'try {']
+  const lines: string[] = ['let i = 0, k, n; const start = c.at, view = c.view', 'try {']
   const patches: string[] = []
   for (const run of runsOf(fields)) {
     const i = run.first
@@ -162,9 +160,10 @@ function writeRun(fields: Fields, run: Run, patches: string[]): string {
     else if (!isFixed(field)) {
       const { lengthOf: counted, itemSize } = field as LengthOf
       patches.push(`view.setUint16(${at}, n_${counted} / ${itemSize})`)
-    } else if (field.accessor)
-      lines.push(`i = ${i}; view.set${field.accessor}(${at}, ${checks[field.accessor]}(v.${name}))`)
-    else lines.push(`i = ${i}; f${i}.set(c, ${at}${hidden(name) ? '' : `, v.${name}`})`)
+    } else {
+      const value = hidden(name) ? 'undefined' : `v.${name}`
+      lines.push(`i = ${i}; ${field.inline?.set(at, value, `f${i}`) ?? `f${i}.set(c, ${at}, ${value})`}`)
+    }
   })
   return lines.join('\n')
 }

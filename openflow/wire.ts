@@ -39,8 +39,14 @@ export type Fixed<T> = Codec<T> & {
   readonly size: number
   get(c: Cursor, at: number): T
   set(c: Cursor, at: number, value: T): void
-  /** The suffix of DataView's accessors, where one of them is all there is to it. */
-  readonly accessor?: 'Uint8' | 'Uint16' | 'Uint32' | 'BigUint64'
+  /** The same as JavaScript, for the function that a struct is compiled to. */
+  readonly inline?: Inline
+}
+
+/** Expressions in which `view` and the checks of this file are known; `self` is the Fixed, for what is rare. */
+export type Inline = {
+  get(at: string, self: string): string
+  set(at: string, value: string, self: string): string
 }
 
 export type ValueOf<C> = C extends { read(c: Cursor): infer T } ? T : never
@@ -121,7 +127,12 @@ const check8 = (v: number): number => ((v & 0xff) === v ? v : wrong('a whole num
 const check16 = (v: number): number => ((v & 0xffff) === v ? v : wrong('a whole number from 0 to 65535', v))
 const check32 = (v: number): number => (v >>> 0 === v ? v : wrong('a whole number from 0 to 4294967295', v))
 const check64 = (v: bigint): bigint =>
-  typeof v === 'bigint' && v >= 0n && v <= 0xffffffffffffffffn ? v : wrong('a bigint from 0n to 2n ** 64n - 1n', v)
+  typeof v === 'bigint' && BigInt.asUintN(64, v) === v ? v : wrong('a bigint from 0n to 2n ** 64n - 1n', v)
+
+const accessors = (type: string, check: string): Inline => ({
+  get: at => `view.get${type}(${at})`,
+  set: (at, value) => `view.set${type}(${at}, ${check}(${value}))`,
+})
 
 export const u8: Fixed<number> = {
   ...fixed(
@@ -129,7 +140,7 @@ export const u8: Fixed<number> = {
     (c, at) => c.view.getUint8(at),
     (c, at, v: number) => c.view.setUint8(at, check8(v)),
   ),
-  accessor: 'Uint8',
+  inline: accessors('Uint8', 'check8'),
 }
 export const u16: Fixed<number> = {
   ...fixed(
@@ -137,7 +148,7 @@ export const u16: Fixed<number> = {
     (c, at) => c.view.getUint16(at),
     (c, at, v: number) => c.view.setUint16(at, check16(v)),
   ),
-  accessor: 'Uint16',
+  inline: accessors('Uint16', 'check16'),
 }
 export const u24: Fixed<number> = fixed(
   3,
@@ -154,7 +165,7 @@ export const u32: Fixed<number> = {
     (c, at) => c.view.getUint32(at),
     (c, at, v: number) => c.view.setUint32(at, check32(v)),
   ),
-  accessor: 'Uint32',
+  inline: accessors('Uint32', 'check32'),
 }
 export const u64: Fixed<bigint> = {
   ...fixed(
@@ -162,7 +173,7 @@ export const u64: Fixed<bigint> = {
     (c, at) => c.view.getBigUint64(at),
     (c, at, v: bigint) => c.view.setBigUint64(at, check64(v)),
   ),
-  accessor: 'BigUint64',
+  inline: accessors('BigUint64', 'check64'),
 }
 export const u128: Fixed<bigint> = fixed(
   16,
@@ -174,15 +185,42 @@ export const u128: Fixed<bigint> = fixed(
   },
 )
 
+/** 32 bits that whoever reads them has looked at before. */
+export const constant = (value: number): Fixed<void> => ({
+  ...fixed(
+    4,
+    () => undefined,
+    (c, at) => c.view.setUint32(at, value),
+  ),
+  inline: { get: () => '0', set: at => `view.setUint32(${at}, ${value})` },
+})
+
 /** `n` bytes of zero. */
-export const pad = (n: number): Fixed<void> =>
-  fixed(
+export const pad = (n: number): Fixed<void> => ({
+  ...fixed(
     n,
     (c, at) => checkZero(c, at, n),
     (c, at) => {
       for (let i = 0; i < n; i++) c.view.setUint8(at + i, 0)
     },
-  )
+  ),
+  inline: {
+    get: (at, self) =>
+      `(${words(n, at, (type, where) => `view.get${type}(${where})`).join(' | ')}) && ${self}.get(c, ${at})`,
+    set: at => words(n, at, (type, where) => `view.set${type}(${where}, 0)`).join('; '),
+  },
+})
+
+/** `n` bytes in as few numbers as there are in them. */
+function words(n: number, at: string, say: (type: string, where: string) => string): string[] {
+  const said: string[] = []
+  for (let i = 0; i < n; ) {
+    const size = n - i >= 4 ? 4 : n - i >= 2 ? 2 : 1
+    said.push(say(`Uint${size * 8}`, `${at} + ${i}`))
+    i += size
+  }
+  return said
+}
 
 export const checkZero = (c: Cursor, at: number, n: number): void => {
   if (!c.strict) return
@@ -212,7 +250,7 @@ export const align8: Codec<void> = {
 export function oneOf<const N extends Record<string, number>>(width: Fixed<number>, names: N): Fixed<keyof N & string> {
   const byCode = new Map(Object.entries(names).map(([name, code]) => [code, name]))
   const known = Object.entries(names).map(([name, code]) => `${code} ${name}`)
-  return fixed(
+  const plain = fixed<keyof N & string>(
     width.size,
     (c, at) => {
       const code = width.get(c, at)
@@ -220,7 +258,22 @@ export function oneOf<const N extends Record<string, number>>(width: Fixed<numbe
     },
     (c, at, name) => width.set(c, at, names[name] ?? wrong(`one of ${Object.keys(names).join(', ')}`, name)),
   )
+  if (width.inline === undefined || byCode.size > mostInlined) return plain
+  const { inline } = width
+  const choose = (value: string, of: readonly (readonly [string | number, string | number])[], otherwise: string) =>
+    `${of.map(([from, to]) => `${value} === ${JSON.stringify(from)} ? ${JSON.stringify(to)} : `).join('')}${otherwise}`
+  return {
+    ...plain,
+    inline: {
+      get: (at, self) => `(k = ${inline.get(at, self)}, ${choose('k', [...byCode], `${self}.get(c, ${at})`)})`,
+      set: (at, value, self) => {
+        const code = choose('k', Object.entries(names), '-1')
+        return `if ((n = (k = ${value}, ${code})) < 0) ${self}.set(c, ${at}, k); else ${inline.set(at, 'n', self)}`
+      },
+    },
+  }
 }
+const mostInlined = 8
 
 /** A text of at most `n` bytes of UTF-8, filled up with zeros. */
 export const text = (n: number): Fixed<string> =>
