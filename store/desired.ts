@@ -31,6 +31,7 @@ export const putNetwork = (
 ): { created: boolean; network: Network } | Refusal => {
   if (parseNetworkId(id) === undefined) return refuse('bad-id', id)
   const before = draft.networks.get(id)
+  if (before?.vlink) return refuse('network-is-vlink', id)
   const mirror = wish.mirror === undefined ? before?.mirror : chooseMirror(draft, id, wish.mirror)
   if (isRefusal(mirror)) return mirror
   const number = before?.number ?? draft.nextNumber()
@@ -85,7 +86,9 @@ export const attach = (
   const attachment = parseAttachment(wish)
   if (isRefusal(attachment)) return attachment
   const { network, mac } = attachment
-  if (!draft.networks.has(network)) return refuse('unknown-network', network)
+  const joined = draft.networks.get(network)
+  if (!joined) return refuse('unknown-network', network)
+  if (joined.vlink) return refuse('network-is-vlink', network)
   const key = endpointKey(attachment)
   const before = draft.attachments.get(key)
   if (before && before.network !== network && !options.move)
@@ -151,7 +154,7 @@ export const deleteDeclaredLink = (draft: Draft, link: NamedLink): { deleted: bo
 
 export type NamedLink = { readonly from: NamedPort; readonly to: NamedPort }
 
-const parseNamedPort = (named: NamedPort): Endpoint | Refusal => {
+export const parseNamedPort = (named: NamedPort): Endpoint | Refusal => {
   const dpid = parseDpid(named.dpid)
   if (dpid === undefined) return refuse('bad-dpid', named.dpid)
   const port = parsePort(named.port)
@@ -194,6 +197,8 @@ const parseDirections = (link: NamedLink): readonly [Link, Link] | Refusal => {
 const linkOrMirrorAt = (draft: Draft, key: string, network: string): Refusal | undefined => {
   const link = draft.declaredAt(key)
   if (link) return refuse('link-port-attached', key, `in network ${network}`, linkKey(link))
+  const vlink = draft.vlinkAt(key)
+  if (vlink !== undefined) return refuse('vlink-port-taken', key, `in network ${network}`, vlink)
   const mirrored = draft.mirrorAt(key) ?? network
   return mirrored === network ? undefined : refuse('mirror-port-elsewhere', key, network, mirrored)
 }
@@ -206,6 +211,8 @@ const endTaken = (draft: Draft, link: Link): Refusal | undefined => {
   const mirrored = draft.mirrorAt(key)
   if (mirrored !== undefined)
     return refuse('link-port-attached', key, `the mirror of network ${mirrored}`, linkKey(link))
+  const vlink = draft.vlinkAt(key)
+  if (vlink !== undefined) return refuse('vlink-port-taken', key, `an end of the declared link ${linkKey(link)}`, vlink)
   const other = draft.declaredAt(key)
   return other && linkKey(other) !== linkKey(link) ? refuse('link-conflict', key, linkKey(other)) : undefined
 }

@@ -14,6 +14,8 @@ type Unrevised<T> = Omit<T, 'revision'>
 export type Draft = State & {
   /** Endpoint key to the id of the network whose mirror it is. */
   mirrorAt(endpoint: string): string | undefined
+  /** Endpoint key to the id of the vlink that ends there. */
+  vlinkAt(endpoint: string): string | undefined
   /** The endpoint key of the attachment that pins this MAC in this network. */
   macHolder(network: string, mac: string): string | undefined
   /** The declared link that leaves this endpoint key. */
@@ -89,6 +91,7 @@ const readers = (t: Tables) => ({
   deadLinks: t.deadLinks,
   accessPorts: t.accessPorts,
   mirrorAt: (endpoint: string) => t.mirrors.get(endpoint),
+  vlinkAt: (endpoint: string) => t.vlinkEnds.get(endpoint),
   macHolder: (network: string, mac: string) => t.macs.get(macKey(network, mac)),
   declaredAt: (endpoint: string) => t.declaredAt.get(endpoint),
 })
@@ -129,7 +132,7 @@ const writers = (t: Tables, step: (change: Change) => void, revision: number) =>
       const before = t.networks.get(network.id)
       if (same(before, network)) return
       step({ kind: 'network', key: network.id, before, after: { ...network, revision } })
-      if (network.mirror) access(endpointKey(network.mirror))
+      for (const port of [network.mirror, network.vlink?.from, network.vlink?.to]) if (port) access(endpointKey(port))
     },
     deleteNetwork(id: string): void {
       if (!t.networks.has(id)) return

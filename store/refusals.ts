@@ -54,6 +54,11 @@ export const refusals = {
     sentence: (from: string, to: string) =>
       `a link from ${from} to ${to} does not join two switches: its ends need different datapath ids`,
   },
+  'bad-vlink': {
+    status: 400,
+    title: 'Not a vlink',
+    sentence: (vlink: string, why: string) => `vlink ${quote(vlink)} can't be: ${why}`,
+  },
   'unknown-network': {
     status: 404,
     title: 'No such network',
@@ -70,6 +75,36 @@ export const refusals = {
     title: 'Port is the mirror of another network',
     sentence: (port: string, wanted: string, holder: string) =>
       `port ${port} can't be in network ${wanted}: it is the mirror of network ${holder}; give that network another mirror first`,
+  },
+  'vlink-port-taken': {
+    status: 409,
+    title: 'Port is an end of a vlink, which shares it with nothing',
+    sentence: (port: string, user: string, vlink: string) =>
+      `port ${port} can't be ${user} and an end of vlink ${vlink} at once: remove the one before you ask for the other`,
+  },
+  'network-is-vlink': {
+    status: 409,
+    title: 'Network is a vlink',
+    sentence: (network: string) =>
+      `network ${network} is a vlink: it has two ends and no other ports; delete it first, or give the other network another id`,
+  },
+  'network-is-no-vlink': {
+    status: 409,
+    title: 'Network is there and is no vlink',
+    sentence: (network: string) =>
+      `network ${network} is there already and is no vlink: delete it first, or give the vlink another id`,
+  },
+  'vlink-differs': {
+    status: 409,
+    title: 'Vlink is there and joins other ports, or takes another path',
+    sentence: (vlink: string, is: string) =>
+      `vlink ${vlink} is there already, ${is}: delete it first, or change it with PUT /v1/networks/${vlink}`,
+  },
+  'vlink-hop-missing': {
+    status: 409,
+    title: 'The path of a vlink does not exist',
+    sentence: (vlink: string, from: string, to: string) =>
+      `vlink ${vlink} can't go from switch ${from} to switch ${to}: both are connected, and no link between them is known; GET /v1/links lists the links that are, PUT /v1/links/{dpid}/{port}/{dpid}/{port} declares one`,
   },
   'mac-taken': {
     status: 409,

@@ -1,6 +1,6 @@
 import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
 import type { Row } from './sqlite-rows.ts'
-import type { Attachment, Network } from './state.ts'
+import type { Attachment, Network, Vlink } from './state.ts'
 import type { Change } from './tables.ts'
 
 /** Between changes of the state and rows on disk. */
@@ -54,13 +54,30 @@ type Loose = Record<string, unknown>
 const isObject = (v: unknown): v is Loose => typeof v === 'object' && v !== null
 const isEndpoint = (v: unknown): boolean =>
   isObject(v) && typeof v['dpid'] === 'string' && typeof v['port'] === 'number'
+const isNumber = (v: unknown): boolean => typeof v === 'number'
 const isText = (v: unknown): boolean => typeof v === 'string'
 const isAbsentOr = (is: (v: unknown) => boolean, v: unknown): boolean => v === undefined || is(v)
 
 const isNetwork = (v: unknown): v is Network =>
-  isObject(v) && isText(v['id']) && typeof v['number'] === 'number' && isAbsentOr(isMirror, v['mirror'])
+  isObject(v) &&
+  isText(v['id']) &&
+  typeof v['number'] === 'number' &&
+  isAbsentOr(isMirror, v['mirror']) &&
+  isAbsentOr(isVlink, v['vlink'])
 
-const isMirror = (v: unknown): boolean => isEndpoint(v) && typeof (v as Loose)['number'] === 'number'
+const isMirror = (v: unknown): boolean => isEndpoint(v) && isNumber((v as Loose)['number'])
+
+const isPath = (v: unknown): boolean => Array.isArray(v) && v.every(isText)
+const isVlink = (v: unknown): v is Vlink =>
+  isObject(v) &&
+  isEndpoint(v['from']) &&
+  isEndpoint(v['to']) &&
+  isPath(v['path']) &&
+  isPath(v['reversePath']) &&
+  isNumber(v['reverseNumber']) &&
+  typeof v['reroute'] === 'boolean' &&
+  isAbsentOr(isNumber, v['bandwidth']) &&
+  isAbsentOr(isNumber, v['latency'])
 
 const isAttachment = (v: unknown): v is Attachment =>
   isObject(v) &&

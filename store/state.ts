@@ -1,4 +1,4 @@
-import type { DatapathId, Link, PortNo } from '../topology/topology.ts'
+import type { DatapathId, Endpoint, Link, PortNo } from '../topology/topology.ts'
 
 /**
  * How much of a sender's addresses a switch insists on.
@@ -13,8 +13,28 @@ export type Network = {
   readonly number: number
   /** Copies of every frame that members send go to this port, under a number of their own. */
   readonly mirror?: { readonly dpid: DatapathId; readonly port: PortNo; readonly number: number }
+  /** It is a vlink: it joins two ports over a path that was asked for, and has no attachments and no mirror. */
+  readonly vlink?: Vlink
   /** Store revision of the last change to the network itself, to its attachments, or to its mirror. */
   readonly revision: number
+}
+
+/** Point to point: any frame that comes in at the one port goes out at the other, as it is. */
+export type Vlink = {
+  readonly from: Endpoint
+  readonly to: Endpoint
+  /** The switches that frames pass, from that of `from` to that of `to`; each at most once. */
+  readonly path: readonly DatapathId[]
+  /** The same for the way back, from the switch of `to` to that of `from`. */
+  readonly reversePath: readonly DatapathId[]
+  /** What switches know frames on the way back by, as the network's number is for the way there: so the two may cross anywhere. */
+  readonly reverseNumber: number
+  /** While a link of a path is down, frames take the shortest way there is. */
+  readonly reroute: boolean
+  /** Bits a second that may enter at each end; what is beyond is dropped. */
+  readonly bandwidth?: number
+  /** Nanoseconds from end to end, at most: reported, for nobody can make a path shorter. */
+  readonly latency?: number
 }
 
 export type Attachment = {
@@ -47,7 +67,7 @@ export type State = {
   readonly discoveredFrom: ReadonlyMap<string, Link>
   /** Links that probes say are dead, by linkKey, one entry a direction: kept so that a restart does not use them again. Each is known. */
   readonly deadLinks: ReadonlySet<string>
-  /** Ports that are or were an attachment or a mirror: never believed to be a link. By endpointKey. */
+  /** Ports that are or were an attachment, a mirror or an end of a vlink: never believed to be a link. By endpointKey. */
   readonly accessPorts: ReadonlySet<string>
   /** A client said that this state is all there is (PUT /v1/state, --adopt): switches under another instance may be cleaned. */
   readonly complete: boolean

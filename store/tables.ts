@@ -1,5 +1,5 @@
 import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
-import { type Attachment, maxNetworkNumber, type Network, type State } from './state.ts'
+import { type Attachment, maxNetworkNumber, type Network, type State, type Vlink } from './state.ts'
 
 /** State that can be written to, with the indexes that make every decision a look-up. */
 export type Tables = Omit<State, 'members'> & {
@@ -17,10 +17,12 @@ export type Tables = Omit<State, 'members'> & {
   readonly discoveredFrom: Map<string, Link>
   readonly deadLinks: Set<string>
   readonly accessPorts: Set<string>
-  /** Network id by the numbers that stand for it: its own and its mirror's. */
+  /** Network id by the numbers that stand for it: its own, its mirror's, and that of a vlink's way back. */
   readonly numbers: Map<number, string>
   /** Network id by the endpointKey of its mirror. */
   readonly mirrors: Map<string, string>
+  /** Network id by the endpointKeys of its ends, if it is a vlink. */
+  readonly vlinkEnds: Map<string, string>
   /** endpointKey by macKey: who pins that MAC in that network. */
   readonly macs: Map<string, string>
   /** Declared link by the endpointKey of its `from`. */
@@ -70,6 +72,7 @@ export const emptyTables = (firstNumber: number): Tables => ({
   accessPorts: new Set(),
   numbers: new Map(),
   mirrors: new Map(),
+  vlinkEnds: new Map(),
   macs: new Map(),
   declaredAt: new Map(),
   discoveredAt: new Map(),
@@ -88,6 +91,7 @@ export const copyTables = (t: Tables): Tables => ({
   accessPorts: new Set(t.accessPorts),
   numbers: new Map(t.numbers),
   mirrors: new Map(t.mirrors),
+  vlinkEnds: new Map(t.vlinkEnds),
   macs: new Map(t.macs),
   declaredAt: new Map(t.declaredAt),
   discoveredAt: new Map(t.discoveredAt),
@@ -95,7 +99,7 @@ export const copyTables = (t: Tables): Tables => ({
 
 /**
  * What must hold in every state, whoever wrote it: a number stands for one network, a port and a pinned MAC belong to
- * one, and one declared and one discovered link begins at a port. Answers what is wrong, or undefined. Clients are refused long before (desired.ts): here it is a bug or a bad file.
+ * one, one declared and one discovered link begins at a port, and a vlink shares its ports with nothing. Answers what is wrong, or undefined. Clients are refused long before (desired.ts): here it is a bug or a bad file.
  */
 export const violation = (t: Tables, change: Change): string | undefined => {
   if (change.kind === 'network') return change.after ? badNetwork(t, change.after) : badRemoval(t, change.key)
@@ -108,22 +112,51 @@ export const violation = (t: Tables, change: Change): string | undefined => {
 const badRemoval = (t: Tables, id: string): string | undefined =>
   t.members.has(id) ? `network ${id} still has ${t.members.get(id)!.size} attachments` : undefined
 
-const badNetwork = (t: Tables, { id, number, mirror }: Network): string | undefined => {
-  for (const n of mirror ? [number, mirror.number] : [number]) {
+const badNetwork = (t: Tables, network: Network): string | undefined => {
+  const { id, number, mirror } = network
+  const numbers = numbersOf(network)
+  for (const n of numbers) {
     if (!Number.isInteger(n) || n < 1 || n > maxNetworkNumber)
       return `network ${id} has number ${n}: expected 1 to ${maxNetworkNumber}`
     const holder = t.numbers.get(n)
     if (holder !== undefined && holder !== id) return `number ${n} of network ${id} is network ${holder}'s`
   }
+  if (mirror?.number === number) return `network ${id} and its mirror have one number, ${number}`
+  if (new Set(numbers).size < numbers.length) return `network ${id} has number ${number} for more than one thing`
+  if (network.vlink) return badVlink(t, network, network.vlink)
   if (!mirror) return undefined
-  if (mirror.number === number) return `network ${id} and its mirror have one number, ${number}`
   const port = endpointKey(mirror)
-  const other = t.mirrors.get(port) ?? t.attachments.get(port)?.network ?? id
+  const other = t.mirrors.get(port) ?? t.vlinkEnds.get(port) ?? t.attachments.get(port)?.network ?? id
   return other === id ? undefined : `the mirror port ${port} of network ${id} is network ${other}'s`
 }
 
+/** A vlink is alone on its ports, and its paths lead from the one to the other. */
+const badVlink = (t: Tables, { id, mirror }: Network, vlink: Vlink): string | undefined => {
+  if (mirror || t.members.has(id)) return `vlink ${id} has ${mirror ? 'a mirror' : 'attachments'}: it has two ends only`
+  const { from, to } = vlink
+  for (const [path, first, last] of [
+    [vlink.path, from, to],
+    [vlink.reversePath, to, from],
+  ] as const)
+    if (path[0] !== first.dpid || path.at(-1) !== last.dpid || new Set(path).size < path.length)
+      return `the path ${path.join(', ')} of vlink ${id} does not lead from switch ${first.dpid} to ${last.dpid}`
+  const ends = [from, to].map(endpointKey)
+  if (ends[0] === ends[1]) return `vlink ${id} has one port, ${ends[0]}, at both ends`
+  for (const port of ends) {
+    const other = t.mirrors.get(port) ?? t.attachments.get(port)?.network ?? t.vlinkEnds.get(port) ?? id
+    if (other !== id) return `port ${port} of vlink ${id} is network ${other}'s`
+    const link = t.declaredAt.get(port)
+    if (link) return `port ${port} of vlink ${id} is an end of declared link ${linkKey(link)}`
+  }
+  return undefined
+}
+
 const badAttachment = (t: Tables, key: string, { network, mac }: Attachment): string | undefined => {
-  if (!t.networks.has(network)) return `port ${key} is attached to network ${network}, which does not exist`
+  const joined = t.networks.get(network)
+  if (!joined) return `port ${key} is attached to network ${network}, which does not exist`
+  if (joined.vlink) return `port ${key} is attached to network ${network}, which is a vlink`
+  const vlink = t.vlinkEnds.get(key)
+  if (vlink !== undefined) return `port ${key} of network ${network} is an end of vlink ${vlink}`
   const mirrored = t.mirrors.get(key) ?? network
   if (mirrored !== network) return `port ${key} of network ${network} is the mirror of network ${mirrored}`
   const holder = mac === undefined ? key : (t.macs.get(macKey(network, mac)) ?? key)
@@ -131,6 +164,8 @@ const badAttachment = (t: Tables, key: string, { network, mac }: Attachment): st
 }
 
 const badDeclared = (t: Tables, key: string, link: Link): string | undefined => {
+  const vlink = t.vlinkEnds.get(endpointKey(link.from))
+  if (vlink !== undefined) return `port ${endpointKey(link.from)} of declared link ${key} is an end of vlink ${vlink}`
   const other = t.declaredAt.get(endpointKey(link.from))
   if (!other || linkKey(other) === key) return undefined
   return `port ${endpointKey(link.from)} of declared link ${key} is an end of ${linkKey(other)}`
@@ -181,17 +216,24 @@ const put = <V>(map: Map<string, V>, key: string, value: V | undefined): void =>
 
 const applyNetwork = (t: Tables, { key, before, after }: Put<'network', Network>): void => {
   put(t.networks, key, after)
-  if (before) t.numbers.delete(before.number)
-  if (before?.mirror) {
-    t.numbers.delete(before.mirror.number)
-    t.mirrors.delete(endpointKey(before.mirror))
+  if (before) {
+    for (const number of numbersOf(before)) t.numbers.delete(number)
+    if (before.mirror) t.mirrors.delete(endpointKey(before.mirror))
+    for (const end of endsOf(before)) t.vlinkEnds.delete(end)
   }
-  if (after) t.numbers.set(after.number, key)
-  if (after?.mirror) {
-    t.numbers.set(after.mirror.number, key)
-    t.mirrors.set(endpointKey(after.mirror), key)
-  }
+  if (!after) return
+  for (const number of numbersOf(after)) t.numbers.set(number, key)
+  if (after.mirror) t.mirrors.set(endpointKey(after.mirror), key)
+  for (const end of endsOf(after)) t.vlinkEnds.set(end, key)
 }
+
+/** What switches know a network's frames by, one number for each kind. */
+const numbersOf = ({ number, mirror, vlink }: Network): readonly number[] => [
+  number,
+  ...(mirror ? [mirror.number] : []),
+  ...(vlink ? [vlink.reverseNumber] : []),
+]
+const endsOf = ({ vlink }: Network): readonly string[] => (vlink ? [vlink.from, vlink.to].map(endpointKey) : [])
 
 const applyAttachment = (t: Tables, { key, before, after }: Put<'attachment', Attachment>): void => {
   put(t.attachments, key, after)

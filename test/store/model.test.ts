@@ -12,6 +12,8 @@ import {
 } from '../../store/desired.ts'
 import { isRefusal } from '../../store/refusals.ts'
 import type { Draft, Store } from '../../store/store.ts'
+import { deleteVlink, putVlink } from '../../store/vlinks.ts'
+import { type Endpoint, endpointKey } from '../../topology/topology.ts'
 import { backends, dpid, snapshot } from './backends.ts'
 
 t.setTimeout(120_000)
@@ -21,7 +23,7 @@ t.setTimeout(120_000)
  * each time. Numbers and revisions are left out; the contract tests have them.
  */
 type Model = {
-  networks: { id: string; mirror: string | undefined }[]
+  networks: { id: string; mirror: string | undefined; ends: readonly string[] | undefined }[]
   ports: { at: string; network: string; mac: string | undefined }[]
   links: [string, string][]
   access: Set<string>
@@ -34,6 +36,8 @@ type Step =
   | { do: 'attach'; id: string; at: number; mac: string | undefined; move: boolean }
   | { do: 'detach'; id: string; at: number }
   | { do: 'link' | 'unlink'; from: number; to: number }
+  | { do: 'vlink'; id: string; from: number; to: number }
+  | { do: 'unvlink'; id: string }
 
 /** Eight ports: four on each of two switches. */
 const named = (n: number) => ({ dpid: dpid(1 + (n >> 2)), port: 1 + (n & 3) })
@@ -54,8 +58,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
   fc.record({ do: fc.constant('detach' as const), id, at }),
   fc.record({ do: fc.constantFrom('link' as const, 'unlink' as const), from: at, to: at }),
+  fc.record({ do: fc.constant('vlink' as const), id, from: at, to: at }),
+  fc.record({ do: fc.constant('unvlink' as const), id }),
 )
 
+const pathOf = (from: number, to: number) => [...new Set([named(from).dpid, named(to).dpid])]
 const mirrorAt = (n: number | null) => (n === null ? null : named(n))
 
 const ask = (draft: Draft, s: Step): unknown => {
@@ -74,12 +81,17 @@ const ask = (draft: Draft, s: Step): unknown => {
       return putDeclaredLink(draft, { from: named(s.from), to: named(s.to) })
     case 'unlink':
       return deleteDeclaredLink(draft, { from: named(s.from), to: named(s.to) })
+    case 'vlink':
+      return putVlink(draft, s.id, { from: named(s.from), to: named(s.to), path: pathOf(s.from, s.to) })
+    case 'unvlink':
+      return deleteVlink(draft, s.id)
   }
 }
 
 const linkedAt = (m: Model, at: string) => m.links.some(ends => ends.includes(at))
 const others = (m: Model, at: string, id: string) =>
-  m.networks.some(n => n.mirror === at && n.id !== id) || m.ports.some(p => p.at === at && p.network !== id)
+  m.networks.some(n => (n.mirror === at || n.ends?.includes(at)) && n.id !== id) ||
+  m.ports.some(p => p.at === at && p.network !== id)
 
 /** Whether the model takes the step; it is refused otherwise. */
 const take = (m: Model, s: Step): boolean => {
@@ -87,10 +99,10 @@ const take = (m: Model, s: Step): boolean => {
     case 'put':
     case 'mirror': {
       const network = m.networks.find(n => n.id === s.id)
-      if (s.id === '..' || (s.do === 'mirror' && !network)) return false
+      if (s.id === '..' || (s.do === 'mirror' && !network) || network?.ends) return false
       const mirror = typeof s.mirror === 'number' ? key(s.mirror) : undefined
       if (mirror !== undefined && (linkedAt(m, mirror) || others(m, mirror, s.id))) return false
-      if (!network) m.networks.push({ id: s.id, mirror })
+      if (!network) m.networks.push({ id: s.id, mirror, ends: undefined })
       else if (s.mirror !== undefined) network.mirror = mirror
       if (mirror !== undefined) m.access.add(mirror)
       return true
@@ -104,6 +116,7 @@ const take = (m: Model, s: Step): boolean => {
       const elsewhere = m.ports.some(p => p.at === at && p.network !== s.id)
       if (!m.networks.some(n => n.id === s.id) || linkedAt(m, at) || (elsewhere && !s.move)) return false
       if (m.networks.some(n => n.mirror === at && n.id !== s.id)) return false
+      if (m.networks.some(n => n.ends && (n.id === s.id || n.ends.includes(at)))) return false
       if (s.mac && m.ports.some(p => p.network === s.id && p.mac === s.mac && p.at !== at)) return false
       m.ports = m.ports.filter(p => p.at !== at)
       m.ports.push({ at, network: s.id, mac: s.mac })
@@ -122,6 +135,19 @@ const take = (m: Model, s: Step): boolean => {
       if (!same) m.links.push(ends)
       return true
     }
+    case 'vlink': {
+      const ends = [key(s.from), key(s.to)]
+      const network = m.networks.find(n => n.id === s.id)
+      if (s.id === '..' || s.from === s.to || (network && !network.ends)) return false
+      if (ends.some(end => linkedAt(m, end) || others(m, end, s.id))) return false
+      if (network) network.ends = ends
+      else m.networks.push({ id: s.id, mirror: undefined, ends })
+      for (const end of ends) m.access.add(end)
+      return true
+    }
+    case 'unvlink':
+      m.networks = m.networks.filter(n => n.id !== s.id || !n.ends)
+      return true
     case 'unlink':
       if (s.from >> 2 === s.to >> 2) return false
       m.links = m.links.filter(l => !(l.includes(key(s.from)) && l.includes(key(s.to))))
@@ -132,8 +158,11 @@ const take = (m: Model, s: Step): boolean => {
 /** The state in the model's words. */
 const modelOf = (store: Store) => {
   const s = snapshot(store)
+  const at = (port: Endpoint | undefined) => port && endpointKey(port)
   return {
-    networks: [...s.networks.values()].map(n => `${n.id} ${n.mirror && `${n.mirror.dpid}/${n.mirror.port}`}`).sort(),
+    networks: [...s.networks.values()]
+      .map(n => `${n.id} ${at(n.mirror)} ${at(n.vlink?.from)} ${at(n.vlink?.to)}`)
+      .sort(),
     ports: [...s.attachments.values()].map(a => `${a.dpid}/${a.port} ${a.network} ${a.mac}`).sort(),
     members: [...s.members].flatMap(([id, of]) => [...of].map(([at, a]) => `${at} ${id} ${a.mac}`)).sort(),
     links: [...s.declaredLinks.values()].map(l => `${l.from.dpid}/${l.from.port} ${l.to.dpid}/${l.to.port}`).sort(),
@@ -143,7 +172,7 @@ const modelOf = (store: Store) => {
 const spell = (m: Model): ReturnType<typeof modelOf> => {
   const ports = m.ports.map(p => `${p.at} ${p.network} ${p.mac}`).sort()
   return {
-    networks: m.networks.map(n => `${n.id} ${n.mirror}`).sort(),
+    networks: m.networks.map(n => `${n.id} ${n.mirror} ${n.ends?.[0]} ${n.ends?.[1]}`).sort(),
     ports,
     members: ports,
     links: m.links.flatMap(([a, b]) => [`${a} ${b}`, `${b} ${a}`]).sort(),
