@@ -7,7 +7,8 @@ import { waitForEnd } from '../../lab/proc.ts'
 
 export type Server = {
   readonly socket: string
-  vsctl(...args: string[]): Promise<string>
+  /** Its words stand apart by spaces. */
+  vsctl(command: string): Promise<string>
   start(): Promise<void>
   signal(signal: NodeJS.Signals): Promise<void>
   close(): Promise<void>
@@ -21,7 +22,8 @@ export async function startServer(): Promise<Server> {
   const pid = () => Number(readFileSync(at('pid'), 'utf8'))
   const server: Server = {
     socket: at('db.sock'),
-    vsctl: (...args) => run('ovs-vsctl', [`--db=unix:${at('db.sock')}`, '--no-wait', '--timeout=10', ...args]),
+    vsctl: command =>
+      run('ovs-vsctl', [`--db=unix:${at('db.sock')}`, '--no-wait', '--timeout=10', ...command.split(' ')]),
     start: async () => {
       const files = [`--pidfile=${at('pid')}`, `--unixctl=${at('ctl')}`, `--log-file=${at('log')}`]
       const args = [at('conf.db'), `--remote=punix:${at('db.sock')}`, ...files]

@@ -38,30 +38,20 @@ if (needs(t)) {
     await ovsdb.transact(insertBridge('br1'))
     t.match(bridges(ovsdb), [{ name: 'br1', external_ids: { a: 'b', 'ü "\\': '{' }, ports: [], fail_mode: undefined }])
 
-    await server.vsctl('add-br', 'br2', '--', 'set', 'bridge', 'br2', 'fail_mode=secure', 'protocols=OpenFlow13')
+    await server.vsctl('add-br br2 -- set bridge br2 fail_mode=secure protocols=OpenFlow13')
     await until('the other bridge is known', () => bridges(ovsdb).length === 2)
     const two = bridges(ovsdb).find(({ name }) => name === 'br2')!
     t.match(two, { fail_mode: 'secure', protocols: ['OpenFlow13'] })
     t.equal(copy(ovsdb).Port.get(two.ports[0]!)?.name, 'br2')
-    await server.vsctl(
-      'set',
-      'bridge',
-      'br2',
-      'protocols=[OpenFlow10,OpenFlow13]',
-      '--',
-      'clear',
-      'bridge',
-      'br2',
-      'fail_mode',
-    )
+    await server.vsctl('set bridge br2 protocols=[OpenFlow10,OpenFlow13] -- clear bridge br2 fail_mode')
     await until('it is changed', () => bridges(ovsdb).some(({ protocols }) => protocols.length === 2))
-    await server.vsctl('del-br', 'br2')
+    await server.vsctl('del-br br2')
     await until('it is gone', () => bridges(ovsdb).length === 1)
     t.equal(copy(ovsdb).Port.size, 0)
 
     const before = changes()
-    await server.vsctl('set', 'Open_vSwitch', '.', 'statistics:load=1')
-    await server.vsctl('set', 'Open_vSwitch', '.', 'external_ids:x=y')
+    await server.vsctl('set Open_vSwitch . statistics:load=1')
+    await server.vsctl('set Open_vSwitch . external_ids:x=y')
     await until('that is told', () => changes() > before)
     t.equal(changes(), before + 1, 'and a column that we do not read is not')
   })
@@ -90,7 +80,7 @@ if (needs(t)) {
     await until('it is missed', () => ovsdb.state().is === 'connecting')
     await t.rejects(ovsdb.transact(insertBridge('br2')), /is not there/)
     await server.start()
-    await server.vsctl('del-br', 'br1', '--', 'add-br', 'br3')
+    await server.vsctl('del-br br1 -- add-br br3')
     await live()
     await until(
       'what it holds is known',

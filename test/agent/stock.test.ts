@@ -1,0 +1,91 @@
+import fc from 'fast-check'
+import t from 'tap'
+import type { Device } from '../../agent/devices.ts'
+import { numberOf, range, stock } from '../../agent/stock.ts'
+import { firstSparePort } from '../../api/node-schemas.ts'
+import { veth } from './plans.ts'
+
+const near = 'lsabcde'
+const most = 100
+
+const seen = (free: readonly number[], live: readonly number[], ports: readonly number[] = [...free, ...live]) => ({
+  devices: new Map<string, Device>([
+    ...free.map(number => [`${near}${number}`, veth(`${near}${number}`, number)] as const),
+    ...live.map(number => [`${near}${number}`, veth(`${near}${number}`, number, 'elsewhere')] as const),
+  ]),
+  ports: new Set(ports),
+  taken: new Set<number>(),
+})
+const wanted = (interfaces: number, spare: number, what: ReturnType<typeof seen>) => [
+  ...stock({ fixed: interfaces, spare, most, near, far: 'lp' }, what).wanted,
+]
+
+t.test('an empty node gets those that are planned', async t => {
+  t.same(wanted(3, 0, seen([], [])), [1, 2, 3])
+  t.same(wanted(3, 5, seen([], [])), [1, 2, 3, 4096, 4097], 'and more, if more are to be free')
+})
+
+t.test('as pods take interfaces, more come; as they leave, most of these go', async t => {
+  t.same(wanted(3, 2, seen([2, 3], [1])), [1, 2, 3])
+  t.same(wanted(3, 2, seen([3], [1, 2])), [1, 2, 3, 4096])
+  t.same(wanted(3, 2, seen([], [1, 2, 3, 4096])), [1, 2, 3, 4096, 4097, 4098])
+  t.same(
+    wanted(3, 2, seen([1, 2, 4097, 4098], [3, 4096])),
+    [1, 2, 3, 4096, 4097, 4098],
+    'four are free, which is not too many',
+  )
+  t.same(wanted(3, 2, seen([1, 2, 3, 4097, 4098], [4096])), [1, 2, 3, 4096, 4097], 'five are one too many')
+  t.same(wanted(3, 2, seen([1, 2, 3, 4096, 4097], [])), [1, 2, 3, 4096])
+})
+
+t.test('a pair that died keeps its number', async t => {
+  t.same(wanted(3, 0, seen([1, 3], [], [1, 2, 3])), [1, 2, 3])
+  t.same(wanted(1, 2, seen([], [1, 4099], [1, 4097, 4098, 4099])), [1, 4097, 4098, 4099])
+})
+
+t.test('numbers of links are not given to interfaces, not even when more are planned', async t => {
+  const { devices, ports } = seen([1, 2, 3], [])
+  t.same(
+    stock({ fixed: 6, spare: 0, most, near, far: 'lp' }, { devices, ports, taken: new Set([4, 5]) }).wanted,
+    [1, 2, 3, 6, 4096, 4097],
+  )
+})
+
+t.test('what a pod has stays, enough is free, and the answer stands once it was followed', async () => {
+  const numbers = fc.uniqueArray(fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 4096, max: 4110 })), {
+    maxLength: 20,
+  })
+  fc.assert(
+    fc.property(numbers, numbers, numbers, fc.nat(12), fc.nat(6), (free, pods, dead, interfaces, spare) => {
+      const live = new Set(pods)
+      const loose = free.filter(number => !live.has(number))
+      const what = seen(loose, pods, [...free, ...pods, ...dead])
+      const first = stock({ fixed: interfaces, spare, most, near, far: 'lp' }, what)
+      const numbers = new Set(first.wanted)
+      const followed = seen(
+        first.wanted.filter(number => !live.has(number)),
+        pods,
+      )
+      return (
+        pods.every(number => numbers.has(number)) &&
+        range(1, interfaces).every(number => numbers.has(number)) &&
+        numbers.size === first.wanted.length &&
+        (numbers.size - live.size >= spare || numbers.size >= most) &&
+        first.wanted.every(number => number <= interfaces || live.has(number) || number >= firstSparePort) &&
+        JSON.stringify(wanted(interfaces, spare, followed)) === JSON.stringify(first.wanted)
+      )
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+t.test('the number of an interface is in its name, and no name of others is taken for one', async t => {
+  for (const number of [1, 10, 4096, 14095]) t.equal(numberOf(near, `${near}${number}`), number)
+  for (const other of ['lpabcde1', `${near}x`, near, `${near}0`, `${near}01`, `${near}1x`, 'eth0', ''])
+    t.equal(numberOf(near, other), undefined, other)
+})
+
+t.test('no more than the plan allows', async t => {
+  t.same(stock({ fixed: 2, spare: 5, most: 4, near, far: 'lp' }, seen([1, 2], [])).wanted, [1, 2, 4096, 4097])
+  t.same(stock({ fixed: 2, spare: 5, most: 2, near, far: 'lp' }, seen([], [1, 2, 4099])).wanted, [1, 2, 4099])
+})
