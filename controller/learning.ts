@@ -2,7 +2,7 @@
 import type { FlowRemoved, PacketIn } from '../openflow/index.ts'
 import type { Session } from '../openflow/session.ts'
 import type { State } from '../store/state.ts'
-import type { Location } from './compile.ts'
+import { copiesPerSecond, type Location } from './compile.ts'
 import type { Reading } from './content.ts'
 import { cookie, cookieMask, owner } from './cookie.ts'
 import { flowItem } from './item.ts'
@@ -40,6 +40,14 @@ export function learning(args: Arguments): Learning {
   /** Packets that the holder of a contested address had sent, and when we looked. */
   const contested = new Map<string, { readonly packets: bigint; readonly at: number }>()
 
+  /** Copies that came of a port since this second began: a switch that can't meter them sends as many as there are frames. */
+  const copies = new Map<string, { count: number; since: number }>()
+  const isLoud = (place: string): boolean => {
+    const counted = copies.get(place)
+    if (!counted || now() - counted.since > 1000) copies.set(place, { count: 1, since: now() })
+    else counted.count += 1
+    return (counted?.count ?? 0) > 2 * copiesPerSecond
+  }
   const hush = (id: string, place: string) => {
     if (hushed.has(place)) return
     hushed.add(place)
@@ -90,6 +98,10 @@ export function learning(args: Arguments): Learning {
       const place = `${sw.dpid}/${port}`
       const attachment = state().attachments.get(place)
       if (attachment?.network !== id || attachment.guard !== 'learn') return dropped()
+      if (isLoud(place)) {
+        hush(id, place)
+        return dropped()
+      }
       const mac = sourceMac(payload)
       if (mac === '00:00:00:00:00:00' || payload[6]! & 1) return dropped()
       const at = { mac, dpid: sw.dpid, port }

@@ -5,6 +5,7 @@ import type { DatapathId } from '../topology/topology.ts'
 import { commit } from './commit.ts'
 import { applySteps, type Holdings, holdings, type Reading, readSteps } from './content.ts'
 import { owner } from './cookie.ts'
+import { limitCopies } from './copies.ts'
 import { type Changes, diffSteps, isEmpty, planSteps } from './diff.ts'
 import type { FlowItem, Item } from './item.ts'
 import { meets, occupiedBy } from './occupied.ts'
@@ -156,6 +157,10 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
   sw.held = held
   if (standing.is !== sw.standing.is) tell(r, sw, standing)
   sw.standing = standing
+  if (standing.is === 'live') {
+    const words = await limitCopies(session, meters)
+    if (words && why === 'connected') r.log.info({ dpid: sw.dpid, words }, 'switch has no controller meter')
+  }
   r.learnt(sw, reading)
   await r.fresh()
   if (sw.session !== session) return

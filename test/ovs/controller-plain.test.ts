@@ -56,6 +56,29 @@ if (needs(t)) {
       t.strictSame((await hearing(stage, pods))[spare[1].name], {}, 'who is in no network teaches nobody')
     })
 
+    t.test(
+      'a port that floods with copies is hushed; the rest of the switch is limited by its controller meter',
+      async t => {
+        const plain = mesh.node(blue[1].node)
+        t.match(await plain.ovs.ofctl('br-l2', 'dump-meters'), /meter=controller.*rate=1000/s)
+        const holder = await streamTo(stage, blue[0], blue[2], 5, 100)
+        const before = stage.counts.packetIns
+        // From an address that another port holds: it is not learned, and each frame is shown to us.
+        await frames.send(blue[1], probe({ dst: broadcast, src: blue[0].mac }), { count: 6000, pps: 2000 })
+        const copies = stage.counts.packetIns - before
+        t.ok(copies > 100 && copies < 2000, `${copies} copies of 6000 frames`)
+        t.match(
+          (await plain.dumpFlows()).filter(flow => flow.includes('hard_timeout=5')),
+          [new RegExp(`in_port=${blue[1].port}`)],
+        )
+        t.ok(
+          stage.controller.links().every(({ state }) => state === 'up'),
+          'probes still arrive',
+        )
+        t.equal((await holder.finish()).at(blue[2]).lost, 0)
+      },
+    )
+
     t.test('a restarted controller resets no flow, loses no frame, and sends nothing', async t => {
       const before = await ages(mesh)
       const talk = await streamTo(stage, red[1], red[2], 4)
