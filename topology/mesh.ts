@@ -1,38 +1,74 @@
 import type { DatapathId, Link, PortNo } from './topology.ts'
 import { linkKey } from './topology.ts'
 
-/** From a datapath to its neighbours, and the port that leads there; what the neighbour sends back comes in on that same port. */
-export type Mesh = ReadonlyMap<DatapathId, ReadonlyMap<DatapathId, PortNo>>
+/** From a datapath to a neighbour: the port that leads there. What the neighbour sends back comes in on that same port. */
+export type Hop = {
+  readonly to: DatapathId
+  readonly port: PortNo
+  /** The same in both directions: of two ways the one with the lower sum is taken. */
+  readonly cost: number
+  /** How the link tells networks apart: a VXLAN tunnel by VNI, a plain link by VLAN. */
+  readonly carries: 'vni' | 'vid'
+}
+export type Mesh = ReadonlyMap<DatapathId, ReadonlyMap<DatapathId, Hop>>
+
+/** Of a link that says nothing of its cost. */
+export const defaultCost = 10
+
+/** What is added to the cost of a link when one of its datapaths is away: it is used when there is no other way. */
+export const awayCost = 1_000_000
+
+type Known = {
+  /** False for endpoints that carry nothing: ports that are gone, or that belong to a pod. */
+  readonly usable?: (dpid: DatapathId, port: PortNo) => boolean
+  /** Datapaths that can't be told anything at the moment. */
+  readonly away?: ReadonlySet<DatapathId>
+}
 
 /**
  * The mesh that these links make. A link counts only when both its directions are known; of parallel links between
- * two datapaths the one with the lowest ports is used, the same from both ends, so that a frame comes in where it is expected.
- * `usable` leaves endpoints out: ports that are gone, or that belong to a pod.
+ * two datapaths the cheapest is used, then the one with the lowest ports, the same from both ends, so that a frame comes in
+ * where it is expected. A link costs what the dearer of its directions says.
  */
-export function mesh(links: Iterable<Link>, usable: (dpid: DatapathId, port: PortNo) => boolean = () => true): Mesh {
+export function mesh(links: Iterable<Link>, { usable = () => true, away = new Set() }: Known = {}): Mesh {
   const directed = new Map<string, Link>()
   for (const link of links) directed.set(linkKey(link), link)
-  const best = new Map<string, Link>()
+  const best = new Map<string, { readonly link: Link; readonly cost: number }>()
   for (const link of directed.values()) {
     const { from, to } = link
-    if (from.dpid >= to.dpid || !directed.has(linkKey({ from: to, to: from }))) continue
+    const back = directed.get(linkKey({ from: to, to: from }))
+    if (from.dpid >= to.dpid || !back) continue
     if (!usable(from.dpid, from.port) || !usable(to.dpid, to.port)) continue
     const pair = `${from.dpid} ${to.dpid}`
+    const cost = Math.max(link.cost ?? defaultCost, back.cost ?? defaultCost)
     const other = best.get(pair)
-    if (!other || byPorts(link, other) < 0) best.set(pair, link)
+    if (!other || cost < other.cost || (cost === other.cost && byPorts(link, other.link) < 0))
+      best.set(pair, { link, cost })
   }
-  const neighbours = new Map<DatapathId, Map<DatapathId, PortNo>>()
-  const join = (from: DatapathId, to: DatapathId, port: PortNo) => {
-    const ports = neighbours.get(from)
-    if (ports) ports.set(to, port)
-    else neighbours.set(from, new Map([[to, port]]))
+  const neighbours = new Map<DatapathId, Map<DatapathId, Hop>>()
+  const join = (from: DatapathId, hop: Hop) => {
+    const hops = neighbours.get(from)
+    if (hops) hops.set(hop.to, hop)
+    else neighbours.set(from, new Map([[hop.to, hop]]))
   }
-  for (const { from, to } of best.values()) {
-    join(from.dpid, to.dpid, from.port)
-    join(to.dpid, from.dpid, to.port)
+  for (const { link, cost: asked } of best.values()) {
+    const { from, to, carries = 'vni' } = link
+    const cost = away.has(from.dpid) || away.has(to.dpid) ? asked + awayCost : asked
+    join(from.dpid, { to: to.dpid, port: from.port, cost, carries })
+    join(to.dpid, { to: from.dpid, port: to.port, cost, carries })
   }
   return neighbours
 }
 
 /** Of parallel links: lower ports first, at the datapath with the lower id and then at the other. */
 const byPorts = (a: Link, b: Link): number => a.from.port - b.from.port || a.to.port - b.to.port
+
+/** The mesh without some of its datapaths. */
+export function without(mesh: Mesh, left: ReadonlySet<DatapathId>): Mesh {
+  if (left.size === 0) return mesh
+  return new Map(
+    [...mesh].flatMap(([dpid, hops]) =>
+      left.has(dpid) ? [] : [[dpid, new Map([...hops].filter(([peer]) => !left.has(peer)))]],
+    ),
+  )
+}

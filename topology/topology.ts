@@ -18,7 +18,14 @@ export type Port = {
 export type Endpoint = { readonly dpid: DatapathId; readonly port: PortNo }
 
 /** One direction: what leaves `from` arrives at `to`. A link carries traffic only when both directions are known. */
-export type Link = { readonly from: Endpoint; readonly to: Endpoint }
+export type Link = {
+  readonly from: Endpoint
+  readonly to: Endpoint
+  /** 1 or more; absent: what a link costs by default. */
+  readonly cost?: number
+  /** How it tells networks apart: `vni` (the default), a VXLAN tunnel; `vid`, a plain link with VLANs. */
+  readonly carries?: 'vni' | 'vid'
+}
 
 export const endpointKey = (e: Endpoint): string => `${e.dpid}/${e.port}`
 export const linkKey = (l: Link): string => `${endpointKey(l.from)}/${endpointKey(l.to)}`

@@ -1,0 +1,132 @@
+// Shortest paths through a mesh. Worked out when they are asked for, and kept as long as the mesh is.
+import type { Hop, Mesh } from './mesh.ts'
+import type { DatapathId } from './topology.ts'
+
+export type Paths = {
+  readonly mesh: Mesh
+  /** Datapaths with the same number reach each other; undefined: it has no link. */
+  island(dpid: DatapathId): number | undefined
+  /** Sum of the costs from `root` to `dpid`; undefined: there is no way. */
+  distance(root: DatapathId, dpid: DatapathId): number | undefined
+  /**
+   * The first hop from `dpid` on its way to `root`; undefined: there is none, or it is there. Of two ways of one cost the one by
+   * the neighbour with the lower id. Followed to the end they make a tree, so no frame that follows them comes by twice.
+   */
+  hopTowards(root: DatapathId, dpid: DatapathId): Hop | undefined
+}
+
+type Tree = { readonly distances: Float64Array; readonly parents: Int32Array }
+
+export function paths(mesh: Mesh): Paths {
+  const dpids = [...mesh.keys()].sort()
+  const indexes = new Map(dpids.map((dpid, i) => [dpid, i]))
+  // Neighbours by their id, so that the first of two equals is the one with the lower id.
+  const hops = dpids.map(dpid => [...mesh.get(dpid)!.values()].sort((a, b) => (a.to < b.to ? -1 : 1)))
+  const neighbours = hops.map(of => Int32Array.from(of, hop => indexes.get(hop.to)!))
+  const costs = hops.map(of => Float64Array.from(of, hop => hop.cost))
+  const trees = new Map<DatapathId, Tree>()
+  let islands: Int32Array | undefined
+  const treeOf = (root: DatapathId): Tree | undefined => {
+    const index = indexes.get(root)
+    if (index === undefined) return undefined
+    let tree = trees.get(root)
+    if (!tree) trees.set(root, (tree = shortest(index, neighbours, costs)))
+    return tree
+  }
+  return {
+    mesh,
+    island: dpid => (islands ??= islandsOf(neighbours))[indexes.get(dpid) ?? -1],
+    distance(root, dpid) {
+      const distance = treeOf(root)?.distances[indexes.get(dpid) ?? -1]
+      return distance === undefined || distance === Number.POSITIVE_INFINITY ? undefined : distance
+    },
+    hopTowards(root, dpid) {
+      const at = indexes.get(dpid)
+      const parent = at === undefined ? undefined : treeOf(root)?.parents[at]
+      return parent === undefined || parent < 0 ? undefined : mesh.get(dpid)!.get(dpids[parent]!)
+    },
+  }
+}
+
+/** For each datapath, the number of the first one that it reaches. */
+function islandsOf(neighbours: readonly Int32Array[]): Int32Array {
+  const islands = new Int32Array(neighbours.length).fill(-1)
+  for (let first = 0; first < neighbours.length; first++) {
+    if (islands[first]! >= 0) continue
+    islands[first] = first
+    const reached = [first]
+    for (let at = reached.pop(); at !== undefined; at = reached.pop())
+      for (const next of neighbours[at]!)
+        if (islands[next]! < 0) {
+          islands[next] = first
+          reached.push(next)
+        }
+  }
+  return islands
+}
+
+/** Dijkstra, from datapath number `root`. */
+function shortest(root: number, neighbours: readonly Int32Array[], costs: readonly Float64Array[]): Tree {
+  const distances = new Float64Array(neighbours.length).fill(Number.POSITIVE_INFINITY)
+  const parents = new Int32Array(neighbours.length).fill(-1)
+  const done = new Uint8Array(neighbours.length)
+  const queue = heap(distances)
+  distances[root] = 0
+  queue.push(root, 0)
+  for (let at = queue.pop(); at >= 0; at = queue.pop()) {
+    if (done[at]) continue
+    done[at] = 1
+    const around = neighbours[at]!
+    for (let i = 0; i < around.length; i++) {
+      const next = around[i]!
+      const distance = distances[at]! + costs[at]![i]!
+      if (distance < distances[next]!) {
+        distances[next] = distance
+        parents[next] = at
+        queue.push(next, distance)
+      } else if (distance === distances[next]! && at < parents[next]! && !done[next]) parents[next] = at
+    }
+  }
+  return { distances, parents }
+}
+
+/** Least distance first; of equals the lower number. What is pushed again with a lower distance comes up more than once. */
+function heap(distances: Float64Array) {
+  const items: number[] = []
+  const keys: number[] = []
+  const before = (a: number, b: number) => keys[a]! < keys[b]! || (keys[a] === keys[b] && items[a]! < items[b]!)
+  const swap = (a: number, b: number) => {
+    ;[items[a], items[b]] = [items[b]!, items[a]!]
+    ;[keys[a], keys[b]] = [keys[b]!, keys[a]!]
+  }
+  const up = (at: number) => {
+    for (let parent = (at - 1) >> 1; at > 0 && before(at, parent); at = parent, parent = (at - 1) >> 1) swap(at, parent)
+  }
+  const down = (at: number) => {
+    for (;;) {
+      let least = at
+      for (const child of [2 * at + 1, 2 * at + 2]) if (child < items.length && before(child, least)) least = child
+      if (least === at) return
+      swap(at, least)
+      at = least
+    }
+  }
+  return {
+    push(item: number, key: number) {
+      items.push(item)
+      keys.push(key)
+      up(items.length - 1)
+    },
+    /** -1: nothing is left. */
+    pop(): number {
+      while (items.length > 0) {
+        swap(0, items.length - 1)
+        const item = items.pop()!
+        const key = keys.pop()!
+        down(0)
+        if (key === distances[item]) return item
+      }
+      return -1
+    },
+  }
+}

@@ -1,0 +1,199 @@
+// The ways that the frames of one network take between its switches.
+import type { Hop } from './mesh.ts'
+import type { Paths } from './paths.ts'
+import type { DatapathId } from './topology.ts'
+
+export type Route = {
+  /**
+   * Every two members have a link, so one hop is enough: a frame that came over a link leaves by none again, which keeps
+   * even stale entries from making a loop. Otherwise frames to all follow one tree, and others the shortest path.
+   */
+  readonly direct: boolean
+  /** Where a frame to all goes on from each datapath, by neighbour. In a tree, not back to where it came from. */
+  readonly branches: Ways
+  /** Where a frame to a member goes on from each datapath, by that member's datapath. */
+  readonly towards: Ways
+  /** Where frames come in from at each datapath, by neighbour. */
+  readonly entrances: Ways
+  /** Members that reach each other; one set when all do. By the least id. */
+  readonly islands: readonly ReadonlySet<DatapathId>[]
+}
+export type Ways = ReadonlyMap<DatapathId, ReadonlyMap<DatapathId, Hop>>
+type Building = Map<DatapathId, Map<DatapathId, Hop>>
+
+/**
+ * The most neighbours that one switch copies a frame to. Open vSwitch 3.1 stops, silently, at 780 tunnel copies a
+ * frame (seen). Beyond it frames to all follow a tree, in a full mesh too.
+ */
+export const maxFanOut = 500
+
+/** So many members are tried as the root of a tree; with more, every n-th. */
+const maxRoots = 32
+
+/** Same members and mesh, same route. */
+export function route(members: Iterable<DatapathId>, paths: Paths, fanOut = maxFanOut): Route {
+  const { mesh } = paths
+  const islands = islandsOf([...new Set(members)].sort(), paths)
+  const linked = islands.every(island => [...island].every(a => [...island].every(b => a === b || mesh.get(a)?.has(b))))
+  const narrow = islands.every(island => island.size <= fanOut + 1)
+  const towards: Building = new Map()
+  if (linked)
+    for (const island of islands)
+      for (const a of island) for (const b of island) if (a !== b) put(towards, a, b, mesh.get(a)!.get(b)!)
+  if (linked && narrow) return { direct: true, branches: towards, towards, entrances: towards, islands }
+  const branches: Building = new Map()
+  for (const island of islands) {
+    for (const [a, b] of tree([...island], paths, fanOut, linked ? 1 : maxRoots)) {
+      put(branches, a, b, mesh.get(a)!.get(b)!)
+      put(branches, b, a, mesh.get(b)!.get(a)!)
+    }
+    if (!linked) for (const to of island) for (const from of island) lead(towards, from, to, paths)
+  }
+  const entrances: Building = new Map()
+  for (const ways of [branches, towards])
+    for (const [at, hops] of ways) for (const { to } of hops.values()) put(entrances, to, at, mesh.get(to)!.get(at)!)
+  return { direct: false, branches, towards, entrances, islands }
+}
+
+function put(ways: Building, at: DatapathId, key: DatapathId, hop: Hop): void {
+  const hops = ways.get(at)
+  if (hops) hops.set(key, hop)
+  else ways.set(at, new Map([[key, hop]]))
+}
+
+/** Marks the way from one member to another, up to where it joins one that is marked. */
+function lead(towards: Building, from: DatapathId, to: DatapathId, paths: Paths): void {
+  for (let at = from; at !== to && !towards.get(at)?.has(to); ) {
+    const hop = paths.hopTowards(to, at)!
+    put(towards, at, to, hop)
+    at = hop.to
+  }
+}
+
+function islandsOf(members: readonly DatapathId[], paths: Paths): ReadonlySet<DatapathId>[] {
+  const islands = new Map<number | DatapathId, Set<DatapathId>>()
+  for (const member of members) {
+    const number = paths.island(member) ?? member
+    const island = islands.get(number)
+    if (island) island.add(member)
+    else islands.set(number, new Set([member]))
+  }
+  return [...islands.values()]
+}
+
+type Edge = readonly [DatapathId, DatapathId]
+
+/** The links of the cheapest shortest-path tree that has a member as its root, without what leads to no member. */
+function tree(members: readonly DatapathId[], paths: Paths, fanOut: number, roots: number): readonly Edge[] {
+  const step = Math.ceil(members.length / roots)
+  let best: { readonly edges: readonly Edge[]; readonly cost: number } | undefined
+  for (let i = 0; i < members.length; i += step) {
+    const edges = shortestTree(members[i]!, members, paths)
+    const cost = edges.reduce((sum, [a, b]) => sum + paths.mesh.get(a)!.get(b)!.cost, 0)
+    if (!best || cost < best.cost) best = { edges, cost }
+  }
+  const { edges } = best!
+  return widest(edges) > fanOut ? narrowTree(edges, paths, fanOut) : edges
+}
+
+function shortestTree(root: DatapathId, members: readonly DatapathId[], paths: Paths): Edge[] {
+  const edges: Edge[] = []
+  const reached = new Set([root])
+  for (const member of members)
+    for (let at = member; !reached.has(at); ) {
+      reached.add(at)
+      const { to } = paths.hopTowards(root, at)!
+      edges.push([at, to])
+      at = to
+    }
+  return edges
+}
+
+function widest(edges: readonly Edge[]): number {
+  const degrees = new Map<DatapathId, number>()
+  for (const edge of edges) for (const end of edge) degrees.set(end, (degrees.get(end) ?? 0) + 1)
+  return Math.max(0, ...degrees.values())
+}
+
+/**
+ * A tree of the same datapaths in which none has more than `fanOut` neighbours: each joins, nearest to the root first, the
+ * cheapest one that has room. Where none has, the cheapest: better a switch that may copy too little than one that is left out.
+ */
+function narrowTree(edges: readonly Edge[], paths: Paths, fanOut: number): readonly Edge[] {
+  const { mesh } = paths
+  const root = edges.length > 0 ? edges[0]![1] : undefined
+  if (root === undefined) return edges
+  const all = [...new Set(edges.flat())].sort(
+    (a, b) => paths.distance(root, a)! - paths.distance(root, b)! || (a < b ? -1 : 1),
+  )
+  const joined = new Map([[all[0]!, { degree: 0, distance: 0 }]])
+  const narrow: Edge[] = []
+  for (const at of all.slice(1)) {
+    let best: { readonly to: DatapathId; readonly distance: number; readonly full: boolean } | undefined
+    for (const { to, cost } of mesh.get(at)!.values()) {
+      const there = joined.get(to)
+      if (!there) continue
+      const option = { to, distance: there.distance + cost, full: there.degree >= fanOut }
+      const better =
+        !best ||
+        (best.full && !option.full) ||
+        (best.full === option.full &&
+          (option.distance < best.distance || (option.distance === best.distance && to < best.to)))
+      if (better) best = option
+    }
+    joined.get(best!.to)!.degree += 1
+    joined.set(at, { degree: 1, distance: best!.distance })
+    narrow.push([at, best!.to])
+  }
+  return narrow
+}
+
+/** All datapaths that hold something of a network that goes this way. */
+export function* datapathsOf({ branches, towards, entrances, islands }: Route): Iterable<DatapathId> {
+  const told = new Set<DatapathId>()
+  const sets: Iterable<DatapathId>[] = [...islands, branches.keys(), towards.keys(), entrances.keys()]
+  for (const dpids of sets)
+    for (const dpid of dpids) {
+      if (told.has(dpid)) continue
+      told.add(dpid)
+      yield dpid
+    }
+}
+
+/**
+ * Whether switches may go over from the one route to the other each by itself, in any order, without a frame lost, doubled or
+ * going in a circle: nothing takes another way in the two. For frames to all that is so when the trees together have no circle: between
+ * two datapaths they then go the same way in both.
+ */
+export function compatible(a: Route, b: Route): boolean {
+  if (a.direct !== b.direct) return false
+  for (const [at, hops] of a.towards)
+    for (const [to, hop] of hops) {
+      const other = b.towards.get(at)?.get(to)
+      if (other && (other.port !== hop.port || other.to !== hop.to)) return false
+    }
+  return a.direct || (samePorts(a.branches, b.branches) && isForest([a.branches, b.branches]))
+}
+
+const samePorts = (a: Ways, b: Ways): boolean =>
+  [...a].every(([at, hops]) => [...hops].every(([to, { port }]) => (b.get(at)?.get(to)?.port ?? port) === port))
+
+function isForest(trees: readonly Ways[]): boolean {
+  const above = new Map<DatapathId, DatapathId>()
+  const top = (dpid: DatapathId): DatapathId => {
+    let at = dpid
+    for (let up = above.get(at); up !== undefined; up = above.get(at)) at = up
+    return at
+  }
+  const seen = new Set<string>()
+  for (const branches of trees)
+    for (const [a, hops] of branches)
+      for (const b of hops.keys()) {
+        if (a > b || seen.has(`${a} ${b}`)) continue
+        seen.add(`${a} ${b}`)
+        const [x, y] = [top(a), top(b)]
+        if (x === y) return false
+        above.set(x, y)
+      }
+  return true
+}
