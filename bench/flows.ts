@@ -6,8 +6,7 @@ import { base } from '../controller/compile.ts'
 import { cookie } from '../controller/cookie.ts'
 import { diff, plan } from '../controller/diff.ts'
 import { type Content, entry, type FlowItem, type Item } from '../controller/item.ts'
-import { newSwitch, type Reconciler, run, type Switch } from '../controller/reconcile.ts'
-import type { Compiled } from '../controller/tables.ts'
+import { newSwitch, type Reconciler, run, type Switch, type Wanted } from '../controller/reconcile.ts'
 import { encodeAll, flowMod, formatFlow } from '../openflow/index.ts'
 import { type Bridge, bridge, silentLog, silentRecord } from './bridge.ts'
 import { alternate, cpuOf, cpuOfChildren, print, timed } from './machine.ts'
@@ -51,7 +50,7 @@ function loopFor({ session }: Bridge): {
   compare(): Promise<void>
 } {
   const sw: Switch = { ...newSwitch(session.dpid), session }
-  let compiled: ReadonlyMap<number, Compiled> = new Map()
+  let compiled: ReadonlyMap<number, Wanted> = new Map()
   let sent = 0
   const r: Reconciler = {
     instance,
@@ -71,7 +70,7 @@ function loopFor({ session }: Bridge): {
     compiled = new Map(
       [...content].map(([number, items]) => {
         const parts = new Map<string, readonly Item[]>([[session.dpid, items]])
-        return [number, { network: { id: `n${number}`, number, revision: 1 }, revision: 1, parts, members: new Set() }]
+        return [number, { network: { id: `n${number}`, number, revision: 1 }, revision: 1, serial: 1, parts }]
       }),
     )
   }

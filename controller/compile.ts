@@ -3,11 +3,14 @@ import type { Action, Bucket } from '../openflow/index.ts'
 import { flowModFlags, groups, ports, vid } from '../openflow/index.ts'
 import type { Attachment, Network } from '../store/state.ts'
 import { lldpEthertype, lldpMac } from '../topology/lldp.ts'
-import type { Mesh } from '../topology/mesh.ts'
+import type { Hop } from '../topology/mesh.ts'
+import type { Paths } from '../topology/paths.ts'
+import { datapathsOf, maxFanOut } from '../topology/route.ts'
 import type { DatapathId, PortNo } from '../topology/topology.ts'
-import { cookie, groupId, markerCookie, maxMeteredPort, meterId } from './cookie.ts'
+import { cookie, type Epoch, groupId, markerCookie, maxMeteredPort, meterId } from './cookie.ts'
 import { entry, groupItem, type Item, meterItem } from './item.ts'
-import { metadata, probeVni } from './pipeline.ts'
+import type { Lanes } from './lanes.ts'
+import { metadata, probeVni, vniOf } from './pipeline.ts'
 
 /** What compile reads of a switch. */
 export type Datapath = {
@@ -15,7 +18,8 @@ export type Datapath = {
   /** It takes Nicira's controller action with a meter, so that copies are limited and the data is not. */
   readonly meteredCopies: boolean
 }
-export type Fabric = { readonly mesh: Mesh; readonly datapaths: ReadonlyMap<DatapathId, Datapath> }
+export type Datapaths = ReadonlyMap<DatapathId, Datapath>
+export type Fabric = { readonly paths: Paths; readonly datapaths: Datapaths }
 
 /** Where an address is: pinned by its attachment, or learned from frames. */
 export type Location = { readonly mac: string; readonly dpid: DatapathId; readonly port: PortNo }
@@ -30,12 +34,6 @@ export type Subject = {
   /** Ports over their cap of learned addresses, as `<dpid>/<port>`. */
   readonly hushed: ReadonlySet<string>
 }
-
-/**
- * The most remote switches that one flood group copies to. Open vSwitch 3.1 stops, silently, at 780 tunnel copies a
- * frame (seen); a network on more switches than this is `degraded` and says so.
- */
-export const maxFanOut = 500
 
 /** A learned address that has not spoken for so long (seconds) is forgotten by its switch. */
 export const learnedIdleTimeout = 60
@@ -54,26 +52,47 @@ type Site = {
   readonly marks: Marks
   /** Attachments here whose port exists, by port. */
   readonly local: readonly Attachment[]
-  /** The ways to the other switches with members, by neighbour. */
-  readonly links: ReadonlyMap<DatapathId, Way>
+  /** By which frames of members here leave. */
+  readonly entered: Crossing
+  /** All that frames may come by, the one above too. */
+  readonly crossings: readonly Crossing[]
 }
-/** A link's port here, and the actions that send a frame of the network into it. */
-type Way = { readonly port: PortNo; readonly into: readonly Action[] }
+/** A lane, as it passes one switch. */
+type Crossing = {
+  readonly epoch: Epoch
+  readonly direct: boolean
+  readonly vni: bigint
+  /** Metadata of a frame that began here, of one that came over a link, and of either. */
+  readonly local: bigint
+  readonly remote: bigint
+  readonly either: { readonly value: bigint; readonly mask: bigint }
+  /** Links, by port: where frames come in, and where those to all go out. */
+  readonly entrances: readonly Hop[]
+  readonly branches: readonly Hop[]
+  /** The link towards each member switch. */
+  readonly towards: ReadonlyMap<DatapathId, Hop>
+}
 
 /** What each switch must hold for this network. Same arguments, same answer: nothing else is read. */
-export function compile(subject: Subject, fabric: Fabric): ReadonlyMap<DatapathId, readonly Item[]> {
+export function compile(
+  subject: Subject,
+  datapaths: Datapaths,
+  lanes: Lanes,
+): ReadonlyMap<DatapathId, readonly Item[]> {
   const locations = addresses(subject)
   const compiled = new Map<DatapathId, readonly Item[]>()
-  for (const site of sites(subject, fabric)) {
+  for (const site of sites(subject, datapaths, lanes)) {
     const items: Item[] = []
-    if (site.local.length > 0) {
-      for (const attachment of site.local) admit(items, site, attachment)
-      admitLinks(items, site)
-      guard(items, site, locations, subject.hushed)
-      deliver(items, site, locations)
-      flood(items, site)
+    for (const attachment of site.local) admit(items, site, attachment)
+    if (site.local.length > 0) guard(items, site, locations, subject.hushed)
+    if (site.local.length > 0) deliverHere(items, site, locations)
+    for (const crossing of site.crossings) {
+      if (site.local.length === 0 && crossing.direct) continue
+      admitLinks(items, site, crossing)
+      deliverThere(items, site, crossing, locations)
+      flood(items, site, crossing)
     }
-    mirror(items, site)
+    mirror(items, site, lanes)
     if (items.length > 0) compiled.set(site.dpid, items)
   }
   return compiled
@@ -96,10 +115,10 @@ export function base(instance: string): readonly Item[] {
   ]
 }
 
-/** Every switch with a member or the mirror, that we know enough of to compile for. */
-function sites({ network, attachments }: Subject, fabric: Fabric): Site[] {
+/** Every switch that holds something of the network, as far as we know it. */
+function sites({ network, attachments }: Subject, datapaths: Datapaths, lanes: Lanes): Site[] {
   const byDatapath = new Map<DatapathId, Attachment[]>()
-  if (network.mirror) byDatapath.set(network.mirror.dpid, [])
+  for (const { route } of lanes) for (const dpid of datapathsOf(route)) byDatapath.set(dpid, [])
   for (const a of attachments) {
     const here = byDatapath.get(a.dpid)
     if (here) here.push(a)
@@ -108,19 +127,32 @@ function sites({ network, attachments }: Subject, fabric: Fabric): Site[] {
   const marks = marksOf(network)
   const found: Site[] = []
   for (const [dpid, members] of byDatapath) {
-    const datapath = fabric.datapaths.get(dpid)
+    const datapath = datapaths.get(dpid)
     if (!datapath) continue
-    const links = new Map<DatapathId, Way>()
-    const neighbours = fabric.mesh.get(dpid)
-    for (const peer of byDatapath.keys()) {
-      const port = neighbours?.get(peer)
-      if (port !== undefined) links.set(peer, { port, into: into(marks.vni, port) })
-    }
     const local = members.filter(a => datapath.ports.has(a.port)).sort((a, b) => a.port - b.port)
-    found.push({ dpid, datapath, network, marks, local, links })
+    const crossings = lanes.map(lane => crossingAt(dpid, network.number, lane))
+    found.push({ dpid, datapath, network, marks, local, entered: crossings[0]!, crossings })
   }
   return found
 }
+
+function crossingAt(dpid: DatapathId, number: number, { epoch, route }: Lanes[number]): Crossing {
+  const inEpoch = epoch === 1 ? metadata.epoch : 0n
+  const local = BigInt(number) | inEpoch
+  const byPort = (hops: Iterable<Hop> = []) => [...hops].sort((a, b) => a.port - b.port)
+  return {
+    epoch,
+    direct: route.direct,
+    vni: vniOf(number, epoch),
+    local,
+    remote: local | metadata.remote,
+    either: { value: local, mask: metadata.network | metadata.epoch },
+    entrances: byPort(route.entrances.get(dpid)?.values()),
+    branches: byPort(route.branches.get(dpid)?.values()),
+    towards: route.towards.get(dpid) ?? nowhere,
+  }
+}
+const nowhere: ReadonlyMap<DatapathId, Hop> = new Map()
 
 /** One place for each address: the attachment that pins it, else where it was learned. */
 function addresses({ attachments, learned }: Subject): readonly Address[] {
@@ -135,27 +167,18 @@ type Marks = {
   /** Cookies, ready to be spread into an entry: of what was asked for, and of what was learned. */
   readonly fixed: { readonly cookie: bigint }
   readonly learned: { readonly cookie: bigint }
-  readonly vni: bigint
-  /** Metadata of a frame that began here, of one that came over a link, and of either. */
-  readonly local: bigint
-  readonly remote: bigint
-  readonly wherever: { readonly value: bigint; readonly mask: bigint }
+  /** Metadata of any frame of the network, wherever it began and whichever way it came. */
+  readonly any: { readonly value: bigint; readonly mask: bigint }
 }
-function marksOf({ number }: Network): Marks {
-  const local = BigInt(number)
-  return {
-    number,
-    fixed: { cookie: cookie('network', number) },
-    learned: { cookie: cookie('learned', number) },
-    vni: local,
-    local,
-    remote: local | metadata.remote,
-    wherever: { value: local, mask: metadata.network | metadata.epoch },
-  }
-}
+const marksOf = ({ number }: Network): Marks => ({
+  number,
+  fixed: { cookie: cookie('network', number) },
+  learned: { cookie: cookie('learned', number) },
+  any: { value: BigInt(number), mask: metadata.network },
+})
 
 const output = (port: PortNo): Action => ({ type: 'output', port, maxLen: 0 })
-const into = (vni: bigint, port: PortNo): Action[] => [
+const into = (vni: bigint, { port }: Hop): Action[] => [
   { type: 'set_field', field: 'tunnel_id', value: vni },
   output(port),
 ]
@@ -167,9 +190,9 @@ const bucket = (actions: readonly Action[]): Bucket => ({
 })
 
 /** Which network is this frame in: by its port. */
-function admit(items: Item[], { marks }: Site, { port }: Attachment): void {
-  const { number, fixed, local: metadata } = marks
-  const admitted = { ...fixed, metadata, goto: 'guard' } as const
+function admit(items: Item[], { marks, entered }: Site, { port }: Attachment): void {
+  const { number, fixed } = marks
+  const admitted = { ...fixed, metadata: entered.local, goto: 'guard' } as const
   items.push(
     entry(number, 'admit', 'access', { ...admitted, match: { in_port: port, vlan_vid: vid.none } }),
     entry(number, 'admit', 'priority', {
@@ -181,18 +204,17 @@ function admit(items: Item[], { marks }: Site, { port }: Attachment): void {
 }
 const popVlan: readonly Action[] = [{ type: 'pop_vlan' }]
 
-/** Which network is this frame in: by its link and VNI. Remote from here on, so that it leaves by no link again. */
-function admitLinks(items: Item[], { marks, links }: Site): void {
-  const { number, fixed, vni, remote: metadata } = marks
-  for (const { port } of links.values()) {
+/** Which network is this frame in: by its link and VNI. Remote from here on: in a full mesh it leaves by no link again. */
+function admitLinks(items: Item[], { marks: { number, fixed } }: Site, { entrances, vni, remote }: Crossing): void {
+  for (const { port } of entrances) {
     const match = { in_port: port, tunnel_id: vni }
-    items.push(entry(number, 'admit', 'link', { ...fixed, match, metadata, goto: 'deliver' }))
+    items.push(entry(number, 'admit', 'link', { ...fixed, match, metadata: remote, goto: 'deliver' }))
   }
 }
 
 /** May this sender speak: what is pinned or learned passes; the rest passes too on a learning port, and is shown to us. */
 function guard(items: Item[], site: Site, locations: readonly Address[], hushed: ReadonlySet<string>): void {
-  const { number, fixed, learned, local: metadata } = site.marks
+  const { number, fixed, learned, any: metadata } = site.marks
   const tap = mirrorActions(site)
   const speak = { apply: tap, goto: 'deliver' } as const
   const here = new Set(site.local.map(a => a.port))
@@ -223,42 +245,52 @@ const copyMeter = (network: number, port: PortNo): Item =>
   ])
 const meterFlags = { packetsPerSecond: 2, burst: 4 } // OFPMF_PKTPS, OFPMF_BURST (§7.3.4.4)
 
-/** Where does it go: known addresses, each to its port here or over the link to its switch. */
-function deliver(items: Item[], site: Site, locations: readonly Address[]): void {
-  const { number, fixed, learned, local: metadata, wherever } = site.marks
+/** Where does it go: known addresses of this switch, each to its port. */
+function deliverHere(items: Item[], site: Site, locations: readonly Address[]): void {
+  const { number, fixed, learned, any: metadata } = site.marks
   const tapped = tappedPort(site)
   for (const { mac, dpid, port, learned: fades } of locations) {
-    const marked = fades ? learned : fixed
-    if (dpid !== site.dpid) {
-      const way = site.links.get(dpid)
-      const match = { metadata, eth_dst: mac }
-      if (way) items.push(entry(number, 'deliver', 'there', { ...marked, match, apply: way.into }))
-    } else if (site.datapath.ports.has(port)) {
-      // A member that is the mirror too has had its copy from the guard.
-      const apply = port === tapped ? [] : [output(port)]
-      items.push(entry(number, 'deliver', 'here', { ...marked, match: { metadata: wherever, eth_dst: mac }, apply }))
-    }
+    if (dpid !== site.dpid || !site.datapath.ports.has(port)) continue
+    // A member that is the mirror too has had its copy from the guard.
+    const apply = port === tapped ? [] : [output(port)]
+    items.push(
+      entry(number, 'deliver', 'here', { ...(fades ? learned : fixed), match: { metadata, eth_dst: mac }, apply }),
+    )
   }
 }
 
-/** Everything else to everybody else, once: what began here to local ports and links, what came over a link to local ports. */
-function flood(items: Item[], site: Site): void {
-  const { number, fixed, local, remote } = site.marks
+/** Known addresses of other switches, each over the link that leads there. */
+function deliverThere(items: Item[], site: Site, crossing: Crossing, locations: readonly Address[]): void {
+  const { number, fixed, learned } = site.marks
+  const { towards, direct, local, either, vni } = crossing
+  const metadata = direct ? local : either
+  for (const { mac, dpid, learned: fades } of locations) {
+    const hop = dpid === site.dpid ? undefined : towards.get(dpid)
+    if (!hop) continue
+    const match = { metadata, eth_dst: mac }
+    items.push(entry(number, 'deliver', 'there', { ...(fades ? learned : fixed), match, apply: into(vni, hop) }))
+  }
+}
+
+/**
+ * Everything else to everybody else, once. In a full mesh what began here goes to local ports and links, and what came over
+ * a link to local ports; on a tree both go to local ports and to the branches that they did not come from.
+ */
+function flood(items: Item[], site: Site, { direct, branches, vni, local, remote, either, epoch }: Crossing): void {
+  const { number, fixed } = site.marks
   const tapped = tappedPort(site)
   const here = site.local.filter(a => a.port !== tapped).map(a => bucket([output(a.port)]))
-  const ways = [...site.links.values()].sort((a, b) => a.port - b.port).slice(0, maxFanOut)
-  const there = ways.map(way => bucket(way.into))
-  for (const [kind, metadata, buckets] of [
-    ['flood', local, [...here, ...there]],
-    ['remote', remote, here],
-  ] as const) {
-    const id = groupId(number, kind)
+  const there = branches.slice(0, maxFanOut).map(hop => bucket(into(vni, hop)))
+  const put = (kind: 'flood' | 'remote', metadata: bigint | Crossing['either'], buckets: readonly Bucket[]) => {
+    const id = groupId(number, kind, epoch)
     const apply = [{ type: 'group', groupId: id }] as const
     items.push(
       groupItem(number, id, 'all', buckets),
       entry(number, 'deliver', kind, { ...fixed, match: { metadata }, apply }),
     )
   }
+  put('flood', direct ? local : either, [...here, ...there])
+  if (direct) put('remote', remote, here)
 }
 
 const tappedPort = ({ network: { mirror }, dpid }: Site): PortNo | undefined =>
@@ -267,33 +299,34 @@ const tappedPort = ({ network: { mirror }, dpid }: Site): PortNo | undefined =>
 /** How this switch's members are copied to the mirror: a group, so that the copy's VNI stays the copy's. */
 function mirrorActions(site: Site): readonly Action[] {
   const { mirror } = site.network
-  return mirror && mirrorWay(mirror, site) ? [{ type: 'group', groupId: groupId(mirror.number, 'flood') }] : []
+  return mirror && mirrorWay(mirror, site, site.entered)
+    ? [{ type: 'group', groupId: groupId(mirror.number, 'flood') }]
+    : []
 }
-function mirrorWay(mirror: NonNullable<Network['mirror']>, site: Site): readonly Action[] | undefined {
-  if (mirror.dpid === site.dpid) return site.datapath.ports.has(mirror.port) ? [output(mirror.port)] : undefined
-  const way = site.links.get(mirror.dpid)
-  return way && into(BigInt(mirror.number), way.port)
+/** What takes a copy on towards the mirror, or out of it. */
+function mirrorWay(
+  mirror: NonNullable<Network['mirror']>,
+  { dpid, datapath }: Site,
+  { towards, epoch }: Crossing,
+): readonly Action[] | undefined {
+  if (mirror.dpid === dpid) return datapath.ports.has(mirror.port) ? [output(mirror.port)] : undefined
+  const hop = towards.get(mirror.dpid)
+  return hop && into(vniOf(mirror.number, epoch), hop)
 }
-function mirror(items: Item[], site: Site): void {
+function mirror(items: Item[], site: Site, lanes: Lanes): void {
   const { mirror } = site.network
-  const apply = mirror && mirrorWay(mirror, site)
-  if (!apply) return
+  if (!mirror) return
   const { number, fixed } = site.marks
-  if (site.local.length > 0) items.push(groupItem(number, groupId(mirror.number, 'flood'), 'indirect', [bucket(apply)]))
-  if (mirror.dpid !== site.dpid) return
-  for (const { port } of site.links.values()) {
-    const match = { in_port: port, tunnel_id: BigInt(mirror.number) }
-    items.push(entry(number, 'admit', 'mirrored', { ...fixed, match, apply }))
+  const enters = mirrorWay(mirror, site, site.entered)
+  if (enters && site.local.length > 0)
+    items.push(groupItem(number, groupId(mirror.number, 'flood'), 'indirect', [bucket(enters)]))
+  for (const [i, crossing] of site.crossings.entries()) {
+    const apply = mirrorWay(mirror, site, crossing)
+    if (!apply) continue
+    for (const { to: before, port } of crossing.entrances) {
+      if (lanes[i]!.route.towards.get(before)?.get(mirror.dpid)?.to !== site.dpid) continue
+      const match = { in_port: port, tunnel_id: vniOf(mirror.number, crossing.epoch) }
+      items.push(entry(number, 'admit', 'mirrored', { ...fixed, match, apply }))
+    }
   }
-}
-
-/** Pairs of member switches that no link joins: their members do not reach each other. */
-export function gaps(
-  { network, attachments }: Pick<Subject, 'network' | 'attachments'>,
-  mesh: Mesh,
-): readonly (readonly [DatapathId, DatapathId])[] {
-  const dpids = new Set(attachments.map(a => a.dpid))
-  if (network.mirror) dpids.add(network.mirror.dpid)
-  const all = [...dpids].sort()
-  return all.flatMap((a, i) => all.slice(i + 1).flatMap(b => (mesh.get(a)?.has(b) ? [] : [[a, b] as const])))
 }

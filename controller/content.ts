@@ -125,9 +125,10 @@ function learnedHere(dpid: string, network: number, { tableId, match }: FlowItem
 }
 
 /** The port towards another switch by which a learned address is reached, if this is such an entry. */
-export function learnedWay({ tableId, cookie, match, instructions }: FlowItem): PortNo | undefined {
-  if (tableId !== pipeline.deliver.id || owner(cookie).is !== 'learned' || typeof match.metadata === 'object')
-    return undefined
-  const outputs = instructions.flatMap(i => (i.type === 'apply_actions' ? i.actions : []))
-  return outputs.flatMap(a => (a.type === 'output' ? [a.port] : []))[0]
+export function learnedWay({ tableId, cookie, instructions }: FlowItem): PortNo | undefined {
+  if (tableId !== pipeline.deliver.id || owner(cookie).is !== 'learned') return undefined
+  const actions = instructions.flatMap(i => (i.type === 'apply_actions' ? i.actions : []))
+  // What goes to a port of this switch goes as it is; only a link needs the frame marked.
+  if (actions.every(a => a.type === 'output')) return undefined
+  return actions.flatMap(a => (a.type === 'output' ? [a.port] : []))[0]
 }

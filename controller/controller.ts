@@ -7,21 +7,25 @@ import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { answers } from './answers.ts'
 import { audit } from './audit.ts'
+import { watchAway } from './away.ts'
 import { base } from './compile.ts'
 import { learnedWay } from './content.ts'
+import { owner } from './cookie.ts'
 import { discovery } from './discover.ts'
 import { switchEvents } from './events.ts'
-import { type KnownFabric, knownFabric } from './fabric.ts'
+import { knownFabric } from './fabric.ts'
 import type { FlowItem } from './item.ts'
+import { goal } from './lanes.ts'
 import { learnedAddresses } from './learn.ts'
 import { learning } from './learning.ts'
+import { moving } from './moving.ts'
 import type { ControllerOptions, Parts } from './parts.ts'
 import { type Log, type Reconciler, run, type Switch } from './reconcile.ts'
 import { staleNetworks } from './stale.ts'
 import { progressOf, type Status } from './status.ts'
 import { desiredTables, type Tables } from './tables.ts'
 import type { Controller, Record as Counts } from './view.ts'
-import { type Waiting, waiting } from './waiting.ts'
+import { waiting } from './waiting.ts'
 
 export type RunningController = Controller & {
   readonly addresses: readonly Address[]
@@ -45,6 +49,8 @@ export async function createController(options: ControllerOptions): Promise<Runn
     unwatch()
     audits.stop()
     discover.stop()
+    parts.moving.stop()
+    parts.away.stop()
   }
   try {
     // Who is up and who is gone we say ourselves; why a connection was refused only the server knows.
@@ -72,7 +78,10 @@ function assemble(options: ControllerOptions): Parts {
   const switches = new Map<DatapathId, Switch>()
   const session = (dpid: DatapathId) => switches.get(dpid)?.session
   const learned = learnedAddresses()
-  const fabric = knownFabric(store.state)
+  const connected = (dpid: DatapathId) => switches.get(dpid)?.session !== undefined
+  const linked = () => [...fabric.current().paths.mesh.keys()]
+  const away = watchAway(linked, connected, () => stale.markMesh())
+  const fabric = knownFabric(store.state, away.dpids)
   const waiters = waiting()
 
   const learner = learning({
@@ -93,6 +102,8 @@ function assemble(options: ControllerOptions): Parts {
       return learned.of(network.number)
     },
     hushed: learner.hushed,
+    connected,
+    seen: dpid => switches.get(dpid)?.seen === true,
   })
   const touched = new Set<Switch>()
   const stale = staleNetworks({
@@ -114,6 +125,7 @@ function assemble(options: ControllerOptions): Parts {
       record.compiled(seconds)
       for (const sw of touched) start(sw)
       touched.clear()
+      moves.look()
       waiters.wake()
     },
   })
@@ -124,7 +136,6 @@ function assemble(options: ControllerOptions): Parts {
   const status = (): Status => ({
     state: store.state(),
     switches,
-    mesh: fabric.current().mesh,
     tables,
     stale: stale.ids,
   })
@@ -146,9 +157,12 @@ function assemble(options: ControllerOptions): Parts {
         }
       }
     },
-    awaited: (dpid, flow) => leadsToUnread(switches, fabric, dpid, flow),
+    awaited: (dpid, flow) => leadsToUnread(parts(), dpid, flow),
     fresh: () => waiters.until(() => stale.idle() || undefined).then(() => {}),
-    progress: programmed(store, status, tables, record, waiters),
+    progress: programmed(store, status, tables, record, () => {
+      moves.look()
+      waiters.wake()
+    }),
     later(sw, again) {
       sw.retries += 1
       const pause = Math.min(60_000, 500 * 2 ** sw.retries) * (0.75 + Math.random() / 2)
@@ -164,20 +178,32 @@ function assemble(options: ControllerOptions): Parts {
     session,
     failed: error => log.warn({ error: String(error) }, 'a discovered link could not be stored; it is tried again'),
   })
-  return { ...options, switches, fabric, tables, stale, waiting: waiters, learner, reconciler, discover, status, start }
+  const moves = moving({
+    ...{ store, tables, stale, switches, now },
+    failed: error => log.warn({ error: String(error) }, 'the way of a network could not be stored; it is tried again'),
+  })
+  const parts = () => ({ switches, tables, fabric })
+  return {
+    ...{ ...options, switches, fabric, tables, stale, waiting: waiters, learner, reconciler, discover, status, start },
+    ...{ moving: moves, away },
+  }
 }
 
 /** An entry towards an address that was learned on a switch which has not been read since we started. */
 function leadsToUnread(
-  switches: ReadonlyMap<DatapathId, Switch>,
-  fabric: KnownFabric,
+  { switches, tables, fabric }: Pick<Parts, 'switches' | 'tables' | 'fabric'>,
   dpid: DatapathId,
   flow: FlowItem,
 ): boolean {
   const port = learnedWay(flow)
-  if (port === undefined) return false
-  for (const [peer, link] of fabric.current().mesh.get(dpid) ?? [])
-    if (link === port) return switches.get(peer)?.seen !== true
+  const whose = owner(flow.cookie)
+  if (port === undefined || whose.is !== 'learned') return false
+  const unread = (d: DatapathId) => switches.get(d)?.seen !== true
+  const network = tables.compiled.get(whose.network)
+  if (!network) return false
+  // Over one hop the link says where; over more, it may be on any switch with members.
+  if (!goal(network.course).route.direct) return [...network.members].some(unread)
+  for (const [peer, hop] of fabric.current().paths.mesh.get(dpid) ?? []) if (hop.port === port) return unread(peer)
   return false
 }
 
@@ -187,7 +213,7 @@ function programmed(
   status: () => Status,
   tables: Tables,
   record: Counts,
-  waiters: Waiting,
+  wake: () => void,
 ): Reconciler['progress'] {
   const acceptedAt = new Map<string, number>()
   store.watch(({ networks }) => {
@@ -201,7 +227,7 @@ function programmed(
       acceptedAt.delete(id)
       record.programmed((performance.now() - since) / 1000)
     }
-    waiters.wake()
+    wake()
   }
 }
 

@@ -29,10 +29,13 @@ export function owner(value: bigint): Owner {
   return { is: kind, network: Number(value & 0xffff_ffffn) }
 }
 
+/** Which of the two sets of ways of a network: while one is in use, the other can be built. */
+export type Epoch = 0 | 1
+
 /** Group ids of ours: 7 bits of magic | network number (23) | epoch | remote. Others' groups never fall in here. */
 const groupMagic = 0x26
-export const groupId = (network: number, part: 'flood' | 'remote'): number =>
-  groupMagic * 0x200_0000 + network * 4 + (part === 'remote' ? 1 : 0)
+export const groupId = (network: number, part: 'flood' | 'remote', epoch: Epoch = 0): number =>
+  groupMagic * 0x200_0000 + network * 4 + epoch * 2 + (part === 'remote' ? 1 : 0)
 export const groupOwner = (id: number): number | undefined =>
   Math.floor(id / 0x200_0000) === groupMagic ? (id % 0x200_0000) >>> 2 : undefined
 

@@ -140,7 +140,8 @@ function stillOutputs(f: FlowItem, actual: Content, left: ReadonlySet<string>): 
 /** A group that keeps, of its old buckets, those that it will have. Nothing to send if all stay. */
 function withoutLeavers(group: GroupItem, actual: Content): Step[] {
   const has = actual.get(group.key)
-  if (has?.kind !== 'group') return []
+  // The one bucket of an indirect group leads to the same mirror, whichever way.
+  if (has?.kind !== 'group' || group.groupType === 'indirect') return []
   const spell = (b: Bucket) => spellActions(b.actions)
   const wanted = new Set(group.buckets.map(spell))
   const buckets = has.buckets.filter(b => wanted.has(spell(b)))

@@ -27,12 +27,14 @@ export function switchEvents(parts: Parts): Events {
       sw.takeover ||= parts.takeover === true
       sw.confirmed.clear()
       sw.unconfirmed.clear()
+      sw.serials.clear()
       sw.refused.clear()
       log.info({ dpid: s.dpid, remote: s.remote, switch: s.description.swDesc }, 'switch connected')
       // It holds nothing of ours that others would have to wait for.
       sw.seen ||= missing !== undefined
       if (missing !== undefined)
         log.warn({ dpid: s.dpid, missing }, 'switch lacks what is needed: networks with members there are degraded')
+      parts.away.came(s.dpid)
       portsChanged(parts, s)
       stale.mark(tables.at(s.dpid))
       start(sw)
@@ -43,7 +45,9 @@ export function switchEvents(parts: Parts): Events {
       sw.session = undefined
       sw.standing = { is: 'disconnected', reason }
       discover.gone(s.dpid)
+      parts.away.left(s.dpid)
       log.warn({ dpid: s.dpid, reason }, 'switch disconnected; its flows stay')
+      parts.moving.look()
       waiting.wake()
     },
     portStatus(s) {

@@ -1,7 +1,8 @@
 // What compile may know of the switches: their ports and the mesh between them, kept current.
 import type { Session } from '../openflow/session.ts'
 import type { State } from '../store/state.ts'
-import { type Mesh, mesh } from '../topology/mesh.ts'
+import { type Hop, type Mesh, mesh } from '../topology/mesh.ts'
+import { type Paths, paths } from '../topology/paths.ts'
 import { type DatapathId, endpointKey, linkKey, type PortNo } from '../topology/topology.ts'
 import type { Datapath, Fabric } from './compile.ts'
 import { maxMeteredPort, meterId } from './cookie.ts'
@@ -15,16 +16,17 @@ export type KnownFabric = {
   remesh(): boolean
 }
 
-export function knownFabric(state: () => State): KnownFabric {
+/** @param away Switches that have not been connected for a while. */
+export function knownFabric(state: () => State, away: ReadonlySet<DatapathId> = new Set()): KnownFabric {
   // A switch that went away is remembered with the ports that it had: its flows still run.
   const datapaths = new Map<DatapathId, Datapath>()
-  let joined: Mesh = new Map()
+  let joined: Paths = paths(new Map())
   /** Where links begin, as of the last remesh: a link counts in both directions, so that is where they end too. */
   const ends = new Map<DatapathId, Set<PortNo>>()
   const usable = (dpid: DatapathId, port: PortNo) => datapaths.get(dpid)?.ports.has(port) ?? true
   const ofPods = (key: string) => state().accessPorts.has(key) || state().attachments.has(key)
   return {
-    current: () => ({ mesh: joined, datapaths }),
+    current: () => ({ paths: joined, datapaths }),
     ports(session) {
       const known = datapaths.get(session.dpid)
       const before = known?.ports ?? new Set<PortNo>()
@@ -50,14 +52,17 @@ export function knownFabric(state: () => State): KnownFabric {
         if (ports) ports.add(from.port)
         else ends.set(from.dpid, new Set([from.port]))
       }
-      const before = joined
-      joined = mesh(links, usable)
-      return !same(joined, before)
+      const now = mesh(links, { usable, away })
+      if (same(now, joined.mesh)) return false
+      joined = paths(now)
+      return true
     },
   }
 }
 
 const same = (a: Mesh, b: Mesh): boolean =>
-  a.size === b.size && [...a].every(([from, to]) => sameWays(to, b.get(from) ?? new Map()))
-const sameWays = (a: ReadonlyMap<DatapathId, PortNo>, b: ReadonlyMap<DatapathId, PortNo>): boolean =>
-  a.size === b.size && [...a].every(([peer, port]) => b.get(peer) === port)
+  a.size === b.size && [...a].every(([from, to]) => sameHops(to, b.get(from) ?? new Map()))
+const sameHops = (a: ReadonlyMap<DatapathId, Hop>, b: ReadonlyMap<DatapathId, Hop>): boolean =>
+  a.size === b.size && [...a].every(([peer, hop]) => sameHop(hop, b.get(peer)))
+const sameHop = (a: Hop, b: Hop | undefined): boolean =>
+  b !== undefined && a.port === b.port && a.cost === b.cost && a.carries === b.carries

@@ -1,9 +1,11 @@
 import type { Listener } from '../openflow/server.ts'
 import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
+import type { Away } from './away.ts'
 import type { Discovery } from './discover.ts'
 import type { KnownFabric } from './fabric.ts'
 import type { Learning } from './learning.ts'
+import type { Moving } from './moving.ts'
 import type { Log, Reconciler, Switch } from './reconcile.ts'
 import type { StaleNetworks } from './stale.ts'
 import type { Status } from './status.ts'
@@ -32,6 +34,8 @@ export type Parts = ControllerOptions & {
   readonly learner: Learning
   readonly reconciler: Reconciler
   readonly discover: Discovery
+  readonly moving: Moving
+  readonly away: Away
   status(): Status
   /** Sets a switch's loop going. */
   start(sw: Switch): void

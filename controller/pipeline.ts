@@ -37,9 +37,18 @@ export const pipeline = tables({
     next: [],
     entries: {
       here: [30, 'A known MAC on a port of this switch: out of that port.'],
-      there: [30, 'A known MAC on another switch, for frames that began here (remote = 0): VNI set, out of the link.'],
-      flood: [10, 'The rest that began here (broadcast, multicast, unknown): to the group of local ports and links.'],
-      remote: [10, 'The rest that came over a link: to the group of local ports. It never leaves by a link again.'],
+      there: [
+        30,
+        'A known MAC on another switch: VNI set, out of the link that leads there. In a full mesh only what began here (remote = 0).',
+      ],
+      flood: [
+        10,
+        'The rest (broadcast, multicast, unknown) that began here: to the group of local ports and links. On a tree also what came over a link.',
+      ],
+      remote: [
+        10,
+        'In a full mesh, the rest that came over a link: to the group of local ports. It never leaves by a link again.',
+      ],
     },
   },
 })
@@ -55,6 +64,9 @@ export const metadata = {
   remote: 1n << 32n,
   epoch: 1n << 33n,
 } as const
+
+/** The VNI of a network's frames, or of a mirror's copies: its number, and in bit 23 the epoch. */
+export const vniOf = (number: number, epoch: 0 | 1): bigint => BigInt(number + epoch * 0x80_0000)
 
 /** The VNI of our LLDP probes; no network has it. */
 export const probeVni = 0xfffffen

@@ -47,6 +47,8 @@ export type Switch = {
   takeover: boolean
   /** Store revision of each network that the switch has confirmed; under 0, once it has all that it should hold. */
   readonly confirmed: Map<number, number>
+  /** Serial of the newest compile of each network that the switch has confirmed. */
+  readonly serials: Map<number, number>
   /** Networks that were compiled anew for a port or a link, which the switch has not confirmed yet. */
   readonly unconfirmed: Set<number>
   /** What the switch said when it refused a network's flows; it is asked again, ever less often, or when the network changes. */
@@ -69,17 +71,21 @@ export const newSwitch = (dpid: DatapathId): Switch => ({
   retrying: false,
   takeover: false,
   confirmed: new Map(),
+  serials: new Map(),
   unconfirmed: new Set(),
   refused: new Map(),
   drift: 0,
   retries: 0,
 })
 
+/** What a network wants of the switches. */
+export type Wanted = Pick<Compiled, 'network' | 'revision' | 'serial' | 'parts'>
+
 export type Reconciler = {
   readonly instance: string
   /** The store is all there is, or a client said so. */
   complete(): boolean
-  compiled(): ReadonlyMap<number, Compiled>
+  compiled(): ReadonlyMap<number, Wanted>
   /** What the switch itself must hold. */
   readonly base: readonly Item[]
   /** A switch was read: takes over what it has learned, and recompiles what that changes. */
@@ -216,6 +222,7 @@ async function reconcile(
   // What it refused a moment ago is not asked of it again until the pause is over.
   const left = new Set(why === 'refused' ? sw.refused.keys() : [])
   const revisions = new Map(looked.filter(n => !left.has(n)).map(n => [n, r.compiled().get(n)?.revision ?? Infinity]))
+  const serials = new Map([...revisions.keys()].map(n => [n, r.compiled().get(n)?.serial ?? Infinity]))
   const changes = await changesFor(r, sw, numbers, left)
   const refused = await send(r, sw, session, changes, why)
   if (sw.session !== session) return
@@ -224,6 +231,7 @@ async function reconcile(
     // Of a switch that is another store's we have not sent all, so it has not confirmed anything.
     if (refused.has(number) || sw.standing.is !== 'live') continue
     sw.confirmed.set(number, revisions.get(number)!)
+    sw.serials.set(number, serials.get(number)!)
     if (!sw.dirty.has(number)) sw.unconfirmed.delete(number)
   }
   if (refused.size > 0) retryRefused(r, sw, refused)

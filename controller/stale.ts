@@ -11,6 +11,8 @@ export type StaleNetworks = {
   mark(ids: Iterable<string>, settleMs?: number): void
   /** Links, or ports at which they end, came or went: the mesh is worked out again, now or when it has settled. */
   markMesh(): void
+  /** Other ways are to be built, or old ones to go: compiled at once, and programmed only when switches have confirmed it. */
+  markMoved(ids: Iterable<string>): void
   /** An address was learned or forgotten: compiled at once, but what was programmed stays so meanwhile. */
   markLearned(ids: Iterable<string>): void
   /** Nothing waits, and nothing is being compiled. */
@@ -87,6 +89,10 @@ export function staleNetworks({ now, remesh, compile, compiled }: Work): StaleNe
     markMesh() {
       meshMoved = true
       schedule(portsSettleMs)
+    },
+    markMoved(ids) {
+      add(ids, true)
+      schedule(0)
     },
     markLearned(ids) {
       for (const id of ids) marked.add(id)

@@ -1,9 +1,9 @@
 // How far the switches are with what was asked: only what they have confirmed counts. Pure.
 import type { Attachment, State } from '../store/state.ts'
-import type { Mesh } from '../topology/mesh.ts'
+import { maxFanOut } from '../topology/route.ts'
 import { type DatapathId, endpointKey, type Link } from '../topology/topology.ts'
-import { gaps, maxFanOut } from './compile.ts'
 import type { Item } from './item.ts'
+import { goal } from './lanes.ts'
 import type { Switch } from './reconcile.ts'
 import type { Compiled, Tables } from './tables.ts'
 import type { LinkView, Progress, SwitchView } from './view.ts'
@@ -11,7 +11,6 @@ import type { LinkView, Progress, SwitchView } from './view.ts'
 export type Status = {
   readonly state: State
   readonly switches: ReadonlyMap<DatapathId, Switch>
-  readonly mesh: Mesh
   readonly tables: Tables
   /** Ids of networks that wait to be compiled. */
   readonly stale: ReadonlySet<string>
@@ -39,37 +38,39 @@ export function progressOf(status: Status, id: string, about?: string, since = 0
   return networkProgress(status, compiled)
 }
 
-/** The network as a whole: every switch with a member must hold its revision, and reach every other one. */
-function networkProgress(status: Status, { network, members }: Compiled): Progress {
+/** The network as a whole: every switch with a member, or between two, must hold its revision, and all reach each other. */
+function networkProgress(status: Status, compiled: Compiled): Progress {
+  const { network, datapaths } = compiled
   const { revision, number } = network
   const attachments = [...(status.state.members.get(network.id)?.values() ?? [])]
   const lack =
-    first([...members].sort(), dpid => switchLack(status, dpid, number, revision)) ??
+    first([...datapaths].sort(), dpid => switchLack(status, dpid, number, revision)) ??
     first(attachments, a => portLack(status, a)) ??
-    meshLack(status, { network, attachments }, members.size)
+    routeLack(compiled)
   return lack ? { ...lack, revision } : { state: 'programmed', revision }
 }
 
 /** One attachment: its own switch and port, and every member switch that is there to be told of it. */
-function attachmentProgress(status: Status, { network, members }: Compiled, attachment: Attachment): Progress {
+function attachmentProgress(status: Status, compiled: Compiled, attachment: Attachment): Progress {
+  const { network, datapaths } = compiled
   const { revision } = attachment
-  const there = [...members].sort().filter(d => d !== attachment.dpid && status.switches.get(d)?.session)
+  const there = [...datapaths].sort().filter(d => d !== attachment.dpid && status.switches.get(d)?.session)
   const lack =
     switchLack(status, attachment.dpid, network.number, revision) ??
     portLack(status, attachment) ??
     first(there, dpid => switchLack(status, dpid, network.number, revision)) ??
-    first(there, dpid => linkLack(status.mesh, attachment.dpid, dpid))
+    routeLack(compiled, dpid => status.switches.get(dpid)?.session !== undefined)
   return lack ? { ...lack, revision } : { state: 'programmed', revision }
 }
 
 /** A port that has left: its switch must know, and the others that are there. */
 function detachedProgress(
   status: Status,
-  { network, members }: Compiled,
+  { network, datapaths }: Compiled,
   dpid: DatapathId,
   revision: number,
 ): Progress {
-  const there = [...members].sort().filter(d => status.switches.get(d)?.session)
+  const there = [...datapaths].sort().filter(d => status.switches.get(d)?.session)
   const lack = first([dpid, ...there], d => switchLack(status, d, network.number, revision))
   return lack ? { ...lack, revision } : { state: 'programmed', revision }
 }
@@ -118,20 +119,33 @@ function portLack({ switches }: Status, { dpid, port }: Attachment): Lack | unde
   }
 }
 
-function linkLack(mesh: Mesh, from: DatapathId, to: DatapathId): Lack | undefined {
-  if (mesh.get(from)?.has(to)) return undefined
-  return {
-    state: 'degraded',
-    reason: `no link between switches ${from} and ${to} is known, so their members do not reach each other`,
+/**
+ * What keeps members from reaching each other: no way between their switches, or one that is only being built.
+ * @param matters Switches that are to be reached.
+ */
+function routeLack(
+  { course, members }: Compiled,
+  matters: (dpid: DatapathId) => boolean = () => true,
+): Lack | undefined {
+  const { islands: all, branches } = goal(course).route
+  const islands = all.filter(island => [...island].some(matters))
+  const [one, another] = islands
+  if (one && another) {
+    const names = (island: ReadonlySet<DatapathId>) =>
+      [...island].slice(0, 3).join(', ') + (island.size > 3 ? ', ...' : '')
+    const parts = islands.length > 2 ? ` (it is in ${islands.length} parts)` : ''
+    return {
+      state: 'degraded',
+      reason: `no way between switches ${names(one)} and ${names(another)} is known, so their members do not reach each other${parts}`,
+    }
   }
-}
-
-function meshLack(status: Status, subject: Parameters<typeof gaps>[0], members: number): Lack | undefined {
-  const [gap] = gaps(subject, status.mesh)
-  if (gap) return linkLack(status.mesh, ...gap)
-  if (members - 1 <= maxFanOut) return undefined
-  const reason = `it has members on ${members} switches; a broadcast reaches ${maxFanOut} others at most`
-  return { state: 'degraded', reason }
+  if (course.is === 'preparing') return { state: 'pending', reason: 'another way for its frames is being built' }
+  for (const [dpid, hops] of branches) {
+    if (hops.size <= maxFanOut) continue
+    const reason = `switch ${dpid} has links to ${hops.size} switches of its ${members.size}; it copies a broadcast to ${maxFanOut} at most`
+    return { state: 'degraded', reason }
+  }
+  return undefined
 }
 
 /** Compared is not enough: until the switch has confirmed what it lacked, it is not live for anybody who asks. */

@@ -1,16 +1,25 @@
 // The desired tables of every network, kept so that a change to one network recompiles that network only.
 import type { Attachment, Network, State } from '../store/state.ts'
+import { without } from '../topology/mesh.ts'
+import { type Paths, paths as pathsOf } from '../topology/paths.ts'
+import { datapathsOf, type Route, route } from '../topology/route.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { compile, type Fabric, type Location } from './compile.ts'
 import type { Item } from './item.ts'
+import { advance, type Course, lanesOf, steer } from './lanes.ts'
 
 export type Compiled = {
   readonly network: Network
   /** Store revision that it was compiled from. */
   readonly revision: number
+  /** Counts compiles, of all networks: what a switch has confirmed is at least as new as the compile with this serial. */
+  readonly serial: number
   readonly parts: ReadonlyMap<DatapathId, readonly Item[]>
   /** Switches with an attachment or the mirror, whether or not they have a part yet. */
   readonly members: ReadonlySet<DatapathId>
+  /** Those, and the switches that their frames pass. */
+  readonly datapaths: ReadonlySet<DatapathId>
+  readonly course: Course
 }
 
 export type Tables = {
@@ -18,10 +27,18 @@ export type Tables = {
   readonly compiled: ReadonlyMap<number, Compiled>
   /** Number of a network by its id; of a deleted one too, so that its leaving can be followed. */
   numberOf(id: string): number | undefined
-  /** Ids of the networks with an attachment or the mirror on this switch. */
+  /** Ids of the networks that have something on this switch, or will. */
   at(dpid: DatapathId): Iterable<string>
+  /** Numbers of the networks that are on their way from one route to another. */
+  readonly moving: ReadonlySet<number>
+  /** Switches that could not be told that a lane of this network is gone. */
+  readonly strays: ReadonlyMap<number, ReadonlySet<DatapathId>>
+  /** Such a switch has been told. Answers whether it was one. */
+  returned(number: number, dpid: DatapathId): boolean
   /** Compiles a network anew, or drops it if it is gone. Answers which switches must look again at which network number. */
   refresh(id: string): readonly { readonly number: number; readonly dpids: ReadonlySet<DatapathId> }[]
+  /** Takes the next step of a network that is moving, if it is due: then it is to be compiled again. */
+  step(number: number, confirmed: boolean, now: number): Course | undefined
 }
 
 type Sources = {
@@ -29,12 +46,20 @@ type Sources = {
   fabric(): Fabric
   learned(network: Network, attachments: readonly Attachment[]): readonly Location[]
   hushed: ReadonlySet<string>
+  /** Switches that can be told something now. */
+  connected(dpid: DatapathId): boolean
+  /** Switches of which we know what they hold: they have been read since we started. */
+  seen(dpid: DatapathId): boolean
 }
 
-export function desiredTables({ state, fabric, learned, hushed }: Sources): Tables {
+export function desiredTables({ state, fabric, learned, hushed, connected, seen }: Sources): Tables {
   const compiled = new Map<number, Compiled>()
   const numbers = new Map<string, number>()
   const byDatapath = new Map<DatapathId, Set<string>>()
+  const moving = new Set<number>()
+  const strays = new Map<number, Set<DatapathId>>()
+  const routes = keptRoutes()
+  let serial = 0
 
   const index = (id: string, before: ReadonlySet<DatapathId>, now: ReadonlySet<DatapathId>) => {
     for (const dpid of before) if (!now.has(dpid)) byDatapath.get(dpid)?.delete(id)
@@ -43,36 +68,115 @@ export function desiredTables({ state, fabric, learned, hushed }: Sources): Tabl
   const drop = (id: string, number: number) => {
     const was = compiled.get(number)
     compiled.delete(number)
+    moving.delete(number)
+    strays.delete(number)
+    routes.forget(number)
     if (!was) return []
-    index(id, was.members, new Set())
+    index(id, was.datapaths, new Set())
     return [{ number, dpids: new Set(was.parts.keys()) }, ...mirrorOf(was)]
+  }
+  /** A lane goes: switches that can't be told keep it until they are. */
+  const leave = (number: number, before: Course, now: Course) => {
+    if (before.is === 'steady' || now.is !== 'steady') return
+    const gone = before.from.epoch === now.lane.epoch ? before.to : before.from
+    for (const dpid of datapathsOf(gone.route))
+      if (!connected(dpid)) strays.set(number, (strays.get(number) ?? new Set()).add(dpid))
+  }
+  const courseOf = (network: Network, members: ReadonlySet<DatapathId>, was: Course | undefined): Course => {
+    const { number, epoch = 0 } = network
+    const lost = new Set(strays.get(number))
+    const { paths } = fabric()
+    const wanted = routes.of(number, members, paths, lost)
+    if (!was) return { is: 'steady', serial, lane: { epoch, route: wanted } }
+    const unknown = () => [...paths.mesh.keys()].filter(dpid => lost.has(dpid) || !seen(dpid))
+    const now = steer(was, wanted, () => routes.of(number, members, paths, new Set(unknown())), serial)
+    leave(number, was, now)
+    return now
+  }
+  const keep = (number: number, course: Course) => {
+    if (course.is === 'steady') moving.delete(number)
+    else moving.add(number)
   }
   return {
     compiled,
+    moving,
+    strays,
     numberOf: id => numbers.get(id),
     at: dpid => byDatapath.get(dpid) ?? [],
+    returned(number, dpid) {
+      const lost = strays.get(number)
+      if (!lost?.delete(dpid)) return false
+      if (lost.size === 0) strays.delete(number)
+      return true
+    },
     refresh(id) {
       const now = state()
       const network = now.networks.get(id)
       const before = numbers.get(id)
       const dropped = before !== undefined && before !== network?.number ? drop(id, before) : []
       if (!network) return dropped
-      numbers.set(id, network.number)
-      const was = compiled.get(network.number)
+      const { number } = network
+      numbers.set(id, number)
+      const was = compiled.get(number)
       const attachments = [...(now.members.get(id)?.values() ?? [])]
       const subject = { network, attachments, learned: learned(network, attachments), hushed }
       const members = new Set(attachments.map(a => a.dpid))
       if (network.mirror) members.add(network.mirror.dpid)
-      const parts = compile(subject, fabric())
-      compiled.set(network.number, { network, revision: now.revision, parts, members })
-      index(id, was?.members ?? new Set(), members)
+      serial += 1
+      const course = courseOf(network, members, was?.course)
+      keep(number, course)
+      const lanes = lanesOf(course)
+      const datapaths = new Set([...members, ...lanes.flatMap(lane => [...datapathsOf(lane.route)])])
+      const parts = compile(subject, fabric().datapaths, lanes)
+      compiled.set(number, { network, revision: now.revision, serial, parts, members, datapaths, course })
+      index(id, was?.datapaths ?? none, datapaths)
       const dpids = new Set([...(was?.parts.keys() ?? []), ...parts.keys(), ...members])
       const mirrorChanged = was && was.network.mirror?.number !== network.mirror?.number
-      return [...dropped, { number: network.number, dpids }, ...(mirrorChanged ? mirrorOf(was) : [])]
+      return [...dropped, { number, dpids }, ...(mirrorChanged ? mirrorOf(was) : [])]
+    },
+    step(number, confirmed, now) {
+      const at = compiled.get(number)
+      // It is in force from its next compile on.
+      const course = at && advance(at.course, { confirmed, now, serial: serial + 1 })
+      if (!course) return undefined
+      leave(number, at.course, course)
+      compiled.set(number, { ...at, course })
+      keep(number, course)
+      return course
     },
   }
 }
 
+const none: ReadonlySet<DatapathId> = new Set()
+
 /** A mirror's groups are under a number of their own. */
 const mirrorOf = ({ network, parts }: Compiled) =>
   network.mirror ? [{ number: network.mirror.number, dpids: new Set(parts.keys()) }] : []
+
+/** Routes are kept until the mesh, the members or what is left out is another: an address that is learned changes none of them. */
+function keptRoutes() {
+  type Kept = { paths: Paths; members: ReadonlySet<DatapathId>; left: ReadonlySet<DatapathId>; route: Route }
+  const kept = new Map<number, readonly Kept[]>()
+  let narrowed: { readonly of: Paths; readonly by: Map<string, Paths> } | undefined
+  const leaving = (paths: Paths, left: ReadonlySet<DatapathId>): Paths => {
+    if (left.size === 0) return paths
+    if (narrowed?.of !== paths) narrowed = { of: paths, by: new Map() }
+    const key = [...left].sort().join()
+    const known = narrowed.by.get(key) ?? pathsOf(without(paths.mesh, left))
+    narrowed.by.set(key, known)
+    return known
+  }
+  const same = (a: ReadonlySet<DatapathId>, b: ReadonlySet<DatapathId>) =>
+    a.size === b.size && [...a].every(dpid => b.has(dpid))
+  return {
+    of(number: number, members: ReadonlySet<DatapathId>, paths: Paths, left: ReadonlySet<DatapathId>): Route {
+      const current = (kept.get(number) ?? []).filter(k => k.paths === paths && same(k.members, members))
+      const found = current.find(k => same(k.left, left))
+      if (found) return found.route
+      const it = { paths, members, left, route: route(members, leaving(paths, left)) }
+      kept.set(number, [it, ...current].slice(0, 2))
+      return it.route
+    },
+    forget: (number: number) => kept.delete(number),
+  }
+}

@@ -1,5 +1,7 @@
-import { copiesPerSecond, hushSeconds, learnedIdleTimeout, maxFanOut } from '../controller/compile.ts'
+import { copiesPerSecond, hushSeconds, learnedIdleTimeout } from '../controller/compile.ts'
+import { drainMs } from '../controller/lanes.ts'
 import { pipeline } from '../controller/pipeline.ts'
+import { maxFanOut } from '../topology/route.ts'
 
 /** docs/pipeline.md, from the pipeline's declaration. */
 export const pipelineDocument = (): string => `# The OpenFlow pipeline
@@ -15,12 +17,21 @@ ${Object.values(pipeline).map(table).join('\n')}
 - **VNI** on VXLAN links: the network's number; bit 23 is the epoch; 0xfffffe is for our LLDP probes.
 - **Cookie**: \`0x6c32\` | kind (8 bits) | network number (32 bits). \`ovs-ofctl dump-flows BRIDGE cookie=0x6c32000000000000/0xffff000000000000\`
   shows what is ours. Kinds: 0 marker (its lower 40 bits are the store's instance), 1 the switch's own, 2 network, 3 learned, 4 hushed.
-- **Groups** (ids 0x4c000000 to 0x4dffffff): two a network and switch. One for what began here (local ports and links), one
-  for what came over a link (local ports only: split horizon). OpenFlow never sends a frame back to the port that it came from.
+- **Groups** (ids 0x4c000000 to 0x4dffffff; bit 1 is the epoch). In a full mesh two a network and switch: one for what began here (local
+  ports and links), one for what came over a link (local ports only: split horizon). On a tree one for both (local ports and
+  branches). OpenFlow never sends a frame back to the port that it came from.
+
+## Ways
+
+Where every two switches with members have a link, frames take it: one hop. Otherwise frames to all follow one tree (the cheapest
+shortest-path tree with a member as its root, without what leads to no member), and those to one address the shortest
+path, by the links' costs. When a way changes so that old and new can't be mixed, the new one is built under the network's other
+epoch beside the old one; when every switch has confirmed it, access entries go over, switch by switch; ${drainMs} ms after the last
+of them has confirmed that, the old one goes. So no frame is lost, doubled, or runs in a circle.
 
 ## Limits
 
-- A flood group copies to at most ${maxFanOut} other switches; a network on more is \`degraded\` and says so.
+- A flood group copies to at most ${maxFanOut} other switches; beyond that a full mesh, too, has a tree.
 - A learning port shows us at most ${copiesPerSecond} frames a second; the frames themselves are not limited.
 - A learned address is forgotten ${learnedIdleTimeout} s after its last frame; a port with too many addresses is not listened to for ${hushSeconds} s.
 `

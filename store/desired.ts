@@ -36,7 +36,7 @@ export const putNetwork = (
   if (isRefusal(mirror)) return mirror
   const number = before?.number ?? draft.nextNumber()
   if (number === undefined) return refuse('number-space-exhausted', id)
-  draft.putNetwork({ id, number, ...(mirror && { mirror }) })
+  draft.putNetwork({ id, number, ...(mirror && { mirror }), ...(before?.epoch && { epoch: before.epoch }) })
   return { created: before === undefined, network: draft.networks.get(id)! }
 }
 

@@ -22,6 +22,8 @@ export type Draft = State & {
   declaredAt(endpoint: string): Link | undefined
 
   putNetwork(network: Unrevised<Network>): void
+  /** Its revision stays: nothing that a client asked for has changed. A network that is gone stays so. */
+  setEpoch(id: string, epoch: 0 | 1): void
   /** Detaches its ports too. */
   deleteNetwork(id: string): void
   /** A port that is in another network moves. */
@@ -133,6 +135,11 @@ const writers = (t: Tables, step: (change: Change) => void, revision: number) =>
       if (same(before, network)) return
       step({ kind: 'network', key: network.id, before, after: { ...network, revision } })
       for (const port of [network.mirror, network.vlink?.from, network.vlink?.to]) if (port) access(endpointKey(port))
+    },
+    setEpoch(id: string, epoch: 0 | 1): void {
+      const before = t.networks.get(id)
+      if (!before || (before.epoch ?? 0) === epoch) return
+      step({ kind: 'network', key: id, before, after: { ...before, epoch } })
     },
     deleteNetwork(id: string): void {
       if (!t.networks.has(id)) return

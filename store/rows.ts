@@ -63,7 +63,8 @@ const isNetwork = (v: unknown): v is Network =>
   isText(v['id']) &&
   typeof v['number'] === 'number' &&
   isAbsentOr(isMirror, v['mirror']) &&
-  isAbsentOr(isVlink, v['vlink'])
+  isAbsentOr(isVlink, v['vlink']) &&
+  isAbsentOr(e => e === 0 || e === 1, v['epoch'])
 
 const isMirror = (v: unknown): boolean => isEndpoint(v) && isNumber((v as Loose)['number'])
 

@@ -15,6 +15,8 @@ export type Network = {
   readonly mirror?: { readonly dpid: DatapathId; readonly port: PortNo; readonly number: number }
   /** It is a vlink: it joins two ports over a path that was asked for, and has no attachments and no mirror. */
   readonly vlink?: Vlink
+  /** Which of its two sets of ways frames enter by (absent: 0); written before they do, so that a restart goes on with it. */
+  readonly epoch?: 0 | 1
   /** Store revision of the last change to the network itself, to its attachments, or to its mirror. */
   readonly revision: number
 }

@@ -17,7 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   agent: ['api/node-schemas.ts', 'api/type.ts', 'api/check.ts'],
   lab: [],
   cli: ['openflow', 'api', 'controller', 'store', 'topology', 'agent', 'lab'],
-  docs: ['controller'],
+  docs: ['controller', 'topology'],
   bench: ['*'],
   test: ['*'],
 }

@@ -95,7 +95,7 @@ t.test("a port that becomes a pod's is an end of no link any more", async t => {
   t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
   await world.join('blue', [1, 102])
   await until('the switches are apart', () => world.controller.network('red')?.state === 'degraded')
-  t.match(world.controller.network('red')?.reason, 'no link between switches')
+  t.match(world.controller.network('red')?.reason, 'no way between switches')
 })
 
 t.test('probes that are forged, altered, old or of another controller make no link', async t => {

@@ -29,7 +29,7 @@ const world = () => {
   }
   const fabric = knownFabric(() => state as unknown as State)
   fabric.remesh()
-  return { state, fabric, joined: () => fabric.current().mesh.get(a)?.get(b) }
+  return { state, fabric, joined: () => fabric.current().paths.mesh.get(a)?.get(b)?.port }
 }
 
 t.test('links of switches that nobody has seen yet are believed', async t => t.equal(world().joined(), 9))

@@ -56,9 +56,9 @@ t.test('members that no link joins make a network degraded, not programmed', asy
     return undefined
   })
   const revision = await world.join('red', [1, 1], [2, 1])
-  t.match(await lacks(world, revision, 'no link'), {
+  t.match(await lacks(world, revision, 'no way'), {
     state: 'degraded',
-    reason: `no link between switches ${dpidOf(1)} and ${dpidOf(2)} is known, so their members do not reach each other`,
+    reason: `no way between switches ${dpidOf(1)} and ${dpidOf(2)} is known, so their members do not reach each other`,
   })
 })
 

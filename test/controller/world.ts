@@ -5,6 +5,8 @@ import { diff, type Plan, plan, type Step } from '../../controller/diff.ts'
 import type { Content, Item } from '../../controller/item.ts'
 import type { Attachment, Network } from '../../store/state.ts'
 import { mesh } from '../../topology/mesh.ts'
+import { paths } from '../../topology/paths.ts'
+import { route } from '../../topology/route.ts'
 import type { Endpoint, Link } from '../../topology/topology.ts'
 
 export const instance = '0123456789'
@@ -70,7 +72,7 @@ export function known(switches: number, meteredCopies = true): Known {
   const ports = (s: number) =>
     new Set([...Array.from({ length: accessPorts }, (_, p) => p + 1), ...linkPortsOf(s, switches)])
   return {
-    mesh: mesh(links(switches)),
+    paths: paths(mesh(links(switches))),
     datapaths: new Map(Array.from({ length: switches }, (_, s) => [dpidOf(s), { ports: ports(s), meteredCopies }])),
   }
 }
@@ -102,13 +104,20 @@ export function subjects({ members, mirrors }: Placement): Subject[] {
   })
 }
 
+export function routeOf({ network: { mirror }, attachments }: Subject, { paths }: Known) {
+  const members = new Set(attachments.map(a => a.dpid))
+  if (mirror) members.add(mirror.dpid)
+  return route(members, paths)
+}
+
 /** What each switch must hold. */
 export function desired(placement: Placement, meteredCopies = true): Map<string, Content> {
   const contents = new Map<string, Map<string, Item>>()
   for (let s = 0; s < placement.switches; s++)
     contents.set(dpidOf(s), new Map(base(instance).map(item => [item.key, item])))
+  const fabric = known(placement.switches, meteredCopies)
   for (const subject of subjects(placement))
-    for (const [dpid, items] of compile(subject, known(placement.switches, meteredCopies)))
+    for (const [dpid, items] of compile(subject, fabric.datapaths, [{ epoch: 0, route: routeOf(subject, fabric) }]))
       for (const item of items) {
         if (contents.get(dpid)!.has(item.key)) throw new Error(`two networks want ${item.key} of switch ${dpid}`)
         contents.get(dpid)!.set(item.key, item)

@@ -146,7 +146,7 @@ if (needs(t)) {
     }
     await stage.attach({ network: 'green', ...link.from })
     await stage.programmed('green')
-    t.match(stage.controller.network('red'), { state: 'degraded', reason: /no link between switches/ })
+    t.match(stage.controller.network('red'), { state: 'degraded', reason: /no way between switches/ })
     t.strictSame((await hearing(stage, red))[red[0].name], {})
     await stage.ask(draft => draft.deleteAttachment(`${link.from.dpid}/${link.from.port}`))
     await stage.programmed('green')
