@@ -144,6 +144,11 @@ const linkFields = {
   origin: Type.Enum(['declared', 'discovered']),
   state: Type.Enum(['up', 'down', 'pending']),
   reason: Type.Optional(Type.String()),
+  rttMs: Type.Optional(Type.Number({ description: 'there and back, less the way to the switches' })),
+  loss: Type.Optional(Type.Number({ description: 'the share, 0 to 1, of the last 24 probes that did not arrive' })),
+  lost: Type.Optional(Type.Integer({ description: 'probes that did not arrive, since the controller started' })),
+  mtu: Type.Optional(Type.Integer({ description: 'bytes after the Ethernet header, in this direction' })),
+  probeIntervalMs: Type.Optional(Type.Number({ description: 'stretches when there are more links than the budget' })),
 }
 export const Links = Type.Object({ revision, links: Type.Array(Type.Object(linkFields)) })
 export const Link = Type.Object({ ...linkFields, revision })

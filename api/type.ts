@@ -7,7 +7,7 @@ import type { Type as TypeBox } from 'typebox'
  */
 type Makers = Pick<
   typeof TypeBox,
-  'Array' | 'Boolean' | 'Enum' | 'Integer' | 'Literal' | 'Null' | 'Object' | 'Optional' | 'String' | 'Union'
+  'Array' | 'Boolean' | 'Enum' | 'Integer' | 'Literal' | 'Null' | 'Number' | 'Object' | 'Optional' | 'String' | 'Union'
 >
 
 type Made = Readonly<Record<string, unknown>>
@@ -22,6 +22,7 @@ const makers = {
   Integer: simple('integer'),
   Literal: (value: string | number | boolean, options?: Options) => ({ type: typeof value, const: value, ...options }),
   Null: simple('null'),
+  Number: simple('number'),
   Object(properties: Readonly<Record<string, Made>>, options?: Options) {
     const required = Object.keys(properties).filter(name => !properties[name]!['~optional'])
     return { type: 'object', ...(required.length > 0 && { required }), properties, ...options }

@@ -16,7 +16,7 @@ export function answers({ store, switches, status, waiting, reconciler, discover
       return sw && switchView(status(), sw, reconciler.base)
     },
     connected: dpid => switches.get(dpid)?.session !== undefined,
-    links: () => linkViews(status(), discover.alive),
+    links: () => linkViews(status(), discover.figures),
     network: id => (store.state().networks.has(id) ? progressOf(status(), id) : undefined),
     attachment(key) {
       const attachment = store.state().attachments.get(key)

@@ -60,7 +60,8 @@ export async function createController(options: ControllerOptions): Promise<Runn
       warn: (fields, words) => log.warn(fields, words),
       error: (fields, words) => log.error(fields, words),
     }
-    const server = await listen({ listeners, record, log: told, events: switchEvents(parts) })
+    const counted = { ...record, echo: discover.echoed }
+    const server = await listen({ listeners, record: counted, log: told, events: switchEvents(parts) })
     const close = async () => {
       stop()
       await server.close()
@@ -176,7 +177,13 @@ function assemble(options: ControllerOptions): Parts {
     secret: randomBytes(32),
     now,
     session,
-    failed: error => log.warn({ error: String(error) }, 'a discovered link could not be stored; it is tried again'),
+    ready: dpid => isAnswering(switches.get(dpid)),
+    carries: ({ from, to }) => haveNetwork(tables, from.dpid, to.dpid),
+    failed: error => log.warn({ error: String(error) }, 'what probes found could not be stored; it is tried again'),
+    every(ms, work) {
+      const timer = setInterval(work, ms)
+      return () => clearInterval(timer)
+    },
   })
   const moves = moving({
     ...{ store, tables, stale, switches, now },
@@ -187,6 +194,16 @@ function assemble(options: ControllerOptions): Parts {
     ...{ ...options, switches, fabric, tables, stale, waiting: waiters, learner, reconciler, discover, status, start },
     ...{ moving: moves, away },
   }
+}
+
+/** It has confirmed what every switch holds, and with that the entry by which probes come to us. */
+const isAnswering = (sw: Switch | undefined): boolean =>
+  sw?.session !== undefined && sw.standing.is === 'live' && sw.confirmed.has(0)
+
+/** Whether a network has members on both. */
+function haveNetwork(tables: Tables, a: DatapathId, b: DatapathId): boolean {
+  for (const id of tables.at(a)) if (tables.compiled.get(tables.numberOf(id) ?? 0)?.members.has(b)) return true
+  return false
 }
 
 /** An entry towards an address that was learned on a switch which has not been read since we started. */

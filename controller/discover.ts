@@ -1,152 +1,251 @@
-// Finds out where ports lead: LLDP of ours goes out of every port that is nobody's, and comes back to us elsewhere.
-import { noBuffer, type PacketIn, ports } from '../openflow/index.ts'
+// Finds out where ports lead, and whether links live: LLDP of ours goes out of every port that is nobody's, and comes back to us
+// elsewhere. A shell around topology/: liveness, tally, mtu and budget decide.
+import { type Action, noBuffer, type PacketIn, ports } from '../openflow/index.ts'
 import type { Session } from '../openflow/session.ts'
 import type { State } from '../store/state.ts'
 import type { Store } from '../store/store.ts'
+import { type Counts, type Intervals, intervals, probesPerSecond } from '../topology/budget.ts'
+import { answered, asked, excused, failed, isDoubtful, looked, pauseMs } from '../topology/liveness.ts'
 import { probeFrame, readProbe } from '../topology/lldp.ts'
-import { type Endpoint, endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import { passed } from '../topology/mtu.ts'
+import { arrive, leave, shortestMs } from '../topology/tally.ts'
+import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey, type PortNo } from '../topology/topology.ts'
+import { type Figures, figures, roundTrips } from './figures.ts'
 import { probeVni } from './pipeline.ts'
+import { sizing } from './sizing.ts'
+import { verdicts } from './verdicts.ts'
+import { type Kind, lead, newWays, type Way } from './ways.ts'
+import { witness } from './witness.ts'
 
-/** Milliseconds between looks at what is due; also between probes of a link that is known. */
-const tickMs = 250
-/** Milliseconds between probes of a port that has led nowhere so far. */
-const candidateMs = 5000
-/** Probes a tick, for the whole controller, new ports included: with more links than this the interval stretches. */
-const budget = 250
-/** Ports looked at in a tick. */
-const lookedAt = 5000
-/** A probe that comes back when the last one left longer ago than this (milliseconds), or so many later ones have left, is a replay. */
+/** Milliseconds between looks at what is due. */
+export const tickMs = 20
+/** Ways looked at in a tick: some 2 ms of work. */
+const lookedAt = 2000
+/** Probes that may leave at once after a pause. */
+const burst = 250
+/** A probe that comes back later than this (milliseconds) is a replay. */
 const freshMs = 3000
-const inFlight = 8
-/** So many probes in a row without an answer: the link is down. */
-const lostProbes = 4
+/** What the store says of a port, and whether networks go over its link, is looked up this often (milliseconds). */
+const knownMs = 1000
+/** Ports that lead nowhere are asked again when others came to be there, but not more often than this (milliseconds). */
+const newsMs = 500
 
-type Way = {
-  readonly from: Endpoint
-  sequence: number
-  dueAt: number
-  sentAt: number
-  to: Endpoint | undefined
-  unanswered: number
-}
+export type Pace = { readonly counts: Counts; readonly intervals: Intervals }
 
 export type Discovery = {
   /** A switch's ports are there, or changed. */
   ports(session: Session): void
-  gone(dpid: string): void
   /** A frame that came to us through our probe entry. */
   heard(session: Session, message: PacketIn): void
-  /** Whether probes arrive where this link should lead; undefined while nothing is known, or none may be believed. */
-  alive(link: Link): boolean | undefined
+  /** A switch has answered an echo request after so many seconds. */
+  echoed(dpid: DatapathId, seconds: number): void
+  /** What the probes of a link say; undefined when none has come over it, or its switch is not connected. */
+  figures(link: Link): Figures | undefined
+  pace(): Pace
+  tick(): void
   stop(): void
 }
 
-type Arguments = {
+export type Surroundings = {
   readonly store: Store
   /** Signs our probes; made anew at each start, so that none of an earlier run is believed. */
   readonly secret: Buffer
   /** Milliseconds of a clock that never jumps. */
   readonly now: () => number
-  session(dpid: string): Session | undefined
+  session(dpid: DatapathId): Session | undefined
+  /** The switch has confirmed the entry by which probes come to us. */
+  ready(dpid: DatapathId): boolean
+  /** Networks go over it, so that it is probed first. */
+  carries(link: Link): boolean
+  /** What the link's own switches find out about it (BFD): `down` counts at once, `up` proves nothing about our frames. */
+  bfd?(link: Link): 'up' | 'down' | undefined
   failed(error: unknown): void
+  /** Calls `work` so often (milliseconds), until told to stop. */
+  every(ms: number, work: () => void): () => void
 }
 
-export function discovery({ store, secret, now, session, failed }: Arguments): Discovery {
-  const ways = new Map<string, Way>()
-  const writing = new Set<string>()
-  let round = ways.values()
-  let left = budget
+export function discovery(around: Surroundings): Discovery {
+  const { store, secret, now, session, ready, carries, bfd } = around
+  const ways = newWays()
+  const suspects = new Set<Way>()
+  const doubts = witness<Way>(now)
+  const echoes = roundTrips()
+  const writing = verdicts(around)
+  const finding = new Set<string>()
+  let every: Intervals = intervals({ carrying: 0, idle: 0, unknown: 0 })
+  let left = burst
+  let tickedAt = now()
+  /** Whoever leads nowhere and was asked before this is asked again: others are there to answer now. */
+  let newsAt = Number.NEGATIVE_INFINITY
+  let isNews = false
+  const answering = new Set<DatapathId>()
 
-  const due = (way: Way): boolean => way.dueAt <= now() && !isAccess(store.state(), way.from)
-  const send = (way: Way) => {
+  const know = (way: Way) => {
+    const { discoveredFrom, deadLinks } = store.state()
+    const link = discoveredFrom.get(way.key)
+    way.knownAt = now()
+    way.access = isAccess(store.state(), way.from) || (link !== undefined && isAccess(store.state(), link.to))
+    way.carries = link !== undefined && carries(link)
+    if (lead(way, link, link !== undefined && deadLinks.has(linkKey(link)), now())) settle(way)
+  }
+  const settle = (way: Way) => {
+    suspects.delete(way)
+    doubts.clear(way)
+    sizes.forget(way)
+  }
+  const judged = (way: Way): boolean =>
+    way.link !== undefined && !way.access && ready(way.from.dpid) && ready(way.link.to.dpid)
+
+  const send = (way: Way, mtu: number) => {
     const s = session(way.from.dpid)
     const port = s?.ports().get(way.from.port)
     if (!s || !port) return
     left -= 1
-    way.sequence += 1
-    way.sentAt = now()
-    way.dueAt = way.sentAt + (way.to ? tickMs : candidateMs)
-    way.unanswered += 1
-    const payload = probeFrame(secret, way, port.hwAddr)
+    const sequence = mtu > 0 ? way.tally.sequence : leave(way.tally, judged(way))
+    const probe = { from: way.from, sequence, sentAt: Math.round(now() * 1000), mtu }
+    const payload = probeFrame(secret, probe, port.hwAddr)
     s.send({
       type: 'packet_out',
       xid: 0,
       bufferId: noBuffer,
       inPort: ports.controller,
-      actions: [
-        { type: 'set_field', field: 'tunnel_id', value: probeVni },
-        { type: 'output', port: way.from.port, maxLen: 0 },
-      ],
+      actions: [...probeActions(way.from.port)],
       payload,
     })
   }
-  const tick = () => {
-    left = budget
-    for (let seen = 0; seen < Math.min(lookedAt, ways.size) && left > 0; seen++) {
-      let next = round.next()
-      if (next.done) {
-        round = ways.values()
-        next = round.next()
-      }
-      if (next.value && due(next.value)) send(next.value)
-    }
-  }
-  const timer = setInterval(tick, tickMs)
+  const sizes = sizing({ now, send, judged, maySend: () => left >= 1 })
 
+  /** A link's liveness as it is now, and who is to know of it. */
+  const become = (way: Way, live: Way['live']) => {
+    const before = way.live
+    way.live = live
+    if (before.is === live.is) return
+    settle(way)
+    if (live.is === 'suspect') suspects.add(way)
+    if ((before.is === 'down') === (live.is === 'down')) return
+    writing.changed(way)
+    if (live.is === 'up') sizes.again(way)
+  }
+  const isCut = (link: Link): boolean => !hasCarrier(session, link.from) || !hasCarrier(session, link.to)
+
+  const judge = (way: Way) => {
+    const { link, live } = way
+    if (!link || !judged(way)) return become(way, excused(live))
+    if (isCut(link) || bfd?.(link) === 'down') return become(way, failed(live, now()))
+    become(way, looked(live, now(), shortestMs(way.tally.took) ?? 0))
+  }
+  const visit = (way: Way) => {
+    const s = session(way.from.dpid)
+    if (!s) return become(way, excused(way.live))
+    if (now() - way.knownAt >= knownMs) know(way)
+    const kind: Kind = !judged(way) ? 'unknown' : way.carries ? 'carrying' : 'idle'
+    if (kind !== way.kind) ways.setKind(way, kind)
+    judge(way)
+    const waited = now() - way.askedAt
+    sizes.consider(way)
+    const isDue = waited >= pauseMs(way.live, every[kind]) || (kind === 'unknown' && way.askedAt < newsAt)
+    if (!isDue || left < 1 || way.access) return
+    way.askedAt = now()
+    if (judged(way)) way.live = asked(way.live, now())
+    send(way, 0)
+    const to = way.link && session(way.link.to.dpid)
+    if (to && isDoubtful(way.live)) doubts.doubt(way, s, to, shortestMs(way.tally.took) ?? 0)
+  }
+  const tick = () => {
+    left = Math.min(burst, left + ((now() - tickedAt) * probesPerSecond) / 1000)
+    tickedAt = now()
+    every = intervals(countsOf())
+    listen()
+    for (const way of suspects) visit(way)
+    for (const way of ways.next(lookedAt)) if (way.live.is !== 'suspect') visit(way)
+    sizes.tick()
+    for (const way of doubts.tick()) become(way, failed(way.live, now()))
+    writing.flush()
+  }
+  const listen = () => {
+    for (const dpid of ways.dpids()) {
+      if (ready(dpid) === answering.has(dpid)) continue
+      if (answering.delete(dpid)) continue
+      answering.add(dpid)
+      isNews = true
+    }
+    if (!isNews || now() - newsAt < newsMs) return
+    isNews = false
+    newsAt = now()
+  }
+  const countsOf = (): Counts => ({
+    carrying: ways.count('carrying'),
+    idle: ways.count('idle'),
+    unknown: ways.count('unknown'),
+  })
+  const stop = around.every(tickMs, tick)
+
+  const find = (way: Way, to: Endpoint) => {
+    const link: Link = { from: way.from, to }
+    const key = linkKey(link)
+    if (finding.has(key)) return
+    finding.add(key)
+    store
+      .write(draft => draft.putLink('discovered', link))
+      .then(() => know(way), around.failed)
+      .finally(() => finding.delete(key))
+  }
   return {
     ports(s) {
-      const here = s.ports()
-      for (const [key, way] of ways) if (way.from.dpid === s.dpid && !here.has(way.from.port)) ways.delete(key)
-      const news: Way[] = []
-      for (const port of here.keys()) {
-        const from = { dpid: s.dpid, port }
-        const key = endpointKey(from)
-        if (ways.has(key)) continue
-        const way = { from, sequence: 0, dueAt: 0, sentAt: 0, to: undefined, unanswered: 0 }
-        ways.set(key, way)
-        news.push(way)
+      for (const way of ways.keep(s.dpid, s.ports())) settle(way)
+      for (const port of s.ports().keys()) {
+        const { way, isNew } = ways.put({ dpid: s.dpid, port })
+        if (isNew) {
+          isNews = true
+          visit(way)
+        } else if (way.link && judged(way) && isCut(way.link)) become(way, failed(way.live, now()))
       }
-      if (news.length === 0) return
-      for (const way of news) if (left > 0 && due(way)) send(way)
-      // Whoever was asked before these were there to answer is asked again; these too, for their switch may not have
-      // our probe entry yet.
-      for (const way of ways.values()) if (!way.to) way.dueAt = 0
-    },
-    gone(dpid) {
-      for (const [key, way] of ways) if (way.from.dpid === dpid) ways.delete(key)
+      writing.flush()
     },
     heard(s, message) {
       const probe = readProbe(secret, message.payload)
       const port = message.match.in_port
-      if (!probe || typeof port !== 'number') return
-      const way = ways.get(endpointKey(probe.from))
+      const way = probe && ways.at(probe.from)
+      if (!way || typeof port !== 'number') return
+      const tookMs = now() - probe.sentAt / 1000
       const to = { dpid: s.dpid, port }
-      if (!way || way.sequence - probe.sequence > inFlight || now() - way.sentAt > freshMs) return
-      if (isAccess(store.state(), to) || isAccess(store.state(), way.from)) return
-      way.to = to
-      way.unanswered = 0
-      way.dueAt = Math.min(way.dueAt, way.sentAt + tickMs)
-      const link: Link = { from: way.from, to }
-      const key = linkKey(link)
-      if (store.state().discoveredLinks.has(key) || writing.has(key)) return
-      writing.add(key)
-      store
-        .write(draft => {
-          for (const [old, { from }] of draft.discoveredLinks)
-            if (endpointKey(from) === endpointKey(link.from)) draft.deleteLink('discovered', old)
-          draft.putLink('discovered', link)
-        })
-        .catch(failed)
-        .finally(() => writing.delete(key))
+      if (tookMs > freshMs || isAccess(store.state(), to) || isAccess(store.state(), way.from)) return
+      const isThere = way.link !== undefined && same(way.link.to, to)
+      if (probe.mtu > 0) {
+        if (isThere) way.mtu = passed(way.mtu, probe.mtu, now())
+        return
+      }
+      // While a link answers where it always did, a copy that turns up elsewhere is no reason to believe that it moved.
+      if (!isThere && way.link && judged(way) && way.live.is !== 'down') return
+      if (!arrive(way.tally, probe.sequence, tookMs)) return
+      if (isThere) become(way, answered(way.live, now()))
+      else find(way, to)
     },
-    alive({ from, to }) {
-      const way = ways.get(endpointKey(from))
-      if (!way?.to || isAccess(store.state(), from) || isAccess(store.state(), to)) return undefined
-      return endpointKey(way.to) === endpointKey(to) && way.unanswered < lostProbes
+    echoed: echoes.note,
+    figures(link) {
+      const way = ways.at(link.from)
+      if (!way?.link || !session(link.from.dpid) || linkKey(link) !== way.linkKey) return undefined
+      return figures(way, ways.at(link.to), echoes, every[way.kind])
     },
-    stop: () => clearInterval(timer),
+    pace: () => ({ counts: countsOf(), intervals: every }),
+    tick,
+    stop,
   }
 }
+
+/** How a probe gets into a link, whatever the link is. */
+const probeActions = (port: PortNo): readonly Action[] => [
+  { type: 'set_field', field: 'tunnel_id', value: probeVni },
+  { type: 'output', port, maxLen: 0 },
+]
+
+/** OFPPC_PORT_DOWN and OFPPS_LINK_DOWN are both bit 0 (OpenFlow 1.3.5 §7.2.1). A port that nobody sees has lost nothing. */
+function hasCarrier(session: Surroundings['session'], { dpid, port }: Endpoint): boolean {
+  const seen = session(dpid)?.ports().get(port)
+  return !seen || ((seen.config | seen.state) & 1) === 0
+}
+
+const same = (a: Endpoint, b: Endpoint): boolean => a.dpid === b.dpid && a.port === b.port
 
 /** Pods can't be believed: a port that is or was theirs is never an end of a link. */
 const isAccess = (state: State, e: Endpoint): boolean =>

@@ -44,7 +44,6 @@ export function switchEvents(parts: Parts): Events {
       if (!sw) return
       sw.session = undefined
       sw.standing = { is: 'disconnected', reason }
-      discover.gone(s.dpid)
       parts.away.left(s.dpid)
       log.warn({ dpid: s.dpid, reason }, 'switch disconnected; its flows stay')
       parts.moving.look()

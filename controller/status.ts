@@ -1,12 +1,12 @@
 // How far the switches are with what was asked: only what they have confirmed counts. Pure.
 import type { Attachment, State } from '../store/state.ts'
 import { maxFanOut } from '../topology/route.ts'
-import { type DatapathId, endpointKey, type Link } from '../topology/topology.ts'
+import { type DatapathId, endpointKey, type Link, linkKey } from '../topology/topology.ts'
 import type { Item } from './item.ts'
 import { goal } from './lanes.ts'
 import type { Switch } from './reconcile.ts'
 import type { Compiled, Tables } from './tables.ts'
-import type { LinkView, Progress, SwitchView } from './view.ts'
+import type { Figures, LinkView, Progress, SwitchView } from './view.ts'
 
 export type Status = {
   readonly state: State
@@ -222,31 +222,33 @@ function countFlows(items: Iterable<Item>): number {
   return flows
 }
 
-/** Declared and discovered links, a direction each. @param alive Whether probes arrive over it. */
-export function linkViews(status: Status, alive: (link: Link) => boolean | undefined): readonly LinkView[] {
+/** Declared and discovered links, a direction each. @param figures What probes measure. */
+export function linkViews(status: Status, figures: (link: Link) => Figures | undefined): readonly LinkView[] {
   const { declaredLinks, discoveredLinks } = status.state
   const view =
     (origin: LinkView['origin']) =>
-    (link: Link): LinkView => ({ ...link, origin, ...linkState(status, link, alive) })
+    (link: Link): LinkView => ({ ...link, origin, ...linkState(status, link), ...figures(link) })
   const found = [...discoveredLinks].filter(([key]) => !declaredLinks.has(key)).map(([, link]) => link)
   return [...[...declaredLinks.values()].map(view('declared')), ...found.map(view('discovered'))].sort((a, b) =>
     endpointKey(a.from) < endpointKey(b.from) ? -1 : 1,
   )
 }
 
-function linkState(
-  { switches }: Status,
-  link: Link,
-  alive: (link: Link) => boolean | undefined,
-): Pick<LinkView, 'state' | 'reason'> {
-  const { from, to } = link
+function linkState({ switches, state }: Status, { from, to }: Link): Pick<LinkView, 'state' | 'reason'> {
   for (const { dpid, port } of [from, to]) {
     const session = switches.get(dpid)?.session
     if (!session) return { state: 'pending', reason: `switch ${dpid} is not connected` }
     if (!session.ports().has(port)) return { state: 'pending', reason: `switch ${dpid} has no port ${port}` }
   }
-  if (alive(link) !== false) return { state: 'up' }
-  return { state: 'down', reason: `probes that leave ${endpointKey(from)} do not arrive at ${endpointKey(to)}` }
+  const dead = [
+    { from, to },
+    { from: to, to: from },
+  ].find(link => state.deadLinks.has(linkKey(link)))
+  if (!dead) return { state: 'up' }
+  return {
+    state: 'down',
+    reason: `probes that leave ${endpointKey(dead.from)} do not arrive at ${endpointKey(dead.to)}`,
+  }
 }
 
 /**

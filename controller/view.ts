@@ -1,4 +1,7 @@
 import type { DatapathId, Link, Port } from '../topology/topology.ts'
+import type { Figures } from './figures.ts'
+
+export type { Figures } from './figures.ts'
 
 /**
  * Where a write stands. `programmed`: every switch concerned has confirmed it by a barrier without an error.
@@ -35,12 +38,16 @@ export type SwitchView = {
   readonly programmedRevision: number
 }
 
-export type LinkView = Link & {
-  readonly origin: 'declared' | 'discovered'
-  /** `up`: probes arrive, or it was declared and both ports are there. */
-  readonly state: 'up' | 'down' | 'pending'
-  readonly reason?: string
-}
+export type LinkView = Link &
+  Partial<Figures> & {
+    readonly origin: 'declared' | 'discovered'
+    /**
+     * `up`: probes arrive, or none ever did and both ports are there. `down`: they do not, in this direction or the other, and no
+     * network uses it. `pending`: a switch or a port is not there; whether networks use it is as it was.
+     */
+    readonly state: 'up' | 'down' | 'pending'
+    readonly reason?: string
+  }
 
 /** What api/ may ask of a running controller. */
 export type Controller = {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { probeFrame, readProbe } from '../../topology/lldp.ts'
 
 const secret = Buffer.from('a secret of this controller')
-const probe = { from: { dpid: '00000000000000a1', port: 101 }, sequence: 7 }
+const probe = { from: { dpid: '00000000000000a1', port: 101 }, sequence: 7, sentAt: 2 ** 47 + 1, mtu: 0 }
 const frame = probeFrame(secret, probe, '02:00:00:00:00:01')
 
 t.test('a probe comes back as it left', async t => t.same(readProbe(secret, frame), probe))
@@ -14,13 +14,22 @@ t.test('a probe is a frame that LLDP tools can read', async t => {
   t.equal(frame.subarray(-2).toString('hex'), '0000', 'and the end of the LLDPDU last')
 })
 
+t.test('a padded probe has the size that it says, and cut short it proves nothing', async t => {
+  for (const mtu of [576, 1450, 9216]) {
+    const large = probeFrame(secret, { ...probe, mtu }, '02:00:00:00:00:01')
+    t.equal(large.length, 14 + mtu)
+    t.same(readProbe(secret, large), { ...probe, mtu })
+    t.equal(readProbe(secret, large.subarray(0, -1)), undefined)
+  }
+})
+
 t.test('a probe of another controller is not believed', async t =>
   t.equal(readProbe(Buffer.from('another secret'), frame), undefined),
 )
 
 t.test('no pod can make a probe say something else: any changed byte of what is signed is refused', async t => {
   const start = frame.indexOf(Buffer.from('06a35d', 'hex')) + 4
-  for (let at = start; at < start + 34; at++) {
+  for (let at = start; at < start + 42; at++) {
     const forged = Buffer.from(frame)
     forged[at]! ^= 1
     t.equal(readProbe(secret, forged), undefined, `byte ${at}`)

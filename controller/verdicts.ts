@@ -1,0 +1,51 @@
+// What probes say of links goes into the store, and from there into the mesh. Level, not edge: a link that died and came back
+// before it was written is not written.
+import type { Store } from '../store/store.ts'
+import type { Way } from './ways.ts'
+
+/** Milliseconds until a write that failed is tried again. */
+const retryMs = 1000
+
+export type Verdicts = {
+  /** A link of this way has died, or lives again. */
+  changed(way: Way): void
+  /** Writes what differs from what the store says, all in one, one write at a time. */
+  flush(): void
+}
+
+type Parts = {
+  readonly store: Store
+  readonly now: () => number
+  failed(error: unknown): void
+}
+
+export function verdicts({ store, now, failed }: Parts): Verdicts {
+  const waiting = new Set<Way>()
+  let writing = false
+  let notBefore = Number.NEGATIVE_INFINITY
+  const isDead = (way: Way) => way.live.is === 'down'
+  const isKnown = (way: Way) => store.state().deadLinks.has(way.linkKey) === isDead(way)
+
+  const write = async () => {
+    writing = true
+    const ways = [...waiting]
+    try {
+      await store.write(draft => {
+        for (const way of ways) draft.setDead(way.linkKey, isDead(way))
+      })
+    } catch (error) {
+      notBefore = now() + retryMs
+      failed(error)
+    } finally {
+      writing = false
+    }
+  }
+  return {
+    changed: way => void waiting.add(way),
+    flush() {
+      if (writing || now() < notBefore) return
+      for (const way of waiting) if (!way.link || isKnown(way)) waiting.delete(way)
+      if (waiting.size > 0) write()
+    },
+  }
+}
