@@ -21,8 +21,10 @@ import { witness } from './witness.ts'
 export const tickMs = 20
 /** Ways looked at in a tick: some 2 ms of work. */
 const lookedAt = 2000
-/** Probes that may leave at once after a pause. */
-const burst = 250
+/** Probes that are saved up while fewer leave than may: for when many links are in doubt at once. */
+const saved = 500
+/** Probes that leave in one tick: some 3 ms of work. */
+const perTick = 100
 /** A probe that comes back later than this (milliseconds) is a replay. */
 const freshMs = 3000
 /** What the store says of a port, and whether networks go over its link, is looked up this often (milliseconds). */
@@ -73,7 +75,8 @@ export function discovery(around: Surroundings): Discovery {
   const writing = verdicts(around)
   const finding = new Set<string>()
   let every: Intervals = intervals({ carrying: 0, idle: 0, unknown: 0 })
-  let left = burst
+  let budget = saved
+  let left = perTick
   let tickedAt = now()
   /** Whoever leads nowhere and was asked before this is asked again: others are there to answer now. */
   let newsAt = Number.NEGATIVE_INFINITY
@@ -93,6 +96,7 @@ export function discovery(around: Surroundings): Discovery {
     doubts.clear(way)
     sizes.forget(way)
   }
+  const maySend = () => left >= 1 && budget >= 1
   const judged = (way: Way): boolean =>
     way.link !== undefined && !way.access && ready(way.from.dpid) && ready(way.link.to.dpid)
 
@@ -101,6 +105,7 @@ export function discovery(around: Surroundings): Discovery {
     const port = s?.ports().get(way.from.port)
     if (!s || !port) return
     left -= 1
+    budget -= 1
     const sequence = mtu > 0 ? way.tally.sequence : leave(way.tally, judged(way))
     const probe = { from: way.from, sequence, sentAt: Math.round(now() * 1000), mtu }
     const payload = probeFrame(secret, probe, port.hwAddr)
@@ -113,7 +118,7 @@ export function discovery(around: Surroundings): Discovery {
       payload,
     })
   }
-  const sizes = sizing({ now, send, judged, maySend: () => left >= 1 })
+  const sizes = sizing({ now, send, judged, maySend })
 
   /** A link's liveness as it is now, and who is to know of it. */
   const become = (way: Way, live: Way['live']) => {
@@ -134,6 +139,12 @@ export function discovery(around: Surroundings): Discovery {
     if (isCut(link) || bfd?.(link) === 'down') return become(way, failed(live, now()))
     become(way, looked(live, now(), shortestMs(way.tally.took) ?? 0))
   }
+  /** Its carrier is gone: that is true of both directions. */
+  const cut = (way: Way) => {
+    const back = way.link && ways.at(way.link.to)
+    for (const either of [way, back])
+      if (either?.link && judged(either) && isCut(either.link)) become(either, failed(either.live, now()))
+  }
   const visit = (way: Way) => {
     const s = session(way.from.dpid)
     if (!s) return become(way, excused(way.live))
@@ -144,7 +155,7 @@ export function discovery(around: Surroundings): Discovery {
     const waited = now() - way.askedAt
     sizes.consider(way)
     const isDue = waited >= pauseMs(way.live, every[kind]) || (kind === 'unknown' && way.askedAt < newsAt)
-    if (!isDue || left < 1 || way.access) return
+    if (!isDue || !maySend() || way.access) return
     way.askedAt = now()
     if (judged(way)) way.live = asked(way.live, now())
     send(way, 0)
@@ -152,7 +163,8 @@ export function discovery(around: Surroundings): Discovery {
     if (to && isDoubtful(way.live)) doubts.doubt(way, s, to, shortestMs(way.tally.took) ?? 0)
   }
   const tick = () => {
-    left = Math.min(burst, left + ((now() - tickedAt) * probesPerSecond) / 1000)
+    budget = Math.min(saved, budget + ((now() - tickedAt) * probesPerSecond) / 1000)
+    left = perTick
     tickedAt = now()
     every = intervals(countsOf())
     listen()
@@ -198,7 +210,7 @@ export function discovery(around: Surroundings): Discovery {
         if (isNew) {
           isNews = true
           visit(way)
-        } else if (way.link && judged(way) && isCut(way.link)) become(way, failed(way.live, now()))
+        } else if (way.link && judged(way) && isCut(way.link)) cut(way)
       }
       writing.flush()
     },
