@@ -150,7 +150,7 @@ export function parseValue(name: string, text: string): any {
   const size = field.value.size
   if (style === 'bits') return parseFlags(textOf(name), text, 2 ** (size * 8) - 1)
   if (field.kind === 'u64' || field.kind === 'u128') return parsePlain(text, part => parseBigInt(part, size * 8, name))
-  return parsePlain(text, part => parseNumber(part, 2 ** (size * 8) - 1, name))
+  return parsePlain(text, part => parseNumber(part, 2 ** field.bits - 1, name))
 }
 
 export type Bits = { readonly field: FieldRef; readonly offset: number; readonly nBits: number }

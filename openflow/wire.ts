@@ -286,9 +286,10 @@ export const text = (n: number): Fixed<string> =>
       const value = bytes.toString('utf8', 0, length)
       checkZero(c, at + length, n - length)
       // A replacement character is where the decoder lost bytes, unless the bytes spell that character themselves.
-      if (c.strict && value.includes('\ufffd') && !Buffer.from(value).equals(bytes.subarray(0, length)))
-        refuse(c, at, `expected a text in UTF-8, got ${bytes.subarray(0, length).toString('hex')}`)
-      return value
+      if (!value.includes('\ufffd') || Buffer.from(value).equals(bytes.subarray(0, length))) return value
+      if (c.strict) refuse(c, at, `expected a text in UTF-8, got ${bytes.subarray(0, length).toString('hex')}`)
+      // Not longer than it was, so that it can be written again.
+      return bytes.toString('latin1', 0, length).replace(/[\x80-\xff]/g, '?')
     },
     (c, at, value) => {
       if (typeof value !== 'string' || value.includes('\0') || Buffer.byteLength(value) > n)

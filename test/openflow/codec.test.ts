@@ -261,6 +261,17 @@ t.test('a switch that sends what its memory held is read leniently, and not stri
   t.throws(() => decodeLenient(wire.subarray(0, 70)), WireError, 'but lengths must be right')
 })
 
+t.test('a name that is no text is read leniently as one that can be written', async t => {
+  const wire = (name: string) =>
+    bytesOf(`04 0c 0050 00000000 00 00000000000000 00000001 00000000 020000000001 0000 ${name} ${'00'.repeat(32)}`)
+  // 0xa4 begins no character; read as U+FFFD it would take three bytes, and there is no room.
+  const name = 'a46574682d303132333435363738396b'
+  t.throws(() => decode(wire(name)), /port_status\.port\.name at byte 32: expected a text in UTF-8/)
+  const message = decodeLenient(wire(name))
+  t.match(message, { port: { name: '?eth-0123456789k' } })
+  t.same(encode(message), wire(`3f${name.slice(2)}`))
+})
+
 t.test('what was read does not change when the next message is', async t => {
   const chunk = Buffer.concat([
     encode({ type: 'echo_request', xid: 1, payload: Buffer.from('one') }),

@@ -1,94 +1,102 @@
-// Decodes vectors with random damage: `node test/openflow/fuzz.ts [seconds] [seed]`. Each must be refused by a WireError
-// that says where, or give a message that encodes to exactly those bytes; and neither may take 10 ms of CPU time.
-// What it finds it prints as hex, to become a vector; then it exits with 1.
-import { decode, encode, formatMessage, WireError } from '../../openflow/index.ts'
+// `npm run fuzz [-- INPUTS [SEED]]`: random damage to messages, and to flows in words, guided by what of the codec it makes run: an
+// input that runs something new is damaged further. Of each, the laws of fuzz-laws.ts must hold, and none may take 10 ms of processor
+// time. What it finds it prints (bytes as hex), to become a test; then it exits with 1.
+import { type Look, watchCoverage } from './fuzz-coverage.ts'
+import { damaged, damagedText, dice } from './fuzz-damage.ts'
+import { exact, flowText, lenient } from './fuzz-laws.ts'
+import { flows } from './golden.ts'
 import { allVectors } from './vectors.ts'
 
-const seconds = Number(process.argv[2] ?? 30)
+const inputs = Number(process.argv[2] ?? 10_000_000)
 const seed = Number(process.argv[3] ?? Date.now() % 2 ** 31)
 Error.stackTraceLimit = 0
 
-let state = seed
-/** Numerical Recipes' generator: a run is told again by its seed. */
-const below = (n: number): number => {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-  return Math.floor((state / 2 ** 32) * n)
-}
-const vectors = allVectors()
+const luck = dice(seed)
+const coverage = watchCoverage()
+
+/** An input, as it is printed, and its laws; `keep` makes it one to start from. */
+type Made = { readonly words: string; run(): string | undefined; keep(): void }
+
+const messages = allVectors()
   .map(vector => vector.bytes)
   .filter(bytes => bytes.length < 3000)
-const anyVector = (): Buffer => vectors[below(vectors.length)]!
-const numbers = [0, 1, 2, 3, 4, 7, 8, 9, 12, 16, 24, 32, 0xff, 0x2320, 0x8000, 0xffff]
+const texts = flows.map(([given]) => given)
 
-/** A piece of another message. */
-function piece(): Buffer {
-  const other = anyVector()
-  const at = below(other.length)
-  return other.subarray(at, at + below(64))
-}
-
-const damages: readonly ((bytes: Buffer, at: number) => Buffer)[] = [
-  (bytes, at) => bytes.fill(below(256), at, at + 1),
-  (bytes, at) => bytes.fill(bytes[at]! ^ (1 << below(8)), at, at + 1),
-  (bytes, at) => {
-    if (at + 2 <= bytes.length) bytes.writeUInt16BE(numbers[below(numbers.length)]!, at)
-    return bytes
-  },
-  (bytes, at) => Buffer.concat([bytes.subarray(0, at), piece(), bytes.subarray(at)]),
-  (bytes, at) => Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + below(24))]),
-  (bytes, at) => {
-    piece().copy(bytes, at)
-    return bytes
-  },
-]
-
-function damaged(): Buffer {
-  let bytes: Buffer = Buffer.from(anyVector())
-  for (let i = below(6); i >= 0 && bytes.length > 8; i--)
-    bytes = damages[below(damages.length)]!(bytes, below(bytes.length))
-  if (bytes.length < 8) return Buffer.from(anyVector())
-  // Mostly with a header that is right, so that what is behind it gets its turn.
-  if (below(8) > 0) bytes.writeUInt16BE(bytes.length & 0xffff, 2)
-  if (below(8) > 0) bytes[0] = 4
-  return bytes
-}
-
-/** undefined if all is well; `read` if it was a message. */
-function fault(bytes: Buffer): { readonly read: boolean; readonly what?: string } {
-  try {
-    const message = decode(bytes)
-    formatMessage(message)
-    return encode(message).equals(bytes) ? { read: true } : { read: true, what: 'encodes otherwise' }
-  } catch (error) {
-    return error instanceof WireError && error.offset !== undefined
-      ? { read: false }
-      : { read: false, what: String(error) }
+function make(): Made {
+  if (luck.below(16) === 0) {
+    const text = damagedText(luck, luck.one(texts), luck.one(texts))
+    return { words: JSON.stringify(text), run: () => flowText(text), keep: () => texts.push(text) }
+  }
+  const bytes = damaged(luck, luck.one(messages), luck.one(messages))
+  return {
+    words: bytes.toString('hex'),
+    run: () => exact(bytes) ?? lenient(bytes),
+    keep: () => bytes.length < 3000 && messages.push(bytes),
   }
 }
 
-const took = (bytes: Buffer): number => {
+/** What is wrong with it, if anything. */
+function fault({ run }: Made): string | undefined {
+  const start = performance.now()
+  const wrong = attempt(run)
+  if (wrong !== undefined) return wrong
+  // The machine may have been busy elsewhere: slow is what is slow each time.
+  return performance.now() - start > 10 && [1, 2, 3].every(() => took(run) > 10) ? 'takes more than 10 ms' : undefined
+}
+
+function attempt(run: () => string | undefined): string | undefined {
+  try {
+    return run()
+  } catch (error) {
+    return String(error)
+  }
+}
+
+function took(run: () => unknown): number {
   const start = process.cpuUsage()
-  fault(bytes)
+  attempt(run as () => string | undefined)
   const { user, system } = process.cpuUsage(start)
   return (user + system) / 1000
 }
 
-let inputs = 0
-let read = 0
+/** Keeps those of a batch that make something run which never ran before: the batch is run again in halves. */
+function keepFresh(batch: readonly Made[], seen: Look): void {
+  if (!seen.news) return
+  if (batch.length === 1) batch[0]!.keep()
+  else
+    for (const part of [batch.slice(0, batch.length >> 1), batch.slice(batch.length >> 1)]) {
+      for (const { run } of part) attempt(run)
+      keepFresh(part, coverage.look())
+    }
+  // Also what did not run the second time: it would be looked for again and again.
+  seen.remember()
+}
+
+const batchSize = 2_000
+const began = performance.now()
+let done = 0
 let findings = 0
-const end = performance.now() + seconds * 1000
-while (performance.now() < end) {
-  const bytes = damaged()
-  const start = performance.now()
-  const found = fault(bytes)
-  // The machine may have been busy elsewhere: slow is what is slow each time.
-  const slow = performance.now() - start > 10 && [1, 2, 3].every(() => took(bytes) > 10)
-  inputs++
-  if (found.read) read++
-  if (found.what !== undefined || slow) {
+let told = began
+
+while (done < inputs) {
+  const batch = Array.from({ length: Math.min(batchSize, inputs - done) }, make)
+  for (const input of batch) {
+    const wrong = fault(input)
+    if (wrong === undefined) continue
     findings++
-    console.log(`${found.what ?? 'takes more than 10 ms'}: ${bytes.toString('hex')}`)
+    console.log(`${wrong}: ${input.words}`)
+  }
+  done += batch.length
+  keepFresh(batch, coverage.look())
+  if (performance.now() - told > 60_000) {
+    told = performance.now()
+    console.log(progress())
   }
 }
-console.log(`seed ${seed}: ${inputs} inputs, of which ${read} were messages; ${findings} findings`)
+console.log(progress())
 process.exitCode = findings === 0 ? 0 : 1
+
+function progress(): string {
+  const seconds = Math.round((performance.now() - began) / 1000)
+  return `seed ${seed}: ${done} inputs in ${seconds} s; ${messages.length} messages and ${texts.length} texts to start from, ${coverage.size()} characters of source have run; ${findings} findings`
+}

@@ -113,6 +113,9 @@ const wrongLines: readonly (readonly [line: string, message: RegExp])[] = [
   ['dl_dst=00:11:22:33:44,actions=drop', /expected a value for eth_dst, got '00:11:22:33:44'/],
   ['ip,nw_src=10.0.0.300,actions=drop', /expected a value for ipv4_src/],
   ['ip,nw_src=10.0.0.0/33,actions=drop', /expected a number from 0 to 32 for a prefix, got '33'/],
+  // ovs-ofctl takes these, and leaves the upper bits out without a word.
+  ['vlan_vid=0xa700,actions=drop', /expected a number from 0 to 8191 for vlan_vid, got '0xa700'/],
+  ['ip,ip_dscp=64,actions=drop', /expected a number from 0 to 63 for ip_dscp, got '64'/],
   ['in_port=1,in_port=2,actions=drop', /in_port stands there twice/],
   ['actions=fly', /expected an action, got 'fly'/],
   ['actions=output(1', /expected brackets that match/],
