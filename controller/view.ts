@@ -78,6 +78,8 @@ export type Record = {
   connection(result: string): void
   packetIn(reason: string): void
   packetInDropped(): void
+  strayReply?(): void
+  throttled?(): void
   flowMods(command: string, count: number): void
   repaired(flows: number): void
   /** Seconds from the write to the last barrier. */

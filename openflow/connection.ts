@@ -1,5 +1,6 @@
 import { encode, type FlowRemoved, type Framing, framing, type Message, type PacketIn } from './index.ts'
 import { flush, newOutbox, type Outbox, post, shut, type Transport } from './outbox.ts'
+import { newPace, type Pace, type PaceLimits } from './pace.ts'
 import { clearPacketIns, newPacketIns, type PacketIns } from './packet-ins.ts'
 import type { PortStatus, Ports } from './ports.ts'
 import {
@@ -61,6 +62,7 @@ export type Connection = {
   readonly framing: Framing
   readonly requests: Requests
   readonly packetIns: PacketIns
+  readonly pace: Pace
   state: State
   /** Session times. */
   readonly openedAt: number
@@ -90,6 +92,11 @@ export type Connection = {
   lastBatch: Promise<unknown>
 }
 
+export const paceOf = ({ unaskedMessages, unaskedBytes }: Limits): PaceLimits => ({
+  messages: unaskedMessages,
+  bytes: unaskedBytes,
+})
+
 /** `phase`, from 0 to 1: when in the interval between echoes this one sends its own, so that not all do at once. */
 export function newConnection(
   transport: Transport,
@@ -107,6 +114,7 @@ export function newConnection(
     framing: framing(),
     requests: newRequests(),
     packetIns: newPacketIns(),
+    pace: newPace(paceOf(limits), now),
     state: { is: 'hello' },
     openedAt: now,
     heardAt: now,

@@ -13,6 +13,7 @@ export function tick(c: Connection): void {
   })
   if (overdue !== undefined) close(c, overdue.ending, `${overdue.words} for ${c.limits[overdue.limit]} ms`)
   expire(c.requests, now)
+  if (c.pace.resting) c.hooks.busy(c)
   if (!isLive(c)) return
   rereadPorts(c, now)
   if (now - c.echoAt >= c.limits.echo) echo(c, now)
@@ -41,7 +42,13 @@ const faults: readonly {
     ending: 'handshake_timeout',
     words: 'handshake not done',
   },
-  { since: c => c.partialSince, limit: 'partial', ending: 'partial_message', words: 'a message was not whole' },
+  // The rest of it may be among what we have not looked at yet.
+  {
+    since: c => (c.unread > 0 || c.nextFrame < c.frames.length ? undefined : c.partialSince),
+    limit: 'partial',
+    ending: 'partial_message',
+    words: 'a message was not whole',
+  },
   // What it sent may still wait for its turn: then it is us who are slow.
   { since: c => (c.unread > 0 ? undefined : c.heardAt), limit: 'silence', ending: 'silent', words: 'no byte' },
   { since: c => c.outbox.blockedAt, limit: 'silence', ending: 'not_reading', words: 'did not read' },

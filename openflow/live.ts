@@ -21,7 +21,11 @@ export function liveSession(c: Connection, known: Pick<Session, 'features' | 'de
     meters: async () => (known.can.maxMeter === 0 ? [] : readMeters(c)),
     bundle: changes => bundle(c, changes),
     apply: changes => apply(c, changes),
-    counts: () => ({ packetInsDropped: c.packetIns.dropped, strayReplies: c.strayReplies }),
+    counts: () => ({
+      packetInsDropped: c.packetIns.dropped,
+      strayReplies: c.strayReplies,
+      throttled: c.pace.throttled,
+    }),
     close: reason => close(c, 'stopped', reason),
   }
 }

@@ -1,6 +1,7 @@
-import { type Connection, close, write } from './connection.ts'
+import { type Connection, close, paceOf, write } from './connection.ts'
 import { incompatible, meet } from './handshake.ts'
 import { decodeLenient, errorName, type Message, type MessageOf, multipartMore, wireVersion } from './index.ts'
+import { mayGoOn, spend } from './pace.ts'
 import { putPacketIn, takePacketIn, waitingPacketIns } from './packet-ins.ts'
 import { takeStatus } from './port-watch.ts'
 import { answer, fail, forgive, isSpoiled, RequestError } from './requests.ts'
@@ -43,8 +44,9 @@ export function work(c: Connection, until: number): boolean {
   return more || waitingPacketIns(c.packetIns) > 0
 }
 
-/** Looks at one message; false if there is none. */
+/** Looks at one message; false if there is none, or it has to wait. */
 function next(c: Connection): boolean {
+  if (isResting(c)) return false
   const frame = c.frames[c.nextFrame]
   if (frame !== undefined) {
     c.nextFrame++
@@ -58,6 +60,15 @@ function next(c: Connection): boolean {
     return true
   } else if (c.finished) finish(c)
   return false
+}
+
+/** Whether the switch has said so much that the rest has to wait: tick() will wake it. What it sends then stays in its socket. */
+function isResting(c: Connection): boolean {
+  if (c.pace.messages > 0 && c.pace.bytes > 0 && !c.pace.resting) return false
+  const before = c.pace.throttled
+  const may = mayGoOn(c.pace, paceOf(c.limits), c.clock.now())
+  if (c.pace.throttled > before) c.record.throttled?.()
+  return !may
 }
 
 /** Splits the next piece of what was read into messages. */
@@ -159,7 +170,7 @@ type Receiver<M extends Message> = (c: Connection, message: M, frame: Buffer) =>
 const receivers: { readonly [T in Message['type']]?: Receiver<MessageOf<T>> } = {
   hello: stray,
   error: takeError,
-  echo_request: (c, { xid, payload }) => write(c, { type: 'echo_reply', xid, payload }),
+  echo_request: unasked((c, { xid, payload }) => write(c, { type: 'echo_reply', xid, payload })),
   echo_reply: takeReply,
   features_reply: takeReply,
   get_config_reply: takeReply,
@@ -174,31 +185,41 @@ const receivers: { readonly [T in Message['type']]?: Receiver<MessageOf<T>> } = 
     if (c.requests.waiting.has(message.xid)) takeReply(c, message, frame)
     else refuse(c, message, frame)
   },
-  port_status: (c, status) => takeStatus(c, status),
-  packet_in: (c, packetIn) => {
+  port_status: unasked((c, status) => takeStatus(c, status)),
+  packet_in: unasked((c, packetIn) => {
     // Before it is live nobody knows the switch, and its flows are still to be read.
     if (c.state.is !== 'live') return
     const dropped = putPacketIn(c.packetIns, packetIn, c.limits)
     for (let i = 0; i < dropped; i++) c.record.packetInDropped?.()
-  },
-  flow_removed: (c, flowRemoved) => {
+  }),
+  flow_removed: unasked((c, flowRemoved) => {
     if (c.state.is === 'live') c.hooks.flowRemoved(c.state.session, flowRemoved)
-  },
+  }),
 }
 
-function stray(c: Connection): void {
+/** What a switch says by itself counts against its share; answers do not, since we can tell how much we ask. */
+function unasked<M extends Message>(receive: Receiver<M>): Receiver<M> {
+  return (c, message, frame) => {
+    spend(c.pace, frame.length)
+    receive(c, message, frame)
+  }
+}
+
+function stray(c: Connection, _message: Message, frame: Buffer): void {
+  spend(c.pace, frame.length)
   c.strayReplies++
   c.record.strayReply?.()
 }
 
 function takeReply(c: Connection, reply: Message, frame: Buffer): void {
   const taken = answer(c.requests, reply, frame.length, { now: c.clock.now(), most: c.limits.reply })
-  if (taken === 'stray') stray(c)
+  if (taken === 'stray') stray(c, reply, frame)
   if (taken === 'oversize') close(c, 'oversize', `answers with more than ${c.limits.reply} bytes to one question`)
 }
 
 /** An error belongs to a question, or to a change on its way; both are known by the xid (§7.4.4). */
-function takeError(c: Connection, { xid, errorType, errorCode, payload }: MessageOf<'error'>): void {
+function takeError(c: Connection, error: MessageOf<'error'>, frame: Buffer): void {
+  const { xid, errorType, errorCode, payload } = error
   const words = errorName(errorType, errorCode)
   const [type = '', code = ''] = words.split('/')
   c.record.error(type, code)
@@ -207,7 +228,7 @@ function takeError(c: Connection, { xid, errorType, errorCode, payload }: Messag
   else if (!fail(c.requests, xid, new RequestError('refused', `the switch refuses it: ${words}`, refusal))) {
     const { batch } = c
     const index = batch === undefined ? -1 : xid - batch.first
-    if (batch === undefined || index < 0 || index >= batch.count || batch.failures.has(index)) stray(c)
+    if (batch === undefined || index < 0 || index >= batch.count || batch.failures.has(index)) stray(c, error, frame)
     else batch.failures.set(index, { index, ...refusal })
   }
 }
@@ -220,5 +241,7 @@ const refuse: Receiver<Message> = (c, _message, frame) =>
   complain(c, frame, frame[1] === experimenterType ? badExperimenter : badType)
 
 /** Says that we do not know such a message, with its first bytes (§7.4.4: at least 64), and goes on. */
-const complain = (c: Connection, frame: Buffer, error: typeof badType): void =>
+function complain(c: Connection, frame: Buffer, error: typeof badType): void {
+  spend(c.pace, frame.length)
   write(c, { type: 'error', xid: frame.readUInt32BE(4), ...error, payload: frame.subarray(0, 64) })
+}

@@ -88,8 +88,8 @@ export type Session = {
    * refused, while the rest was done. Rejects as bundle() does. A long list has more barriers on the way.
    */
   apply(changes: readonly Change[]): Promise<Failure[]>
-  /** How often the switch sent what was thrown away. */
-  counts(): { readonly packetInsDropped: number; readonly strayReplies: number }
+  /** How often the switch sent what was thrown away, and was made to wait since it said too much. */
+  counts(): { readonly packetInsDropped: number; readonly strayReplies: number; readonly throttled: number }
   close(reason: string): void
 }
 
@@ -114,6 +114,8 @@ export type Record = {
   packetInDropped?(): void
   /** A reply that nobody asked for, or not any more. */
   strayReply?(): void
+  /** A switch said more than it may unasked, and is not read for a while. */
+  throttled?(): void
   /** Seconds from an ECHO_REQUEST to its answer. */
   echo?(dpid: string, seconds: number): void
 }
@@ -176,6 +178,9 @@ export const limits = {
   unread: 128 * 1024,
   /** Ports of one switch: as many as OpenFlow 1.0 could number, and Open vSwitch still allows. */
   ports: 65_280,
+  /** What one switch may say in a second without being asked: messages, and their bytes. Then it is not read until it may again. */
+  unaskedMessages: 50_000,
+  unaskedBytes: 32 * 1024 * 1024,
   /** Packet-ins of one switch that wait for their turn, and their bytes. */
   packetIns: 1_024,
   packetInBytes: 1024 * 1024,

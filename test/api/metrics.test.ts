@@ -58,6 +58,8 @@ t.test('what is counted is told by the names and labels that dashboards use', as
   record.connection('up')
   record.packetIn('no_match')
   record.packetInDropped()
+  record.throttled?.()
+  record.strayReply?.()
   record.flowMods('add', 40)
   record.flowMods('add', 2)
   record.repaired(3)
@@ -74,6 +76,8 @@ t.test('what is counted is told by the names and labels that dashboards use', as
     'l2sm_openflow_connections_total{result="up"}': 1,
     'l2sm_packet_in_total{reason="no_match"}': 1,
     l2sm_packet_in_dropped_total: 1,
+    l2sm_openflow_throttled_total: 1,
+    l2sm_openflow_stray_replies_total: 1,
     'l2sm_flow_mods_total{command="add"}': 42,
     l2sm_flow_repairs_total: 3,
     l2sm_programming_duration_seconds_count: 1,
