@@ -1,6 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
-import { type Attachment, maxNetworkNumber, type Network, type State } from './state.ts'
+import { meshLinkAt, nodeLinkKey } from './overlay.ts'
+import {
+  type Attachment,
+  maxNetworkNumber,
+  type Network,
+  type Node,
+  type NodeLink,
+  type Overlay,
+  type State,
+} from './state.ts'
 import { apply, type Change, inverse, macKey, type Tables, violation } from './tables.ts'
 
 /** A value as a caller gives it: the draft fills in the revision of the write. */
@@ -18,7 +27,7 @@ export type Draft = State & {
   vlinkAt(endpoint: string): string | undefined
   /** The endpoint key of the attachment that pins this MAC in this network. */
   macHolder(network: string, mac: string): string | undefined
-  /** The declared link that leaves this endpoint key. */
+  /** The link that leaves this endpoint key, if it was declared, or planned for the mesh of declared nodes. */
   declaredAt(endpoint: string): Link | undefined
 
   putNetwork(network: Unrevised<Network>): void
@@ -36,6 +45,12 @@ export type Draft = State & {
   /** What probes say of a link, in one direction; of one that is not known nothing is kept. */
   setDead(key: string, dead: boolean): void
   setComplete(complete: boolean): void
+  putNode(node: Unrevised<Node>): void
+  /** Its links too. */
+  deleteNode(name: string): void
+  putNodeLink(link: NodeLink): void
+  deleteNodeLink(key: string): void
+  setOverlay(overlay: Overlay): void
   /**
    * A number that no network or mirror ever had: 1 to maxNetworkNumber, or undefined when there is none left.
    * Numbers go up from a random point of the number space, another for each instance, and wrap: so two instances
@@ -64,9 +79,14 @@ export const openDraft = (tables: Tables): { draft: Draft; seal(): Change[] } =>
     apply(tables, change)
     changes.push(change)
   }
-  const draft: Draft = { ...readers(tables), ...writers(tables, step, revision) }
+  const draft: Draft = {
+    ...readers(tables),
+    ...writers(tables, step, revision),
+    ...nodeWriters(tables, step, revision),
+  }
   Object.defineProperty(draft, 'revision', { get: () => tables.revision, enumerable: true })
   Object.defineProperty(draft, 'complete', { get: () => tables.complete, enumerable: true })
+  Object.defineProperty(draft, 'overlay', { get: () => tables.overlay, enumerable: true })
   return {
     draft,
     seal() {
@@ -92,10 +112,16 @@ const readers = (t: Tables) => ({
   discoveredFrom: t.discoveredFrom,
   deadLinks: t.deadLinks,
   accessPorts: t.accessPorts,
+  nodes: t.nodes,
+  nodeLinks: t.nodeLinks,
+  nodeAt: t.nodeAt,
+  nodeNumbered: t.nodeNumbered,
+  peers: t.peers,
+  overlay: t.overlay,
   mirrorAt: (endpoint: string) => t.mirrors.get(endpoint),
   vlinkAt: (endpoint: string) => t.vlinkEnds.get(endpoint),
   macHolder: (network: string, mac: string) => t.macs.get(macKey(network, mac)),
-  declaredAt: (endpoint: string) => t.declaredAt.get(endpoint),
+  declaredAt: (endpoint: string) => t.declaredAt.get(endpoint) ?? meshLinkAt(t, endpoint),
 })
 
 const same = (a: object | undefined, b: object): boolean =>
@@ -176,6 +202,35 @@ const writers = (t: Tables, step: (change: Change) => void, revision: number) =>
         return number
       }
       return undefined
+    },
+  }
+}
+
+const nodeWriters = (t: Tables, step: (change: Change) => void, revision: number) => {
+  const deleteNodeLink = (key: string): void => {
+    const before = t.nodeLinks.get(key)
+    if (before) step({ kind: 'nodelink', key, before, after: undefined })
+  }
+  return {
+    putNode(node: Unrevised<Node>): void {
+      const before = t.nodes.get(node.name)
+      if (!same(before, node)) step({ kind: 'node', key: node.name, before, after: { ...node, revision } })
+    },
+    deleteNode(name: string): void {
+      const before = t.nodes.get(name)
+      if (!before) return
+      for (const peer of [...(t.peers.get(name) ?? [])]) deleteNodeLink(nodeLinkKey(name, peer))
+      step({ kind: 'node', key: name, before, after: undefined })
+    },
+    putNodeLink(link: NodeLink): void {
+      const key = nodeLinkKey(link.a, link.b)
+      const before = t.nodeLinks.get(key)
+      if (!isDeepStrictEqual(before, link)) step({ kind: 'nodelink', key, before, after: link })
+    },
+    deleteNodeLink,
+    setOverlay(overlay: Overlay): void {
+      if (!isDeepStrictEqual(t.overlay, overlay))
+        step({ kind: 'overlay', key: 'overlay', before: t.overlay, after: overlay })
     },
   }
 }

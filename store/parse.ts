@@ -4,6 +4,18 @@
 export const parseNetworkId = (text: string): string | undefined =>
   /^[A-Za-z0-9._:-]{1,317}$/.test(text) && text !== '.' && text !== '..' ? text : undefined
 
+/** 1 to 253 characters of `A-Z a-z 0-9 . _ -`, but not `.` or `..`: what Kubernetes calls a node, and more. */
+export const parseNodeName = (text: string): string | undefined =>
+  /^[A-Za-z0-9._-]{1,253}$/.test(text) && text !== '.' && text !== '..' ? text : undefined
+
+/** The address of one machine, IPv4 or IPv6, without a prefix length: in its one spelling (RFC 5952). */
+export const parseAddress = (text: string): string | undefined => {
+  if (isIpv4(text)) return /^(0|22[4-9]|23[0-9]|2[45][0-9])\./.test(text) ? undefined : text
+  if (!isIpv6(text)) return undefined
+  const address = new URL(`http://[${text}]/`).hostname.slice(1, -1)
+  return address === '::' || address.startsWith('ff') ? undefined : address
+}
+
 /** IPv4 or IPv6 (RFC 4291 §2.2), with or without a prefix length; as given. Zones (`%eth0`) are refused. */
 export const parseIp = (text: string): string | undefined => {
   const parts = /^([^/]{1,45})(?:\/(0|[1-9][0-9]{0,2}))?$/.exec(text)

@@ -1,3 +1,5 @@
+import { quote } from './quote.ts'
+import { nodeRefusals } from './refusals-nodes.ts'
 import { maxNetworkNumber } from './state.ts'
 
 /**
@@ -7,6 +9,7 @@ import { maxNetworkNumber } from './state.ts'
  * To add a refusal: add a row here, and return `refuse(code, ...)` where it is decided.
  */
 export const refusals = {
+  ...nodeRefusals,
   'bad-id': {
     status: 400,
     title: 'Not a network id',
@@ -147,6 +150,3 @@ export const refuse = <Code extends RefusalCode>(
 
 export const isRefusal = (result: unknown): result is Refusal =>
   typeof result === 'object' && result !== null && 'refused' in result && 'detail' in result
-
-/** As JSON, so that control characters and quotes show, and never more than fits in a sentence. */
-const quote = (text: string): string => JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text)

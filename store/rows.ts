@@ -1,6 +1,7 @@
 import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import { nodeLinkKey } from './overlay.ts'
 import type { Row } from './sqlite-rows.ts'
-import type { Attachment, Network, Vlink } from './state.ts'
+import type { Attachment, Network, Node, NodeLink, Overlay, Vlink } from './state.ts'
 import type { Change } from './tables.ts'
 
 /** Between changes of the state and rows on disk. */
@@ -35,6 +36,16 @@ export const parseRow = ({ kind, key, value, revision }: Row): Change | undefine
     case 'declared':
     case 'discovered':
       return isLink(object) && linkKey(object) === key ? { kind, key, before: undefined, after: object } : undefined
+    case 'node':
+      return isNode(object) && object.name === key
+        ? { kind, key, before: undefined, after: { ...object, revision } }
+        : undefined
+    case 'nodelink':
+      return isNodeLink(object) && nodeLinkKey(object.a, object.b) === key
+        ? { kind, key, before: undefined, after: object }
+        : undefined
+    case 'overlay':
+      return isOverlay(object) && key === 'overlay' ? { kind, key, before: undefined, after: object } : undefined
     case 'dead':
     case 'access':
       return object === true ? { kind, key, before: undefined, after: true } : undefined
@@ -90,3 +101,26 @@ const isAttachment = (v: unknown): v is Attachment =>
   isAbsentOr(ips => Array.isArray(ips) && ips.every(isText), v['ips'])
 
 const isLink = (v: unknown): v is Link => isObject(v) && isEndpoint(v['from']) && isEndpoint(v['to'])
+
+const isYes = (v: unknown): boolean => typeof v === 'boolean'
+const isTls = (v: unknown): boolean => isObject(v) && isText(v['key']) && isText(v['cert']) && isText(v['ca'])
+
+const hasSettings = (v: Loose): boolean =>
+  isAbsentOr(isText, v['provider']) &&
+  ['mtu', 'interfaceNumber', 'spare', 'most'].every(name => isAbsentOr(isNumber, v[name])) &&
+  isAbsentOr(list => Array.isArray(list) && list.every(isText), v['controllers']) &&
+  isAbsentOr(isTls, v['tls']) &&
+  isAbsentOr(datapath => ['auto', 'kernel', 'userspace'].includes(datapath as string), v['datapath'])
+
+const isNode = (v: unknown): v is Node =>
+  isObject(v) &&
+  ['name', 'provider', 'dpid', 'address'].every(name => isText(v[name])) &&
+  ['number', 'firstLinkPort'].every(name => isNumber(v[name])) &&
+  hasSettings(v)
+
+const hasLinkSettings = (v: Loose): boolean => isAbsentOr(isNumber, v['udpPort']) && isAbsentOr(isYes, v['bfd'])
+
+const isNodeLink = (v: unknown): v is NodeLink => isObject(v) && isText(v['a']) && isText(v['b']) && hasLinkSettings(v)
+
+const isOverlay = (v: unknown): v is Overlay =>
+  isObject(v) && isYes(v['full']) && isNumber(v['allocated']) && hasSettings(v) && hasLinkSettings(v)

@@ -12,7 +12,10 @@ export type Row = {
 }
 
 /** In the order in which rows are read: what others refer to comes first. */
-export const rowKinds = ['network', 'attachment', 'declared', 'discovered', 'dead', 'access'] as const
+export const rowKinds = [
+  ...(['network', 'attachment', 'declared', 'discovered', 'dead', 'access'] as const),
+  ...(['overlay', 'node', 'nodelink'] as const),
+] as const
 export type RowKind = (typeof rowKinds)[number]
 
 export type Counters = { readonly revision: number; readonly allocated: number; readonly complete: boolean }

@@ -53,6 +53,49 @@ export type Attachment = {
   readonly revision: number
 }
 
+/** What is said of a node's switch, or of all nodes' at once; see api/node-schemas.ts. What is absent is said elsewhere, or is the default. */
+export type NodeSettings = {
+  readonly provider?: string
+  readonly mtu?: number
+  readonly interfaceNumber?: number
+  readonly spare?: number
+  readonly most?: number
+  readonly controllers?: readonly string[]
+  readonly tls?: { readonly key: string; readonly cert: string; readonly ca: string }
+  readonly datapath?: 'auto' | 'kernel' | 'userspace'
+}
+export type LinkSettings = { readonly udpPort?: number; readonly bfd?: boolean }
+
+/** A machine with a switch of ours, which its agent makes. */
+export type Node = NodeSettings & {
+  readonly name: string
+  readonly provider: string
+  /** Of the provider and the name (topology/names.ts). */
+  readonly dpid: DatapathId
+  /** On the underlay: IPv4 or IPv6, lower case. */
+  readonly address: string
+  /**
+   * Kept for as long as the node is declared: its peers have their links to it at the OpenFlow port `firstLinkPort - 1 + number`
+   * (their own firstLinkPort). So no link that comes or goes moves another one.
+   */
+  readonly number: number
+  readonly firstLinkPort: PortNo
+  /** Store revision that wrote it. */
+  readonly revision: number
+}
+
+/** A link between two nodes, `a` before `b` in the order of their names. */
+export type NodeLink = LinkSettings & { readonly a: string; readonly b: string }
+
+/** What is said of all nodes at once. */
+export type Overlay = NodeSettings &
+  LinkSettings & {
+    /** A link between any two nodes; then none stands in nodeLinks. */
+    readonly full: boolean
+    /** How many node numbers were handed out: the next one is looked for from there, so that one is not used again at once. */
+    readonly allocated: number
+  }
+
 /** Everything that clients asked for, at one revision. Readers never change it. */
 export type State = {
   readonly revision: number
@@ -71,9 +114,26 @@ export type State = {
   readonly deadLinks: ReadonlySet<string>
   /** Ports that are or were an attachment, a mirror or an end of a vlink: never believed to be a link. By endpointKey. */
   readonly accessPorts: ReadonlySet<string>
+  /** By name. Their links are worked out in overlay.ts. */
+  readonly nodes: ReadonlyMap<string, Node>
+  /** By nodeLinkKey. */
+  readonly nodeLinks: ReadonlyMap<string, NodeLink>
+  /** Names of nodes, by the dpid of their switch. */
+  readonly nodeAt: ReadonlyMap<DatapathId, string>
+  /** Names of nodes, by their number. */
+  readonly nodeNumbered: ReadonlyMap<number, string>
+  /** Names of the nodes that nodeLinks join to a node. */
+  readonly peers: ReadonlyMap<string, ReadonlySet<string>>
+  readonly overlay: Overlay
   /** A client said that this state is all there is (PUT /v1/state, --adopt): switches under another instance may be cleaned. */
   readonly complete: boolean
 }
+
+/** Of the overlay that nobody has said anything of. */
+export const plainOverlay: Overlay = { full: true, allocated: 0 }
+
+/** Beyond the first interfaces, of which there are 1000 at most, and below firstSparePort (api/node-schemas.ts). */
+export const maxNodeNumber = 3000
 
 /** VNI = network number, bit 23 is the epoch, and 0xfffffe (number 0x7ffffe) is for probes. */
 export const maxNetworkNumber = 0x7ffffd

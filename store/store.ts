@@ -13,6 +13,8 @@ export type Changed = {
   readonly networks: ReadonlySet<string>
   /** Links were declared, discovered, removed, or died or live again; or a port with a discovered link became an access port. */
   readonly links: boolean
+  /** Nodes, links between them, or what is said of all of them. */
+  readonly nodes: boolean
   readonly complete: boolean
 }
 
@@ -161,13 +163,15 @@ const decideAll = (ahead: Tables, writes: readonly Waiting[]): { changes: Change
 const changedBy = (committed: Tables, changes: readonly Change[]): Changed => {
   const networks = new Set<string>()
   let links = false
+  let nodes = false
   let complete = false
   for (const change of changes) {
     if (change.kind === 'network') networks.add(change.key)
     else if (change.kind === 'complete') complete = true
     else if (change.kind === 'declared' || change.kind === 'discovered' || change.kind === 'dead') links = true
+    else if (change.kind === 'node' || change.kind === 'nodelink' || change.kind === 'overlay') nodes = true
     else if (change.kind === 'access' && committed.discoveredAt.has(change.key)) links = true
     // An attachment's networks are touched by the same write.
   }
-  return { networks, links, complete }
+  return { networks, links, nodes, complete }
 }

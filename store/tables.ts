@@ -1,8 +1,19 @@
-import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
-import { type Attachment, maxNetworkNumber, type Network, type State, type Vlink } from './state.ts'
+import { type DatapathId, endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import {
+  type Attachment,
+  maxNetworkNumber,
+  type Network,
+  type Node,
+  type NodeLink,
+  type Overlay,
+  plainOverlay,
+  type State,
+  type Vlink,
+} from './state.ts'
+import { applyNode, applyNodeLink, badNode, badNodeLink, badNodeRemoval } from './tables-nodes.ts'
 
 /** State that can be written to, with the indexes that make every decision a look-up. */
-export type Tables = Omit<State, 'members'> & {
+export type Tables = Omit<State, 'members' | 'peers'> & {
   revision: number
   complete: boolean
   /** How many numbers were ever handed out; with firstNumber, it says which one is next. */
@@ -17,6 +28,12 @@ export type Tables = Omit<State, 'members'> & {
   readonly discoveredFrom: Map<string, Link>
   readonly deadLinks: Set<string>
   readonly accessPorts: Set<string>
+  readonly nodes: Map<string, Node>
+  readonly nodeLinks: Map<string, NodeLink>
+  readonly nodeAt: Map<DatapathId, string>
+  readonly nodeNumbered: Map<number, string>
+  readonly peers: Map<string, Set<string>>
+  overlay: Overlay
   /** Network id by the numbers that stand for it: its own, its mirror's, and that of a vlink's way back. */
   readonly numbers: Map<number, string>
   /** Network id by the endpointKey of its mirror. */
@@ -31,7 +48,7 @@ export type Tables = Omit<State, 'members'> & {
   readonly discoveredAt: Map<string, number>
 }
 
-type Put<Kind extends string, Value> = {
+export type Put<Kind extends string, Value> = {
   readonly kind: Kind
   readonly key: string
   readonly before: Value | undefined
@@ -47,6 +64,9 @@ export type Change =
   | Put<'discovered', Link>
   | Put<'dead', true>
   | Put<'access', true>
+  | Put<'node', Node>
+  | Put<'nodelink', NodeLink>
+  | Put<'overlay', Overlay>
   | Set1<'revision', number>
   | Set1<'allocated', number>
   | Set1<'complete', boolean>
@@ -70,6 +90,12 @@ export const emptyTables = (firstNumber: number): Tables => ({
   discoveredFrom: new Map(),
   deadLinks: new Set(),
   accessPorts: new Set(),
+  nodes: new Map(),
+  nodeLinks: new Map(),
+  nodeAt: new Map(),
+  nodeNumbered: new Map(),
+  peers: new Map(),
+  overlay: plainOverlay,
   numbers: new Map(),
   mirrors: new Map(),
   vlinkEnds: new Map(),
@@ -89,6 +115,11 @@ export const copyTables = (t: Tables): Tables => ({
   discoveredFrom: new Map(t.discoveredFrom),
   deadLinks: new Set(t.deadLinks),
   accessPorts: new Set(t.accessPorts),
+  nodes: new Map(t.nodes),
+  nodeLinks: new Map(t.nodeLinks),
+  nodeAt: new Map(t.nodeAt),
+  nodeNumbered: new Map(t.nodeNumbered),
+  peers: new Map(Array.from(t.peers, ([name, of]) => [name, new Set(of)])),
   numbers: new Map(t.numbers),
   mirrors: new Map(t.mirrors),
   vlinkEnds: new Map(t.vlinkEnds),
@@ -106,6 +137,8 @@ export const violation = (t: Tables, change: Change): string | undefined => {
   if (change.kind === 'attachment' && change.after) return badAttachment(t, change.key, change.after)
   if (change.kind === 'declared' && change.after) return badDeclared(t, change.key, change.after)
   if (change.kind === 'discovered' && change.after) return badDiscovered(t, change.key, change.after)
+  if (change.kind === 'node') return change.after ? badNode(t, change.after) : badNodeRemoval(t, change.key)
+  if (change.kind === 'nodelink' && change.after) return badNodeLink(t, change.after)
   return undefined
 }
 
@@ -207,10 +240,19 @@ export const apply = (t: Tables, change: Change): void => {
     case 'discovered':
       applyDiscovered(t, change)
       return
+    case 'node':
+      applyNode(t, change)
+      return
+    case 'nodelink':
+      applyNodeLink(t, change)
+      return
+    case 'overlay':
+      t.overlay = change.after ?? plainOverlay
+      return
   }
 }
 
-const put = <V>(map: Map<string, V>, key: string, value: V | undefined): void => {
+export const put = <V>(map: Map<string, V>, key: string, value: V | undefined): void => {
   value === undefined ? map.delete(key) : map.set(key, value)
 }
 

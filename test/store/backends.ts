@@ -42,6 +42,12 @@ export const snapshot = (store: Store) => {
     discoveredFrom: s.discoveredFrom,
     deadLinks: s.deadLinks,
     accessPorts: s.accessPorts,
+    nodes: s.nodes,
+    nodeLinks: s.nodeLinks,
+    nodeAt: s.nodeAt,
+    nodeNumbered: s.nodeNumbered,
+    peers: s.peers,
+    overlay: s.overlay,
   })
 }
 

@@ -42,6 +42,12 @@ for (const { name, open, survives } of backends) {
         discoveredFrom: new Map(),
         deadLinks: new Set(),
         accessPorts: new Set(),
+        nodes: new Map(),
+        nodeLinks: new Map(),
+        nodeAt: new Map(),
+        nodeNumbered: new Map(),
+        peers: new Map(),
+        overlay: { full: true, allocated: 0 },
       })
     })
 
@@ -149,8 +155,8 @@ for (const { name, open, survives } of backends) {
       const order: unknown[] = []
       const stop = store.watch((changed: Changed, state) => order.push({ changed, revision: state.revision }))
       const seen = (changed: Partial<Changed>, revision: number) => {
-        const { networks = new Set<string>(), links = false, complete = false } = changed
-        t.strictSame(order.splice(0), [{ changed: { networks, links, complete }, revision }, 'resolved'])
+        const { networks = new Set<string>(), links = false, nodes = false, complete = false } = changed
+        t.strictSame(order.splice(0), [{ changed: { networks, links, nodes, complete }, revision }, 'resolved'])
       }
       const write = async (decide: (draft: Draft) => unknown) => {
         await store.write(decide)
@@ -268,7 +274,7 @@ for (const { name, open, survives } of backends) {
       t.strictSame(seen, [])
       await store.write(draft => draft.setDead(linkKey(one), true))
       await store.write(draft => draft.setDead(linkKey(one), true))
-      t.strictSame(seen, [{ networks: new Set(), links: true, complete: false }], 'told once')
+      t.strictSame(seen, [{ networks: new Set(), links: true, nodes: false, complete: false }], 'told once')
       await store.write(draft => draft.deleteLink('discovered', linkKey(one)))
       t.strictSame([...store.state().deadLinks], [linkKey(one)], 'it is still declared')
       await store.write(draft => deleteDeclaredLink(draft, one))

@@ -1,0 +1,27 @@
+/**
+ * How today's L2S-M names things, so that whoever knows a node's name knows its bridge, its datapath and its ports.
+ * Names of devices: Linux takes 15 characters at most.
+ */
+import { createHash } from 'node:crypto'
+import type { DatapathId } from './topology.ts'
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** The provider of the overlay within one cluster. */
+export const overlayProvider = 'l2sm-controller'
+
+/** `br-` and the first 4 bytes of sha256(node + provider). */
+export const bridgeName = (node: string, provider: string = overlayProvider): string =>
+  `br-${digest(node + provider).slice(0, 8)}`
+
+/** The first 8 bytes of sha256(bridge). */
+export const datapathOf = (bridge: string): DatapathId => digest(bridge).slice(0, 16)
+
+/** What the interfaces of a bridge are called, before their number: `near` is on the bridge, `far` goes into a pod. */
+export const interfaceNames = (bridge: string): { readonly near: string; readonly far: string } => {
+  const own = digest(bridge).slice(0, 5)
+  return { near: `ls${own}`, far: `lp${own}` }
+}
+
+/** The port of the link from this bridge to that node. */
+export const tunnelName = (bridge: string, peer: string): string => `vx${digest(`${bridge} ${peer}`).slice(0, 10)}`
