@@ -63,6 +63,7 @@ function loopFor({ session }: Bridge): {
     fresh: async () => {},
     progress: () => {},
     later: () => {},
+    soon: () => {},
     record: { ...silentRecord, flowMods: (_, count) => void (sent += count) },
     log: { ...silentLog, error: (_, words) => console.error(words), warn: (_, words) => console.error(words) },
   }

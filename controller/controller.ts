@@ -169,6 +169,7 @@ function assemble(options: ControllerOptions): Parts {
       const pause = Math.min(60_000, 500 * 2 ** sw.retries) * (0.75 + Math.random() / 2)
       setTimeout(again, pause).unref()
     },
+    soon: again => void setTimeout(again, 1000).unref(),
     record,
     log,
   }

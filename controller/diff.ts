@@ -48,8 +48,8 @@ export function applied(actual: Content, { add, modify, remove }: Changes): Cont
 }
 
 export type Change = FlowMod | GroupMod | MeterMod
-/** One message, and whose network it is about. */
-export type Step = { readonly owner: number; readonly change: Change }
+/** One message, whose network it is about, and what stands in its place when all that leaves has left (see takeBack). */
+export type Step = { readonly owner: number; readonly change: Change; readonly was?: Item | undefined }
 
 /**
  * Changes in an order that keeps every frame in its network after every single message, on a switch without bundles
@@ -77,7 +77,8 @@ export function* planSteps({ add, modify, remove }: Changes, actual: Content): S
   const groupsLast: Step[] = []
   const metersLast: Step[] = []
   const left = new Set<string>()
-  const arrive = (f: FlowItem, does: 'add' | 'modify') => (flows[f.tableId] ??= []).push(step(f, does))
+  const arrive = (f: FlowItem, does: 'add' | 'modify', was: Item | undefined) =>
+    (flows[f.tableId] ??= []).push(step(f, does, was))
   const goes = (f: FlowItem) => {
     leave.push(step(f, 'delete'))
     for (const place of accessPort(f)) left.add(place)
@@ -93,20 +94,23 @@ export function* planSteps({ add, modify, remove }: Changes, actual: Content): S
     if (item.kind === 'meter') metersFirst.push(step(item, 'add'))
     else if (item.kind === 'group') groups.push(step(item, 'add'))
     else {
-      for (const old of changedOwner(item, actual)) goes(old)
-      arrive(item, 'add')
+      const gone = changedOwner(item, actual)
+      for (const old of gone) goes(old)
+      arrive(item, 'add', gone.length > 0 ? undefined : actual.get(item.key))
     }
   })
   // Only now is it known which ports leave.
   yield* each(modify, item => {
     if (item.kind === 'meter') metersFirst.push(step(item, 'modify'))
     else if (item.kind === 'group') {
-      leave.push(...withoutLeavers(item, actual))
-      groups.push(step(item, 'modify'))
+      const kept = withoutLeavers(item, actual)
+      if (kept.leaves) leave.push(step(kept.group, 'modify'))
+      groups.push(step(item, 'modify', kept.group))
     } else {
       const misled = stillOutputs(item, actual, left)
       for (const old of misled) leave.push(step(old, 'delete'))
-      arrive(item, misled.length > 0 ? 'add' : 'modify')
+      if (misled.length > 0) arrive(item, 'add', undefined)
+      else arrive(item, 'modify', actual.get(item.key))
     }
   })
   return {
@@ -137,19 +141,32 @@ function stillOutputs(f: FlowItem, actual: Content, left: ReadonlySet<string>): 
   return actions.some(a => a.type === 'output' && left.has(place(has.owner, a.port))) ? [has] : []
 }
 
-/** A group that keeps, of its old buckets, those that it will have. Nothing to send if all stay. */
-function withoutLeavers(group: GroupItem, actual: Content): Step[] {
+/** A group that keeps, of its old buckets, those that it will have; and whether some leave. */
+function withoutLeavers(group: GroupItem, actual: Content): { group: GroupItem; leaves: boolean } {
   const has = actual.get(group.key)
+  if (has?.kind !== 'group') return { group, leaves: false }
   // The one bucket of an indirect group leads to the same mirror, whichever way.
-  if (has?.kind !== 'group' || group.groupType === 'indirect') return []
+  if (group.groupType === 'indirect') return { group: has, leaves: false }
   const spell = (b: Bucket) => spellActions(b.actions)
   const wanted = new Set(group.buckets.map(spell))
   const buckets = has.buckets.filter(b => wanted.has(spell(b)))
-  return buckets.length === has.buckets.length ? [] : [step({ ...group, buckets }, 'modify')]
+  return { group: { ...group, buckets }, leaves: buckets.length < has.buckets.length }
 }
 
-function step(item: Item, does: 'add' | 'modify' | 'delete'): Step {
-  return { owner: item.owner, change: message(item, does) }
+function step(item: Item, does: 'add' | 'modify' | 'delete', was?: Item): Step {
+  return { owner: item.owner, change: message(item, does), was }
+}
+
+/**
+ * What takes an arrival back, on a switch that would not have all of its network: then nothing stands there that did not
+ * when all that leaves had left. (What left stays away: a port that has left a network must not enter it again.)
+ */
+export function takeBack({ owner, change, was }: Step): Step {
+  if (was) return { owner, change: message(was, change.command === 'add' ? 'add' : 'modify') }
+  if (change.type === 'flow_mod')
+    return { owner, change: { ...change, command: 'delete_strict', instructions: [], cookieMask } }
+  if (change.type === 'group_mod') return { owner, change: { ...change, command: 'delete', buckets: [] } }
+  return { owner, change: { ...change, command: 'delete', bands: [] } }
 }
 function message(item: Item, does: 'add' | 'modify' | 'delete'): Change {
   switch (item.kind) {

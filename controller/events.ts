@@ -4,7 +4,7 @@ import type { DatapathId } from '../topology/topology.ts'
 import { owner } from './cookie.ts'
 import { lacks } from './lacks.ts'
 import type { Parts } from './parts.ts'
-import { newSwitch } from './reconcile.ts'
+import { newSwitch, roomMade } from './reconcile.ts'
 import { portsSettleMs } from './stale.ts'
 
 export function switchEvents(parts: Parts): Events {
@@ -61,7 +61,9 @@ export function switchEvents(parts: Parts): Events {
     },
     flowRemoved(s, message) {
       const sw = current(s)
-      if (sw) learner.flowRemoved(sw, message)
+      if (!sw) return
+      learner.flowRemoved(sw, message)
+      roomMade(parts.reconciler, sw)
     },
   }
 }

@@ -42,8 +42,8 @@ export type Switch = {
   running: boolean
   /** It failed to answer: nothing more is asked of it until the pause is over. */
   pausing: boolean
-  /** What it refused will be asked of it again. */
-  retrying: boolean
+  /** What it refused will be asked of it again; `soon` when something of ours has made room there. */
+  retrying: false | 'later' | 'soon'
   takeover: boolean
   /** Store revision of each network that the switch has confirmed; under 0, once it has all that it should hold. */
   readonly confirmed: Map<number, number>
@@ -100,6 +100,8 @@ export type Reconciler = {
   progress(sw: Switch, numbers: Iterable<number>): void
   /** Calls back after a pause that grows with `sw.retries`. */
   later(sw: Switch, again: () => void): void
+  /** Calls back after a second: not for each of many flows that go. */
+  soon(again: () => void): void
   readonly record: Counts
   readonly log: Log
 }
@@ -236,6 +238,7 @@ async function reconcile(
   }
   if (refused.size > 0) retryRefused(r, sw, refused)
   else if (sw.refused.size === 0) sw.retries = 0
+  if (changes.remove.length > 0) roomMade(r, sw)
   r.progress(sw, looked)
 }
 
@@ -248,12 +251,23 @@ function retryRefused(r: Reconciler, sw: Switch, refused: ReadonlyMap<number, st
   r.log.error({ dpid: sw.dpid, networks: ids.slice(0, 5), count: ids.length, words }, 'switch refused flows')
   sw.compare = 'refused'
   if (sw.retrying) return
-  sw.retrying = true
-  r.later(sw, () => {
-    sw.retrying = false
-    for (const number of sw.refused.keys()) sw.dirty.add(number)
-    void run(r, sw)
-  })
+  sw.retrying = 'later'
+  r.later(sw, () => askAgain(r, sw, 'later'))
+}
+
+/** Something of ours is gone from a switch: what it refused may fit now. */
+export function roomMade(r: Reconciler, sw: Switch): void {
+  if (sw.refused.size === 0 || sw.retrying === 'soon') return
+  sw.retrying = 'soon'
+  r.soon(() => askAgain(r, sw, 'soon'))
+}
+
+function askAgain(r: Reconciler, sw: Switch, waited: Switch['retrying']): void {
+  // Whoever waits longer has been overtaken.
+  if (sw.retrying !== waited) return
+  sw.retrying = false
+  for (const number of sw.refused.keys()) sw.dirty.add(number)
+  void run(r, sw)
 }
 
 /** What to change, among these networks or all, leaving `left` as they are. Long comparisons are cut into slices. */

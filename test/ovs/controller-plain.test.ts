@@ -4,7 +4,7 @@ import t from 'tap'
 import { broadcast, probe } from '../../lab/frame.ts'
 import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
-import { attach, putNetwork } from '../../store/desired.ts'
+import { attach, deleteNetwork, detach, putNetwork } from '../../store/desired.ts'
 import { changesSent, until } from '../controller/watching.ts'
 import { ages, apart, hearing, holdings, makeStage, streamTo, touched, wish } from './stage.ts'
 
@@ -115,6 +115,50 @@ if (needs(t)) {
       await stage.leave('red', [spare[1]])
     })
 
+    t.test(
+      'a network that does not fit into a table is taken back, leaves the others alone, and gets in when there is room',
+      async t => {
+        const node = mesh.node(2)
+        const admit = (await node.dumpFlows()).filter(flow => flow.includes('table=0')).length
+        // Room for one of the two entries that a port needs.
+        const limit = ['--id=@full', 'create', 'Flow_Table', `flow_limit=${admit + 1}`, 'overflow_policy=refuse']
+        await node.ovs.vsctl(...limit, '--', 'set', 'bridge', 'br-l2', 'flow_tables:0=@full')
+        const before = await holdings(node)
+        const talk = await streamTo(stage, red[0], red[1], 3)
+        await stage.ask(draft => putNetwork(draft, 'green'))
+        for (const pod of spare) await stage.attach(wish(mesh, 'green', pod, 'pinned'))
+        await until('green is degraded', () => stage.controller.network('green')?.state === 'degraded')
+        t.equal(
+          stage.controller.network('green')?.reason,
+          `switch ${node.dpid} refused its flows: FLOW_MOD_FAILED/TABLE_FULL`,
+        )
+        await until('nothing of it is left there', async () => same(await holdings(node), before))
+        t.strictSame(await hearing(stage, pods), apart(pods, red, blue, [spare[0], spare[2]]))
+        t.equal((await talk.finish()).at(red[1]).lost, 0)
+        // One of the others leaves: three entries, of which two are enough.
+        await stage.ask(draft => detach(draft, 'blue', node.dpid, blue[1].port))
+        await until('it has come in', () => stage.controller.network('green')?.state === 'programmed', { ms: 5000 })
+        t.strictSame(await hearing(stage, pods), apart(pods, red, [blue[0], blue[2]], spare))
+        await node.ovs.vsctl('clear', 'bridge', 'br-l2', 'flow_tables')
+        await stage.join('blue', [blue[1]], 'learn')
+        await stage.leave('green', spare)
+      },
+    )
+
+    t.test('so is one for which there is no group', async t => {
+      const plain = stage.plain(3)
+      plain.model = { ...plain.model, groups: plain.groups.size + 1 }
+      await stage.ask(draft => putNetwork(draft, 'white'))
+      for (const pod of spare) await stage.attach(wish(mesh, 'white', pod, 'pinned'))
+      await until('white is degraded', () => stage.controller.network('white')?.state === 'degraded')
+      t.match(stage.controller.network('white')?.reason, /refused its flows: GROUP_MOD_FAILED\/OUT_OF_GROUPS/)
+      t.strictSame(await hearing(stage, pods), apart(pods, red, blue, [spare[0], spare[1]]))
+      await stage.ask(draft => deleteNetwork(draft, 'green'))
+      await stage.ask(draft => deleteNetwork(draft, 'white'))
+      await stage.forgotten('white')
+      plain.model = { ...plain.model, groups: 4096 }
+    })
+
     t.test('a port that flaps, with each change told twice and stale first, ends as it is', async t => {
       const node = mesh.node(3)
       const device = `p${red[2].port}`
@@ -173,4 +217,8 @@ if (needs(t)) {
       t.strictSame(await mesh.node(2).dumpFlows(), [])
     })
   })
+}
+
+function same(a: readonly string[], b: readonly string[]): boolean {
+  return a.join('\n') === b.join('\n')
 }
