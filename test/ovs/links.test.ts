@@ -1,0 +1,122 @@
+// Links of a real mesh die without a word, flap, come back, and are measured.
+import { join } from 'node:path'
+import t from 'tap'
+import { needs } from '../../lab/install.ts'
+import type { Place } from '../../lab/underlay.ts'
+import { openSqlite } from '../../store/sqlite.ts'
+import { linkKey } from '../../topology/topology.ts'
+import { until } from '../controller/watching.ts'
+import { makeStage, type Stage } from './stage.ts'
+
+if (needs(t)) {
+  const stage: Stage = await makeStage(t, { nodes: 3, podsPerNode: 1, start: false })
+  const { mesh } = stage
+  const open = () => openSqlite(join(mesh.directory, 'l2sm.db'))
+  const dead = () => [...stage.store.state().deadLinks].sort()
+  const between = (a: number, b: number) =>
+    [
+      [a, b],
+      [b, a],
+    ]
+      .map(([from, to]) => {
+        const [here, there] = [mesh.node(from!), mesh.node(to!)]
+        const ends = [
+          { dpid: here.dpid, port: here.links.get(to!)! },
+          { dpid: there.dpid, port: there.links.get(from!)! },
+        ]
+        return linkKey({ from: ends[0]!, to: ends[1]! })
+      })
+      .sort()
+  const viewOf = (a: number, b: number) =>
+    stage.controller.links().find(link => link.from.dpid === mesh.node(a).dpid && link.to.dpid === mesh.node(b).dpid)!
+  /** Milliseconds from an act until something is so. */
+  const timed = async (what: string, act: () => Promise<unknown>, condition: () => boolean, ms = 5000) => {
+    await act()
+    const began = performance.now()
+    await until(what, condition, { ms, why: () => JSON.stringify(stage.controller.links()) })
+    return Math.round(performance.now() - began)
+  }
+  const lose = (share: number) => () => mesh.lose(1, 2, share)
+  const isDead = () => dead().length === 2
+  const isUp = () => dead().length === 0
+  await stage.start({ open })
+  await stage.join('red', mesh.pods())
+
+  t.test('frames that are dropped below, without any event of a port, end a link and only that one', async t => {
+    t.strictSame(dead(), [])
+    const ms = await timed('it is dead', lose(1), isDead)
+    t.comment(`dead ${ms} ms after the last frame`)
+    t.strictSame(dead(), between(1, 2))
+    t.match(viewOf(1, 2), { state: 'down', reason: /do not arrive/ })
+    t.equal(viewOf(1, 3).state, 'up')
+    const back = await timed('it is up', lose(0), isUp)
+    t.comment(`up ${back} ms after the first frame`)
+    t.equal(viewOf(1, 2).state, 'up')
+    await stage.programmed('red')
+    await stage.ping(stage.pod(1, 1), stage.pod(2, 1))
+  })
+
+  t.test('a restarted controller does not use a link that died before, and does when it lives again', async t => {
+    await timed('it is dead', lose(1), isDead)
+    await stage.stop()
+    await stage.start({ open })
+    t.strictSame(dead(), between(1, 2))
+    t.equal(viewOf(1, 2).state, 'down')
+    await new Promise(resolve => setTimeout(resolve, 2000))
+    t.strictSame(dead(), between(1, 2))
+    const ms = await timed('it is up', lose(0), isUp, 10_000)
+    t.comment(`up ${ms} ms after the first frame`)
+  })
+
+  t.test('a controller that comes back from a pause calls no link dead', async t => {
+    for (const node of mesh.nodes) await node.reconnect()
+    await stage.live()
+    const held = performance.now() + 1500
+    while (performance.now() < held); // Nothing is read, no echo answered, no probe sent.
+    await new Promise(resolve => setTimeout(resolve, 2000))
+    t.strictSame(dead(), [])
+  })
+
+  t.test(
+    'a link that flaps as fast as the underlay can be made to is worked out a few times, and ends right',
+    async t => {
+      const compiled = stage.counts.compiled
+      const began = performance.now()
+      let flaps = 0
+      for (; performance.now() - began < 5000; flaps++) await mesh.lose(1, 2, flaps % 2)
+      const seconds = (performance.now() - began) / 1000
+      const compiles = stage.counts.compiled - compiled
+      t.comment(`${flaps} changes in ${seconds.toFixed(1)} s: ${compiles} recomputations`)
+      t.ok(compiles <= 10 * seconds)
+      await mesh.lose(1, 2, 0)
+      await until('it is up', isUp, { ms: 45_000 })
+      await mesh.lose(1, 2, 1)
+      await until('it is dead', isDead)
+      await mesh.lose(1, 2, 0)
+      await until('it is up again', isUp, { ms: 45_000 })
+    },
+  )
+
+  t.test('of a node that is cut off, from its controller too, nothing is known: its links stay what they are', async t => {
+    const place: Place = 3
+    await mesh.cut(place)
+    await new Promise(resolve => setTimeout(resolve, 3000))
+    t.strictSame(dead(), [])
+    await mesh.mend(place)
+    await stage.live()
+    await new Promise(resolve => setTimeout(resolve, 2000))
+    t.strictSame(dead(), [])
+  })
+
+  t.test('round-trip time, loss and MTU are measured', async t => {
+    await until('all is measured', () => stage.controller.links().every(link => link.mtu && link.rttMs !== undefined), {
+      ms: 60_000,
+      why: () => JSON.stringify(stage.controller.links()),
+    })
+    const { rttMs, mtu, loss } = viewOf(1, 3)
+    t.comment(`RTT ${rttMs} ms, MTU ${mtu}, loss ${loss}`)
+    t.ok(rttMs! >= 0 && rttMs! < 100)
+    t.ok(mtu! >= 1550 && mtu! <= 1554, 'VXLAN takes 50 of the 1600 of the underlay')
+    t.equal(viewOf(1, 3).probeIntervalMs, 250)
+  })
+}
