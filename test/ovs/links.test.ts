@@ -97,16 +97,19 @@ if (needs(t)) {
     },
   )
 
-  t.test('of a node that is cut off, from its controller too, nothing is known: its links stay what they are', async t => {
-    const place: Place = 3
-    await mesh.cut(place)
-    await new Promise(resolve => setTimeout(resolve, 3000))
-    t.strictSame(dead(), [])
-    await mesh.mend(place)
-    await stage.live()
-    await new Promise(resolve => setTimeout(resolve, 2000))
-    t.strictSame(dead(), [])
-  })
+  t.test(
+    'of a node that is cut off, from its controller too, nothing is known: its links stay what they are',
+    async t => {
+      const place: Place = 3
+      await mesh.cut(place)
+      await new Promise(resolve => setTimeout(resolve, 3000))
+      t.strictSame(dead(), [])
+      await mesh.mend(place)
+      await stage.live()
+      await new Promise(resolve => setTimeout(resolve, 2000))
+      t.strictSame(dead(), [])
+    },
+  )
 
   t.test('round-trip time, loss and MTU are measured', async t => {
     await until('all is measured', () => stage.controller.links().every(link => link.mtu && link.rttMs !== undefined), {
