@@ -58,6 +58,8 @@ export type Connection = {
   readonly limits: Limits
   readonly record: Record
   readonly hooks: Hooks
+  /** With which generation we claim to be master; without, we are one of equals. */
+  readonly generation: (() => bigint) | undefined
   readonly outbox: Outbox
   readonly framing: Framing
   readonly requests: Requests
@@ -82,6 +84,7 @@ export type Connection = {
   bytesIn: number
   strayReplies: number
   nextBundleId: number
+  role: 'equal' | 'master' | 'slave'
   ports: Ports
   /** PORT_STATUSes that came while the ports are being read; undefined while they are not. */
   statuses: PortStatus[] | undefined
@@ -92,6 +95,9 @@ export type Connection = {
   lastBatch: Promise<unknown>
 }
 
+/** What all connections of a server have in common. */
+export type Given = 'clock' | 'limits' | 'record' | 'hooks' | 'generation'
+
 export const paceOf = ({ unaskedMessages, unaskedBytes }: Limits): PaceLimits => ({
   messages: unaskedMessages,
   bytes: unaskedBytes,
@@ -100,7 +106,7 @@ export const paceOf = ({ unaskedMessages, unaskedBytes }: Limits): PaceLimits =>
 /** `phase`, from 0 to 1: when in the interval between echoes this one sends its own, so that not all do at once. */
 export function newConnection(
   transport: Transport,
-  { clock, limits, record, hooks }: Pick<Connection, 'clock' | 'limits' | 'record' | 'hooks'>,
+  { clock, limits, record, hooks, generation }: Pick<Connection, Given>,
   phase: number,
 ): Connection {
   const now = clock.now()
@@ -110,6 +116,7 @@ export function newConnection(
     limits,
     record,
     hooks,
+    generation,
     outbox: newOutbox(transport),
     framing: framing(),
     requests: newRequests(),
@@ -130,6 +137,7 @@ export function newConnection(
     bytesIn: 0,
     strayReplies: 0,
     nextBundleId: 1,
+    role: 'equal',
     ports: new Map(),
     statuses: undefined,
     rereadAt: undefined,

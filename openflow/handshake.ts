@@ -3,6 +3,7 @@ import { bundleFlags, type Message, type MessageOf, wireVersion } from './index.
 import { dpidOf, liveSession } from './live.ts'
 import { readPorts } from './port-watch.ts'
 import { RequestError } from './requests.ts'
+import { claimMaster } from './role.ts'
 import type { Abilities, Description } from './session.ts'
 
 type Hello = MessageOf<'hello'>
@@ -63,6 +64,7 @@ async function introduce(c: Connection): Promise<void> {
       `says that it is datapath ${dpid}; its certificate stands for ${[...scope].join(', ')}`,
     )
   c.state = { is: 'describing', features }
+  if (c.generation !== undefined && !(await claimMaster(c, c.generation()))) return
   // 0xffff is OFPCML_NO_BUFFER: frames arrive whole, and none waits in the switch for a packet-out (§7.3.2).
   send(c, { type: 'set_config', flags: 0, missSendLen: 0xffff })
   const [description, can] = await Promise.all([describe(c), abilities(c), readPorts(c)])

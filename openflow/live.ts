@@ -13,6 +13,7 @@ export function liveSession(c: Connection, known: Pick<Session, 'features' | 'de
     dpid: dpidOf(known.features),
     remote: c.transport.remote,
     ...known,
+    role: () => c.role,
     ports: () => c.ports,
     send: message => send(c, message),
     request: message => ask(c, message),

@@ -5,6 +5,7 @@ import { mayGoOn, spend } from './pace.ts'
 import { putPacketIn, takePacketIn, waitingPacketIns } from './packet-ins.ts'
 import { takeStatus } from './port-watch.ts'
 import { answer, fail, forgive, isSpoiled, RequestError } from './requests.ts'
+import { isSlave, takeRole } from './role.ts'
 
 /** So much of what was read is split into messages at once, so that a flood of tiny ones takes little memory. */
 const pieceLength = 16_384
@@ -185,6 +186,7 @@ const receivers: { readonly [T in Message['type']]?: Receiver<MessageOf<T>> } = 
     if (c.requests.waiting.has(message.xid)) takeReply(c, message, frame)
     else refuse(c, message, frame)
   },
+  role_status: unasked(takeRole),
   port_status: unasked((c, status) => takeStatus(c, status)),
   packet_in: unasked((c, packetIn) => {
     // Before it is live nobody knows the switch, and its flows are still to be read.
@@ -224,6 +226,7 @@ function takeError(c: Connection, error: MessageOf<'error'>, frame: Buffer): voi
   const [type = '', code = ''] = words.split('/')
   c.record.error(type, code)
   const refusal = { errorType, errorCode, words }
+  if (errorType === isSlaveError.errorType && errorCode === isSlaveError.errorCode) isSlave(c)
   if (errorType === helloFailed) close(c, 'version', `refuses our HELLO: ${payload.toString('latin1')}`)
   else if (!fail(c.requests, xid, new RequestError('refused', `the switch refuses it: ${words}`, refusal))) {
     const { batch } = c
@@ -234,6 +237,7 @@ function takeError(c: Connection, error: MessageOf<'error'>, frame: Buffer): voi
 }
 
 const helloFailed = 0
+const isSlaveError = { errorType: 1, errorCode: 10 }
 const badType = { errorType: 1, errorCode: 1 }
 const badExperimenter = { errorType: 1, errorCode: 3 }
 

@@ -1,7 +1,7 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
-import { type Clock, type Connection, close, type Hooks, newConnection } from './connection.ts'
+import { type Clock, type Connection, close, type Given, type Hooks, newConnection } from './connection.ts'
 import { tick } from './deadlines.ts'
 import { greet } from './handshake.ts'
 import { drained, type Transport } from './outbox.ts'
@@ -41,17 +41,25 @@ export type ServerOptions = {
   readonly log?: Log
   /** Other than the default ones. */
   readonly limits?: Partial<Limits>
+  /**
+   * Where several controllers may reach the switches, and one of them leads: the number of the leadership, which grows
+   * with every change of it (a lease's `leaseTransitions`). Each switch is then claimed as master before anything else,
+   * and a session is live only as long as its switch takes us as that; so a leader that was replaced, and does not know,
+   * writes nothing. Without, the switch gives all controllers the same rights.
+   */
+  readonly generation?: () => bigint
 }
 
 /**
  * Listens for OpenFlow switches. Resolves when every listener is open; rejects, with none open, if one cannot be.
  * A switch may be `up` before that.
  */
-export async function listen({ listeners, events, record, log = silent, limits: own }: ServerOptions): Promise<Server> {
+export async function listen(options: ServerOptions): Promise<Server> {
+  const { listeners, events, record, log = silent, limits: own, generation } = options
   const limits = { ...defaults, ...own }
   const clock = sessionClock()
   const registry = newRegistry({ events, record, log, exact: clock.exact })
-  const connections = openConnections({ clock, limits, record }, registry.hooks)
+  const connections = openConnections({ clock, limits, record, generation }, registry.hooks)
   const handshakes = openHandshakes(connections.accept, { clock, limits, turnedAway: registry.turnedAway })
   const create = ({ tls }: Listener): NetServer =>
     tls
@@ -86,7 +94,7 @@ type Accept = (socket: Socket, wire: Socket, scope: Scope) => void
 
 /** All connections, live or not, and the turns in which they are worked on. */
 function openConnections(
-  context: Pick<Connection, 'clock' | 'limits' | 'record'>,
+  context: Pick<Connection, Exclude<Given, 'hooks'>>,
   registered: Omit<Hooks, 'busy'>,
 ): { readonly accept: Accept; tick(): void; close(): void } {
   const all = new Set<Connection>()

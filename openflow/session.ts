@@ -65,6 +65,8 @@ export type Session = {
   readonly features: Features
   readonly description: Description
   readonly can: Abilities
+  /** `equal` unless the server claims its switches (`generation`): then it is master as long as it lives. */
+  role(): 'equal' | 'master' | 'slave'
   /** By number, without the reserved ones; kept current. The map changes: copy what you keep. */
   ports(): ReadonlyMap<number, PortDesc>
   /** Sends one message and returns the xid that it got. An error of the switch about it is counted, not reported. */
@@ -129,6 +131,7 @@ export type Ending =
   | 'tls_timeout'
   | 'certificate' // none, expired, or not of our CA
   | 'wrong_dpid' // its certificate stands for other datapaths
+  | 'not_master' // we claim to be its only master, and it has another, or no roles
   | 'hello_timeout'
   | 'version'
   | 'handshake'

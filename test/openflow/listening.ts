@@ -32,12 +32,14 @@ export async function listening(
     record = {},
     tls,
     log,
+    generation,
   }: {
     readonly limits?: Partial<Limits>
     readonly events?: Partial<Events>
     readonly record?: Partial<Record>
     readonly tls?: Credentials
     readonly log?: Log
+    readonly generation?: () => bigint
   } = {},
 ): Promise<Listening> {
   const ups: Session[] = []
@@ -47,6 +49,7 @@ export async function listening(
   const server = await listen({
     listeners: [{ host: '127.0.0.1', port: 0, tls }],
     ...(log && { log }),
+    ...(generation && { generation }),
     limits: { tick: 5, ...limits },
     events: {
       up(session) {

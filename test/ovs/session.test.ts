@@ -177,6 +177,50 @@ else {
       why: 'refused',
       refusal: { words: 'ROLE_REQUEST_FAILED/STALE' },
     })
+    // Generations are counted in a circle: half of it away is older, too.
+    t.match(await failure(live.request({ type: 'role_request', role: 'master', generationId: 5n + 2n ** 63n })), {
+      refusal: { words: 'ROLE_REQUEST_FAILED/STALE' },
+    })
+    await live.request({ type: 'role_request', role: 'slave', generationId: 6n })
+    t.match(await live.apply(flowsOf(1, 1n)), [{ index: 0, words: 'BAD_REQUEST/IS_SLAVE' }])
+  })
+
+  t.test('of two leaders the later one writes, and the one before it is stopped by the switch', async t => {
+    let mine = 5n
+    const first = await stage(t, { generation: () => mine })
+    const old = await first.session()
+    t.equal(old.role(), 'master')
+    t.same(await old.apply(flowsOf(3, 1n)), [])
+    const second = await listening(t, { generation: () => 6n })
+    const both = [first.c, second].map(({ address }) => `tcp:127.0.0.1:${address.port}`)
+    await first.vsctl('set-controller', 'br0', ...both)
+    await second.until(() => second.server.sessions().has(dpid))
+    const leader = second.server.sessions().get(dpid)!
+    t.equal(leader.role(), 'master')
+    await first.c.until(() => first.c.downs.length === 1)
+    t.match(first.c.downs, [/has another master/], 'told by Open vSwitch, before it wrote anything')
+    t.match(await failure(old.apply(flowsOf(9, 2n))), { why: 'closed' })
+    // It comes back by itself, is claimed with the old generation, and refuses.
+    await first.c.until(() => first.c.endings.filter(each => each === 'not_master').length >= 2)
+    t.ok(first.c.errors.includes('ROLE_REQUEST_FAILED/STALE'))
+    t.same(await leader.apply(flowsOf(4, 3n)), [])
+    t.same([...new Set((await leader.flows()).map(flow => flow.cookie))], [3n], 'of one cookie: none was written late')
+    // Elected again, with a generation of its own.
+    mine = 7n
+    await second.until(() => second.downs.length === 1)
+    t.equal((await first.session()).role(), 'master')
+  })
+
+  t.test('beside a leader an equal can still write: so whoever may not lead must not be an equal', async t => {
+    const { session, vsctl, c } = await stage(t)
+    await session()
+    const leading = await listening(t, { generation: () => 1n })
+    const both = [c, leading].map(({ address }) => `tcp:127.0.0.1:${address.port}`)
+    await vsctl('set-controller', 'br0', ...both)
+    await leading.until(() => leading.server.sessions().has(dpid))
+    // Only a master before it is made a slave.
+    t.same(await (await session()).apply(flowsOf(1, 1n)), [])
+    t.same(c.downs, [])
   })
 
   t.test('a switch that was told to go comes back, with its flows', async t => {
