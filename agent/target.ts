@@ -25,3 +25,23 @@ export const placeOf = (target: string): { readonly host: string; readonly port:
   const [, host = '', port = ''] = /^(?:tcp|ssl):(\[[^\]]+\]|[^:]+):(\d+)$/.exec(target) ?? []
   return host === '' ? undefined : { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
 }
+
+/**
+ * Whether a connection to a place stands, by the text of /proc/net/tcp or tcp6 (proc(5)): addresses in hex, each word of
+ * four bytes in the machine's order, which is little-endian wherever this runs; state 01 is established.
+ */
+export const established = (
+  table: string,
+  { host, port }: { readonly host: string; readonly port: number },
+): boolean => {
+  const end = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const four = host.split('.').map(Number)
+  const spelled = four.length === 4 ? four.toReversed().map(octet).join('') : undefined
+  return table.split('\n').some(line => {
+    const [, , remote = '', state] = line.trim().split(/\s+/)
+    // An IPv6 address may be written in many ways: there the port is enough.
+    return state === '01' && remote.endsWith(end) && (spelled === undefined || remote.slice(0, -5).endsWith(spelled))
+  })
+}
+
+const octet = (value: number): string => value.toString(16).toUpperCase().padStart(2, '0')

@@ -1,15 +1,14 @@
 import { isLoopback } from '../api/loopback.ts'
-import { fromFile, fromFlags, fromVariables, type Given, type Givens, misspeltVariables } from './given.ts'
 import {
-  type Config,
-  type OptionName,
-  optionNames,
-  options,
-  type Parsed,
-  profiles,
-  shownAddress,
-  shownEndpoint,
-} from './options.ts'
+  type Command,
+  fromFile,
+  fromFlags,
+  fromVariables,
+  type Given,
+  type Givens,
+  misspeltVariables,
+} from './given.ts'
+import { type Config, optionNames, options, profiles, shownAddress, shownEndpoint } from './options.ts'
 import { optionOf } from './tls-files.ts'
 
 export type Reading =
@@ -23,29 +22,50 @@ export type Sources = {
   readonly readFile: (path: string) => Promise<string>
 }
 
+const command: Command = { name: 'controller', options }
+
 /**
  * What the controller is started with: a flag beats its variable, that beats its key in the file, that beats the
  * profile, and that the standard. Everything that is wrong is told at once.
  */
-export const readConfig = async ({ argv, env, readFile }: Sources): Promise<Reading> => {
-  const flags = fromFlags(argv)
-  const variables = fromVariables(env)
-  const file = [...flags.given, ...variables].find(given => given.name === 'config')
-  const keys = file ? await readKeys(file, readFile) : { given: [], faults: [] }
-  const sources = [flags.given, variables, keys.given]
-  const { values, faults } = parseAll(
-    optionNames.map(name => sources.map(given => given.filter(g => g.name === name)).find(g => g.length > 0) ?? []),
-  )
+export const readConfig = async (sources: Sources): Promise<Reading> => {
+  const read = await readValues(command, sources)
+  const values = read.values as Partial<Config>
   const config = complete(values)
-  const all = [...flags.faults, ...keys.faults, ...faults]
-  if (all.length === 0) all.push(...contradictions(config, values))
-  if (all.length > 0) return { is: 'wrong', faults: all }
-  return { is: 'config', config, warnings: [...misspeltVariables(env), ...warnings(config)] }
+  const faults = [...read.faults]
+  if (faults.length === 0) faults.push(...contradictions(config, values))
+  if (faults.length > 0) return { is: 'wrong', faults }
+  return { is: 'config', config, warnings: [...read.warnings, ...warnings(config)] }
 }
 
-const readKeys = async (file: Given, readFile: Sources['readFile']): Promise<Givens> => {
+export type Values = {
+  /** What was given, by option. */
+  readonly values: { readonly [name: string]: unknown }
+  readonly faults: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+/** What is given for the options of a command, parsed: of each, what its strongest source says. */
+export const readValues = async (command: Command, { argv, env, readFile }: Sources): Promise<Values> => {
+  const flags = fromFlags(command, argv)
+  const variables = fromVariables(command, env)
+  const file = [...flags.given, ...variables].find(given => given.name === 'config')
+  const keys = file ? await readKeys(command, file, readFile) : { given: [], faults: [] }
+  const sources = [flags.given, variables, keys.given]
+  const winners = Object.keys(command.options).map(
+    name => sources.map(given => given.filter(g => g.name === name)).find(g => g.length > 0) ?? [],
+  )
+  const { values, faults } = parseAll(command, winners)
+  return {
+    values,
+    faults: [...flags.faults, ...keys.faults, ...faults],
+    warnings: misspeltVariables(command, env),
+  }
+}
+
+const readKeys = async (command: Command, file: Given, readFile: Sources['readFile']): Promise<Givens> => {
   try {
-    return await fromFile(file.text, await readFile(file.text))
+    return await fromFile(command, file.text, await readFile(file.text))
   } catch (error) {
     return {
       given: [],
@@ -54,20 +74,24 @@ const readKeys = async (file: Given, readFile: Sources['readFile']): Promise<Giv
   }
 }
 
-/** The values that were given, parsed. `winners`: for each option what its strongest source gives, maybe nothing. */
-const parseAll = (winners: readonly (readonly Given[])[]): { values: Partial<Config>; faults: string[] } => {
+/** `winners`: for each option what its strongest source gives, maybe nothing. */
+const parseAll = (
+  { options }: Command,
+  winners: readonly (readonly Given[])[],
+): { values: Values['values']; faults: string[] } => {
   const faults: string[] = []
-  const values: Partial<Record<OptionName, unknown>> = {}
+  const values: { [name: string]: unknown } = {}
   for (const given of winners)
     for (const { name, text, from } of given) {
-      const parsed: Parsed<unknown> = options[name].parse(text)
+      const { parse, many } = options[name]!
+      const parsed = parse(text)
       if ('expected' in parsed) {
         const hint = parsed.hint ? ` ${parsed.hint}` : ''
         faults.push(`${name} can not be ${JSON.stringify(text)} (from ${from}): expected ${parsed.expected}.${hint}`)
-      } else if ('many' in options[name]) values[name] = [...((values[name] as unknown[]) ?? []), parsed.value]
+      } else if (many) values[name] = [...((values[name] as unknown[]) ?? []), parsed.value]
       else values[name] = parsed.value
     }
-  return { values: values as Partial<Config>, faults }
+  return { values, faults }
 }
 
 const complete = (values: Partial<Config>): Config => {

@@ -8,7 +8,7 @@ import { tlsFiles } from './tls-files.ts'
 /** 0: stopped as asked. 1: it could not run. 2: it was asked for something that is not allowed. */
 export type ExitCode = 0 | 1 | 2
 
-type Surroundings = {
+export type Surroundings = {
   readonly argv: readonly string[]
   readonly env: { readonly [name: string]: string | undefined }
   readonly version: string
@@ -30,13 +30,13 @@ export const runController = async ({
 }: Surroundings): Promise<ExitCode> => {
   const read = (path: string) => readFile(path, 'utf8')
   const reading = await readConfig({ argv, env, readFile: read })
-  if (reading.is === 'wrong') return refuse(reading.faults, complain)
+  if (reading.is === 'wrong') return refuse('controller', reading.faults, complain)
   const { config, warnings } = reading
   const { credentials, faults } = await readCredentials(config, read)
   const files = tlsFiles(config)
   const tls = files && { files, ...(await (await import('./tls.ts')).readTls(files, read, new Date())) }
   const wrong = [...faults, ...(tls?.faults ?? [])]
-  if (wrong.length > 0) return refuse(wrong, complain)
+  if (wrong.length > 0) return refuse('controller', wrong, complain)
 
   const log = await createLog(config['log-level'])
   for (const warning of warnings) log.warn(warning)
@@ -57,20 +57,20 @@ export const runController = async ({
   }
 }
 
-const refuse = (faults: readonly string[], complain: (line: string) => void): ExitCode => {
+export const refuse = (command: string, faults: readonly string[], complain: (line: string) => void): ExitCode => {
   for (const fault of faults) complain(`l2sm: ${fault}`)
-  complain('l2sm controller --help lists the options')
+  complain(`l2sm ${command} --help lists the options`)
   return 2
 }
 
 /** JSON lines, or lines to read when somebody is there to read them. */
-const createLog = async (level: Config['log-level']): Promise<Logger> => {
+export const createLog = async (level: Config['log-level']): Promise<Logger> => {
   if (!process.stdout.isTTY) return pino({ level })
   const { default: pretty } = await import('pino-pretty')
   return pino({ level }, pretty({ sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' }))
 }
 
-const aborted = (signal: AbortSignal): Promise<void> =>
+export const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise(resolve => {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })

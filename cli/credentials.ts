@@ -11,7 +11,7 @@ const shortestToken = 16
 
 /** The secrets that the options name: read once, at the start. What is wrong with them is said without repeating them. */
 export const readCredentials = async (
-  config: Config,
+  config: Pick<Config, 'token-file' | 'onos-auth-file' | 'compat-auth'>,
   readFile: ReadFile,
 ): Promise<{ readonly credentials: Credentials; readonly faults: readonly string[] }> => {
   const token = await secret(config['token-file'], readFile, 'token-file', checkToken)

@@ -1,15 +1,27 @@
 import { nearest } from '../api/nearest.ts'
-import { type OptionName, optionNames, options, variableOf } from './options.ts'
+import { type Parsed, variableOf } from './options.ts'
+
+/** A command of ours and its options: what stands after `l2sm`, and a row for each. */
+export type Command = {
+  readonly name: string
+  readonly options: { readonly [name: string]: Row }
+}
+type Row = {
+  readonly takes?: string
+  readonly many?: true
+  readonly standard: unknown
+  readonly parse: (text: string) => Parsed<unknown>
+}
 
 /** A value as somebody wrote it, and where: `flag --http`, `variable L2SM_HTTP`, `l2sm.yaml:3 http`. */
-export type Given = { readonly name: OptionName; readonly text: string; readonly from: string }
+export type Given = { readonly name: string; readonly text: string; readonly from: string }
 
 /** What one source gives, and what is wrong with it, in sentences. */
 export type Givens = { readonly given: readonly Given[]; readonly faults: readonly string[] }
 
-const isOption = (name: string): name is OptionName => Object.hasOwn(options, name)
-const isSwitch = (name: OptionName): boolean => !('takes' in options[name])
-const isRepeatable = (name: OptionName): boolean => 'many' in options[name]
+const isOption = ({ options }: Command, name: string): boolean => Object.hasOwn(options, name)
+const isSwitch = ({ options }: Command, name: string): boolean => options[name]!.takes === undefined
+const isRepeatable = ({ options }: Command, name: string): boolean => options[name]!.many === true
 
 /** `did you mean --http?`, or what there is. */
 const suggestion = (wrong: string, known: readonly string[]): string => {
@@ -18,42 +30,39 @@ const suggestion = (wrong: string, known: readonly string[]): string => {
 }
 
 /** `--http HOST:PORT`, `--http=HOST:PORT`; a switch is `--takeover`, or `--takeover=false` against a variable. */
-export const fromFlags = (argv: readonly string[]): Givens => {
+export const fromFlags = (command: Command, argv: readonly string[]): Givens => {
   const given: Given[] = []
   const faults: string[] = []
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i]!
     const [, name = '', inline] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? []
-    if (!isOption(name)) {
-      const flags = optionNames.map(n => `--${n}`)
+    if (!isOption(command, name)) {
+      const flags = Object.keys(command.options).map(n => `--${n}`)
       faults.push(
-        `${JSON.stringify(word)} is no option of l2sm controller: ${suggestion(word.split('=', 1)[0]!, flags)}`,
+        `${JSON.stringify(word)} is no option of l2sm ${command.name}: ${suggestion(word.split('=', 1)[0]!, flags)}`,
       )
       // What follows is its value, and not a mistake of its own.
       while (word.startsWith('--') && argv[i + 1]?.startsWith('--') === false) i++
       continue
     }
-    const text = inline ?? (isSwitch(name) ? 'true' : argv[++i])
-    if (text === undefined) faults.push(`--${name} stands without a value: expected --${name} ${takes(name)}`)
-    else if (!isRepeatable(name) && given.some(g => g.name === name))
+    const text = inline ?? (isSwitch(command, name) ? 'true' : argv[++i])
+    if (text === undefined) faults.push(`--${name} stands without a value: expected --${name} ${takes(command, name)}`)
+    else if (!isRepeatable(command, name) && given.some(g => g.name === name))
       faults.push(`--${name} is given twice: give it once`)
     else given.push({ name, text, from: `flag --${name}` })
   }
   return { given, faults }
 }
 
-const takes = (name: OptionName): string => {
-  const row = options[name]
-  return 'takes' in row ? row.takes : ''
-}
+const takes = ({ options }: Command, name: string): string => options[name]!.takes ?? ''
 
 /** Several values of a repeatable option stand apart by spaces or commas. An empty variable is not set. */
-export const fromVariables = (env: { readonly [name: string]: string | undefined }): Given[] =>
-  optionNames.flatMap(name => {
+export const fromVariables = (command: Command, env: { readonly [name: string]: string | undefined }): Given[] =>
+  Object.keys(command.options).flatMap(name => {
     const variable = variableOf(name)
     const text = env[variable]
     if (!text) return []
-    const texts = isRepeatable(name) ? text.split(/[\s,]+/).filter(part => part !== '') : [text]
+    const texts = isRepeatable(command, name) ? text.split(/[\s,]+/).filter(part => part !== '') : [text]
     return texts.map(part => ({ name, text: part, from: `variable ${variable}` }))
   })
 
@@ -61,9 +70,9 @@ export const fromVariables = (env: { readonly [name: string]: string | undefined
  * Variables that look like a slip of the pen. Warned of, not refused: Kubernetes names variables after Services, and
  * those of a Service `l2sm-...` begin like ours.
  */
-export const misspeltVariables = (env: { readonly [name: string]: string | undefined }): string[] => {
+export const misspeltVariables = (command: Command, env: { readonly [name: string]: string | undefined }): string[] => {
   const prefix = 'L2SM_'
-  const known = optionNames.map(name => variableOf(name).slice(prefix.length))
+  const known = Object.keys(command.options).map(name => variableOf(name).slice(prefix.length))
   return Object.keys(env)
     .filter(name => name.startsWith(prefix) && !known.includes(name.slice(prefix.length)))
     .flatMap(name => {
@@ -73,7 +82,7 @@ export const misspeltVariables = (env: { readonly [name: string]: string | undef
 }
 
 /** A YAML mapping of option names to values; a repeatable option may have a list. `path` is only for what is said. */
-export const fromFile = async (path: string, text: string): Promise<Givens> => {
+export const fromFile = async (command: Command, path: string, text: string): Promise<Givens> => {
   const { isMap, isScalar, isSeq, LineCounter, parseDocument } = await import('yaml')
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
@@ -88,20 +97,23 @@ export const fromFile = async (path: string, text: string): Promise<Givens> => {
 
   const given: Given[] = []
   const faults: string[] = []
-  const names = optionNames.filter(name => name !== 'config')
+  const names = Object.keys(command.options).filter(name => name !== 'config')
   for (const { key, value } of contents.items) {
     const name = String(key)
-    if (!isOption(name) || name === 'config') {
+    if (!isOption(command, name) || name === 'config') {
       faults.push(`${at(key)}: ${JSON.stringify(name)} is no key of this file: ${suggestion(name, names)}`)
       continue
     }
-    const values: readonly unknown[] = isSeq(value) && isRepeatable(name) ? value.items : [value]
+    const values: readonly unknown[] = isSeq(value) && isRepeatable(command, name) ? value.items : [value]
     for (const item of values) {
       const place = `${at(item ?? key)} ${name}`
       // As it is written, so that `http: 8181` is told of as 8181, and not as what YAML makes of it.
       if (isScalar(item) && item.value !== null)
         given.push({ name, text: item.source ?? String(item.value), from: place })
-      else faults.push(`${place}: expected ${takes(name) || 'true or false'}, got ${JSON.stringify(item ?? null)}`)
+      else
+        faults.push(
+          `${place}: expected ${takes(command, name) || 'true or false'}, got ${JSON.stringify(item ?? null)}`,
+        )
     }
   }
   return { given, faults }

@@ -15,6 +15,16 @@ const commands = {
       return runController({ argv, env: process.env, version: packageJson.version, stop, onHangup, complain })
     },
   },
+  agent: {
+    text: "makes a node's Open vSwitch, its links and the interfaces of its pods",
+    help: async () => (await import('./agent-options.ts')).agentHelp(),
+    run: async (argv: readonly string[]): Promise<number> => {
+      const { runAgent } = await import('./agent.ts')
+      const complain = (line: string) => console.error(line)
+      const stop = stopSignal()
+      return runAgent({ argv, env: process.env, version: packageJson.version, stop, onHangup: () => {}, complain })
+    },
+  },
   pki: {
     text: 'makes a CA and certificates, for OpenFlow over TLS',
     help: async () => (await import('./pki.ts')).help,

@@ -6,7 +6,7 @@
 
 export type Parsed<T> = { readonly value: T } | { readonly expected: string; readonly hint?: string }
 
-type Option<T> = {
+export type Option<T> = {
   /** What stands after the flag in the help text; a switch takes nothing. */
   readonly takes?: string
   readonly parse: (text: string) => Parsed<T>
@@ -39,7 +39,7 @@ const openflow = (text: string): Parsed<Endpoint> => {
   return place && (scheme === 'tcp' || scheme === 'tls') ? { value: { scheme, ...place } } : { expected }
 }
 
-const http = (text: string): Parsed<Address> => {
+export const http = (text: string): Parsed<Address> => {
   const value = address(text)
   return value ? { value } : { expected: 'HOST:PORT, such as 127.0.0.1:8181' }
 }
@@ -50,20 +50,21 @@ const store = (text: string): Parsed<StorePlace> => {
   return path ? { value: { kind: 'sqlite', path } } : { expected: 'sqlite:PATH or memory' }
 }
 
-const path = (text: string): Parsed<string> => (text === '' ? { expected: 'the path of a file' } : { value: text })
+export const path = (text: string): Parsed<string> =>
+  text === '' ? { expected: 'the path of a file' } : { value: text }
 
-const yes = (text: string): Parsed<boolean> => {
+export const yes = (text: string): Parsed<boolean> => {
   if (text === 'true' || text === '1') return { value: true }
   return text === 'false' || text === '0' ? { value: false } : { expected: 'true or false' }
 }
 
-const oneOf =
+export const oneOf =
   <T extends string>(...allowed: readonly T[]) =>
   (text: string): Parsed<T> =>
     (allowed as readonly string[]).includes(text) ? { value: text as T } : { expected: allowed.join(', ') }
 
-const single = <T, const Standard>(row: Single<T, Standard>) => row
-const repeatable = <T>(row: Repeatable<T>) => row
+export const single = <T, const Standard>(row: Single<T, Standard>) => row
+export const repeatable = <T>(row: Repeatable<T>) => row
 const tcp = (host: string, port: number): Endpoint => ({ scheme: 'tcp', host, port })
 
 export const options = {
@@ -149,7 +150,7 @@ export const options = {
 export type OptionName = keyof typeof options
 export const optionNames = Object.keys(options) as readonly OptionName[]
 
-type ValueOf<Row> =
+export type ValueOf<Row> =
   Row extends Repeatable<infer T>
     ? readonly T[]
     : Row extends Single<infer T, infer Standard>
@@ -168,7 +169,7 @@ export const profiles = {
   },
 } as const satisfies { readonly [profile: string]: Partial<Config> }
 
-export const variableOf = (name: OptionName): string => `L2SM_${name.toUpperCase().replaceAll('-', '_')}`
+export const variableOf = (name: string): string => `L2SM_${name.toUpperCase().replaceAll('-', '_')}`
 
 const shownStandard = (name: OptionName): string => {
   const { standard } = options[name]
@@ -179,27 +180,30 @@ const shownStandard = (name: OptionName): string => {
   return String(standard)
 }
 
-export const help = (): string => {
-  const rows = optionNames.map(name => {
-    const row: Option<unknown> = options[name]
-    return [`--${name}${row.takes ? ` ${row.takes}` : ''}`, row.text, shownStandard(name), variableOf(name)] as const
-  })
-  const width = Math.max(...rows.map(([flag]) => flag.length))
+type Shown = { readonly name: string; readonly row: Option<unknown>; readonly standard: string }
+
+/** The rows of a help text: the flag, what it is for, its variable and its standard. */
+export const optionLines = (shown: readonly Shown[]): string => {
+  const flagOf = ({ name, row }: Shown) => `--${name}${row.takes ? ` ${row.takes}` : ''}`
+  const width = Math.max(...shown.map(each => flagOf(each).length))
   const indent = ' '.repeat(width + 4)
-  const lines = rows.map(
-    ([flag, text, standard, variable]) =>
-      `  ${flag.padEnd(width)}  ${text}\n${indent}[${variable}${standard && `; default ${standard}`}]`,
-  )
-  return `usage: l2sm controller [options]
+  const lines = shown.map(each => {
+    const { name, row, standard } = each
+    const origin = `[${variableOf(name)}${standard && `; default ${standard}`}]`
+    return `  ${flagOf(each).padEnd(width)}  ${row.text}\n${indent}${origin}`
+  })
+  return `${lines.join('\n')}
+${'  --help'.padEnd(width + 4)}this text
+${'  --version'.padEnd(width + 4)}the version`
+}
+
+export const help = (): string => `usage: l2sm controller [options]
 
 Isolated layer-2 networks over a mesh of OpenFlow 1.3 switches.
 
-${lines.join('\n')}
-${'  --help'.padEnd(width + 4)}this text
-${'  --version'.padEnd(width + 4)}the version
+${optionLines(optionNames.map(name => ({ name, row: options[name], standard: shownStandard(name) })))}
 
 A flag beats its variable, a variable beats its key in the file of --config.
 Beyond loopback, --http needs --token-file, --onos-auth-file or --compat-auth.
 The three files for tls: are read again when they change, and on SIGHUP: switches stay connected.
 `
-}

@@ -1,0 +1,138 @@
+/** The agent of a node: a plan from somewhere, the loop that carries it out, reports of what came of it. */
+
+import type { NodeReport } from '../api/node-schemas.ts'
+import { reportEvery } from '../api/node-schemas.ts'
+import { type Controller, followPlan, sendReport } from './client.ts'
+import { json, serve } from './http.ts'
+import { createMetrics } from './metrics.ts'
+import { followPlanFile, type PlanSource } from './plan-file.ts'
+import { createReconcile, type Log, type Reconcile } from './reconcile.ts'
+
+export type AgentOptions = {
+  readonly node: string | undefined
+  readonly source: { readonly file: string } | { readonly controller: Controller }
+  /** Of the Unix socket of Open vSwitch's database. */
+  readonly socket: string
+  readonly http: { readonly host: string; readonly port: number }
+  readonly version: string
+  readonly log: Log
+}
+
+export type Agent = {
+  /** Where /metrics, /livez and /readyz are. */
+  readonly port: number
+  /** Stops looking. The switch, its ports and its flows stay. */
+  close(): Promise<void>
+}
+
+/** Rejects when it can't listen. What is not there yet (a database, a controller, a plan) is waited for. */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { source, socket, http, version, log } = options
+  const metrics = createMetrics(version)
+  const reconcile = createReconcile({ socket, version, log, record: metrics.record, changed: () => reports?.changed() })
+  const reports = 'controller' in source ? sendReports(source.controller, reconcile, metrics.reported, log) : undefined
+  const pages = {
+    '/livez': async () => json(200, { live: true }),
+    '/readyz': async () => {
+      const { state, reasons } = reconcile.health()
+      return json(state === 'ok' ? 200 : 503, { ready: state === 'ok', state, reasons })
+    },
+    '/metrics': async () => ({
+      ...{ status: 200, type: metrics.registry.contentType },
+      text: await metrics.scrape(reconcile.health(), reconcile.report()),
+    }),
+  }
+  try {
+    const server = await serve(pages, http.host, http.port)
+    const plans = follow(options, reconcile)
+    return {
+      port: server.port,
+      close: async () => {
+        plans.close()
+        reports?.close()
+        await Promise.all([server.close(), reconcile.close()])
+      },
+    }
+  } catch (error) {
+    reports?.close()
+    await reconcile.close()
+    throw error
+  }
+}
+
+function follow({ node, source, log }: AgentOptions, reconcile: Reconcile): PlanSource {
+  const take = (plan: Parameters<Reconcile['setPlan']>[0]) => {
+    if (node !== undefined && plan.node !== node)
+      return log.error({}, `the plan is of node ${plan.node}, and this is node ${node}: it is not followed`)
+    const { version, bridge, links, interfaces } = plan
+    log.info({ version, bridge, links: links.length, interfaces: interfaces.fixed }, 'a plan')
+    reconcile.setPlan(plan)
+  }
+  const complain = (why: string) => log.error({}, `${why}; the node stays as it is`)
+  if ('file' in source) return followPlanFile(source.file, take, complain)
+  const returned = () => {
+    log.info({}, 'the controller answers again')
+    reconcile.controllerReturned()
+  }
+  return followPlan(source.controller, node!, { tell: take, complain, returned })
+}
+
+/** Milliseconds that changes are gathered in, and between two tries to tell them. */
+const gather = 200
+const retry = 2_000
+
+/** Tells what changed, and every `reportEvery` seconds that nothing did. */
+function sendReports(
+  controller: Controller,
+  reconcile: Reconcile,
+  reported: (result: 'ok' | 'failed') => void,
+  log: Log,
+): { changed(): void; close(): void } {
+  const stop = new AbortController()
+  let told = ''
+  let timer: NodeJS.Timeout | undefined
+  let sending = false
+  let failing = false
+  const send = async (anyway: boolean) => {
+    const report = sending || stop.signal.aborted ? undefined : reconcile.report()
+    if (!report) return
+    const what = said(report)
+    if (what === told && !anyway) return
+    sending = true
+    try {
+      await sendReport(controller, report, stop.signal)
+      told = what
+      reported('ok')
+      if (failing) log.info({}, 'reports arrive again')
+      failing = false
+    } catch (error) {
+      if (stop.signal.aborted) return
+      reported('failed')
+      if (!failing) log.warn({}, `a report to the controller failed: ${(error as Error).message}`)
+      failing = true
+      soon(retry)
+    } finally {
+      sending = false
+    }
+    if (said(reconcile.report() ?? report) !== told) soon(failing ? retry : gather)
+  }
+  const soon = (delay: number) => {
+    if (!stop.signal.aborted)
+      timer ??= setTimeout(() => {
+        timer = undefined
+        void send(false)
+      }, delay)
+  }
+  const often = setInterval(() => void send(true), reportEvery * 1000).unref()
+  return {
+    changed: () => soon(gather),
+    close() {
+      stop.abort()
+      clearTimeout(timer)
+      clearInterval(often)
+    },
+  }
+}
+
+/** All but when. */
+const said = ({ time: _, ...rest }: NodeReport): string => JSON.stringify(rest)

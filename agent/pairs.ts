@@ -1,0 +1,89 @@
+/**
+ * Pairs of veth for pods: what is missing is made, what is wrong with a free one is put right, and what is not needed any
+ * more goes. A pair whose other end is in a pod is only ever put up. Pure.
+ *
+ * The end for a pod gets its name last: until then Multus does not find it, and whoever was killed half-way through finds
+ * by the name how far it got.
+ */
+
+import type { NodePlan } from '../api/node-schemas.ts'
+import type { Device } from './devices.ts'
+import { numberOf, type Stock } from './stock.ts'
+
+export type Pair = { readonly near: string; readonly far: string; readonly unfinished: string }
+
+export type PairSteps = {
+  /** Not there at all. */
+  readonly make: readonly Pair[]
+  /** There, but for what `make` does last; those that are yet to be made, too. */
+  readonly finish: readonly Pair[]
+  /** Lines for `ip -batch`. */
+  readonly adjust: readonly string[]
+  /** Ends on the bridge of pairs that nobody needs; each only when the switch has no port of it any more. */
+  readonly surplus: readonly string[]
+  readonly changes: readonly string[]
+}
+
+type Names = Pick<NodePlan['interfaces'], 'near' | 'far'>
+
+export const pairOf = ({ near, far }: Names, number: number): Pair => ({
+  ...{ near: `${near}${number}`, far: `${far}${number}` },
+  // Linux takes 15 characters: prefixes have 7, numbers at most 5.
+  unfinished: `${near}${number}.x`,
+})
+
+export function pairSteps(
+  names: Names,
+  { wanted, live }: Stock,
+  devices: ReadonlyMap<string, Device>,
+  mtu: number,
+): PairSteps {
+  const make: Pair[] = []
+  const finish: Pair[] = []
+  const adjust: string[] = []
+  const changes: string[] = []
+  for (const number of wanted) {
+    const pair = pairOf(names, number)
+    const near = devices.get(pair.near)
+    if (!near) make.push(pair)
+    if (!near || devices.has(pair.unfinished)) finish.push(pair)
+    if (!near) continue
+    if (!near.up && !devices.has(pair.unfinished)) {
+      adjust.push(`link set ${pair.near} up`)
+      changes.push(`${pair.near} was down, put up`)
+    }
+    if (live.has(number)) continue
+    for (const name of [pair.near, pair.far]) {
+      const device = devices.get(name)
+      if (!device || device.mtu === mtu) continue
+      adjust.push(`link set ${name} mtu ${mtu}`)
+      changes.push(`${name}: MTU set to ${mtu}, was ${device.mtu}`)
+    }
+  }
+  if (make.length > 0)
+    changes.push(`${make.map(({ near }) => near).join(' ')} made, with ${make[0]!.far} and so on for pods`)
+  const kept = new Set(wanted)
+  const surplus = [...devices.values()].flatMap(({ name, peer }) => {
+    const number = peer === 'here' ? numberOf(names.near, name) : undefined
+    return number === undefined || kept.has(number) ? [] : [name]
+  })
+  return { make, finish, adjust, surplus, changes }
+}
+
+/** For `ip -batch`. Whoever is killed between two lines leaves whole pairs, unfinished ones. */
+export const making = (pairs: readonly Pair[], mtu: number): string[] =>
+  pairs.map(({ near, unfinished }) => `link add name ${near} mtu ${mtu} type veth peer name ${unfinished} mtu ${mtu}`)
+
+export const finishing = (pairs: readonly Pair[]): string[] =>
+  pairs.flatMap(({ near, far, unfinished }) => [`link set ${near} up`, `link set ${unfinished} name ${far}`])
+
+/**
+ * What the kernel must not do with a device that a switch reads: it sees each frame of a pod as well, and would answer ARP
+ * for the node's own addresses, take in packets for it, and greet the pod by IPv6.
+ */
+export const deaf = (near: string): readonly (readonly [path: string, value: string])[] => [
+  [`/proc/sys/net/ipv6/conf/${near}/disable_ipv6`, '1'],
+  [`/proc/sys/net/ipv4/conf/${near}/arp_ignore`, '8'],
+  [`/proc/sys/net/ipv4/conf/${near}/rp_filter`, '1'],
+  [`/proc/sys/net/ipv4/conf/${near}/forwarding`, '0'],
+]

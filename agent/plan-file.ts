@@ -1,0 +1,86 @@
+/** A plan out of a file: what `GET /v1/nodes/{name}/plan` answers, saved, or the same in YAML. Read again when it changes. */
+
+import { readFileSync, watch } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { checker, type Schema } from '../api/check.ts'
+import { NodePlan } from '../api/node-schemas.ts'
+
+export class PlanError extends Error {
+  override name = 'PlanError'
+}
+
+const check = checker(NodePlan as unknown as Schema)
+
+/** Throws PlanError, which says what is wrong with it and where. */
+export function checkPlan(value: unknown, from: string): NodePlan {
+  const fault = check(value, 'plan')
+  if (!fault) return value as NodePlan
+  const { where, expected, got, hint } = fault
+  throw new PlanError(`${from}: ${where}: expected ${expected}, got ${got}${hint ? `; ${hint}` : ''}`)
+}
+
+export async function readPlan(path: string, text: string): Promise<NodePlan> {
+  if (text.trim().startsWith('{')) {
+    try {
+      return checkPlan(JSON.parse(text), path)
+    } catch (error) {
+      if (error instanceof PlanError) throw error
+    }
+  }
+  // JSON is YAML, and this names the place of a mistake.
+  const { LineCounter, parseDocument } = await import('yaml')
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const [wrong] = document.errors
+  if (wrong) throw new PlanError(`${path}:${lines.linePos(wrong.pos[0]).line}: not YAML: ${wrong.message}`)
+  return checkPlan(document.toJS(), path)
+}
+
+export type PlanSource = { close(): void }
+
+/** Milliseconds that a file must stand still: whoever writes it may write it in pieces. */
+const still = 50
+
+/** Tells the plan at first, and each time that the file has another one. What is wrong with it changes nothing. */
+export function followPlanFile(
+  path: string,
+  tell: (plan: NodePlan) => void,
+  complain: (why: string) => void,
+): PlanSource {
+  let last: string | undefined
+  let timer: NodeJS.Timeout | undefined
+  const read = async () => {
+    try {
+      const text = await readFile(path, 'utf8')
+      if (text === last) return
+      last = text
+      tell(await readPlan(path, text))
+    } catch (error) {
+      complain((error as Error).message)
+    }
+  }
+  // The folder: a file that is replaced by renaming, or by a link of Kubernetes, is another file.
+  const watcher = watch(dirname(path), () => {
+    clearTimeout(timer)
+    timer = setTimeout(read, still)
+  })
+  watcher.on('error', error => complain(`${dirname(path)} can not be watched: ${error.message}`))
+  void read()
+  return {
+    close() {
+      clearTimeout(timer)
+      watcher.close()
+    },
+  }
+}
+
+/** Whether a node of this name has its plan in the file; for a start that should fail at once. */
+export const planFileFault = (path: string): string | undefined => {
+  try {
+    readFileSync(path)
+    return undefined
+  } catch (error) {
+    return `the plan ${basename(path)} can not be read: ${(error as Error).message}`
+  }
+}

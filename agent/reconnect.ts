@@ -1,0 +1,86 @@
+/**
+ * A controller that is back is not left to wait for: Open vSwitch tries again after up to 8 s, whatever `max_backoff` says.
+ * While the switch is not connected, the agent knocks at its controllers; where one opens, the target is spelled anew.
+ */
+
+import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import type { Row } from './schema.ts'
+import { established, placeOf } from './target.ts'
+
+type Controllers = readonly Row<'Controller'>[]
+
+export type Reconnect = {
+  /** Call after each change: `controllers` are those of the bridge now. */
+  look(controllers: Controllers): void
+  /** Somebody saw a controller come back: looks at once, whatever Open vSwitch believes yet. */
+  hurry(): void
+  close(): void
+}
+
+/** Milliseconds between two knocks. */
+const pace = 500
+/** Open vSwitch tells up to 5 s late that it is connected: so long nothing is done again, and longer each time. */
+const rest = { first: 6_000, most: 60_000 }
+
+/** @param renew Spells the targets of these anew. */
+export function watchControllers(renew: (controllers: Controllers) => Promise<void>, now: () => number): Reconnect {
+  let controllers: Controllers = []
+  let timer: NodeJS.Timeout | undefined
+  let closed = false
+  let patience = rest.first
+  let quietUntil = 0
+  const knock = async () => {
+    const open = await Promise.all(controllers.map(each => opens(each.target)))
+    const there = controllers.filter((_, i) => open[i])
+    if (there.length === 0) return
+    // What the system knows is newer than what Open vSwitch has told.
+    const sockets = await Promise.all(
+      ['/proc/net/tcp', '/proc/net/tcp6'].map(path => readFile(path, 'utf8').catch(() => '')),
+    )
+    const cut = there.filter(({ target }) => !established(sockets.join('\n'), placeOf(target)!))
+    if (cut.length === 0) return
+    quietUntil = now() + patience
+    patience = Math.min(2 * patience, rest.most)
+    await renew(cut)
+  }
+  const again = (delay: number) => {
+    clearTimeout(timer)
+    if (closed || controllers.length === 0 || controllers.some(({ is_connected }) => is_connected)) return
+    timer = setTimeout(
+      () =>
+        knock()
+          .catch(() => {})
+          .finally(() => again(pace)),
+      Math.max(delay, quietUntil - now()),
+    )
+  }
+  return {
+    look(now) {
+      const was = controllers
+      controllers = now
+      if (controllers.some(({ is_connected }) => is_connected)) patience = rest.first
+      if (was.length !== now.length || was.some((one, i) => one.is_connected !== now[i]?.is_connected)) again(pace)
+    },
+    hurry() {
+      if (closed || now() < quietUntil) return
+      void knock().catch(() => {})
+    },
+    close() {
+      closed = true
+      clearTimeout(timer)
+    },
+  }
+}
+
+const opens = (target: string): Promise<boolean> =>
+  new Promise(resolve => {
+    const place = placeOf(target)
+    if (!place) return resolve(false)
+    const socket = connect({ ...place, timeout: 400 })
+    const answer = (yes: boolean) => () => {
+      socket.destroy()
+      resolve(yes)
+    }
+    socket.on('connect', answer(true)).on('error', answer(false)).on('timeout', answer(false))
+  })

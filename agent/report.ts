@@ -1,0 +1,71 @@
+/** What the agent tells the controller of its node, and everybody of its health. Pure. */
+
+import type { NodePlan, NodeReport, ReportedPort } from '../api/node-schemas.ts'
+import { bridgeNamed, type Datapath, mark, portsOf } from './desired.ts'
+import type { Database, Row } from './schema.ts'
+import { numberOf } from './stock.ts'
+
+export type Health = NodeReport['health']
+
+export type Reported = {
+  readonly plan: NodePlan
+  readonly database: Database
+  readonly datapath: Datapath
+  readonly health: Health
+  /** Interfaces whose other end is in a pod. */
+  readonly live: ReadonlySet<number>
+  readonly underlay: { readonly mtu?: number; readonly device?: string }
+  readonly version: string
+  readonly time: Date
+}
+
+export function report({ plan, database, datapath, health, live, underlay, version, time }: Reported): NodeReport {
+  const [root] = database.Open_vSwitch.values()
+  const controllers = (bridgeNamed(database, plan.bridge)?.controller ?? []).map(uuid => database.Controller.get(uuid))
+  const ports = portsOf(database, plan.bridge)
+    .filter(({ port }) => port.name !== plan.bridge)
+    .map(own => portReport(plan, own.interface, own.port.external_ids[mark] === plan.bridge, live))
+  return {
+    ...{ node: plan.node, time: time.toISOString(), agent: { version }, plan: plan.version },
+    ...{ bridge: plan.bridge, dpid: plan.dpid, underlay: { address: plan.underlay.address, ...underlay } },
+    openvswitch: {
+      version: root?.ovs_version ?? 'unknown',
+      datapath: datapath === 'system' ? 'kernel' : 'userspace',
+      connected: controllers.some(controller => controller?.is_connected === true),
+    },
+    ports: ports.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    health,
+  }
+}
+
+function portReport(plan: NodePlan, row: Row<'Interface'>, ours: boolean, live: ReadonlySet<number>): ReportedPort {
+  const number = ours ? numberOf(plan.interfaces.near, row.name) : undefined
+  const peer = ours ? plan.links.find(link => link.name === row.name)?.peer : undefined
+  const error = troubleOf(row)
+  return {
+    name: row.name,
+    ...(row.ofport !== undefined && row.ofport > 0 && { port: row.ofport }),
+    ...(number !== undefined
+      ? ({ role: 'interface', used: live.has(number) } as const)
+      : peer !== undefined
+        ? ({ role: 'link', peer, ...bfdOf(row) } as const)
+        : ({ role: 'other' } as const)),
+    ...(error !== undefined && { error: error.slice(0, 500) }),
+  }
+}
+
+const states = ['admin_down', 'down', 'init', 'up'] as const
+
+const bfdOf = (row: Row<'Interface'>): Pick<ReportedPort, 'bfd'> => {
+  const state = states.find(state => state === row.bfd_status['state'])
+  return row.bfd['enable'] === 'true' && state !== undefined ? { bfd: state } : {}
+}
+
+/** What is wrong with a port, as Open vSwitch sees it: it tells nobody on its own. */
+export function troubleOf(row: Row<'Interface'>): string | undefined {
+  if (row.error !== undefined && row.error !== '') return row.error
+  if (row.ofport !== undefined && row.ofport < 0) return 'Open vSwitch can not open it; its log says why'
+  if (row.ofport !== undefined && row.ofport_request !== undefined && row.ofport !== row.ofport_request)
+    return `it is number ${row.ofport}, and ${row.ofport_request} was asked for: another port has that`
+  return undefined
+}

@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises'
+import { startAgent } from '../agent/agent.ts'
+import { planFileFault } from '../agent/plan-file.ts'
+import { removeAll } from '../agent/remove.ts'
+import { type AgentConfig, agentOptions } from './agent-options.ts'
+import { readValues } from './config.ts'
+import { aborted, createLog, type ExitCode, refuse, type Surroundings } from './controller.ts'
+import { readCredentials } from './credentials.ts'
+import { shownAddress } from './options.ts'
+import { inWords } from './start.ts'
+
+/** `l2sm agent`: reads what it is asked, runs until `stop`, and answers the exit code. */
+export const runAgent = async ({ argv, env, version, stop, complain }: Surroundings): Promise<ExitCode> => {
+  const read = (path: string) => readFile(path, 'utf8')
+  const given = await readValues({ name: 'agent', options: agentOptions }, { argv, env, readFile: read })
+  const standards = Object.fromEntries(Object.entries(agentOptions).map(([name, { standard }]) => [name, standard]))
+  const config = { ...standards, ...given.values } as AgentConfig
+  const faults = given.faults.length > 0 ? given.faults : contradictions(config)
+  const { token, ca, faults: unread } = await readSecrets(config, read)
+  const wrong = [...faults, ...unread]
+  if (wrong.length > 0) return refuse('agent', wrong, complain)
+
+  const log = await createLog(config['log-level'])
+  for (const warning of given.warnings) log.warn(warning)
+  try {
+    if (config.remove) {
+      const count = await removeAll(config.ovs, config.node!, log)
+      log.info(`removed: ${count} ${count === 1 ? 'bridge' : 'bridges'}`)
+      return 0
+    }
+    const source =
+      config.plan === undefined ? { controller: { url: config.controller!, token, ca } } : { file: config.plan }
+    const agent = await startAgent({ node: config.node, source, socket: config.ovs, http: config.http, version, log })
+    log.info({ http: shownAddress({ ...config.http, port: agent.port }), version }, 'ready')
+    await aborted(stop)
+    log.info('stopping; the switch, its ports and its flows stay')
+    await agent.close()
+    log.info('stopped')
+    return 0
+  } catch (error) {
+    log.fatal({ err: error }, inWords(error))
+    return 1
+  }
+}
+
+const contradictions = ({ node, controller, plan, remove, ...config }: AgentConfig): string[] => {
+  if (remove) return node === undefined ? ['remove needs --node NAME: whose things are to go'] : []
+  if (plan !== undefined && controller !== undefined)
+    return ['plan and controller both say where the plan comes from: give one of them']
+  if (plan === undefined && controller === undefined)
+    return ['there is no plan: give --controller URL and --node NAME, or --plan FILE']
+  if (controller !== undefined && node === undefined) return ['controller needs --node NAME: whose plan it is']
+  const unused = (['token-file', 'controller-ca'] as const).filter(name => config[name] !== undefined)
+  if (plan !== undefined && unused.length > 0) return [`${unused.join(' and ')} is for --controller only`]
+  const fault = plan === undefined ? undefined : planFileFault(plan)
+  return fault === undefined ? [] : [fault]
+}
+
+type Secrets = {
+  readonly token: string | undefined
+  readonly ca: string | undefined
+  readonly faults: readonly string[]
+}
+
+const readSecrets = async (config: AgentConfig, read: (path: string) => Promise<string>): Promise<Secrets> => {
+  const asked = { 'token-file': config['token-file'], 'onos-auth-file': undefined, 'compat-auth': false }
+  const { credentials, faults } = await readCredentials(asked, read)
+  const path = config['controller-ca']
+  try {
+    const ca = path === undefined ? undefined : await read(path)
+    return { token: credentials.token, ca, faults }
+  } catch (error) {
+    return {
+      token: undefined,
+      ca: undefined,
+      faults: [...faults, `controller-ca ${path} can not be read: ${(error as Error).message}`],
+    }
+  }
+}
