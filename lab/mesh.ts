@@ -20,7 +20,7 @@ import { requirements, spell } from './install.ts'
 import { killWithin, ownerPrefix, removeOwned, sweep } from './leftovers.ts'
 import { bridge, type Node, type NodePlan, nodeCommands, nodeNetns, openNodeOvs, startNode } from './node.ts'
 import { addPort, checkInterfaces, type Datapath, findDatapath } from './ovs.ts'
-import { deviceOf, type Pod, type PodSpec, podCommands, podLinks, podOf, silence } from './pod.ts'
+import { deviceOf, fillChecksums, type Pod, type PodSpec, podCommands, podLinks, podOf, silence } from './pod.ts'
 import { waitForEnd } from './proc.ts'
 import { claimSubnet } from './subnet.ts'
 import {
@@ -46,6 +46,11 @@ export type MeshOptions = {
   readonly links?: 'full' | readonly (readonly [number, number])[]
   /** Found out by trying when left out: the kernel's where it has one. */
   readonly datapath?: Datapath
+  /**
+   * The nodes have Open vSwitch and their address, and no bridge: whoever makes it, by these names, says `adopt` for pods.
+   * `links` only says which there will be.
+   */
+  readonly bare?: (node: number) => { readonly bridge: string; readonly dpid: string }
   /** On SIGINT, SIGTERM and SIGHUP, remove everything and end the process. Default true; with false the caller sees to it. */
   readonly signals?: boolean
 }
@@ -62,6 +67,8 @@ export type Mesh = {
   node(number: number): Node
   pods(): readonly Pod[]
   addPod(node: number, spec: PodSpec): Promise<Pod>
+  /** A pod gets a device that is on the node, as Multus would give it: renamed, with the pod's MAC, and otherwise as it is. */
+  adopt(node: number, device: string, spec: PodSpec): Promise<Pod>
   /** The pod and its interface go. With `keepPort` the port stays in the switch's configuration, without link, as when a real pod dies. */
   removePod(pod: Pod, how?: { readonly keepPort: boolean }): Promise<void>
   /** Runs a command in a pod, resolves with what it printed. */
@@ -131,18 +138,24 @@ async function build(options: MeshOptions, prefix: string, subnet: string, close
   const datapath = options.datapath ?? (await findDatapath(underlay.netns))
   const plans = numbers.map((number): NodePlan => {
     const pods = range(podsPerNode).map(port => podOf(prefix, number, { port }))
-    return { number, prefix, directory, subnet, datapath, linkedTo: linkedTo(number, count, links), pods }
+    const bare = options.bare?.(number)
+    return { number, prefix, directory, subnet, datapath, linkedTo: linkedTo(number, count, links), pods, bare }
   })
   const pods = plans.flatMap(plan => plan.pods)
   await ipBatch([
-    ...underlayLinks(underlay, { ...ctl, alias: prefix }, number => nodeNetns(prefix, number), datapath),
+    ...underlayLinks(
+      underlay,
+      { ...ctl, alias: prefix },
+      number => nodeNetns(prefix, number),
+      datapath === 'kernel' || options.bare !== undefined,
+    ),
     ...pods.flatMap(pod => podLinks(pod, nodeNetns(prefix, pod.node))),
   ])
   const controllers = controllerPorts.map(port => `tcp:${ctl.address}:${port}`)
   const wired = shell(underlay.netns, [...silence, ...underlayCommands(places, subnet)])
   const [nodes] = await Promise.all([
     Promise.all(plans.map(plan => makeNode(plan, controllers, wired))),
-    ...pods.map(pod => shell(pod.netns, podCommands(pod))),
+    ...pods.map(pod => shell(pod.netns, [...podCommands(pod), fillChecksums])),
   ])
   const node = (number: number): Node => {
     const found = nodes[number - 1]
@@ -171,28 +184,45 @@ function podOperations(
   prefix: string,
   node: Mesh['node'],
   first: readonly Pod[],
-): Pick<Mesh, 'pods' | 'addPod' | 'removePod'> {
+): Pick<Mesh, 'pods' | 'addPod' | 'adopt' | 'removePod'> {
   const pods = new Map(first.map(pod => [pod.name, pod]))
+  const adopted = new Set<Pod>()
+  const announce = (number: number, spec: PodSpec): Pod => {
+    const pod = podOf(prefix, number, spec)
+    if (pods.has(pod.name)) throw new Error(`pod ${pod.name}: there is one of that name`)
+    pods.set(pod.name, pod)
+    return pod
+  }
   return {
     pods: () => [...pods.values()],
     addPod: async (number, spec) => {
       const { netns, ovs } = node(number)
-      const pod = podOf(prefix, number, spec)
-      if (pods.has(pod.name)) throw new Error(`pod ${pod.name}: there is one of that name`)
-      pods.set(pod.name, pod)
+      const pod = announce(number, spec)
       await ipBatch(podLinks(pod, netns))
-      await Promise.all([ipBatch([`link set ${deviceOf(pod)} up`], netns), shell(pod.netns, podCommands(pod))])
+      await Promise.all([
+        ipBatch([`link set ${deviceOf(pod)} up`], netns),
+        shell(pod.netns, [...podCommands(pod), fillChecksums]),
+      ])
       // A port that was kept: the userspace datapath would go on reading the device that is gone, and yet say LIVE.
       await ovs.vsctl('--if-exists', 'del-port', bridge, deviceOf(pod))
       await ovs.vsctl(...addPort({ bridge, name: deviceOf(pod), ofport: pod.port }))
       await checkInterfaces(ovs)
       return pod
     },
+    adopt: async (number, device, spec) => {
+      const pod = announce(number, spec)
+      adopted.add(pod)
+      await ipBatch([`netns add ${pod.netns}`])
+      await ipBatch([`link set ${device} netns ${pod.netns}`], node(number).netns)
+      await shell(pod.netns, podCommands(pod, [`link set ${device} name eth0`, `link set eth0 address ${pod.mac}`]))
+      return pod
+    },
     removePod: async (pod, { keepPort } = { keepPort: false }) => {
       const { netns, ovs } = node(pod.node)
-      if (!keepPort) await ovs.vsctl('--if-exists', 'del-port', bridge, deviceOf(pod))
+      if (!keepPort && !adopted.has(pod)) await ovs.vsctl('--if-exists', 'del-port', bridge, deviceOf(pod))
       killWithin([pod.netns], [])
-      await ipBatch([`link del ${deviceOf(pod)}`], netns)
+      // One that was adopted ends with its namespace.
+      if (!adopted.delete(pod)) await ipBatch([`link del ${deviceOf(pod)}`], netns)
       await ipBatch([`netns del ${pod.netns}`])
       pods.delete(pod.name)
     },

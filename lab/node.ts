@@ -31,7 +31,8 @@ export type Node = {
   readonly dpid: string
   /** On the underlay; the VXLAN links end here. */
   readonly address: string
-  readonly bridge: typeof bridge
+  /** The switch that is controlled. */
+  readonly bridge: string
   /** The OpenFlow port of the link to each node it is linked to. */
   readonly links: ReadonlyMap<number, number>
   readonly ovs: Ovs
@@ -63,13 +64,15 @@ export type NodePlan = {
   readonly datapath: Datapath
   readonly linkedTo: readonly number[]
   readonly pods: readonly Pod[]
+  /** Open vSwitch runs and has no bridge; the node's address is on its uplink. Whoever makes the bridge calls it so. */
+  readonly bare?: { readonly bridge: string; readonly dpid: string } | undefined
 }
 
 export const nodeNetns = (prefix: string, number: number): string => `${prefix}-n${number}`
 export const nodeAddress = (subnet: string, number: number): string => `${subnet}.${number}`
 
 /** Shell commands, to be run in the node's namespace when its links are there. */
-export function nodeCommands({ number, subnet, datapath, pods }: NodePlan): string[] {
+export function nodeCommands({ number, subnet, datapath, pods, bare }: NodePlan): string[] {
   // The kernel sees each frame that Open vSwitch reads from a device. Without these it would answer a pod's ARP for
   // the node's underlay address, and take in packets for it.
   const deaf = { 'ipv4/ip_forward': 0, 'ipv4/conf/all/arp_ignore': 1, 'ipv4/conf/all/rp_filter': 1 }
@@ -78,7 +81,7 @@ export function nodeCommands({ number, subnet, datapath, pods }: NodePlan): stri
     ...setSysctls(deaf),
     "ip -batch - <<'END'",
     'link set lo up',
-    ...(datapath === 'kernel' ? [`addr add ${nodeAddress(subnet, number)}/24 dev uplink`] : []),
+    ...(datapath === 'kernel' || bare ? [`addr add ${nodeAddress(subnet, number)}/24 dev uplink`] : []),
     'link set uplink up',
     ...pods.map(pod => `link set ${deviceOf(pod)} up`),
     'END',
@@ -93,7 +96,7 @@ export const openNodeOvs = (plan: NodePlan): Promise<Ovs> =>
       netns: nodeNetns(plan.prefix, plan.number),
       datapath: plan.datapath,
     },
-    switchConfig(plan),
+    plan.bare ? [] : switchConfig(plan),
   )
 
 function switchConfig({ number, subnet, datapath, linkedTo, pods }: NodePlan): string[] {
@@ -122,6 +125,7 @@ async function startSwitch(plan: NodePlan, ovs: Ovs): Promise<void> {
   const { number, subnet, datapath, linkedTo } = plan
   const device = datapath === 'userspace' ? 'br-phy' : 'uplink'
   await ovs.start()
+  if (plan.bare) return
   await checkInterfaces(ovs)
   const neighbours = linkedTo.map(other => ({ address: nodeAddress(subnet, other), mac: underlayMac(other) }))
   if (datapath === 'kernel') {
@@ -148,34 +152,35 @@ async function startSwitch(plan: NodePlan, ovs: Ovs): Promise<void> {
 export async function startNode(plan: NodePlan, ovs: Ovs, controllers: readonly string[]): Promise<Node> {
   await startSwitch(plan, ovs)
   // Not before the address is there: a first try that fails costs a second of back-off.
-  if (controllers.length > 0) await ovs.vsctl(...setControllers(bridge, controllers))
+  const own = plan.bare ?? { bridge, dpid: hex(plan.number, 16) }
+  if (controllers.length > 0 && !plan.bare) await ovs.vsctl(...setControllers(bridge, controllers))
   const { number } = plan
   const node: Node = {
     number,
     name: `n${number}`,
     netns: nodeNetns(plan.prefix, number),
-    dpid: hex(number, 16),
+    dpid: own.dpid,
     address: nodeAddress(plan.subnet, number),
-    bridge,
+    bridge: own.bridge,
     links: new Map(plan.linkedTo.map(other => [other, linkPort(other)])),
     ovs,
-    dumpFlows: async () => entries(await ovs.ofctl(bridge, 'dump-flows')),
-    dumpGroups: async () => entries(await ovs.ofctl(bridge, 'dump-groups')),
+    dumpFlows: async () => entries(await ovs.ofctl(own.bridge, 'dump-flows')),
+    dumpGroups: async () => entries(await ovs.ofctl(own.bridge, 'dump-groups')),
     trace: async flow => {
-      const text = await ovs.appctl('ofproto/trace', bridge, flow)
+      const text = await ovs.appctl('ofproto/trace', own.bridge, flow)
       return { actions: /^Datapath actions: (.*)$/m.exec(text)?.[1] ?? '', text }
     },
     addFlows: async flows => {
-      await ovs.ofctl(bridge, 'add-flows', ['-'], `${flows.join('\n')}\n`)
+      await ovs.ofctl(own.bridge, 'add-flows', ['-'], `${flows.join('\n')}\n`)
       await node.settle()
     },
     deleteFlows: async (match = '') => {
-      await ovs.ofctl(bridge, 'del-flows', [match])
+      await ovs.ofctl(own.bridge, 'del-flows', [match])
       await node.settle()
     },
     settle: async () => void (await ovs.appctl('revalidator/wait')),
     connect: async targets => {
-      await ovs.vsctl(...setControllers(bridge, targets))
+      await ovs.vsctl(...setControllers(own.bridge, targets))
     },
     reconnect: () => reconnect(ovs),
     restart: async how => {

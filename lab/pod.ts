@@ -64,21 +64,23 @@ export const podLinks = (pod: Pod, nodeNetns: string): string[] => [
     `peer name eth0 mtu 1500 address ${pod.mac} netns ${pod.netns}`,
 ]
 
-/** Shell commands, to be run in the pod's namespace. */
-export function podCommands(pod: Pod): string[] {
+/** Shell commands, to be run in the pod's namespace. `first`: lines for `ip -batch` before the device is up. */
+export function podCommands(pod: Pod, first: readonly string[] = []): string[] {
   const six = pod.ips.some(ip => ip.includes(':'))
   return [
     ...(six ? setSysctls({ 'ipv6/conf/all/accept_dad': 0, 'ipv6/conf/default/accept_dad': 0 }) : silence),
     ...(six ? setSysctls({ 'ipv6/conf/eth0/accept_dad': 0, 'ipv6/conf/eth0/router_solicitations': 0 }) : []),
     "ip -batch - <<'END'",
     'link set lo up',
+    ...first,
     ...pod.ips.map(ip => `addr add ${ip} dev eth0${ip.includes(':') ? ' nodad' : ''}`),
     'link set eth0 up',
     'END',
-    // Userspace Open vSwitch forwards a frame as it is, with the checksum that veth left for hardware: TCP would stall.
-    'ethtool -K eth0 tx off >/dev/null',
   ]
 }
+
+/** Userspace Open vSwitch forwards a frame as it is, with the checksum that veth left for hardware: TCP would stall. */
+export const fillChecksums = 'ethtool -K eth0 tx off >/dev/null'
 
 export const setSysctls = (values: Readonly<Record<string, number>>): string[] =>
   Object.entries(values).map(

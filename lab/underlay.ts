@@ -4,7 +4,6 @@
  */
 
 import { ipBatch, run } from './command.ts'
-import type { Datapath } from './ovs.ts'
 
 /** A node by its number, or the place of the controllers. */
 export type Place = number | 'ctl'
@@ -23,16 +22,19 @@ export const portOf = (place: Place): string => (place === 'ctl' ? 'ctl' : `u${p
 /** Nodes are numbered from 1 up to 250: the number is the last octet of their address. */
 export const underlayMac = (place: Place): string => `02:1a:b0:00:00:${hex(place === 'ctl' ? 0xfe : place, 2)}`
 
-/** For `ip -batch` in the caller's namespace: each node's uplink, and the end of `ctl` that stays here, with its address. */
+/**
+ * For `ip -batch` in the caller's namespace: each node's uplink, with its own MAC where no br-phy has it, and the end of
+ * `ctl` that stays here, with its address.
+ */
 export function underlayLinks(
   underlay: Underlay,
   ctl: Ctl,
   nodeNetns: (node: number) => string,
-  datapath: Datapath,
+  ownMac: boolean,
 ): string[] {
   const nodes = [...underlay.macs.keys()].filter(place => place !== 'ctl')
   const { netns, macs } = underlay
-  const end = (node: number) => `uplink mtu 1600${datapath === 'kernel' ? ` address ${macs.get(node)}` : ''}`
+  const end = (node: number) => `uplink mtu 1600${ownMac ? ` address ${macs.get(node)}` : ''}`
   const { device, address, alias } = ctl
   return [
     ...nodes.map(

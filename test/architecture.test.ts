@@ -40,7 +40,9 @@ const pure = [
     'occupied',
     'lacks',
   ].map(n => `controller/${n}.ts`),
-  ...['json-stream', 'schema', 'devices', 'stock', 'desired', 'diff', 'target'].map(n => `agent/${n}.ts`),
+  ...['json-stream', 'schema', 'devices', 'stock', 'pairs', 'underlay', 'desired', 'diff', 'target', 'report'].map(
+    n => `agent/${n}.ts`,
+  ),
 ]
 const impure: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['a clock', /\bDate\.now\b|\bnew Date\(\)|\bperformance\.|\bset(Timeout|Interval|Immediate)\(/],
