@@ -47,12 +47,13 @@ export const linkRoutes = (app: App, services: Services): void => {
         tags,
         summary: 'Declares a link, both directions of it',
         params: schemas.LinkPath,
+        body: schemas.LinkWish,
         response: { 200: schemas.Link, 201: schemas.Link },
       },
     },
     async (request, reply) => {
       const link = linkOf(request.params)
-      const { created, revision } = await write(services, draft => putDeclaredLink(draft, link))
+      const { created, revision } = await write(services, draft => putDeclaredLink(draft, { ...link, ...request.body }))
       const pending = { ...link, origin: 'declared', state: 'pending', reason: 'no switch has been told yet' } as const
       return reply.code(created ? 201 : 200).send({ ...(findLink(services, link) ?? pending), revision })
     },

@@ -2,7 +2,8 @@ import type { Progress } from '../controller/view.ts'
 import { deleteNetwork, putNetwork } from '../store/desired.ts'
 import { parseNetworkId } from '../store/parse.ts'
 import { refuse } from '../store/refusals.ts'
-import type { Network } from '../store/state.ts'
+import type { Attachment, Network } from '../store/state.ts'
+import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { refusalProblem } from './problems.ts'
 import { progressAfter, progressNow, waitOf } from './progress.ts'
 import * as schemas from './schemas.ts'
@@ -88,7 +89,7 @@ const networkNow = (services: Services, network: Network) =>
   networkAnswer(services, network, progressNow(services, { network: network.id, revision: network.revision }))
 
 const networkAnswer = (
-  { store }: Services,
+  { store, controller }: Services,
   { id, number, mirror }: Network,
   progress: Progress,
 ): schemas.Wire<typeof schemas.Network> => ({
@@ -96,5 +97,18 @@ const networkAnswer = (
   number,
   ...(mirror && { mirror: { dpid: mirror.dpid, port: mirror.port } }),
   attachments: store.state().members.get(id)?.size ?? 0,
+  ...partitionsOf(controller.islands(id), store.state().members.get(id)?.values() ?? []),
   ...progress,
 })
+
+/** Nothing, when all reach each other. */
+const partitionsOf = (islands: readonly ReadonlySet<DatapathId>[], members: Iterable<Attachment>) => {
+  if (islands.length < 2) return {}
+  const keys = new Map<DatapathId, string[]>()
+  for (const member of members) keys.set(member.dpid, [...(keys.get(member.dpid) ?? []), endpointKey(member)])
+  const partitions = islands.map(island => ({
+    switches: [...island],
+    attachments: [...island].flatMap(dpid => keys.get(dpid) ?? []),
+  }))
+  return { partitions }
+}

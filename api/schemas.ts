@@ -34,6 +34,12 @@ export const LinkPath = Type.Object(
   { fromDpid: dpidText, fromPort: portText, toDpid: dpidText, toPort: portText },
   closed,
 )
+const cost = Type.Integer({
+  description: 'what a frame pays to take this link: frames take the way with the lowest sum; 10 unless said',
+  minimum: 1,
+  maximum: 65535,
+})
+export const LinkWish = Type.Object({ cost: Type.Optional(cost) }, closed)
 
 export const NoQuery = Type.Object({}, closed)
 export const WaitQuery = Type.Object(
@@ -90,6 +96,15 @@ export const Network = Type.Object({
   number: Type.Integer({ description: 'what switches know it by: its VNI, and bits 0-31 of the metadata' }),
   mirror: Type.Optional(Type.Object({ dpid, port })),
   attachments: Type.Integer({ description: 'how many ports are in it' }),
+  partitions: Type.Optional(
+    Type.Array(
+      Type.Object({
+        switches: Type.Array(Type.String()),
+        attachments: Type.Array(Type.String({ description: '<dpid>/<port>' })),
+      }),
+      { description: 'there when members do not all reach each other: those of one part do, those of two do not' },
+    ),
+  ),
   ...progress,
 })
 export const Networks = Type.Object({ revision, networks: Type.Array(Network) })
@@ -141,6 +156,7 @@ const endpoint = Type.Object({ dpid, port })
 const linkFields = {
   from: endpoint,
   to: endpoint,
+  cost: Type.Optional(cost),
   origin: Type.Enum(['declared', 'discovered']),
   state: Type.Enum(['up', 'down', 'pending']),
   reason: Type.Optional(Type.String()),

@@ -5,7 +5,17 @@ import type { Parts } from './parts.ts'
 import { linkViews, progressOf, readiness, switchView } from './status.ts'
 import type { Controller, Progress } from './view.ts'
 
-export function answers({ store, switches, status, waiting, reconciler, discover, log, start }: Parts): Controller {
+export function answers({
+  store,
+  tables,
+  switches,
+  status,
+  waiting,
+  reconciler,
+  discover,
+  log,
+  start,
+}: Parts): Controller {
   return {
     switches: () =>
       [...switches.values()]
@@ -18,6 +28,11 @@ export function answers({ store, switches, status, waiting, reconciler, discover
     connected: dpid => switches.get(dpid)?.session !== undefined,
     links: () => linkViews(status(), discover.figures),
     network: id => (store.state().networks.has(id) ? progressOf(status(), id) : undefined),
+    islands(id) {
+      const number = store.state().networks.get(id)?.number ?? 0
+      const compiled = tables.compiled.get(number)
+      return compiled?.wanted.islands ?? []
+    },
     attachment(key) {
       const attachment = store.state().attachments.get(key)
       return attachment && progressOf(status(), attachment.network, key)

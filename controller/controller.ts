@@ -104,7 +104,6 @@ function assemble(options: ControllerOptions): Parts {
     },
     hushed: learner.hushed,
     connected,
-    seen: dpid => switches.get(dpid)?.seen === true,
   })
   const touched = new Set<Switch>()
   const stale = staleNetworks({

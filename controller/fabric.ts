@@ -45,7 +45,8 @@ export function knownFabric(state: () => State, away: ReadonlySet<DatapathId> = 
       const found = [...discoveredLinks.values()].filter(
         l => !ofPods(endpointKey(l.from)) && !ofPods(endpointKey(l.to)),
       )
-      const links = [...declaredLinks.values(), ...found].filter(link => !deadLinks.has(linkKey(link)))
+      // What an operator says of a link counts more than what was found.
+      const links = [...found, ...declaredLinks.values()].filter(link => !deadLinks.has(linkKey(link)))
       ends.clear()
       for (const { from } of links) {
         const ports = ends.get(from.dpid)

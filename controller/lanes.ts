@@ -42,22 +42,20 @@ const other = (epoch: Epoch): Epoch => (epoch === 0 ? 1 : 0)
 /**
  * The course towards this route. What may change switch by switch changes in place; while a lane is drained, another
  * change waits for its end.
- * @param fresh The same route without the switches that must not be met in a new lane: they may hold an older one of its epoch.
  */
-export function steer(course: Course, wanted: Route, fresh: () => Route, serial: number): Course {
+export function steer(course: Course, wanted: Route, serial: number): Course {
   switch (course.is) {
     case 'steady': {
       const { lane } = course
       if (lane.route === wanted) return course
       if (compatible(lane.route, wanted)) return { ...course, serial, lane: { ...lane, route: wanted } }
-      return { is: 'preparing', serial, from: lane, to: { epoch: other(lane.epoch), route: fresh() } }
+      return { is: 'preparing', serial, from: lane, to: { epoch: other(lane.epoch), route: wanted } }
     }
     case 'preparing': {
       // Nothing enters the new lane yet, so it may still become any other; or the old one will do again.
       if (compatible(course.from.route, wanted))
         return { is: 'steady', serial, lane: { ...course.from, route: wanted } }
-      const route = fresh()
-      return course.to.route === route ? course : { ...course, serial, to: { ...course.to, route } }
+      return course.to.route === wanted ? course : { ...course, serial, to: { ...course.to, route: wanted } }
     }
     case 'draining':
       if (course.to.route === wanted || !compatible(course.to.route, wanted)) return course
@@ -80,6 +78,7 @@ export function advance(
       return confirmed ? { ...course, is: 'draining', serial, until: undefined } : undefined
     case 'draining':
       if (course.until !== undefined) return now >= course.until ? { is: 'steady', serial, lane: course.to } : undefined
-      return confirmed ? { ...course, until: now + drainMs } : undefined
+      // Between ports of one switch nothing is under way.
+      return confirmed ? { ...course, until: course.from.route.branches.size === 0 ? now : now + drainMs } : undefined
   }
 }

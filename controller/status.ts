@@ -124,10 +124,10 @@ function portLack({ switches }: Status, { dpid, port }: Attachment): Lack | unde
  * @param matters Switches that are to be reached.
  */
 function routeLack(
-  { course, members }: Compiled,
+  { course, wanted, members }: Compiled,
   matters: (dpid: DatapathId) => boolean = () => true,
 ): Lack | undefined {
-  const { islands: all, branches } = goal(course).route
+  const { islands: all, branches } = wanted
   const islands = all.filter(island => [...island].some(matters))
   const [one, another] = islands
   if (one && another) {
@@ -139,7 +139,8 @@ function routeLack(
       reason: `no way between switches ${names(one)} and ${names(another)} is known, so their members do not reach each other${parts}`,
     }
   }
-  if (course.is === 'preparing') return { state: 'pending', reason: 'another way for its frames is being built' }
+  if (course.is === 'preparing' || goal(course).route !== wanted)
+    return { state: 'pending', reason: 'another way for its frames is being built' }
   for (const [dpid, hops] of branches) {
     if (hops.size <= maxFanOut) continue
     const reason = `switch ${dpid} has links to ${hops.size} switches of its ${members.size}; it copies a broadcast to ${maxFanOut} at most`

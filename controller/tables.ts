@@ -6,7 +6,7 @@ import { datapathsOf, type Route, route } from '../topology/route.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { compile, type Fabric, type Location } from './compile.ts'
 import type { Item } from './item.ts'
-import { advance, type Course, lanesOf, steer } from './lanes.ts'
+import { advance, type Course, type Lanes, lanesOf, steer } from './lanes.ts'
 
 export type Compiled = {
   readonly network: Network
@@ -20,6 +20,8 @@ export type Compiled = {
   /** Those, and the switches that their frames pass. */
   readonly datapaths: ReadonlySet<DatapathId>
   readonly course: Course
+  /** Where the course leads in the end; while a lane is drained, it may be towards an earlier one. */
+  readonly wanted: Route
 }
 
 export type Tables = {
@@ -31,7 +33,7 @@ export type Tables = {
   at(dpid: DatapathId): Iterable<string>
   /** Numbers of the networks that are on their way from one route to another. */
   readonly moving: ReadonlySet<number>
-  /** Switches that could not be told that a lane of this network is gone. */
+  /** Switches that could not be told that a lane of this network is built or gone: no way leads there until they are. */
   readonly strays: ReadonlyMap<number, ReadonlySet<DatapathId>>
   /** Such a switch has been told. Answers whether it was one. */
   returned(number: number, dpid: DatapathId): boolean
@@ -48,11 +50,9 @@ type Sources = {
   hushed: ReadonlySet<string>
   /** Switches that can be told something now. */
   connected(dpid: DatapathId): boolean
-  /** Switches of which we know what they hold: they have been read since we started. */
-  seen(dpid: DatapathId): boolean
 }
 
-export function desiredTables({ state, fabric, learned, hushed, connected, seen }: Sources): Tables {
+export function desiredTables({ state, fabric, learned, hushed, connected }: Sources): Tables {
   const compiled = new Map<number, Compiled>()
   const numbers = new Map<string, number>()
   const byDatapath = new Map<DatapathId, Set<string>>()
@@ -75,23 +75,27 @@ export function desiredTables({ state, fabric, learned, hushed, connected, seen 
     index(id, was.datapaths, new Set())
     return [{ number, dpids: new Set(was.parts.keys()) }, ...mirrorOf(was)]
   }
-  /** A lane goes: switches that can't be told keep it until they are. */
-  const leave = (number: number, before: Course, now: Course) => {
-    if (before.is === 'steady' || now.is !== 'steady') return
-    const gone = before.from.epoch === now.lane.epoch ? before.to : before.from
-    for (const dpid of datapathsOf(gone.route))
-      if (!connected(dpid)) strays.set(number, (strays.get(number) ?? new Set()).add(dpid))
+  /** Of these lanes, one is built or goes: switches that can't be told may hold what was before. Answers whether there are any. */
+  const lose = (number: number, lanes: Lanes): boolean => {
+    const lost = strays.get(number) ?? new Set()
+    const before = lost.size
+    for (const { route } of lanes) for (const dpid of datapathsOf(route)) if (!connected(dpid)) lost.add(dpid)
+    if (lost.size > 0) strays.set(number, lost)
+    return lost.size > before
   }
-  const courseOf = (network: Network, members: ReadonlySet<DatapathId>, was: Course | undefined): Course => {
-    const { number, epoch = 0 } = network
-    const lost = new Set(strays.get(number))
-    const { paths } = fabric()
-    const wanted = routes.of(number, members, paths, lost)
-    if (!was) return { is: 'steady', serial, lane: { epoch, route: wanted } }
-    const unknown = () => [...paths.mesh.keys()].filter(dpid => lost.has(dpid) || !seen(dpid))
-    const now = steer(was, wanted, () => routes.of(number, members, paths, new Set(unknown())), serial)
-    leave(number, was, now)
-    return now
+  const courseOf = (
+    { number, epoch = 0 }: Network,
+    members: ReadonlySet<DatapathId>,
+    was: Course | undefined,
+  ): Pick<Compiled, 'course' | 'wanted'> => {
+    const want = () => routes.of(number, members, fabric().paths, new Set(strays.get(number)))
+    let wanted = want()
+    if (!was) return { course: { is: 'steady', serial, lane: { epoch, route: wanted } }, wanted }
+    let course = steer(was, wanted, serial)
+    const turns = (was.is === 'steady') !== (course.is === 'steady')
+    if (turns && lose(number, lanesOf(was.is === 'steady' ? course : was)))
+      course = steer(was, (wanted = want()), serial)
+    return { course, wanted }
   }
   const keep = (number: number, course: Course) => {
     if (course.is === 'steady') moving.delete(number)
@@ -123,12 +127,12 @@ export function desiredTables({ state, fabric, learned, hushed, connected, seen 
       const members = new Set(attachments.map(a => a.dpid))
       if (network.mirror) members.add(network.mirror.dpid)
       serial += 1
-      const course = courseOf(network, members, was?.course)
+      const { course, wanted } = courseOf(network, members, was?.course)
       keep(number, course)
       const lanes = lanesOf(course)
       const datapaths = new Set([...members, ...lanes.flatMap(lane => [...datapathsOf(lane.route)])])
       const parts = compile(subject, fabric().datapaths, lanes)
-      compiled.set(number, { network, revision: now.revision, serial, parts, members, datapaths, course })
+      compiled.set(number, { network, revision: now.revision, serial, parts, members, datapaths, course, wanted })
       index(id, was?.datapaths ?? none, datapaths)
       const dpids = new Set([...(was?.parts.keys() ?? []), ...parts.keys(), ...members])
       const mirrorChanged = was && was.network.mirror?.number !== network.mirror?.number
@@ -139,7 +143,7 @@ export function desiredTables({ state, fabric, learned, hushed, connected, seen 
       // It is in force from its next compile on.
       const course = at && advance(at.course, { confirmed, now, serial: serial + 1 })
       if (!course) return undefined
-      leave(number, at.course, course)
+      if (course.is === 'steady') lose(number, lanesOf(at.course))
       compiled.set(number, { ...at, course })
       keep(number, course)
       return course

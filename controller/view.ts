@@ -58,6 +58,8 @@ export type Controller = {
   links(): readonly LinkView[]
   /** A network as a whole; undefined if there is none of that name. */
   network(id: string): Progress | undefined
+  /** A network's switches, by who reaches whom: more than one set when there is no way between some of them. */
+  islands(id: string): readonly ReadonlySet<DatapathId>[]
   /** One attachment, by endpointKey (`<dpid>/<port>`). */
   attachment(key: string): Progress | undefined
   /**

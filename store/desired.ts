@@ -130,7 +130,7 @@ export const detach = (
   return { detached }
 }
 
-/** Declares a link, both ways. */
+/** Declares a link, both ways; what is known of it is as given in this wish, not in earlier ones. */
 export const putDeclaredLink = (draft: Draft, link: NamedLink): { created: boolean } | Refusal => {
   const directions = parseDirections(link)
   if (isRefusal(directions)) return directions
@@ -152,7 +152,12 @@ export const deleteDeclaredLink = (draft: Draft, link: NamedLink): { deleted: bo
   return { deleted }
 }
 
-export type NamedLink = { readonly from: NamedPort; readonly to: NamedPort }
+export type NamedLink = {
+  readonly from: NamedPort
+  readonly to: NamedPort
+  /** 1 or more; absent: what a link costs by default. */
+  readonly cost?: number | undefined
+}
 
 export const parseNamedPort = (named: NamedPort): Endpoint | Refusal => {
   const dpid = parseDpid(named.dpid)
@@ -187,9 +192,10 @@ const parseDirections = (link: NamedLink): readonly [Link, Link] | Refusal => {
   const to = parseNamedPort(link.to)
   if (isRefusal(to)) return to
   if (from.dpid === to.dpid) return refuse('bad-link', endpointKey(from), endpointKey(to))
+  const { cost } = link
   return [
-    { from, to },
-    { from: to, to: from },
+    { from, to, ...(cost !== undefined && { cost }) },
+    { from: to, to: from, ...(cost !== undefined && { cost }) },
   ]
 }
 

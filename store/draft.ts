@@ -184,10 +184,11 @@ const writers = (t: Tables, step: (change: Change) => void, revision: number) =>
     deleteAttachment,
     putLink(kind: LinkKind, link: Link): void {
       const key = linkKey(link)
-      if (links[kind].has(key)) return
+      const before = links[kind].get(key)
+      if (isDeepStrictEqual(before, link)) return
       const other = kind === 'discovered' ? t.discoveredFrom.get(endpointKey(link.from)) : undefined
-      if (other) deleteLink('discovered', linkKey(other))
-      step({ kind, key, before: undefined, after: link })
+      if (other && other !== before) deleteLink('discovered', linkKey(other))
+      step({ kind, key, before, after: link })
     },
     deleteLink,
     setDead,

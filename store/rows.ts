@@ -100,7 +100,8 @@ const isAttachment = (v: unknown): v is Attachment =>
   isAbsentOr(isText, v['name']) &&
   isAbsentOr(ips => Array.isArray(ips) && ips.every(isText), v['ips'])
 
-const isLink = (v: unknown): v is Link => isObject(v) && isEndpoint(v['from']) && isEndpoint(v['to'])
+const isLink = (v: unknown): v is Link =>
+  isObject(v) && isEndpoint(v['from']) && isEndpoint(v['to']) && isAbsentOr(isNumber, v['cost'])
 
 const isYes = (v: unknown): boolean => typeof v === 'boolean'
 const isTls = (v: unknown): boolean => isObject(v) && isText(v['key']) && isText(v['cert']) && isText(v['ca'])

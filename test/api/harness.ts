@@ -42,6 +42,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
     connected: dpid => controller.switch(dpid)?.connected ?? false,
     links: () => [],
     network: () => undefined,
+    islands: () => [],
     attachment: () => undefined,
     settled: async (network, revision, ms, about) => {
       asked.push({ network, revision, ms, ...(about !== undefined && { about }) })

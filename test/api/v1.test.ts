@@ -225,13 +225,24 @@ t.test('a link is declared both ways at once, and taken back both ways', async t
       revision: 1,
     },
   })
+  t.match(await call('PUT', path, { cost: 99 }), { status: 200, body: { cost: 99 } })
+  t.strictSame(
+    [...store.state().declaredLinks.values()].map(link => link.cost),
+    [99, 99],
+  )
+  t.match(await call('PUT', path, { cost: 0 }), { status: 400, body: { where: 'body.cost' } })
   t.equal((await call('PUT', path, {})).status, 200)
+  t.strictSame(
+    [...store.state().declaredLinks.values()].map(link => link.cost),
+    [undefined, undefined],
+    'as said last',
+  )
   t.same([...store.state().declaredLinks.keys()].sort(), [`${dpid}/11/${other}/12`, `${other}/12/${dpid}/11`])
   t.match(await call('PUT', `/v1/links/${dpid}/11/${other}/13`), { status: 409 })
   t.match(await call('PUT', `/v1/links/${dpid}/1/${dpid}/2`), { status: 400 })
   t.match(await call('DELETE', `/v1/links/${other}/12/${dpid}/11`), {
     status: 200,
-    body: { deleted: true, revision: 2 },
+    body: { deleted: true, revision: 4 },
   })
   t.match(await call('DELETE', path), { status: 200, body: { deleted: false } })
   t.equal(store.state().declaredLinks.size, 0)

@@ -238,10 +238,7 @@ for (const nicira of [true, false])
             for (const [id, course] of courses) {
               const step =
                 rounds === 0 ? course : (advance(course, { confirmed: true, now: rounds * 1000, serial }) ?? course)
-              next.set(
-                id,
-                steer(step, wanted.get(id)!, () => wanted.get(id)!, serial),
-              )
+              next.set(id, steer(step, wanted.get(id)!, serial))
             }
             courses = next
             const now = contentsOf(it.after.placement, known[1], courses)
