@@ -47,6 +47,7 @@ const documentation = (version: string): FastifyDynamicSwaggerOptions => ({
       { name: 'attachments' },
       { name: 'switches' },
       { name: 'links' },
+      { name: 'nodes', description: 'Machines whose switch an agent of ours makes, and the mesh between them.' },
       { name: 'state' },
       { name: 'onos', description: "Today's L2S-M controller, for its operator." },
     ],

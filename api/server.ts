@@ -9,8 +9,10 @@ import { answerErrors, badUrl, clientErrors } from './errors.ts'
 import { createFailures } from './failures.ts'
 import { maxBytes, parseJson } from './json.ts'
 import { linkRoutes } from './links.ts'
+import { meshRoutes } from './mesh.ts'
 import type { Metrics } from './metrics.ts'
 import { networkRoutes } from './networks.ts'
+import { nodeRoutes, nodeServices } from './nodes.ts'
 import { onosRoutes } from './onos.ts'
 import { description } from './openapi.ts'
 import { Description, NoQuery, type Wire } from './schemas.ts'
@@ -72,6 +74,8 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   attachmentRoutes(app, services)
   switchRoutes(app, services)
   linkRoutes(app, services)
+  nodeRoutes(app, nodeServices(services))
+  meshRoutes(app, services)
   stateRoutes(app, services)
   onosRoutes(app, services)
   app.get('/metrics', { schema: { tags: ['state'], summary: 'For Prometheus' } }, async (_, reply) =>

@@ -3,13 +3,16 @@ import t from 'tap'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { checker, type Schema } from '../../api/check.ts'
+import * as meshSchemas from '../../api/mesh-schemas.ts'
 import { nearest } from '../../api/nearest.ts'
+import { NodePlan, NodeReport } from '../../api/node-schemas.ts'
 import * as schemas from '../../api/schemas.ts'
 import { parseNetworkId } from '../../store/parse.ts'
 import { parseDpid, parsePort } from '../../topology/parse.ts'
 
 /** Their static types are for the routes; here they are the JSON that they are. */
-const all = Object.entries(schemas as unknown as { readonly [name: string]: TSchema & Schema })
+const every = { ...schemas, ...meshSchemas, NodePlan, NodeReport }
+const all = Object.entries(every as unknown as { readonly [name: string]: TSchema & Schema })
 const named = Object.fromEntries(all)
 
 /** Text that a pattern matches; what it says must not come next is left to chance. */
