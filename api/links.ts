@@ -54,7 +54,13 @@ export const linkRoutes = (app: App, services: Services): void => {
     async (request, reply) => {
       const link = linkOf(request.params)
       const { created, revision } = await write(services, draft => putDeclaredLink(draft, { ...link, ...request.body }))
-      const pending = { ...link, origin: 'declared', state: 'pending', reason: 'no switch has been told yet' } as const
+      const pending = {
+        ...link,
+        ...request.body,
+        origin: 'declared',
+        state: 'pending',
+        reason: 'no switch has been told yet',
+      } as const
       return reply.code(created ? 201 : 200).send({ ...(findLink(services, link) ?? pending), revision })
     },
   )

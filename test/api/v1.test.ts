@@ -230,7 +230,7 @@ t.test('a link is declared both ways at once, and taken back both ways', async t
     [...store.state().declaredLinks.values()].map(link => link.cost),
     [99, 99],
   )
-  t.match(await call('PUT', path, { cost: 0 }), { status: 400, body: { where: 'body.cost' } })
+  t.match(await call('PUT', path, { cost: 0 }), { status: 400, body: { where: 'body/cost' } })
   t.equal((await call('PUT', path, {})).status, 200)
   t.strictSame(
     [...store.state().declaredLinks.values()].map(link => link.cost),
