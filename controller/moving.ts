@@ -24,20 +24,25 @@ type Arguments = {
 
 export function moving({ store, tables, stale, switches, now, failed }: Arguments): Moving {
   const writing = new Set<number>()
-  const timers = new Set<NodeJS.Timeout>()
+  const timers = new Map<number, NodeJS.Timeout>()
 
-  const later = (ms: number) => {
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      look()
-    }, ms)
-    timers.add(timer)
+  /** A timer may fire a little before its time by the clock that never jumps: then it is set again. */
+  const lookAt = (number: number, when: number) => {
+    if (timers.has(number)) return
+    const timer = setTimeout(
+      () => {
+        timers.delete(number)
+        look()
+      },
+      Math.max(1, when - now()),
+    )
+    timers.set(number, timer)
   }
   const step = (number: number, at: Compiled) => {
-    const course = tables.step(number, isConfirmed(at, number, switches), now())
-    if (!course) return
-    if (course.is === 'draining' && course.until !== undefined) later(Math.max(1, course.until - now()))
-    else stale.markMoved([at.network.id])
+    const stepped = tables.step(number, isConfirmed(at, number, switches), now())
+    const course = stepped ?? at.course
+    if (course.is === 'draining' && course.until !== undefined) lookAt(number, course.until)
+    else if (stepped) stale.markMoved([at.network.id])
   }
   /** The epoch is on disk before frames enter it: a restart goes on where they are. */
   const remember = (number: number, at: Compiled) => {
@@ -69,7 +74,7 @@ export function moving({ store, tables, stale, switches, now, failed }: Argument
   return {
     look,
     stop() {
-      for (const timer of timers) clearTimeout(timer)
+      for (const timer of timers.values()) clearTimeout(timer)
     },
   }
 }

@@ -1,0 +1,126 @@
+// Ways that change under traffic, on real switches: nothing is lost, but what a dead link itself has eaten; nothing comes twice.
+import t from 'tap'
+import type { Stream } from '../../lab/frames.ts'
+import { needs } from '../../lab/install.ts'
+import type { Pod } from '../../lab/pod.ts'
+import { putDeclaredLink } from '../../store/desired.ts'
+import { until } from '../controller/watching.ts'
+import { ages, apart, hearing, makeStage, streamTo, touched } from './stage.ts'
+
+if (needs(t)) {
+  const ring = [1, 2, 3, 4, 5].map(n => [n, (n % 5) + 1] as const)
+  const stage = await makeStage(t, { nodes: 5, podsPerNode: 2, links: ring })
+  const { mesh } = stage
+  const red = mesh.pods().filter(pod => pod.port === 1)
+  const green = mesh.pods().filter(pod => pod.port === 2 && pod.node <= 3)
+  const [one, two, three] = red as [Pod, Pod, Pod]
+
+  const cost = (a: number, b: number, cost: number) =>
+    stage.ask(draft => {
+      const [from, to] = [mesh.node(a), mesh.node(b)]
+      return putDeclaredLink(draft, {
+        from: { dpid: from.dpid, port: from.links.get(b)! },
+        to: { dpid: to.dpid, port: to.links.get(a)! },
+        cost,
+      })
+    })
+  /** The link by which frames from one node to a pod leave. */
+  const wayTo = async (node: number, pod: Pod) => {
+    const flows = (await mesh.node(node).dumpFlows()).filter(
+      f => f.includes('table=2') && f.includes(`dl_dst=${pod.mac} `),
+    )
+    const ports = flows.map(flow => Number(/output:(\d+)/.exec(flow)?.[1]))
+    return [...mesh.node(node).links].find(([, port]) => ports.includes(port))?.[0]
+  }
+  /** A way is there, and no entry of another beside it. */
+  const goesBy = (node: number, pod: Pod, next: number) =>
+    until(`frames from node ${node} to ${pod.name} go by node ${next}`, async () => {
+      const flows = await mesh.node(node).dumpFlows()
+      const ways = flows.filter(f => f.includes('table=2') && f.includes(`dl_dst=${pod.mac} `))
+      return ways.length === 1 && (await wayTo(node, pod)) === next
+    })
+  const received = async (stream: Stream, at: Pod) => {
+    const { lost, duplicated, received } = (await stream.finish()).at(at)
+    return { lost, duplicated, some: received > 0 }
+  }
+  const all = { lost: 0, duplicated: 0, some: true }
+
+  t.before(async () => {
+    await stage.join('red', red)
+    await stage.join('green', green, 'learn')
+  })
+
+  t.test('a path and a tree that change because a link became dear lose nothing and double nothing', async t => {
+    await goesBy(1, three, 2)
+    const streams = [
+      await streamTo(stage, one, three, 12),
+      await streamTo(stage, three, one, 12, 500),
+      await streamTo(stage, two, undefined, 12, 1000),
+    ] as const
+    await cost(1, 2, 100)
+    await goesBy(1, three, 5)
+    await cost(4, 5, 500)
+    await goesBy(1, three, 2)
+    await cost(4, 5, 10)
+    await cost(1, 2, 10)
+    t.strictSame(await received(streams[0], three), all)
+    t.strictSame(await received(streams[1], one), all)
+    const counts = await streams[2].finish()
+    for (const pod of red)
+      if (pod !== two) t.match(counts.at(pod), { lost: 0, duplicated: 0 }, `the broadcast came to ${pod.name}`)
+    for (const pod of green) t.equal(counts.at(pod).received, 0)
+    t.strictSame(await hearing(stage, mesh.pods()), apart(mesh.pods(), red, green))
+  })
+
+  t.test(
+    'a link that dies without a word is left within about a second, and taken again later; nothing comes twice',
+    async t => {
+      await goesBy(1, two, 2)
+      const unicast = await streamTo(stage, one, two, 14)
+      const broadcast = await streamTo(stage, one, undefined, 14, 200)
+      await mesh.lose(1, 2, 1)
+      await goesBy(1, two, 5)
+      await mesh.lose(1, 2, 0)
+      await goesBy(1, two, 2)
+      const { lost, duplicated } = (await unicast.finish()).at(two)
+      t.comment(`at 1,000 frames a second ${lost} were lost on the dead link`)
+      t.equal(duplicated, 0)
+      t.ok(lost < 14_000 / 2, 'and most came')
+      const counts = await broadcast.finish()
+      for (const pod of red.slice(1)) t.equal(counts.at(pod).duplicated, 0)
+      t.strictSame(await hearing(stage, mesh.pods()), apart(mesh.pods(), red, green))
+    },
+  )
+
+  t.test('a restart of the controller changes no way, and touches no flow', async t => {
+    await stage.programmed('green')
+    const before = await ages(mesh)
+    const talk = await streamTo(stage, one, three, 5)
+    await stage.stop()
+    await stage.start()
+    t.strictSame(await received(talk, three), all)
+    t.strictSame(touched(before, await ages(mesh)), [])
+  })
+
+  t.test('a network that is cut in two says who reaches whom, and heals', async t => {
+    await mesh.lose(1, 2, 1)
+    await mesh.lose(3, 4, 1)
+    await until('it is in two parts', () => stage.controller.islands('red').length === 2)
+    const numbers = (dpids: Iterable<string>) => [...dpids].map(d => mesh.nodes.find(n => n.dpid === d)!.number).sort()
+    const parts = stage.controller.islands('red').map(numbers).sort()
+    t.strictSame(parts, [
+      [1, 4, 5],
+      [2, 3],
+    ])
+    await until('it is degraded', () => stage.controller.network('red')?.state === 'degraded')
+    t.match(stage.controller.network('red')?.reason, /no way between switches/)
+    await until('each part is whole in itself', async () => {
+      const heard = await hearing(stage, red)
+      return JSON.stringify(heard) === JSON.stringify(apart(red, [red[0]!, red[3]!, red[4]!], [two, three]))
+    })
+    await mesh.lose(1, 2, 0)
+    await mesh.lose(3, 4, 0)
+    await until('it is whole', () => stage.controller.network('red')?.state === 'programmed')
+    t.strictSame(await hearing(stage, mesh.pods()), apart(mesh.pods(), red, green))
+  })
+}
