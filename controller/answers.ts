@@ -13,6 +13,7 @@ export function answers({
   waiting,
   reconciler,
   discover,
+  multicast,
   log,
   start,
 }: Parts): Controller {
@@ -32,6 +33,10 @@ export function answers({
       const number = store.state().networks.get(id)?.number ?? 0
       const compiled = tables.compiled.get(number)
       return compiled?.wanted.islands ?? []
+    },
+    multicast(id) {
+      const network = store.state().networks.get(id)
+      return network && multicast.view(network)
     },
     attachment(key) {
       const attachment = store.state().attachments.get(key)

@@ -5,12 +5,15 @@ import type { Attachment, Network } from '../store/state.ts'
 import { lldpEthertype, lldpMac } from '../topology/lldp.ts'
 import type { Hop } from '../topology/mesh.ts'
 import type { Paths } from '../topology/paths.ts'
+import { type Pruned, pruned } from '../topology/pruned.ts'
 import { datapathsOf, maxFanOut } from '../topology/route.ts'
 import type { DatapathId, PortNo } from '../topology/topology.ts'
-import { cookie, type Epoch, groupId, markerCookie, maxMeteredPort, meterId } from './cookie.ts'
-import { entry, groupItem, type Item, meterItem } from './item.ts'
+import { cookie, type Epoch, groupId, markerCookie } from './cookie.ts'
+import { entry, groupItem, type Item } from './item.ts'
 import type { Lanes } from './lanes.ts'
+import { copyOf } from './metered.ts'
 import { metadata, probeVni, vniOf } from './pipeline.ts'
+import { type From, type Snooped, snoop, type Wanted, wantedAt } from './snoop.ts'
 
 /** What compile reads of a switch. */
 export type Datapath = {
@@ -33,14 +36,14 @@ export type Subject = {
   readonly learned: readonly Location[]
   /** Ports over their cap of learned addresses, as `<dpid>/<port>`. */
   readonly hushed: ReadonlySet<string>
+  /** Who wants which multicast, if the network snoops. */
+  readonly snooped?: Snooped | undefined
 }
 
 /** A learned address that has not spoken for so long (seconds) is forgotten by its switch. */
 export const learnedIdleTimeout = 60
 /** A hushed port is listened to again after so many seconds. */
 export const hushSeconds = 5
-/** Copies for learning, per port and second. */
-export const copiesPerSecond = 100
 /** As much of a frame as learning needs. */
 const copyBytes = 128
 
@@ -80,6 +83,7 @@ export function compile(
   lanes: Lanes,
 ): ReadonlyMap<DatapathId, readonly Item[]> {
   const locations = addresses(subject)
+  const snooping = subject.snooped && snoopingOf(subject.snooped, lanes)
   const compiled = new Map<DatapathId, readonly Item[]>()
   for (const site of sites(subject, datapaths, lanes)) {
     const items: Item[] = []
@@ -92,6 +96,7 @@ export function compile(
       deliverThere(items, site, crossing, locations)
       flood(items, site, crossing)
     }
+    if (snooping) multicast(items, site, snooping)
     mirror(items, site, lanes)
     if (items.length > 0) compiled.set(site.dpid, items)
   }
@@ -226,24 +231,15 @@ function guard(items: Item[], site: Site, locations: readonly Address[], hushed:
   for (const { port, guard } of site.local) {
     if (guard !== 'learn') continue
     const match = { in_port: port, metadata }
-    const metered = site.datapath.meteredCopies && port <= maxMeteredPort
-    if (metered) items.push(copyMeter(number, port))
-    const apply = [...tap, metered ? meteredCopy(port) : plainCopy]
-    items.push(entry(number, 'guard', 'learn', { ...fixed, match, apply, goto: 'deliver' }))
+    const { action, needs } = copyOf(number, port, copyBytes, site.datapath.meteredCopies)
+    items.push(...needs)
+    items.push(entry(number, 'guard', 'learn', { ...fixed, match, apply: [...tap, action], goto: 'deliver' }))
     if (!hushed.has(`${site.dpid}/${port}`)) continue
     items.push(entry(number, 'guard', 'hushed', { ...speak, match, cookie: cookie('hushed', number), ...hushing }))
   }
 }
 const fading = { idleTimeout: learnedIdleTimeout, flags: flowModFlags.sendFlowRem }
 const hushing = { hardTimeout: hushSeconds, flags: flowModFlags.sendFlowRem }
-// An OpenFlow 1.3 meter instruction would drop the data with the copies (seen): the meter is the action's own.
-const meteredCopy = (port: PortNo): Action => ({ type: 'controller2', maxLen: copyBytes, meterId: meterId(port) })
-const plainCopy: Action = { type: 'output', port: ports.controller, maxLen: copyBytes }
-const copyMeter = (network: number, port: PortNo): Item =>
-  meterItem(network, meterId(port), meterFlags.packetsPerSecond | meterFlags.burst, [
-    { type: 'drop', rate: copiesPerSecond, burstSize: copiesPerSecond },
-  ])
-const meterFlags = { packetsPerSecond: 2, burst: 4 } // OFPMF_PKTPS, OFPMF_BURST (§7.3.4.4)
 
 /** Where does it go: known addresses of this switch, each to its port. */
 function deliverHere(items: Item[], site: Site, locations: readonly Address[]): void {
@@ -291,6 +287,34 @@ function flood(items: Item[], site: Site, { direct, branches, vni, local, remote
   }
   put('flood', direct ? local : either, [...here, ...there])
   if (direct) put('remote', remote, here)
+}
+
+/** Of a network that snoops: who wants what, and by which links of each lane it is reached. */
+type Snooping = { readonly snooped: Snooped; readonly wanted: Wanted; readonly reach: readonly Pruned[] }
+const snoopingOf = (snooped: Snooped, lanes: Lanes): Snooping => ({
+  snooped,
+  wanted: wantedAt(snooped),
+  reach: lanes.map(({ route }) => pruned(route)),
+})
+
+/** Multicast of a network that snoops: to those who asked for it. */
+function multicast(items: Item[], site: Site, { snooped, wanted, reach }: Snooping): void {
+  const { number } = site.marks
+  const { dpid } = site
+  const tapped = tappedPort(site)
+  const speakers = site.local.map(a => a.port)
+  const from = site.crossings.flatMap((crossing, i): readonly From[] => {
+    const { direct, local, remote, either, vni, epoch, branches, entrances } = crossing
+    if (speakers.length === 0 && direct) return []
+    const to = (kind: 'flood' | 'remote'): Action[] => [{ type: 'group', groupId: groupId(number, kind, epoch) }]
+    const links = { branches, hops: (wanting: ReadonlySet<DatapathId>) => reach[i]!(dpid, wanting) }
+    const there = { ...links, into: (hop: Hop) => into(vni, hop), flood: to('flood') }
+    if (!direct) return [{ metadata: either, ...there }]
+    const here = { branches: [], hops: () => [], into: there.into, flood: to('remote') }
+    return [{ metadata: local, ...there }, ...(entrances.length > 0 ? [{ metadata: remote, ...here }] : [])]
+  })
+  const ports = new Set(speakers.filter(port => port !== tapped))
+  snoop(items, { number, dpid, ports, speakers, from, copies: site.datapath.meteredCopies }, snooped, wanted)
 }
 
 const tappedPort = ({ network: { mirror }, dpid }: Site): PortNo | undefined =>

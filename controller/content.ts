@@ -6,6 +6,7 @@ import { groupOwner, isOurMeter, owner } from './cookie.ts'
 import type { Changes } from './diff.ts'
 import { type Content, type FlowItem, flowItem, groupItem, type Item, meterItem } from './item.ts'
 import { pipeline } from './pipeline.ts'
+import { type Recalled, recallSteps } from './snoop.ts'
 import { each, type Steps } from './steps.ts'
 
 export type Holdings = {
@@ -74,6 +75,8 @@ export type Reading = {
   readonly instance: string | undefined
   readonly learned: readonly (Location & { readonly network: number })[]
   readonly hushed: readonly number[]
+  /** Who gets which multicast, by network. */
+  readonly multicast: ReadonlyMap<number, Recalled>
 }
 
 /** The owner under which others' flows and groups are kept: no network has it. */
@@ -113,7 +116,8 @@ export function* readSteps(dpid: string, { flows, groups, meters }: Found): Step
   })
   for (const { meterId, flags, bands } of meters)
     if (isOurMeter(meterId)) ours.push(meterItem(0, meterId, flags, bands))
-  return { ours, foreign, instance, learned, hushed }
+  const multicast = yield* recallSteps(ours)
+  return { ours, foreign, instance, learned, hushed, multicast }
 }
 
 /** Learned state lives in the switches: port and MAC come back from the guard's match, the network from its cookie. */

@@ -19,11 +19,12 @@ import { goal } from './lanes.ts'
 import { learnedAddresses } from './learn.ts'
 import { learning } from './learning.ts'
 import { moving } from './moving.ts'
+import { multicast } from './multicast.ts'
 import type { ControllerOptions, Parts } from './parts.ts'
 import { type Log, type Reconciler, run, type Switch } from './reconcile.ts'
 import { staleNetworks } from './stale.ts'
 import { progressOf, type Status } from './status.ts'
-import { desiredTables, type Tables } from './tables.ts'
+import { type Compiled, desiredTables, type Tables } from './tables.ts'
 import type { Controller, Record as Counts } from './view.ts'
 import { waiting } from './waiting.ts'
 
@@ -51,6 +52,7 @@ export async function createController(options: ControllerOptions): Promise<Runn
     discover.stop()
     parts.moving.stop()
     parts.away.stop()
+    parts.multicast.stop()
   }
   try {
     // Who is up and who is gone we say ourselves; why a connection was refused only the server knows.
@@ -94,6 +96,15 @@ function assemble(options: ControllerOptions): Parts {
     now,
     dropped: record.packetInDropped,
   })
+  const snooping = multicast({
+    state: store.state,
+    networkOf: number => tables.compiled.get(number)?.network.id,
+    session,
+    holds: (number, dpid) => holds(switches.get(dpid), tables.compiled.get(number)),
+    changed: ids => stale.markLearned(ids),
+    now,
+    dropped: record.packetInDropped,
+  })
   const tables = desiredTables({
     state: store.state,
     fabric: fabric.current,
@@ -104,6 +115,7 @@ function assemble(options: ControllerOptions): Parts {
     },
     hushed: learner.hushed,
     connected,
+    snooped: snooping.of,
   })
   const touched = new Set<Switch>()
   const stale = staleNetworks({
@@ -111,7 +123,10 @@ function assemble(options: ControllerOptions): Parts {
     remesh: () => (fabric.remesh() ? store.state().networks.keys() : []),
     compile(id, moved) {
       for (const { number, dpids } of tables.refresh(id)) {
-        if (!tables.compiled.has(number)) learned.prune(number, () => false)
+        if (!tables.compiled.has(number)) {
+          learned.prune(number, () => false)
+          snooping.forget(number)
+        }
         for (const dpid of dpids) {
           const sw = switches.get(dpid)
           if (!sw) continue
@@ -144,7 +159,10 @@ function assemble(options: ControllerOptions): Parts {
     base: base(store.instance),
     complete: () => store.state().complete,
     compiled: () => tables.compiled,
-    learnt: learner.recall,
+    learnt(sw, reading) {
+      learner.recall(sw, reading)
+      snooping.recall(sw, reading)
+    },
     firstRead(sw) {
       for (const id of tables.at(sw.dpid)) {
         const number = tables.numberOf(id)
@@ -192,7 +210,7 @@ function assemble(options: ControllerOptions): Parts {
   const parts = () => ({ switches, tables, fabric })
   return {
     ...{ ...options, switches, fabric, tables, stale, waiting: waiters, learner, reconciler, discover, status, start },
-    ...{ moving: moves, away },
+    ...{ moving: moves, away, multicast: snooping },
   }
 }
 
@@ -205,6 +223,15 @@ function haveNetwork(tables: Tables, a: DatapathId, b: DatapathId): boolean {
   for (const id of tables.at(a)) if (tables.compiled.get(tables.numberOf(id) ?? 0)?.members.has(b)) return true
   return false
 }
+
+/** The switch has confirmed this network as it was compiled last. */
+const holds = (sw: Switch | undefined, compiled: Compiled | undefined): boolean =>
+  sw !== undefined &&
+  compiled !== undefined &&
+  sw.standing.is === 'live' &&
+  !sw.dirty.has(compiled.network.number) &&
+  !sw.unconfirmed.has(compiled.network.number) &&
+  (sw.serials.get(compiled.network.number) ?? -1) >= compiled.serial
 
 /** An entry towards an address that was learned on a switch which has not been read since we started. */
 function leadsToUnread(

@@ -8,7 +8,7 @@ import { newSwitch, roomMade } from './reconcile.ts'
 import { portsSettleMs } from './stale.ts'
 
 export function switchEvents(parts: Parts): Events {
-  const { switches, stale, tables, discover, learner, log, record, waiting, start } = parts
+  const { switches, stale, tables, discover, learner, multicast, log, record, waiting, start } = parts
   const current = (s: Session) => {
     const sw = switches.get(s.dpid)
     return sw?.session === s ? sw : undefined
@@ -56,7 +56,9 @@ export function switchEvents(parts: Parts): Events {
       record.packetIn(message.reason)
       const sw = current(s)
       if (!sw) return
-      if (owner(message.cookie).is === 'base') discover.heard(s, message)
+      const { is } = owner(message.cookie)
+      if (is === 'base') discover.heard(s, message)
+      else if (is === 'multicast') multicast.packetIn(sw, message)
       else learner.packetIn(sw, message)
     },
     flowRemoved(s, message) {

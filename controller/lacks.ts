@@ -11,16 +11,20 @@ const groupsOfTypeAll = 1
 /** Frames come out of tunnels only where there are some: a switch without them needs no such match. */
 const needless = new Set<string>(['tunnel_id'])
 
+/** What only networks that snoop multicast need is asked of the switch when there is one. */
+const needed = Object.values(pipeline).filter(({ match }) => match.length > 0)
+const isNeeded = (name: string): boolean => needed.some(table => table.name === name)
+
 /** In words, each missing feature; undefined if nothing is known to be missing. */
 export function lacks({ features, can }: Shown): string | undefined {
-  const names = Object.keys(pipeline)
+  const names = needed.map(({ name }) => name)
   const missing: string[] = []
   if (features.nTables < names.length)
     missing.push(
       `it has ${features.nTables} flow table${features.nTables === 1 ? '' : 's'}, and ${names.length} are needed (${names.join(', ')})`,
     )
   const ours = (can.tables ?? []).flatMap(shown => {
-    const declared = Object.values(pipeline).find(({ id }) => id === shown.tableId)
+    const declared = needed.find(({ id }) => id === shown.tableId)
     return declared ? [{ shown, declared }] : []
   })
   const short = ours.find(({ shown, declared }) => !carriesMetadata(shown, declared))
@@ -51,7 +55,7 @@ function missingWords({ tableId, properties }: TableFeatures, { match, next }: D
   for (const property of properties) {
     if (property.type === 'instructions' && property.instructions.length > 0) {
       const listed = new Set<string>(property.instructions.map(i => i.type))
-      const needed = ['apply_actions', ...(next.length > 0 ? ['goto_table'] : [])]
+      const needed = ['apply_actions', ...(next.some(isNeeded) ? ['goto_table'] : [])]
       for (const each of needed) if (!listed.has(each)) words.push(`its table ${tableId} does not follow ${each}`)
     }
     if (property.type === 'match' && property.fields.length > 0) {

@@ -2,11 +2,12 @@
 import type { FlowRemoved, PacketIn } from '../openflow/index.ts'
 import type { Session } from '../openflow/session.ts'
 import type { State } from '../store/state.ts'
-import { copiesPerSecond, type Location } from './compile.ts'
+import type { Location } from './compile.ts'
 import type { Reading } from './content.ts'
 import { cookie, cookieMask, owner } from './cookie.ts'
 import { flowItem } from './item.ts'
 import type { LearnedAddresses } from './learn.ts'
+import { copiesPerSecond } from './metered.ts'
 import { pipeline } from './pipeline.ts'
 import type { Switch } from './reconcile.ts'
 

@@ -6,6 +6,7 @@ import type { Discovery } from './discover.ts'
 import type { KnownFabric } from './fabric.ts'
 import type { Learning } from './learning.ts'
 import type { Moving } from './moving.ts'
+import type { Multicast } from './multicast.ts'
 import type { Log, Reconciler, Switch } from './reconcile.ts'
 import type { StaleNetworks } from './stale.ts'
 import type { Status } from './status.ts'
@@ -32,6 +33,7 @@ export type Parts = ControllerOptions & {
   readonly stale: StaleNetworks
   readonly waiting: Waiting
   readonly learner: Learning
+  readonly multicast: Multicast
   readonly reconciler: Reconciler
   readonly discover: Discovery
   readonly moving: Moving

@@ -5,6 +5,7 @@ export const pipeline = tables({
   admit: {
     question: 'Which network is this frame in?',
     match: ['in_port', 'tunnel_id', 'vlan_vid', 'eth_dst', 'eth_src', 'eth_type'],
+    snooping: [],
     next: ['guard', 'deliver'],
     entries: {
       probe: [1000, 'Our LLDP from a tunnel, in the probe VNI, which no pod can write: to the controller.'],
@@ -21,6 +22,7 @@ export const pipeline = tables({
   guard: {
     question: 'May this sender speak?',
     match: ['in_port', 'metadata', 'eth_src'],
+    snooping: [],
     next: ['deliver'],
     entries: {
       known: [30, 'A source MAC pinned to the port, or learned there (then with an idle time-out): to `deliver`.'],
@@ -34,13 +36,20 @@ export const pipeline = tables({
   deliver: {
     question: 'Where does it go?',
     match: ['metadata', 'eth_dst'],
-    next: [],
+    snooping: ['eth_type', 'ip_proto', 'ipv4_src', 'ipv4_dst', 'ipv6_dst', 'icmpv6_type'],
+    next: ['listen'],
     entries: {
       here: [30, 'A known MAC on a port of this switch: out of that port.'],
       there: [
         30,
         'A known MAC on another switch: VNI set, out of the link that leads there. In a full mesh only what began here (remote = 0).',
       ],
+      query: [28, 'Snooping: a query, or what shows a multicast router: flooded, and to `listen` where it began.'],
+      asked: [27, 'Snooping: anything else of IGMP from the querier, who is not us: as a query.'],
+      report: [26, 'Snooping: the rest of IGMP and MLD, to multicast routers only, and to `listen` where it began.'],
+      control: [24, 'Snooping: to a group of the link (224.0.0.0/24, ff02::/16), which everybody is in: flooded.'],
+      joined: [22, 'Snooping: to a group that ports have joined: out of these, and the links that lead to such.'],
+      unjoined: [20, 'Snooping: the rest of IP multicast, to routers and to ports that were not asked yet.'],
       flood: [
         10,
         'The rest (broadcast, multicast, unknown) that began here: to the group of local ports and links. On a tree also what came over a link.',
@@ -51,11 +60,20 @@ export const pipeline = tables({
       ],
     },
   },
+  listen: {
+    question: 'Who wants which multicast?',
+    match: [],
+    snooping: ['in_port', 'metadata'],
+    next: [],
+    entries: {
+      copy: [10, 'A query or a report from this port: a metered copy to the controller.'],
+    },
+  },
 })
 
 export type TableName = keyof typeof pipeline
 export type EntryName<T extends TableName> = keyof (typeof pipeline)[T]['entries'] & string
-export type MatchField<T extends TableName> = (typeof pipeline)[T]['match'][number]
+export type MatchField<T extends TableName> = (typeof pipeline)[T]['match' | 'snooping'][number]
 export type NextTable<T extends TableName> = (typeof pipeline)[T]['next'][number]
 
 /** Metadata carries the network (bits 0-31), whether the frame came over a link (32) and the epoch (33). */
@@ -74,6 +92,8 @@ export const probeVni = 0xfffffen
 type Table = {
   readonly question: string
   readonly match: readonly string[]
+  /** Fields that only networks which snoop multicast match. A table that matches nothing else is theirs alone. */
+  readonly snooping: readonly string[]
   readonly next: readonly string[]
   readonly entries: Readonly<Record<string, readonly [priority: number, sentence: string]>>
 }

@@ -7,6 +7,7 @@ import type { DatapathId } from '../topology/topology.ts'
 import { compile, type Fabric, type Location } from './compile.ts'
 import type { Item } from './item.ts'
 import { advance, type Course, type Lanes, lanesOf, steer } from './lanes.ts'
+import type { Snooped } from './snoop.ts'
 
 export type Compiled = {
   readonly network: Network
@@ -50,9 +51,10 @@ type Sources = {
   hushed: ReadonlySet<string>
   /** Switches that can be told something now. */
   connected(dpid: DatapathId): boolean
+  snooped(network: Network, attachments: readonly Attachment[]): Snooped | undefined
 }
 
-export function desiredTables({ state, fabric, learned, hushed, connected }: Sources): Tables {
+export function desiredTables({ state, fabric, learned, hushed, connected, snooped }: Sources): Tables {
   const compiled = new Map<number, Compiled>()
   const numbers = new Map<string, number>()
   const byDatapath = new Map<DatapathId, Set<string>>()
@@ -123,7 +125,13 @@ export function desiredTables({ state, fabric, learned, hushed, connected }: Sou
       numbers.set(id, number)
       const was = compiled.get(number)
       const attachments = [...(now.members.get(id)?.values() ?? [])]
-      const subject = { network, attachments, learned: learned(network, attachments), hushed }
+      const subject = {
+        network,
+        attachments,
+        learned: learned(network, attachments),
+        hushed,
+        snooped: snooped(network, attachments),
+      }
       const members = new Set(attachments.map(a => a.dpid))
       if (network.mirror) members.add(network.mirror.dpid)
       serial += 1

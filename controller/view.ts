@@ -49,6 +49,21 @@ export type LinkView = Link &
     readonly reason?: string
   }
 
+/** Who gets which multicast in a network that snoops. */
+export type MulticastView = {
+  /** How many groups somebody has joined. */
+  readonly groups: number
+  /** Who asks for them: us, or the IPv4 address of a router in the network. */
+  readonly querier: string
+  /** Ports that get any: of `joined` groups; `everything`, while what they want is not known or is too much; as a `router`. */
+  readonly ports: readonly {
+    readonly dpid: DatapathId
+    readonly port: number
+    readonly gets: 'joined' | 'everything' | 'router'
+    readonly groups: readonly string[]
+  }[]
+}
+
 /** What api/ may ask of a running controller. */
 export type Controller = {
   /** Every switch that has connected since the start, by dpid. */
@@ -60,6 +75,8 @@ export type Controller = {
   network(id: string): Progress | undefined
   /** A network's switches, by who reaches whom: more than one set when there is no way between some of them. */
   islands(id: string): readonly ReadonlySet<DatapathId>[]
+  /** Who gets which multicast; undefined if the network does not snoop. */
+  multicast(id: string): MulticastView | undefined
   /** One attachment, by endpointKey (`<dpid>/<port>`). */
   attachment(key: string): Progress | undefined
   /**

@@ -1,5 +1,7 @@
-import { copiesPerSecond, hushSeconds, learnedIdleTimeout } from '../controller/compile.ts'
+import { hushSeconds, learnedIdleTimeout } from '../controller/compile.ts'
 import { drainMs } from '../controller/lanes.ts'
+import { groupsPerNetwork, groupsPerPort } from '../controller/membership.ts'
+import { copiesPerSecond } from '../controller/metered.ts'
 import { pipeline } from '../controller/pipeline.ts'
 import { maxFanOut } from '../topology/route.ts'
 
@@ -16,7 +18,8 @@ ${Object.values(pipeline).map(table).join('\n')}
 - **Metadata**: bits 0-31 the network's number, bit 32 *remote* (it came over a link), bit 33 the epoch.
 - **VNI** on VXLAN links: the network's number; bit 23 is the epoch; 0xfffffe is for our LLDP probes.
 - **Cookie**: \`0x6c32\` | kind (8 bits) | network number (32 bits). \`ovs-ofctl dump-flows BRIDGE cookie=0x6c32000000000000/0xffff000000000000\`
-  shows what is ours. Kinds: 0 marker (its lower 40 bits are the store's instance), 1 the switch's own, 2 network, 3 learned, 4 hushed.
+  shows what is ours. Kinds: 0 marker (its lower 40 bits are the store's instance), 1 the switch's own, 2 network, 3 learned, 4 hushed,
+  5 multicast.
 - **Groups** (ids 0x4c000000 to 0x4dffffff; bit 1 is the epoch). In a full mesh two a network and switch: one for what began here (local
   ports and links), one for what came over a link (local ports only: split horizon). On a tree one for both (local ports and
   branches). OpenFlow never sends a frame back to the port that it came from.
@@ -33,13 +36,22 @@ of them has confirmed that, the old one goes. So no frame is lost, doubled, or r
 
 - A flood group copies to at most ${maxFanOut} other switches; beyond that a full mesh, too, has a tree.
 - A learning port shows us at most ${copiesPerSecond} frames a second; the frames themselves are not limited.
+- Of a network that snoops multicast, a port that joined more than ${groupsPerPort} groups, or whose group would be the network's ${groupsPerNetwork + 1}th, gets all of its multicast.
 - A learned address is forgotten ${learnedIdleTimeout} s after its last frame; a port with too many addresses is not listened to for ${hushSeconds} s.
 `
 
 type Table = (typeof pipeline)[keyof typeof pipeline]
-const table = ({ id, name, question, match, next, entries }: Table): string => `## Table ${id} \`${name}\`: ${question}
+const fields = (names: readonly string[]): string => names.map(field => `\`${field}\``).join(', ')
+const matches = ({ match, snooping }: Table): string => {
+  const needed = match.length > 0 ? `Matches on ${fields(match)}` : ''
+  const more = snooping.length > 0 ? `for networks that snoop multicast on ${fields(snooping)}` : ''
+  return needed && more ? `${needed}, ${more} too` : needed || `Matches ${more}`
+}
+const table = (it: Table): string => {
+  const { id, name, question, next, entries } = it
+  return `## Table ${id} \`${name}\`: ${question}
 
-Matches on ${match.map(field => `\`${field}\``).join(', ')}; goes to ${next.map(n => `\`${n}\``).join(', ') || 'no other table'}.
+${matches(it)}; goes to ${next.map(n => `\`${n}\``).join(', ') || 'no other table'}.
 
 | priority | entry | what it does |
 | --- | --- | --- |
@@ -47,3 +59,4 @@ ${Object.entries(entries)
   .map(([kind, [priority, sentence]]) => `| ${priority} | ${kind} | ${sentence} |`)
   .join('\n')}
 `
+}

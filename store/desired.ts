@@ -23,11 +23,16 @@ export type AttachmentWish = NamedPort & {
   readonly guard?: Guard | undefined
 }
 
-/** Creates the network if need be. `mirror`: absent leaves it as it is, null takes it away. */
+export type NetworkWish = {
+  readonly mirror?: NamedPort | null | undefined
+  readonly multicast?: 'flood' | 'snoop' | undefined
+}
+
+/** Creates the network if need be. What is absent stays as it is; a mirror of null is taken away. */
 export const putNetwork = (
   draft: Draft,
   id: string,
-  wish: { readonly mirror?: NamedPort | null | undefined } = {},
+  wish: NetworkWish = {},
 ): { created: boolean; network: Network } | Refusal => {
   if (parseNetworkId(id) === undefined) return refuse('bad-id', id)
   const before = draft.networks.get(id)
@@ -36,7 +41,13 @@ export const putNetwork = (
   if (isRefusal(mirror)) return mirror
   const number = before?.number ?? draft.nextNumber()
   if (number === undefined) return refuse('number-space-exhausted', id)
-  draft.putNetwork({ id, number, ...(mirror && { mirror }), ...(before?.epoch && { epoch: before.epoch }) })
+  const snoops = (wish.multicast ?? before?.multicast) === 'snoop'
+  draft.putNetwork({
+    ...{ id, number },
+    ...(mirror && { mirror }),
+    ...(snoops && { multicast: 'snoop' }),
+    ...(before?.epoch && { epoch: before.epoch }),
+  })
   return { created: before === undefined, network: draft.networks.get(id)! }
 }
 

@@ -74,6 +74,7 @@ const isNetwork = (v: unknown): v is Network =>
   isText(v['id']) &&
   typeof v['number'] === 'number' &&
   isAbsentOr(isMirror, v['mirror']) &&
+  isAbsentOr(multicast => multicast === 'snoop', v['multicast']) &&
   isAbsentOr(isVlink, v['vlink']) &&
   isAbsentOr(e => e === 0 || e === 1, v['epoch'])
 

@@ -13,6 +13,8 @@ export type Network = {
   readonly number: number
   /** Copies of every frame that members send go to this port, under a number of their own. */
   readonly mirror?: { readonly dpid: DatapathId; readonly port: PortNo; readonly number: number }
+  /** IP multicast goes to those who joined its group; absent: to all members. */
+  readonly multicast?: 'snoop'
   /** It is a vlink: it joins two ports over a path that was asked for, and has no attachments and no mirror. */
   readonly vlink?: Vlink
   /** Which of its two sets of ways frames enter by (absent: 0); written before they do, so that a restart goes on with it. */

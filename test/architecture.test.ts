@@ -40,6 +40,7 @@ const pure = [
     'occupied',
     'lacks',
   ].map(n => `controller/${n}.ts`),
+  ...['igmp', 'asking', 'membership', 'snoop', 'metered'].map(n => `controller/${n}.ts`),
   ...['json-stream', 'schema', 'devices', 'stock', 'pairs', 'underlay', 'desired', 'diff', 'target', 'report'].map(
     n => `agent/${n}.ts`,
   ),

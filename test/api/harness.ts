@@ -43,6 +43,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
     links: () => [],
     network: () => undefined,
     islands: () => [],
+    multicast: () => undefined,
     attachment: () => undefined,
     settled: async (network, revision, ms, about) => {
       asked.push({ network, revision, ms, ...(about !== undefined && { about }) })
