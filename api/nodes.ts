@@ -4,7 +4,12 @@ import type { Node } from '../store/state.ts'
 import * as schemas from './mesh-schemas.ts'
 import { planOf } from './node-plan.ts'
 import { type NodeReports, nodeReports, standingOf } from './node-reports.ts'
-import { type NodePlan, NodePlan as NodePlanSchema, NodeReport } from './node-schemas.ts'
+import {
+  type NodePlan,
+  NodePlan as NodePlanSchema,
+  type NodeReport,
+  NodeReport as NodeReportSchema,
+} from './node-schemas.ts'
 import { type NodeWatch, watchNodes } from './node-watch.ts'
 import { problem, refusalProblem, shown } from './problems.ts'
 import { waitOf } from './progress.ts'
@@ -93,7 +98,7 @@ const declarationRoutes = (app: App, services: NodeServices): void => {
 
 /** For agents. */
 const agentRoutes = (app: App, services: NodeServices): void => {
-  const { store, reports } = services
+  const { store, reports, controller } = services
 
   app.get(
     '/v1/nodes/:node/plan',
@@ -126,13 +131,13 @@ const agentRoutes = (app: App, services: NodeServices): void => {
         tags,
         summary: 'What the switch of a node is, by its agent',
         params: schemas.NodePath,
-        body: NodeReport,
+        body: NodeReportSchema,
         response: { 200: schemas.Reported },
       },
     },
     async request => {
       const { body } = request
-      const { name } = findNode(services, request.params.node)
+      const { name, dpid } = findNode(services, request.params.node)
       if (body.node !== name)
         throw problem('bad-value', {
           detail: `this is the report of node ${shown(body.node)}, and it was told to node ${shown(name)}`,
@@ -142,10 +147,15 @@ const agentRoutes = (app: App, services: NodeServices): void => {
           hint: 'give the agent the name of its own node: --node',
         })
       reports.put(body)
+      controller.tunnelsTold(dpid, tunnelsOf(body))
       return { plan: planNow(services, name).version, revision: store.state().revision }
     },
   )
 }
+
+/** Whether BFD is up, by port. */
+const tunnelsOf = ({ ports }: NodeReport): ReadonlyMap<number, boolean> =>
+  new Map(ports.flatMap(({ port, bfd }) => (port === undefined || bfd === undefined ? [] : [[port, bfd === 'up']])))
 
 const findNode = ({ store }: Services, name: string): Node => {
   const node = store.state().nodes.get(name)

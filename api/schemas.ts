@@ -157,7 +157,9 @@ const linkFields = {
   from: endpoint,
   to: endpoint,
   cost: Type.Optional(cost),
-  origin: Type.Enum(['declared', 'discovered']),
+  origin: Type.Enum(['declared', 'mesh', 'discovered'], {
+    description: 'mesh: planned for the nodes of PUT /v1/mesh or PUT /v1/nodes/{name}',
+  }),
   state: Type.Enum(['up', 'down', 'pending']),
   reason: Type.Optional(Type.String()),
   rttMs: Type.Optional(Type.Number({ description: 'there and back, less the way to the switches' })),

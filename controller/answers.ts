@@ -14,6 +14,7 @@ export function answers({
   reconciler,
   discover,
   multicast,
+  tunnels,
   log,
   start,
 }: Parts): Controller {
@@ -61,6 +62,7 @@ export function answers({
       return { removed }
     },
     ready: () => readiness(status()),
+    tunnelsTold: tunnels.told,
   }
 }
 

@@ -21,10 +21,12 @@ import { learning } from './learning.ts'
 import { moving } from './moving.ts'
 import { multicast } from './multicast.ts'
 import type { ControllerOptions, Parts } from './parts.ts'
+import { plannedLinks } from './planned.ts'
 import { type Log, type Reconciler, run, type Switch } from './reconcile.ts'
 import { staleNetworks } from './stale.ts'
 import { progressOf, type Status } from './status.ts'
 import { type Compiled, desiredTables, type Tables } from './tables.ts'
+import { knownTunnels } from './tunnels.ts'
 import type { Controller, Record as Counts } from './view.ts'
 import { waiting } from './waiting.ts'
 
@@ -84,7 +86,9 @@ function assemble(options: ControllerOptions): Parts {
   const connected = (dpid: DatapathId) => switches.get(dpid)?.session !== undefined
   const linked = () => [...fabric.current().paths.mesh.keys()]
   const away = watchAway(linked, connected, () => stale.markMesh())
-  const fabric = knownFabric(store.state, away.dpids)
+  const planned = plannedLinks(store.state)
+  const tunnels = knownTunnels(now)
+  const fabric = knownFabric(store.state, planned, away.dpids)
   const waiters = waiting()
 
   const learner = learning({
@@ -153,6 +157,7 @@ function assemble(options: ControllerOptions): Parts {
     switches,
     tables,
     stale: stale.ids,
+    planned,
   })
   const reconciler: Reconciler = {
     instance: store.instance,
@@ -197,6 +202,8 @@ function assemble(options: ControllerOptions): Parts {
     session,
     ready: dpid => isAnswering(switches.get(dpid)),
     carries: ({ from, to }) => haveNetwork(tables, from.dpid, to.dpid),
+    bfd: tunnels.bfd,
+    planned: planned.at,
     failed: error => log.warn({ error: String(error) }, 'what probes found could not be stored; it is tried again'),
     every(ms, work) {
       const timer = setInterval(work, ms)
@@ -210,7 +217,7 @@ function assemble(options: ControllerOptions): Parts {
   const parts = () => ({ switches, tables, fabric })
   return {
     ...{ ...options, switches, fabric, tables, stale, waiting: waiters, learner, reconciler, discover, status, start },
-    ...{ moving: moves, away, multicast: snooping },
+    ...{ moving: moves, away, multicast: snooping, planned, tunnels },
   }
 }
 
@@ -276,10 +283,11 @@ function programmed(
 }
 
 /** Marks what a commit of the store changes. */
-function follow({ store, stale, switches, start }: Parts): () => void {
-  return store.watch(({ networks, links, complete }) => {
+function follow({ store, stale, switches, planned, start }: Parts): () => void {
+  return store.watch(({ networks, links, nodes, complete }) => {
     stale.mark(networks)
-    if (links) stale.markMesh()
+    if (nodes) planned.changed()
+    if (links || nodes) stale.markMesh()
     if (!complete) return
     for (const sw of switches.values()) {
       if (sw.session) sw.compare = 'asked'

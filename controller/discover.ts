@@ -61,13 +61,15 @@ export type Surroundings = {
   carries(link: Link): boolean
   /** What the link's own switches find out about it (BFD): `down` counts at once, `up` proves nothing about our frames. */
   bfd?(link: Link): 'up' | 'down' | undefined
+  /** Where a port should lead, for what was declared is probed before anything is heard. */
+  planned?(end: Endpoint): Link | undefined
   failed(error: unknown): void
   /** Calls `work` so often (milliseconds), until told to stop. */
   every(ms: number, work: () => void): () => void
 }
 
 export function discovery(around: Surroundings): Discovery {
-  const { store, secret, now, session, ready, carries, bfd } = around
+  const { store, secret, now, session, ready, carries, bfd, planned } = around
   const ways = newWays()
   const suspects = new Set<Way>()
   const doubts = witness<Way>(now)
@@ -85,7 +87,7 @@ export function discovery(around: Surroundings): Discovery {
 
   const know = (way: Way) => {
     const { discoveredFrom, deadLinks } = store.state()
-    const link = discoveredFrom.get(way.key)
+    const link = discoveredFrom.get(way.key) ?? planned?.(way.from)
     way.knownAt = now()
     way.access = isAccess(store.state(), way.from) || (link !== undefined && isAccess(store.state(), link.to))
     way.carries = link !== undefined && carries(link)

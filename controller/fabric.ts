@@ -7,6 +7,7 @@ import { type DatapathId, endpointKey, linkKey, type PortNo } from '../topology/
 import type { Datapath, Fabric } from './compile.ts'
 import { maxMeteredPort, meterId } from './cookie.ts'
 import { lacks } from './lacks.ts'
+import type { Planned } from './planned.ts'
 
 export type KnownFabric = {
   current(): Fabric
@@ -16,8 +17,15 @@ export type KnownFabric = {
   remesh(): boolean
 }
 
-/** @param away Switches that have not been connected for a while. */
-export function knownFabric(state: () => State, away: ReadonlySet<DatapathId> = new Set()): KnownFabric {
+/**
+ * @param planned Links of the mesh that was declared.
+ * @param away Switches that have not been connected for a while.
+ */
+export function knownFabric(
+  state: () => State,
+  planned: Planned,
+  away: ReadonlySet<DatapathId> = new Set(),
+): KnownFabric {
   // A switch that went away is remembered with the ports that it had: its flows still run.
   const datapaths = new Map<DatapathId, Datapath>()
   let joined: Paths = paths(new Map())
@@ -38,7 +46,7 @@ export function knownFabric(state: () => State, away: ReadonlySet<DatapathId> = 
       // Of a switch that nobody has seen yet we had thought that all its links are there.
       const linked = [...(ends.get(session.dpid) ?? [])]
       const ofLinks = known ? linked.some(p => before.has(p) !== now.has(p)) : linked.some(p => !now.has(p))
-      return { changed, ofLinks }
+      return { changed, ofLinks: planned.ports(session) || ofLinks }
     },
     remesh() {
       const { declaredLinks, discoveredLinks, deadLinks } = state()
@@ -46,7 +54,9 @@ export function knownFabric(state: () => State, away: ReadonlySet<DatapathId> = 
         l => !ofPods(endpointKey(l.from)) && !ofPods(endpointKey(l.to)),
       )
       // What an operator says of a link counts more than what was found.
-      const links = [...found, ...declaredLinks.values()].filter(link => !deadLinks.has(linkKey(link)))
+      const links = [...found, ...planned.links(), ...declaredLinks.values()].filter(
+        link => !deadLinks.has(linkKey(link)),
+      )
       ends.clear()
       for (const { from } of links) {
         const ports = ends.get(from.dpid)

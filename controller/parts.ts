@@ -7,10 +7,12 @@ import type { KnownFabric } from './fabric.ts'
 import type { Learning } from './learning.ts'
 import type { Moving } from './moving.ts'
 import type { Multicast } from './multicast.ts'
+import type { Planned } from './planned.ts'
 import type { Log, Reconciler, Switch } from './reconcile.ts'
 import type { StaleNetworks } from './stale.ts'
 import type { Status } from './status.ts'
 import type { Tables } from './tables.ts'
+import type { Tunnels } from './tunnels.ts'
 import type { Record as Counts } from './view.ts'
 import type { Waiting } from './waiting.ts'
 
@@ -38,6 +40,8 @@ export type Parts = ControllerOptions & {
   readonly discover: Discovery
   readonly moving: Moving
   readonly away: Away
+  readonly planned: Planned
+  readonly tunnels: Tunnels
   status(): Status
   /** Sets a switch's loop going. */
   start(sw: Switch): void

@@ -4,6 +4,7 @@ import { maxFanOut } from '../topology/route.ts'
 import { type DatapathId, endpointKey, type Link, linkKey } from '../topology/topology.ts'
 import type { Item } from './item.ts'
 import { goal } from './lanes.ts'
+import type { Planned } from './planned.ts'
 import type { Switch } from './reconcile.ts'
 import type { Compiled, Tables } from './tables.ts'
 import type { Figures, LinkView, Progress, SwitchView } from './view.ts'
@@ -14,6 +15,7 @@ export type Status = {
   readonly tables: Tables
   /** Ids of networks that wait to be compiled. */
   readonly stale: ReadonlySet<string>
+  readonly planned: Planned
 }
 type Lack = { readonly state: 'pending' | 'degraded'; readonly reason: string }
 
@@ -223,16 +225,21 @@ function countFlows(items: Iterable<Item>): number {
   return flows
 }
 
-/** Declared and discovered links, a direction each. @param figures What probes measure. */
+/** Links of the mesh, declared and discovered ones, a direction each. @param figures What probes measure. */
 export function linkViews(status: Status, figures: (link: Link) => Figures | undefined): readonly LinkView[] {
   const { declaredLinks, discoveredLinks } = status.state
   const view =
     (origin: LinkView['origin']) =>
     (link: Link): LinkView => ({ ...link, origin, ...linkState(status, link), ...figures(link) })
-  const found = [...discoveredLinks].filter(([key]) => !declaredLinks.has(key)).map(([, link]) => link)
-  return [...[...declaredLinks.values()].map(view('declared')), ...found.map(view('discovered'))].sort((a, b) =>
-    endpointKey(a.from) < endpointKey(b.from) ? -1 : 1,
-  )
+  const ofMesh = status.planned.all().map(({ planned, link, lack }): LinkView => {
+    if (link) return view('mesh')(link)
+    return { from: planned.from, to: planned.to, origin: 'mesh', state: 'pending', ...(lack && { reason: lack }) }
+  })
+  const meshed = new Set(status.planned.links().map(linkKey))
+  const declared = [...declaredLinks].filter(([key]) => !meshed.has(key)).map(([, link]) => link)
+  const found = [...discoveredLinks].filter(([key]) => !declaredLinks.has(key) && !meshed.has(key)).map(([, l]) => l)
+  const all = [...ofMesh, ...declared.map(view('declared')), ...found.map(view('discovered'))]
+  return all.sort((a, b) => (endpointKey(a.from) < endpointKey(b.from) ? -1 : 1))
 }
 
 function linkState({ switches, state }: Status, { from, to }: Link): Pick<LinkView, 'state' | 'reason'> {

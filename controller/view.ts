@@ -1,4 +1,4 @@
-import type { DatapathId, Link, Port } from '../topology/topology.ts'
+import type { DatapathId, Link, Port, PortNo } from '../topology/topology.ts'
 import type { Figures } from './figures.ts'
 
 export type { Figures } from './figures.ts'
@@ -40,7 +40,8 @@ export type SwitchView = {
 
 export type LinkView = Link &
   Partial<Figures> & {
-    readonly origin: 'declared' | 'discovered'
+    /** `mesh`: planned for the nodes that were declared. */
+    readonly origin: 'declared' | 'mesh' | 'discovered'
     /**
      * `up`: probes arrive, or none ever did and both ports are there. `down`: they do not, in this direction or the other, and no
      * network uses it. `pending`: a switch or a port is not there; whether networks use it is as it was.
@@ -86,6 +87,8 @@ export type Controller = {
   settled(network: string, revision: number, timeoutMs: number, about?: string): Promise<Progress>
   /** Removes flows and groups that are not ours from a switch, in the bundle that installs ours. Answers what was removed, as ovs-ofctl would print it. */
   takeover(dpid: DatapathId): Promise<{ readonly removed: readonly string[] } | { readonly refused: string }>
+  /** What the agent of a switch's node says of its tunnels, of all that are watched by BFD: whether they are up. */
+  tunnelsTold(dpid: DatapathId, states: ReadonlyMap<PortNo, boolean>): void
   /** Ready: desired state complete, and every connected switch compared. */
   ready(): { readonly ready: boolean; readonly reasons: readonly string[] }
 }

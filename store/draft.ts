@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
-import { meshLinkAt, nodeLinkKey } from './overlay.ts'
+import { isMeshLinkKey, meshLinkAt, nodeLinkKey } from './overlay.ts'
 import {
   type Attachment,
   maxNetworkNumber,
@@ -50,6 +50,8 @@ export type Draft = State & {
   deleteNode(name: string): void
   putNodeLink(link: NodeLink): void
   deleteNodeLink(key: string): void
+  /** What is not known any more is not dead either: to be called when nodes or links between them went. */
+  buryUnknown(): void
   setOverlay(overlay: Overlay): void
   /**
    * A number that no network or mirror ever had: 1 to maxNetworkNumber, or undefined when there is none left.
@@ -127,6 +129,9 @@ const readers = (t: Tables) => ({
 const same = (a: object | undefined, b: object): boolean =>
   a !== undefined && isDeepStrictEqual({ ...a, revision: 0 }, { ...b, revision: 0 })
 
+const isKnownLink = (t: Tables, key: string): boolean =>
+  t.declaredLinks.has(key) || t.discoveredLinks.has(key) || isMeshLinkKey(t, key)
+
 const writers = (t: Tables, step: (change: Change) => void, revision: number) => {
   /** A network's revision is that of the last change to anything in it. */
   const touch = (id: string): void => {
@@ -144,7 +149,7 @@ const writers = (t: Tables, step: (change: Change) => void, revision: number) =>
     touch(before.network)
   }
   const links = { declared: t.declaredLinks, discovered: t.discoveredLinks }
-  const isLink = (key: string) => t.declaredLinks.has(key) || t.discoveredLinks.has(key)
+  const isLink = (key: string) => isKnownLink(t, key)
   const setDead = (key: string, dead: boolean): void => {
     if (t.deadLinks.has(key) === dead || (dead && !isLink(key))) return
     step({ kind: 'dead', key, before: dead ? undefined : true, after: dead ? true : undefined })
@@ -229,6 +234,10 @@ const nodeWriters = (t: Tables, step: (change: Change) => void, revision: number
       if (!isDeepStrictEqual(before, link)) step({ kind: 'nodelink', key, before, after: link })
     },
     deleteNodeLink,
+    buryUnknown(): void {
+      for (const key of [...t.deadLinks])
+        if (!isKnownLink(t, key)) step({ kind: 'dead', key, before: true, after: undefined })
+    },
     setOverlay(overlay: Overlay): void {
       if (!isDeepStrictEqual(t.overlay, overlay))
         step({ kind: 'overlay', key: 'overlay', before: t.overlay, after: overlay })

@@ -43,6 +43,7 @@ export const putMesh = (draft: Draft, wish: MeshWish): { changed: boolean } | Re
     if (refused) return refused
     seen.add(key)
   }
+  draft.buryUnknown()
   return conflict(draft) ?? { changed: draft.revision !== revision }
 }
 
@@ -69,6 +70,7 @@ export const putNode = (
     const wrong = join(draft, { ...settings, endpointA: name, endpointB: peer })
     if (wrong) return wrong
   }
+  draft.buryUnknown()
   return conflict(draft) ?? { created, node: draft.nodes.get(name)! }
 }
 
@@ -76,6 +78,7 @@ export const putNode = (
 export const deleteNode = (draft: Draft, name: string): { deleted: boolean } => {
   const deleted = draft.nodes.has(name)
   draft.deleteNode(name)
+  draft.buryUnknown()
   return { deleted }
 }
 

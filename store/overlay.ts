@@ -79,6 +79,13 @@ export const meshLinkAt = (state: Nodes, endpoint: string): MeshLink | undefined
   return node && peer && areLinked(state, node.name, peer.name) ? meshLink(node, peer) : undefined
 }
 
+/** Whether this linkKey can be of a link of the mesh: its switches are of linked nodes, whatever numbers its ports have. */
+export const isMeshLinkKey = (state: Nodes, key: string): boolean => {
+  const [from = '', , to = ''] = key.split('/')
+  const [node, peer] = [state.nodeAt.get(from), state.nodeAt.get(to)]
+  return node !== undefined && peer !== undefined && areLinked(state, node, peer)
+}
+
 /** What the port of a link is called on the switch where it begins: so it is found if it has another number than planned. */
 export const meshPortName = (node: Pick<Node, 'name' | 'provider'>, peer: string): string =>
   tunnelName(bridgeName(node.name, node.provider), peer)

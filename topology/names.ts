@@ -2,10 +2,10 @@
  * How today's L2S-M names things, so that whoever knows a node's name knows its bridge, its datapath and its ports.
  * Names of devices: Linux takes 15 characters at most.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { DatapathId } from './topology.ts'
 
-const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
+const digest = (text: string): string => hash('sha256', text)
 
 /** The provider of the overlay within one cluster. */
 export const overlayProvider = 'l2sm-controller'

@@ -51,6 +51,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
     },
     takeover: async wanted => ({ refused: `switch ${wanted} is not connected` }),
     ready: () => ({ ready: true, reasons: [] }),
+    tunnelsTold: () => {},
     ...more,
   }
   return { controller, asked }

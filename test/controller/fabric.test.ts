@@ -1,6 +1,7 @@
 // What the mesh is, as switches, ports and links come and go.
 import t from 'tap'
 import { knownFabric } from '../../controller/fabric.ts'
+import { plannedLinks } from '../../controller/planned.ts'
 import type { PortDesc } from '../../openflow/index.ts'
 import type { Session } from '../../openflow/session.ts'
 import type { State } from '../../store/state.ts'
@@ -26,8 +27,11 @@ const world = () => {
     deadLinks: new Set<string>(),
     accessPorts: new Set<string>(),
     attachments: new Map<string, unknown>(),
+    ...{ nodes: new Map(), nodeLinks: new Map(), nodeAt: new Map(), peers: new Map() },
+    overlay: { full: true, allocated: 0 },
   }
-  const fabric = knownFabric(() => state as unknown as State)
+  const now = () => state as unknown as State
+  const fabric = knownFabric(now, plannedLinks(now))
   fabric.remesh()
   return { state, fabric, joined: () => fabric.current().paths.mesh.get(a)?.get(b)?.port }
 }

@@ -94,6 +94,18 @@ for (const { name, open, survives } of backends) {
       t.equal(store.state().nodes.get('d')?.number, 4)
     })
 
+    t.test('are forgotten with the links between them that were dead', async t => {
+      const store = await fresh(t)
+      await store.write(draft => putMesh(draft, { full: true, nodes: nodes('a', 'b', 'c') }))
+      const keys = [...meshLinks(store.state())].map(linkKey)
+      await store.write(draft => keys.map(key => draft.setDead(key, true)))
+      t.equal(store.state().deadLinks.size, 6)
+      await store.write(draft => putMesh(draft, { nodes: nodes('a', 'b', 'c'), links: [pair('a', 'b')] }))
+      t.strictSame([...store.state().deadLinks].sort(), [...meshLinks(store.state())].map(linkKey).sort())
+      await store.write(draft => deleteNode(draft, 'a'))
+      t.equal(store.state().deadLinks.size, 0)
+    })
+
     t.test('are refused with a reason, and then nothing changes', async t => {
       const store = await fresh(t)
       await store.write(draft => putMesh(draft, { nodes: nodes('a', 'b'), full: true }))
