@@ -7,6 +7,7 @@ export type Device = {
   readonly mac: string
   readonly mtu: number
   readonly up: boolean
+  readonly carrier: boolean
   /** `veth`, `bridge`, ...; undefined for a physical one. */
   readonly kind: string | undefined
   /** Where the other end of a veth is. */
@@ -43,6 +44,7 @@ function device(link: Fields): Device {
     mac: String(link['address']),
     mtu: Number(link['mtu']),
     up: flags.includes('UP'),
+    carrier: flags.includes('LOWER_UP'),
     kind: typeof kind === 'string' ? kind : undefined,
     // The number of a namespace is there exactly if that is another one.
     peer: kind !== 'veth' ? undefined : link['link_netnsid'] === undefined ? 'here' : 'elsewhere',

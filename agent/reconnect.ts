@@ -24,7 +24,8 @@ const pace = 500
 const rest = { first: 6_000, most: 60_000 }
 
 /** @param renew Spells the targets of these anew. */
-export function watchControllers(renew: (controllers: Controllers) => Promise<void>, now: () => number): Reconnect {
+export function watchControllers(renew: (controllers: Controllers) => Promise<void>): Reconnect {
+  const now = () => performance.now()
   let controllers: Controllers = []
   let timer: NodeJS.Timeout | undefined
   let closed = false
@@ -56,11 +57,11 @@ export function watchControllers(renew: (controllers: Controllers) => Promise<vo
     )
   }
   return {
-    look(now) {
+    look(next) {
       const was = controllers
-      controllers = now
+      controllers = next
       if (controllers.some(({ is_connected }) => is_connected)) patience = rest.first
-      if (was.length !== now.length || was.some((one, i) => one.is_connected !== now[i]?.is_connected)) again(pace)
+      if (was.length !== next.length || was.some((one, i) => one.is_connected !== next[i]?.is_connected)) again(pace)
     },
     hurry() {
       if (closed || now() < quietUntil) return

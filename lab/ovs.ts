@@ -27,6 +27,8 @@ export type Ovs = {
   start(): Promise<void>
   /** Ends ovs-vswitchd: asked politely, or with `kill` by SIGKILL. Returns when it is gone. The database stays. */
   stop(how?: { readonly kill: boolean }): Promise<void>
+  /** Kills ovsdb-server by SIGKILL and starts it again, from what is on disk. */
+  restartDatabase(): Promise<void>
   /** The process id of the running ovs-vswitchd. Rejects when none runs. */
   pid(): Promise<number>
   /** Ends both daemons. */
@@ -62,6 +64,8 @@ export async function openOvs(options: OvsOptions, config: readonly string[] = [
   const appctl = (method: string, ...args: string[]) => unixctl(at('ovs-vswitchd.ctl'), method, args)
   const pid = () => daemonPid(directory, 'ovs-vswitchd')
 
+  const serve = () => daemon('ovsdb-server', at('conf.db'), `--remote=p${database}`)
+
   const ovs: Ovs = {
     directory,
     netns,
@@ -83,6 +87,12 @@ export async function openOvs(options: OvsOptions, config: readonly string[] = [
       else await appctl('exit')
       await waitForEnd(running)
     },
+    restartDatabase: async () => {
+      const running = await daemonPid(directory, 'ovsdb-server')
+      process.kill(running, 'SIGKILL')
+      await waitForEnd(running)
+      await serve()
+    },
     close: async () => {
       for (const name of ['ovs-vswitchd', 'ovsdb-server']) {
         const running = await daemonPid(directory, name).catch(() => undefined)
@@ -93,7 +103,7 @@ export async function openOvs(options: OvsOptions, config: readonly string[] = [
     },
   }
   await run('ovsdb-tool', ['create', at('conf.db'), schema], { env })
-  await daemon('ovsdb-server', at('conf.db'), `--remote=p${database}`)
+  await serve()
   await vsctl('--no-wait', ...sequence(['init'], config))
   return ovs
 }

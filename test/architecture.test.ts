@@ -41,9 +41,19 @@ const pure = [
     'lacks',
   ].map(n => `controller/${n}.ts`),
   ...['igmp', 'asking', 'membership', 'snoop', 'metered'].map(n => `controller/${n}.ts`),
-  ...['json-stream', 'schema', 'devices', 'stock', 'pairs', 'underlay', 'desired', 'diff', 'target', 'report'].map(
-    n => `agent/${n}.ts`,
-  ),
+  ...[
+    'json-stream',
+    'schema',
+    'devices',
+    'stock',
+    'pairs',
+    'underlay',
+    'desired',
+    'diff',
+    'target',
+    'report',
+    'sight',
+  ].map(n => `agent/${n}.ts`),
 ]
 const impure: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['a clock', /\bDate\.now\b|\bnew Date\(\)|\bperformance\.|\bset(Timeout|Interval|Immediate)\(/],

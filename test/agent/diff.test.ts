@@ -94,10 +94,9 @@ if (needs(t)) {
         ports().find(({ port }) => port.uuid === own.port.uuid),
         own,
       )
-    t.match(await apply(plan({ links: [link(2, { port: 300 }), link(4)] })), [
-      /ofport_request set to 300, was 12/,
-      /removed/,
-    ])
+    // A database is in no order.
+    const changes = (await apply(plan({ links: [link(2, { port: 300 }), link(4)] }))).sort()
+    t.match(changes, [/removed/, /ofport_request set to 300, was 12/])
   })
 
   t.test('what was changed by hand is put right and told; what is of others is not touched', async t => {

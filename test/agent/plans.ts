@@ -24,7 +24,7 @@ export const plan = ({ interfaces = 3, ...over }: Over = {}): NodePlan => ({
 })
 
 export const veth = (name: string, index: number, peer: Device['peer'] = 'here'): Device => ({
-  ...{ name, index, peer, mac: '02:00:00:00:00:01', mtu: 1450, up: true, kind: 'veth' },
+  ...{ name, index, peer, mac: '02:00:00:00:00:01', mtu: 1450, up: true, carrier: true, kind: 'veth' },
 })
 
 export type Given = Partial<Situation> & { readonly index?: (number: number) => number }

@@ -101,6 +101,7 @@ export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agent
     agent?.child.kill(signal)
     return (await agent?.ended) ?? null
   }
+  if (process.env['SHOW']) t.teardown(() => console.error(log.map(l => JSON.stringify(l)).join('\n')))
   t.teardown(() => Promise.all([...running.keys()].map(node => stop(node, 'SIGKILL'))))
   const get = (node: number, path: string) =>
     fetch(`http://${mesh.node(node).address}:${httpPort}${path}`, { signal: AbortSignal.timeout(2_000) })

@@ -59,8 +59,8 @@ export type Stage = {
   stop(): Promise<void>
   /** Starts a controller, and waits until it has compared every switch and knows every link. */
   start(options?: Pick<StageOptions, 'takeover' | 'adopt' | 'open'>): Promise<void>
-  /** As `start`, without waiting. */
-  launch(options?: Pick<StageOptions, 'takeover' | 'adopt' | 'open'>): Promise<void>
+  /** As `start`, without waiting; with `reconnect: false` the switches find out by themselves. */
+  launch(options?: Pick<StageOptions, 'takeover' | 'adopt' | 'open'> & { readonly reconnect?: boolean }): Promise<void>
   /** Resolves when every switch is live and every link is known. */
   live(): Promise<void>
 }
@@ -108,7 +108,7 @@ export async function makeStage(t: Test, options: StageOptions): Promise<Stage> 
     })
     running = { controller, store, watched }
     // Their back-off is up to 8 s.
-    await Promise.all(mesh.nodes.map(node => node.reconnect()))
+    if (given.reconnect !== false) await Promise.all(mesh.nodes.map(node => node.reconnect()))
   }
   const live = async () => {
     const links = mesh.nodes.reduce((sum, node) => sum + node.links.size, 0)

@@ -1,0 +1,52 @@
+/** Moves the node's addresses between its device and br-phy, without cutting the node off. */
+
+import type { NodePlan } from '../api/node-schemas.ts'
+import { ipBatch } from './command.ts'
+import { answering, readMachine } from './machine.ts'
+import { placeOf } from './target.ts'
+import { physical, placement, type Saved, type Surroundings } from './underlay.ts'
+
+export type Moved =
+  | { readonly is: 'nothing to do' }
+  | { readonly is: 'moved' }
+  /** It could not be, and everything is as it was before. */
+  | { readonly is: 'put back'; readonly why: string }
+
+/**
+ * @param careful Whether to make sure that somebody still answers afterwards; else what fails rejects.
+ * @param say Told what will be done.
+ */
+export async function moveAddresses(
+  saved: Saved,
+  place: string,
+  seen: Surroundings,
+  careful: NodePlan | undefined,
+  say: (commands: readonly string[]) => void,
+): Promise<Moved> {
+  const lines = placement(saved, place, seen)
+  if (lines.length === 0) return { is: 'nothing to do' }
+  const witnesses = careful && place === physical ? await answering(hostsOf(careful, saved)) : []
+  say(lines)
+  try {
+    await ipBatch(lines)
+    if (witnesses.length > 0 && !(await anyAnswers(witnesses)))
+      throw new Error(`of ${witnesses.join(', ')} none answers any more`)
+    return { is: 'moved' }
+  } catch (error) {
+    if (!careful) throw error
+    await ipBatch(placement(saved, saved.device, await readMachine()))
+    return { is: 'put back', why: (error as Error).message }
+  }
+}
+
+/** Who can tell whether this node is still connected. */
+const hostsOf = ({ controllers, links }: NodePlan, { routes }: Saved): string[] => {
+  const gateways = routes.flatMap(({ via }) => via ?? [])
+  const far = [...controllers.map(target => placeOf(target)?.host ?? ''), ...links.map(({ remote }) => remote)]
+  return [...new Set([...gateways, ...far])].filter(host => host !== '').slice(0, 8)
+}
+
+async function anyAnswers(hosts: readonly string[]): Promise<boolean> {
+  for (let tries = 0; tries < 5; tries++) if ((await answering(hosts)).length > 0) return true
+  return false
+}

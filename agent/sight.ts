@@ -1,0 +1,57 @@
+/** What one look at the node has seen, and what follows from it. Pure. */
+
+import type { NodePlan } from '../api/node-schemas.ts'
+import { type Datapath, desired, mark, portsOf, type Wanted } from './desired.ts'
+import type { Device } from './devices.ts'
+import { pairOf } from './pairs.ts'
+import { troubleOf } from './report.ts'
+import type { Database } from './schema.ts'
+import { numberOf, type Stock, stock } from './stock.ts'
+import { physicalBridge, type Underlay } from './underlay.ts'
+
+export type Sight = {
+  readonly plan: NodePlan
+  readonly copy: Database
+  readonly datapath: Datapath
+  readonly below: Underlay
+  readonly shelf: Stock
+  readonly devices: ReadonlyMap<string, Device>
+}
+
+/** Of the devices and ports that are there. */
+export const stockOf = ({ bridge, interfaces, links }: NodePlan, copy: Database, devices: Sight['devices']): Stock => {
+  const ours = portsOf(copy, bridge).filter(({ port }) => port.external_ids[mark] === bridge)
+  const ports = new Set(ours.flatMap(({ port }) => numberOf(interfaces.near, port.name) ?? []))
+  return stock(interfaces, { devices, ports, taken: new Set(links.map(({ port }) => port)) })
+}
+
+/** Devices of interfaces that are complete. */
+const complete = ({ plan: { interfaces }, shelf, devices }: Sight): ReadonlyMap<number, Device> =>
+  new Map(
+    shelf.wanted.flatMap(number => {
+      const { near, unfinished } = pairOf(interfaces, number)
+      const device = devices.get(near)
+      return device && !devices.has(unfinished) ? [[number, device] as const] : []
+    }),
+  )
+
+export const wanted = (sight: Sight, bridged: boolean): Wanted => {
+  const { plan, datapath, below, devices } = sight
+  const bridge = desired(plan, { datapath, interfaces: complete(sight) })
+  const more = below.is === 'bridged' && bridged ? [physicalBridge(below.saved, devices)] : []
+  // First of all the way to the controllers.
+  return { bridges: [...more, bridge], tls: plan.tls }
+}
+
+/** What the node is to be: the plan, and the devices that pods have left of it. */
+export const aimOf = (sight: Sight): string =>
+  JSON.stringify([sight.plan.version, [...complete(sight)].map(([number, { index }]) => [number, index])])
+
+/** Ports of ours that Open vSwitch could not make as asked. */
+export const troubles = ({ bridge }: NodePlan, copy: Database): string[] =>
+  portsOf(copy, bridge)
+    .filter(({ port }) => port.external_ids[mark] === bridge)
+    .flatMap(({ port, interface: row }) => {
+      const trouble = troubleOf(row)
+      return trouble === undefined ? [] : [`port ${port.name}: ${trouble}`]
+    })
