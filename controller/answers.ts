@@ -1,23 +1,16 @@
 // What api/ may ask of a running controller.
 import { formatFlow, formatGroup } from '../openflow/index.ts'
+import type { State } from '../store/state.ts'
+import type { DatapathId } from '../topology/topology.ts'
 import type { Item } from './item.ts'
 import type { Parts } from './parts.ts'
 import { linkViews, progressOf, readiness, switchView } from './status.ts'
 import type { Controller, Progress } from './view.ts'
+import { vlinkView } from './vlink-state.ts'
 
-export function answers({
-  store,
-  tables,
-  switches,
-  status,
-  waiting,
-  reconciler,
-  discover,
-  multicast,
-  tunnels,
-  log,
-  start,
-}: Parts): Controller {
+export function answers(parts: Parts): Controller {
+  const { store, switches, fabric, tables, tunnels, status, waiting, reconciler, discover, multicast, log, start } =
+    parts
   return {
     switches: () =>
       [...switches.values()]
@@ -29,6 +22,11 @@ export function answers({
     },
     connected: dpid => switches.get(dpid)?.session !== undefined,
     links: () => linkViews(status(), discover.figures),
+    linked: (a, b) => fabric.current().known.get(a)?.has(b) === true || isStored(store.state(), a, b),
+    vlink(id) {
+      const { network, ways } = tables.compiled.get(tables.numberOf(id) ?? 0) ?? {}
+      return network?.vlink && ways && vlinkView(network.vlink, ways, switches, link => discover.figures(link)?.rttMs)
+    },
     network: id => (store.state().networks.has(id) ? progressOf(status(), id) : undefined),
     islands(id) {
       const number = store.state().networks.get(id)?.number ?? 0
@@ -64,6 +62,13 @@ export function answers({
     ready: () => readiness(status()),
     tunnelsTold: tunnels.told,
   }
+}
+
+/** A link between these two that is too young to be in the mesh. */
+function isStored({ declaredLinks, discoveredLinks }: State, a: DatapathId, b: DatapathId): boolean {
+  for (const links of [declaredLinks, discoveredLinks])
+    for (const { from, to } of links.values()) if (from.dpid === a && to.dpid === b) return true
+  return false
 }
 
 const describe = (item: Item): string => {

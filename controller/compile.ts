@@ -3,7 +3,7 @@ import type { Action, Bucket } from '../openflow/index.ts'
 import { flowModFlags, groups, ports, vid } from '../openflow/index.ts'
 import type { Attachment, Network } from '../store/state.ts'
 import { lldpEthertype, lldpMac } from '../topology/lldp.ts'
-import type { Hop } from '../topology/mesh.ts'
+import type { Hop, Mesh } from '../topology/mesh.ts'
 import type { Paths } from '../topology/paths.ts'
 import { type Pruned, pruned } from '../topology/pruned.ts'
 import { datapathsOf, maxFanOut } from '../topology/route.ts'
@@ -20,9 +20,16 @@ export type Datapath = {
   readonly ports: ReadonlySet<PortNo>
   /** It takes Nicira's controller action with a meter, so that copies are limited and the data is not. */
   readonly meteredCopies: boolean
+  /** The highest id of a meter that it takes; 0 without meters. */
+  readonly maxMeter: number
 }
 export type Datapaths = ReadonlyMap<DatapathId, Datapath>
-export type Fabric = { readonly paths: Paths; readonly datapaths: Datapaths }
+export type Fabric = {
+  readonly paths: Paths
+  /** All links, also those that are down: a vlink's path stays where it was asked for. */
+  readonly known: Mesh
+  readonly datapaths: Datapaths
+}
 
 /** Where an address is: pinned by its attachment, or learned from frames. */
 export type Location = { readonly mac: string; readonly dpid: DatapathId; readonly port: PortNo }

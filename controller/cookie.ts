@@ -39,8 +39,9 @@ export const groupId = (network: number, part: 'flood' | 'remote', epoch: Epoch 
 export const groupOwner = (id: number): number | undefined =>
   Math.floor(id / 0x200_0000) === groupMagic ? (id % 0x200_0000) >>> 2 : undefined
 
-/** Meter ids of ours: one for each learning port of a switch. */
+/** Meter ids of ours: one for each learning port of a switch, and one for each end of a vlink. */
 export const meterId = (port: number): number => 0x1_0000 + port
-export const isOurMeter = (id: number): boolean => id > 0x1_0000 && id < 0x2_0000
+export const limitMeterId = (port: number): number => 0x2_0000 + port
+export const isOurMeter = (id: number): boolean => id > 0x1_0000 && id < 0x3_0000
 /** A port beyond this has no meter of its own. */
 export const maxMeteredPort = 0xffff

@@ -76,10 +76,10 @@ function portsChanged({ store, switches, fabric, discover, stale, tables }: Part
   if (switches.get(s.dpid)?.standing.is !== 'lacking') discover.ports(s)
   const { attachments, networks } = store.state()
   if (ofLinks) stale.markMesh()
-  const mirroredAt = (dpid: DatapathId, port: number): string[] =>
+  const usedAt = (dpid: DatapathId, port: number): string[] =>
     [...tables.at(dpid)].filter(id => {
-      const mirror = networks.get(id)?.mirror
-      return mirror?.dpid === dpid && mirror.port === port
+      const { mirror, vlink } = networks.get(id) ?? {}
+      return [mirror, vlink?.from, vlink?.to].some(used => used?.dpid === dpid && used.port === port)
     })
-  return changed.flatMap(port => attachments.get(`${s.dpid}/${port}`)?.network ?? mirroredAt(s.dpid, port))
+  return changed.flatMap(port => attachments.get(`${s.dpid}/${port}`)?.network ?? usedAt(s.dpid, port))
 }

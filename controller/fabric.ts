@@ -29,19 +29,20 @@ export function knownFabric(
   // A switch that went away is remembered with the ports that it had: its flows still run.
   const datapaths = new Map<DatapathId, Datapath>()
   let joined: Paths = paths(new Map())
+  let known: Mesh = joined.mesh
   /** Where links begin, as of the last remesh: a link counts in both directions, so that is where they end too. */
   const ends = new Map<DatapathId, Set<PortNo>>()
   const usable = (dpid: DatapathId, port: PortNo) => datapaths.get(dpid)?.ports.has(port) ?? true
   const ofPods = (key: string) => state().accessPorts.has(key) || state().attachments.has(key)
   return {
-    current: () => ({ paths: joined, datapaths }),
+    current: () => ({ paths: joined, known, datapaths }),
     ports(session) {
       const known = datapaths.get(session.dpid)
       const before = known?.ports ?? new Set<PortNo>()
       // A switch that can't run our pipeline has no port that a frame could take.
       const now = new Set(lacks(session) === undefined ? session.ports().keys() : [])
       const meteredCopies = session.can.nicira && session.can.maxMeter >= meterId(maxMeteredPort)
-      datapaths.set(session.dpid, { ports: now, meteredCopies })
+      datapaths.set(session.dpid, { ports: now, meteredCopies, maxMeter: session.can.maxMeter })
       const changed = [...now].filter(p => !before.has(p)).concat([...before].filter(p => !now.has(p)))
       // Of a switch that nobody has seen yet we had thought that all its links are there.
       const linked = [...(ends.get(session.dpid) ?? [])]
@@ -54,17 +55,18 @@ export function knownFabric(
         l => !ofPods(endpointKey(l.from)) && !ofPods(endpointKey(l.to)),
       )
       // What an operator says of a link counts more than what was found.
-      const links = [...found, ...planned.links(), ...declaredLinks.values()].filter(
-        link => !deadLinks.has(linkKey(link)),
-      )
+      const all = [...found, ...planned.links(), ...declaredLinks.values()]
+      const links = all.filter(link => !deadLinks.has(linkKey(link)))
       ends.clear()
-      for (const { from } of links) {
+      for (const { from } of all) {
         const ports = ends.get(from.dpid)
         if (ports) ports.add(from.port)
         else ends.set(from.dpid, new Set([from.port]))
       }
       const now = mesh(links, { usable, away })
-      if (same(now, joined.mesh)) return false
+      const before = known
+      known = links.length === all.length ? now : mesh(all, { usable, away })
+      if (same(now, joined.mesh)) return !same(known, before)
       joined = paths(now)
       return true
     },

@@ -100,6 +100,8 @@ export const meterItem = (owner: number, id: number, flags: number, bands: reado
 
 type Entry<T extends TableName> = {
   readonly match: { readonly [F in MatchField<T>]?: Match[F] }
+  /** What the meter drops goes nowhere; the rest goes on (OpenFlow 1.3.5 §5.7.1). */
+  readonly meter?: number
   readonly apply?: readonly Action[]
   readonly metadata?: bigint
   readonly goto?: NextTable<T>
@@ -114,6 +116,7 @@ export function entry<T extends TableName>(owner: number, table: T, kind: EntryN
   const declared = pipeline[table] as { id: number; entries: Record<string, readonly [number, string]> }
   const { match, cookie, idleTimeout = 0, hardTimeout = 0, flags = 0 } = it
   const instructions: Instruction[] = []
+  if (it.meter !== undefined) instructions.push({ type: 'meter', meterId: it.meter })
   if (it.apply?.length) instructions.push({ type: 'apply_actions', actions: it.apply as Action[] })
   if (it.metadata !== undefined)
     instructions.push({ type: 'write_metadata', metadata: it.metadata, metadataMask: 0xffff_ffff_ffff_ffffn })

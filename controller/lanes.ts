@@ -79,6 +79,8 @@ export function advance(
     case 'draining':
       if (course.until !== undefined) return now >= course.until ? { is: 'steady', serial, lane: course.to } : undefined
       // Between ports of one switch nothing is under way.
-      return confirmed ? { ...course, until: course.from.route.branches.size === 0 ? now : now + drainMs } : undefined
+      return confirmed ? { ...course, until: isEmpty(course.from.route) ? now : now + drainMs } : undefined
   }
 }
+
+const isEmpty = ({ branches, towards }: Route): boolean => branches.size + towards.size === 0

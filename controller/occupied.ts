@@ -1,7 +1,7 @@
 // What another store's flows on a switch are about: what must not meet them may be added beside them
 // (docs/decisions/0003-an-unadopted-switch.md).
 import type { Holdings } from './content.ts'
-import type { FlowItem, Item } from './item.ts'
+import type { Item } from './item.ts'
 import { pipeline } from './pipeline.ts'
 
 /** The networks and the ports that another store's flows are about. */
@@ -15,16 +15,18 @@ export const meets = (
   part: readonly Item[],
   number: number,
   { numbers, ports }: ReturnType<typeof occupiedBy>,
-): boolean => numbers.has(number) || part.some(item => isAccess(item) && ports.has(item.match.in_port as number))
-const isAccess = (item: Item): item is FlowItem =>
-  item.kind === 'flow' && item.tableId === pipeline.admit.id && item.match.vlan_vid !== undefined
+): boolean => numbers.has(number) || part.some(item => accessPorts(item).some(port => ports.has(port)))
+
+/** The port of an entry that lets in what comes by no link: of a member, or an end of a vlink. */
+function accessPorts(item: Item): readonly number[] {
+  if (item.kind !== 'flow' || item.tableId !== pipeline.admit.id || item.match.tunnel_id !== undefined) return []
+  return typeof item.match.in_port === 'number' ? [item.match.in_port] : []
+}
 function portsOf(item: Item): readonly number[] {
   if (item.kind === 'meter') return []
-  if (item.kind === 'flow' && item.tableId === pipeline.admit.id)
-    return isAccess(item) ? [item.match.in_port as number] : []
   const actions =
     item.kind === 'group'
       ? item.buckets.flatMap(b => b.actions)
       : item.instructions.flatMap(i => (i.type === 'apply_actions' ? i.actions : []))
-  return actions.flatMap(a => (a.type === 'output' ? [a.port] : []))
+  return [...accessPorts(item), ...actions.flatMap(a => (a.type === 'output' ? [a.port] : []))]
 }

@@ -8,6 +8,11 @@ export const pipeline = tables({
     snooping: [],
     next: ['guard', 'deliver'],
     entries: {
+      vlink: [
+        1100,
+        'From an end of a vlink, any frame: into the next link, marked, or out of the other end. Metered if so wished.',
+      ],
+      passing: [1100, "A vlink's frame from a link, by port and VNI: on into the next link, or out of its end."],
       probe: [1000, 'Our LLDP from a tunnel, in the probe VNI, which no pod can write: to the controller.'],
       reserved: [900, 'To 01:80:c2:00:00:0x (bridges, LACP, PAUSE, LLDP of others; IEEE 802.1Q §8.6.3): dropped.'],
       forged: [900, 'From a multicast source address, which no sender has (IEEE 802 §8.2.2): dropped.'],

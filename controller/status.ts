@@ -1,13 +1,15 @@
 // How far the switches are with what was asked: only what they have confirmed counts. Pure.
-import type { Attachment, State } from '../store/state.ts'
-import { maxFanOut } from '../topology/route.ts'
-import { type DatapathId, endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import type { Attachment, State, Vlink } from '../store/state.ts'
+import { maxFanOut, type Route } from '../topology/route.ts'
+import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import type { VlinkWays } from '../topology/vlink-route.ts'
 import type { Item } from './item.ts'
-import { goal } from './lanes.ts'
+import { type Course, goal } from './lanes.ts'
 import type { Planned } from './planned.ts'
 import type { Switch } from './reconcile.ts'
 import type { Compiled, Tables } from './tables.ts'
 import type { Figures, LinkView, Progress, SwitchView } from './view.ts'
+import { passed, vlinkLack } from './vlink-state.ts'
 
 export type Status = {
   readonly state: State
@@ -17,7 +19,7 @@ export type Status = {
   readonly stale: ReadonlySet<string>
   readonly planned: Planned
 }
-type Lack = { readonly state: 'pending' | 'degraded'; readonly reason: string }
+export type Lack = { readonly state: 'pending' | 'degraded'; readonly reason: string }
 
 /**
  * Where a network stands, or with `about` (an endpointKey) one attachment of it, also one that is gone again.
@@ -44,11 +46,23 @@ export function progressOf(status: Status, id: string, about?: string, since = 0
 function networkProgress(status: Status, compiled: Compiled): Progress {
   const { network, datapaths } = compiled
   const { revision, number } = network
+  if (network.vlink && compiled.ways) return vlinkProgress(status, compiled, network.vlink, compiled.ways)
   const attachments = [...(status.state.members.get(network.id)?.values() ?? [])]
   const lack =
     first([...datapaths].sort(), dpid => switchLack(status, dpid, number, revision)) ??
     first(attachments, a => portLack(status, a)) ??
     routeLack(compiled)
+  return lack ? { ...lack, revision } : { state: 'programmed', revision }
+}
+
+/** A vlink: the switches that its frames pass, its two ports, and the links between. */
+function vlinkProgress(status: Status, { network, course, wanted }: Compiled, vlink: Vlink, ways: VlinkWays): Progress {
+  const { revision, number } = network
+  const lack =
+    first([...passed(ways)].sort(), dpid => switchLack(status, dpid, number, revision)) ??
+    first([vlink.from, vlink.to], end => portLack(status, end)) ??
+    buildLack(course, wanted) ??
+    vlinkLack(vlink, ways, status.switches)
   return lack ? { ...lack, revision } : { state: 'programmed', revision }
 }
 
@@ -110,7 +124,7 @@ function switchLack({ switches }: Status, dpid: DatapathId, number: number, revi
   return undefined
 }
 
-function portLack({ switches }: Status, { dpid, port }: Attachment): Lack | undefined {
+function portLack({ switches }: Status, { dpid, port }: Endpoint): Lack | undefined {
   const ports = switches.get(dpid)?.session?.ports()
   if (!ports || ports.has(port)) return undefined
   const has = [...ports.keys()].sort((a, b) => a - b)
@@ -141,14 +155,19 @@ function routeLack(
       reason: `no way between switches ${names(one)} and ${names(another)} is known, so their members do not reach each other${parts}`,
     }
   }
-  if (course.is === 'preparing' || goal(course).route !== wanted)
-    return { state: 'pending', reason: 'another way for its frames is being built' }
+  const building = buildLack(course, wanted)
+  if (building) return building
   for (const [dpid, hops] of branches) {
     if (hops.size <= maxFanOut) continue
     const reason = `switch ${dpid} has links to ${hops.size} switches of its ${members.size}; it copies a broadcast to ${maxFanOut} at most`
     return { state: 'degraded', reason }
   }
   return undefined
+}
+
+function buildLack(course: Course, wanted: Route): Lack | undefined {
+  if (course.is !== 'preparing' && goal(course).route === wanted) return undefined
+  return { state: 'pending', reason: 'another way for its frames is being built' }
 }
 
 /** Compared is not enough: until the switch has confirmed what it lacked, it is not live for anybody who asks. */

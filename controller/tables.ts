@@ -1,13 +1,16 @@
 // The desired tables of every network, kept so that a change to one network recompiles that network only.
+import { isDeepStrictEqual } from 'node:util'
 import type { Attachment, Network, State } from '../store/state.ts'
 import { without } from '../topology/mesh.ts'
 import { type Paths, paths as pathsOf } from '../topology/paths.ts'
 import { datapathsOf, type Route, route } from '../topology/route.ts'
 import type { DatapathId } from '../topology/topology.ts'
+import { routeOfWays, tunnelsOnly, type VlinkWays, vlinkWays } from '../topology/vlink-route.ts'
 import { compile, type Fabric, type Location } from './compile.ts'
 import type { Item } from './item.ts'
 import { advance, type Course, type Lanes, lanesOf, steer } from './lanes.ts'
 import type { Snooped } from './snoop.ts'
+import { compileVlink } from './vlink.ts'
 
 export type Compiled = {
   readonly network: Network
@@ -23,6 +26,8 @@ export type Compiled = {
   readonly course: Course
   /** Where the course leads in the end; while a lane is drained, it may be towards an earlier one. */
   readonly wanted: Route
+  /** Of a vlink: where its frames should go, and where they do. */
+  readonly ways?: VlinkWays | undefined
 }
 
 export type Tables = {
@@ -85,17 +90,29 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
     if (lost.size > 0) strays.set(number, lost)
     return lost.size > before
   }
+  const tunnels = keptTunnels()
+  /** The same object as long as nothing of it is another. */
+  const waysOf = ({ vlink }: Network, was: VlinkWays | undefined): VlinkWays | undefined => {
+    const ways = vlink && vlinkWays(vlink, tunnels(fabric().paths), fabric().known)
+    return isDeepStrictEqual(ways, was) ? was : ways
+  }
   const courseOf = (
     { number, epoch = 0 }: Network,
     members: ReadonlySet<DatapathId>,
-    was: Course | undefined,
+    ways: VlinkWays | undefined,
+    before: Compiled | undefined,
   ): Pick<Compiled, 'course' | 'wanted'> => {
-    const want = () => routes.of(number, members, fabric().paths, new Set(strays.get(number)))
+    const want = () => {
+      // A vlink's path is what was asked for, whatever others hold of an earlier one.
+      if (ways) return before && before.ways === ways ? before.wanted : routeOfWays(ways)
+      return routes.of(number, members, fabric().paths, new Set(strays.get(number)))
+    }
     let wanted = want()
-    if (!was) return { course: { is: 'steady', serial, lane: { epoch, route: wanted } }, wanted }
+    if (!before) return { course: { is: 'steady', serial, lane: { epoch, route: wanted } }, wanted }
+    const was = before.course
     let course = steer(was, wanted, serial)
     const turns = (was.is === 'steady') !== (course.is === 'steady')
-    if (turns && lose(number, lanesOf(was.is === 'steady' ? course : was)))
+    if (turns && lose(number, lanesOf(was.is === 'steady' ? course : was)) && !ways)
       course = steer(was, (wanted = want()), serial)
     return { course, wanted }
   }
@@ -133,14 +150,19 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
         snooped: snooped(network, attachments),
       }
       const members = new Set(attachments.map(a => a.dpid))
-      if (network.mirror) members.add(network.mirror.dpid)
+      for (const end of [network.mirror, network.vlink?.from, network.vlink?.to]) if (end) members.add(end.dpid)
       serial += 1
-      const { course, wanted } = courseOf(network, members, was?.course)
+      const ways = waysOf(network, was?.ways)
+      const { course, wanted } = courseOf(network, members, ways, was)
       keep(number, course)
       const lanes = lanesOf(course)
-      const datapaths = new Set([...members, ...lanes.flatMap(lane => [...datapathsOf(lane.route)])])
-      const parts = compile(subject, fabric().datapaths, lanes)
-      compiled.set(number, { network, revision: now.revision, serial, parts, members, datapaths, course, wanted })
+      const asked = [...(network.vlink?.path ?? []), ...(network.vlink?.reversePath ?? [])]
+      const datapaths = new Set([...members, ...asked, ...lanes.flatMap(lane => [...datapathsOf(lane.route)])])
+      const parts = network.vlink
+        ? compileVlink(network, network.vlink, fabric().datapaths, lanes)
+        : compile(subject, fabric().datapaths, lanes)
+      const { revision } = now
+      compiled.set(number, { network, revision, serial, parts, members, datapaths, course, wanted, ways })
       index(id, was?.datapaths ?? none, datapaths)
       const dpids = new Set([...(was?.parts.keys() ?? []), ...parts.keys(), ...members])
       const mirrorChanged = was && was.network.mirror?.number !== network.mirror?.number
@@ -164,6 +186,15 @@ const none: ReadonlySet<DatapathId> = new Set()
 /** A mirror's groups are under a number of their own. */
 const mirrorOf = ({ network, parts }: Compiled) =>
   network.mirror ? [{ number: network.mirror.number, dpids: new Set(parts.keys()) }] : []
+
+/** Paths over tunnels alone, worked out once for all vlinks. */
+function keptTunnels(): (paths: Paths) => Paths {
+  let kept: { readonly of: Paths; readonly tunnels: Paths } | undefined
+  return paths => {
+    if (kept?.of !== paths) kept = { of: paths, tunnels: tunnelsOnly(paths) }
+    return kept.tunnels
+  }
+}
 
 /** Routes are kept until the mesh, the members or what is left out is another: an address that is learned changes none of them. */
 function keptRoutes() {

@@ -65,6 +65,18 @@ export type MulticastView = {
   }[]
 }
 
+/** How the frames of a vlink fare on one of its two ways. */
+export type VlinkWay = {
+  /** The switches that they pass now. Absent: they do not get through. */
+  readonly path?: readonly DatapathId[]
+  /** Nanoseconds, as probes measure the links of the path; absent when it is not known of one of them. `met`: no longer than was wished. */
+  readonly latency?: { readonly measured?: number; readonly met?: Met }
+  /** When a bandwidth was wished for. `slowest`: bits a second of the slowest port on the way that says its speed. */
+  readonly bandwidth?: { readonly limited: boolean; readonly slowest?: number; readonly met: Met }
+}
+export type Met = boolean | 'unknown'
+export type VlinkView = { readonly there: VlinkWay; readonly back: VlinkWay }
+
 /** What api/ may ask of a running controller. */
 export type Controller = {
   /** Every switch that has connected since the start, by dpid. */
@@ -72,6 +84,10 @@ export type Controller = {
   switch(dpid: DatapathId): SwitchView | undefined
   connected(dpid: DatapathId): boolean
   links(): readonly LinkView[]
+  /** Whether a link between these switches is known, be it up or down. */
+  linked(a: DatapathId, b: DatapathId): boolean
+  /** A vlink's two ways; undefined if there is no vlink of that name. */
+  vlink(id: string): VlinkView | undefined
   /** A network as a whole; undefined if there is none of that name. */
   network(id: string): Progress | undefined
   /** A network's switches, by who reaches whom: more than one set when there is no way between some of them. */

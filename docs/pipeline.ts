@@ -17,6 +17,7 @@ ${Object.values(pipeline).map(table).join('\n')}
 
 - **Metadata**: bits 0-31 the network's number, bit 32 *remote* (it came over a link), bit 33 the epoch.
 - **VNI** on VXLAN links: the network's number; bit 23 is the epoch; 0xfffffe is for our LLDP probes.
+- **A vlink** has two numbers, one for each way, so that the two may cross anywhere; its cookies bear the first.
 - **Cookie**: \`0x6c32\` | kind (8 bits) | network number (32 bits). \`ovs-ofctl dump-flows BRIDGE cookie=0x6c32000000000000/0xffff000000000000\`
   shows what is ours. Kinds: 0 marker (its lower 40 bits are the store's instance), 1 the switch's own, 2 network, 3 learned, 4 hushed,
   5 multicast.
@@ -31,6 +32,7 @@ shortest-path tree with a member as its root, without what leads to no member), 
 path, by the links' costs. When a way changes so that old and new can't be mixed, the new one is built under the network's other
 epoch beside the old one; when every switch has confirmed it, access entries go over, switch by switch; ${drainMs} ms after the last
 of them has confirmed that, the old one goes. So no frame is lost, doubled, or runs in a circle.
+- **Meters**: 0x10000 + port limits the copies of a learning port; 0x20000 + port the bandwidth of a vlink that ends there.
 
 ## Limits
 

@@ -44,7 +44,8 @@ export const putVlink = (
   if (conflict) return conflict
   const numbers = chooseNumbers(draft, id, planned)
   if (isRefusal(numbers)) return numbers
-  draft.putNetwork({ id, number: numbers.number, vlink: { ...planned, reverseNumber: numbers.reverseNumber } })
+  const { number, reverseNumber, epoch } = numbers
+  draft.putNetwork({ id, number, vlink: { ...planned, reverseNumber }, ...(epoch && { epoch }) })
   return { created: before === undefined, network: draft.networks.get(id)! }
 }
 
@@ -55,22 +56,25 @@ export const deleteVlink = (draft: Draft, id: string): { deleted: boolean } => {
   return { deleted }
 }
 
+const sameEnds = (a: PlannedVlink, b: PlannedVlink): boolean => isDeepStrictEqual([a.from, a.to], [b.from, b.to])
+
 /** Two vlinks whose frames take the same ways between the same ports. */
 export const sameWays = (a: PlannedVlink, b: PlannedVlink): boolean =>
   isDeepStrictEqual([a.from, a.to, a.path, a.reversePath], [b.from, b.to, b.path, b.reversePath])
 
-/**
- * Other ends or paths go under other numbers: with the old ones a switch that was away may still send frames to the
- * old port, or around in a circle of what was and what is.
- */
+/** Other ends go under other numbers: with the old ones a switch that was away may still send frames to the old port. */
 const chooseNumbers = (
   draft: Draft,
   id: string,
   planned: PlannedVlink,
-): { readonly number: number; readonly reverseNumber: number } | Refusal => {
+): Pick<Network & Vlink, 'number' | 'reverseNumber' | 'epoch'> | Refusal => {
   const before = draft.networks.get(id)
-  if (before?.vlink && sameWays(before.vlink, planned))
-    return { number: before.number, reverseNumber: before.vlink.reverseNumber }
+  if (before?.vlink && sameEnds(before.vlink, planned))
+    return {
+      number: before.number,
+      reverseNumber: before.vlink.reverseNumber,
+      ...(before.epoch && { epoch: before.epoch }),
+    }
   const number = draft.nextNumber()
   const reverseNumber = draft.nextNumber()
   if (number === undefined || reverseNumber === undefined) return refuse('number-space-exhausted', id)

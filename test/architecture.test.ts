@@ -38,6 +38,8 @@ const pure = [
     'status',
     'steps',
     'occupied',
+    'vlink',
+    'vlink-state',
     'lacks',
   ].map(n => `controller/${n}.ts`),
   ...['igmp', 'asking', 'membership', 'snoop', 'metered'].map(n => `controller/${n}.ts`),

@@ -41,6 +41,8 @@ export const stillController = (more: Partial<Controller> = {}) => {
     switch: dpid => controller.switches().find(s => s.dpid === dpid),
     connected: dpid => controller.switch(dpid)?.connected ?? false,
     links: () => [],
+    linked: () => true,
+    vlink: () => undefined,
     network: () => undefined,
     islands: () => [],
     multicast: () => undefined,

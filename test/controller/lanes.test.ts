@@ -65,6 +65,7 @@ const scene: fc.Arbitrary<Scene> = fc.integer({ min: 2, max: 6 }).chain(switches
           }),
         ),
         mirrors: tap ? new Map([['red', tap]]) : new Map(),
+        vlinks: new Map(),
       })
       return {
         switches,

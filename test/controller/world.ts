@@ -3,11 +3,13 @@ import fc from 'fast-check'
 import { base, compile, type Fabric as Known, type Location, type Subject } from '../../controller/compile.ts'
 import { diff, type Plan, plan, type Step } from '../../controller/diff.ts'
 import type { Content, Item } from '../../controller/item.ts'
-import type { Attachment, Network } from '../../store/state.ts'
+import { compileVlink } from '../../controller/vlink.ts'
+import type { Attachment, Network, Vlink } from '../../store/state.ts'
 import { mesh } from '../../topology/mesh.ts'
 import { paths } from '../../topology/paths.ts'
 import { route } from '../../topology/route.ts'
-import type { Endpoint, Link } from '../../topology/topology.ts'
+import { type Endpoint, endpointKey, type Link } from '../../topology/topology.ts'
+import { routeOfWays, vlinkWays } from '../../topology/vlink-route.ts'
 
 export const instance = '0123456789'
 const accessPorts = 3
@@ -27,7 +29,14 @@ export type Placement = {
   readonly members: ReadonlyMap<string, Member>
   /** Port that copies of a network's frames go to. */
   readonly mirrors: ReadonlyMap<string, Endpoint>
+  /** By id, which follows from the two ends; so do their numbers. */
+  readonly vlinks: ReadonlyMap<string, Network & { readonly vlink: Vlink }>
 }
+
+/** Whose a port is: a network's, or a vlink's. */
+export const networkOf = ({ members, vlinks }: Placement, key: string): string | undefined =>
+  members.get(key)?.network ?? [...vlinks.values()].find(({ vlink }) => endsOf(vlink).includes(key))?.id
+export const endsOf = ({ from, to }: Vlink): readonly string[] => [from, to].map(endpointKey)
 
 export const endpoints = (switches: number): readonly Endpoint[] =>
   Array.from({ length: switches }, (_, s) =>
@@ -42,22 +51,78 @@ const member: fc.Arbitrary<Member | undefined> = fc.option(
   { nil: undefined, freq: 4 },
 )
 
+/** A simple path in a full mesh: over some of the switches, in any order. */
+const pathBetween = (a: string, b: string, over: readonly number[]): readonly string[] =>
+  a === b ? [a] : [a, ...over.map(dpidOf).filter(dpid => dpid !== a && dpid !== b), b]
+
+export const vlinkAmong = (switches: number): fc.Arbitrary<Network & { readonly vlink: Vlink }> => {
+  const all = endpoints(switches)
+  const over = fc.shuffledSubarray(Array.from({ length: switches }, (_, s) => s))
+  return fc
+    .record({
+      ends: fc.shuffledSubarray([...all.keys()], { minLength: 2, maxLength: 2 }),
+      there: over,
+      back: over,
+      metered: fc.boolean(),
+    })
+    .map(({ ends, there, back, metered }) => {
+      const [from, to] = ends.map(i => all[i]!) as [Endpoint, Endpoint]
+      const number = 1000 + 100 * ends[0]! + ends[1]!
+      return {
+        id: `vlink ${endpointKey(from)} ${endpointKey(to)}`,
+        number,
+        revision: 1,
+        vlink: {
+          ...{
+            from,
+            to,
+            path: pathBetween(from.dpid, to.dpid, there),
+            reversePath: pathBetween(to.dpid, from.dpid, back),
+          },
+          ...{ reverseNumber: number + 10_000, reroute: false, ...(metered && { bandwidth: 1e6 }) },
+        },
+      }
+    })
+}
+
 /** Who is in which network, before and after, on the same switches. */
 export const changes = (mirrored = false): fc.Arbitrary<{ before: Placement; after: Placement; switches: number }> =>
   fc.integer({ min: 1, max: 4 }).chain(switches => {
     const all = endpoints(switches)
     const placement = fc
-      .tuple(fc.array(member, { minLength: all.length, maxLength: all.length }), fc.nat(all.length - 1), fc.boolean())
-      .map(([members, at, tapped]): Placement => {
+      .tuple(
+        fc.array(member, { minLength: all.length, maxLength: all.length }),
+        fc.nat(all.length - 1),
+        fc.boolean(),
+        fc.array(vlinkAmong(switches), { maxLength: 2 }),
+      )
+      .map(([members, at, tapped, wished]): Placement => {
         const placed = new Map<string, Member>()
         for (const [i, m] of members.entries()) if (m) placed.set(`${all[i]!.dpid}/${all[i]!.port}`, m)
+        const vlinks: Placement['vlinks'] = apart(wished)
+        const taken = new Set([...vlinks.values()].flatMap(({ vlink }) => endsOf(vlink)))
+        for (const end of taken) placed.delete(end)
         const mirrors = new Map<string, Endpoint>()
         const key = `${all[at]!.dpid}/${all[at]!.port}`
-        if (mirrored && tapped && !placed.has(key)) mirrors.set('red', all[at]!)
-        return { switches, members: placed, mirrors }
+        if (mirrored && tapped && !placed.has(key) && !taken.has(key)) mirrors.set('red', all[at]!)
+        return { switches, members: placed, mirrors, vlinks }
       })
-    return fc.record({ before: placement, after: placement, switches: fc.constant(switches) })
+    return fc.tuple(placement, placement).map(([before, after]) => {
+      // What becomes of a vlink that takes another path is another law (vlink.test.ts).
+      const vlinks = new Map([...after.vlinks].map(([id, it]) => [id, before.vlinks.get(id) ?? it]))
+      return { before, after: { ...after, vlinks }, switches }
+    })
   })
+
+/** Those that share no port with one before them. */
+export function apart(wished: readonly (Network & { readonly vlink: Vlink })[]): Placement['vlinks'] {
+  const kept = new Map<string, Network & { readonly vlink: Vlink }>()
+  for (const it of wished) {
+    const taken = [...kept.values()].flatMap(({ vlink }) => endsOf(vlink))
+    if (!endsOf(it.vlink).some(end => taken.includes(end))) kept.set(it.id, it)
+  }
+  return kept
+}
 
 export function links(switches: number): Link[] {
   const all: Link[] = []
@@ -73,7 +138,13 @@ export function known(switches: number, meteredCopies = true): Known {
     new Set([...Array.from({ length: accessPorts }, (_, p) => p + 1), ...linkPortsOf(s, switches)])
   return {
     paths: paths(mesh(links(switches))),
-    datapaths: new Map(Array.from({ length: switches }, (_, s) => [dpidOf(s), { ports: ports(s), meteredCopies }])),
+    known: mesh(links(switches)),
+    datapaths: new Map(
+      Array.from({ length: switches }, (_, s) => [
+        dpidOf(s),
+        { ports: ports(s), meteredCopies, maxMeter: meteredCopies ? 0x3_0000 : 0 },
+      ]),
+    ),
   }
 }
 export const linkPortsOf = (s: number, switches: number): number[] =>
@@ -116,12 +187,19 @@ export function desired(placement: Placement, meteredCopies = true): Map<string,
   for (let s = 0; s < placement.switches; s++)
     contents.set(dpidOf(s), new Map(base(instance).map(item => [item.key, item])))
   const fabric = known(placement.switches, meteredCopies)
-  for (const subject of subjects(placement))
-    for (const [dpid, items] of compile(subject, fabric.datapaths, [{ epoch: 0, route: routeOf(subject, fabric) }]))
+  const put = (parts: ReadonlyMap<string, readonly Item[]>) => {
+    for (const [dpid, items] of parts)
       for (const item of items) {
         if (contents.get(dpid)!.has(item.key)) throw new Error(`two networks want ${item.key} of switch ${dpid}`)
         contents.get(dpid)!.set(item.key, item)
       }
+  }
+  for (const subject of subjects(placement))
+    put(compile(subject, fabric.datapaths, [{ epoch: 0, route: routeOf(subject, fabric) }]))
+  for (const network of placement.vlinks.values()) {
+    const route = routeOfWays(vlinkWays(network.vlink, fabric.paths, fabric.known))
+    put(compileVlink(network, network.vlink, fabric.datapaths, [{ epoch: 0, route }]))
+  }
   return contents
 }
 

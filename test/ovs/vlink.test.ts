@@ -1,0 +1,160 @@
+// Vlinks on real switches: four nodes in a ring and a link across, so that the two ways can differ. What pods receive counts.
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { broadcast, probe } from '../../lab/frame.ts'
+import { needs } from '../../lab/install.ts'
+import type { Pod } from '../../lab/pod.ts'
+import { deleteNetwork } from '../../store/desired.ts'
+import { openSqlite } from '../../store/sqlite.ts'
+import { putVlink, type VlinkWish } from '../../store/vlinks.ts'
+import { anyFrames } from '../any-frames.ts'
+import { changesSent, until } from '../controller/watching.ts'
+import { ages, apart, hearing, holdings, makeStage, type Stage, streamTo, touched } from './stage.ts'
+
+if (needs(t)) {
+  const links = [
+    [1, 2],
+    [2, 3],
+    [3, 4],
+    [4, 1],
+    [1, 3],
+  ] as const
+  const stage: Stage = await makeStage(t, { nodes: 4, podsPerNode: 3, links, start: false })
+  const { mesh, frames } = stage
+  const open = () => openSqlite(join(mesh.directory, 'l2sm.db'))
+  await stage.start({ open })
+  const pods = mesh.pods()
+  const dpid = (node: number) => mesh.node(node).dpid
+  const end = (pod: Pod) => ({ dpid: dpid(pod.node), port: pod.port })
+  const [a, b] = [stage.pod(1, 1), stage.pod(4, 1)]
+  const [near, beside] = [stage.pod(2, 1), stage.pod(2, 2)]
+  const wish = (more: Partial<VlinkWish> = {}): VlinkWish => ({
+    ...{ from: end(a), to: end(b), path: [1, 2, 3, 4].map(dpid), reversePath: [4, 1].map(dpid) },
+    ...more,
+  })
+  const put = async (id: string, wished: VlinkWish) => {
+    await stage.ask(draft => putVlink(draft, id, wished))
+    await stage.programmed(id)
+  }
+  /** Which nodes' switches count frames of this way, by a stream of a hundred. */
+  const passedBy = async (from: Pod): Promise<number[]> => {
+    const counted = async () =>
+      Promise.all(
+        mesh.nodes.map(async node =>
+          (await node.dumpFlows())
+            .filter(flow => flow.includes('priority=1100'))
+            .reduce((sum, flow) => sum + Number(/n_packets=(\d+)/.exec(flow)?.[1]), 0),
+        ),
+      )
+    const before = await counted()
+    await (await streamTo(stage, from, undefined, 0.5, 200)).finish()
+    // Open vSwitch brings its figures up to date now and then.
+    await sleep(1500)
+    const after = await counted()
+    return mesh.nodes.flatMap((node, i) => (after[i]! - before[i]! >= 100 ? [node.number] : []))
+  }
+
+  await stage.join('red', [stage.pod(1, 2), stage.pod(3, 2), stage.pod(4, 2)])
+  const red = pods.filter(pod => pod.port === 2 && pod.node !== 2)
+  await put('far', wish())
+
+  t.test('any frame gets over three hops and back over one, byte for byte, and to nobody else', async t => {
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const kinds = anyFrames(from.mac)
+      const received: { pod: string; frame: Buffer }[] = []
+      const release = await frames.capture(pods, each => void received.push(each), { probes: true })
+      for (const frame of kinds.values()) await frames.send(from, frame)
+      await until('all have arrived', () => received.filter(({ pod }) => pod === to.name).length >= kinds.size, {
+        why: () => `: ${received.length} of ${kinds.size}`,
+      })
+      await sleep(200)
+      await release()
+      const names = new Map([...kinds].map(([name, frame]) => [frame.toString('hex'), name]))
+      t.strictSame(
+        received.map(({ pod, frame }) => `${names.get(frame.toString('hex')) ?? 'something else'} at ${pod}`).sort(),
+        [...kinds.keys()].map(name => `${name} at ${to.name}`).sort(),
+      )
+    }
+    t.ok(anyFrames(a.mac).size >= 16)
+  })
+
+  t.test('each way goes over the switches that were asked for', async t => {
+    t.strictSame(await passedBy(a), [1, 2, 3, 4])
+    t.strictSame(await passedBy(b), [1, 4])
+  })
+
+  t.test('networks on the same links notice nothing, nor does the vlink of them', async t => {
+    t.strictSame(await hearing(stage, pods), apart(pods, red, [a, b]))
+    await put('short', wish({ from: end(near), to: end(beside), path: [dpid(2)], reversePath: undefined }))
+    await put('cross', { from: end(stage.pod(3, 1)), to: end(stage.pod(1, 3)), path: [3, 4, 1].map(dpid) })
+    const cross = [stage.pod(3, 1), stage.pod(1, 3)]
+    t.strictSame(await hearing(stage, pods), apart(pods, red, [a, b], [near, beside], cross))
+    t.ok(stage.controller.links().every(({ state }) => state === 'up'))
+    t.equal(stage.controller.links().length, 2 * links.length, 'what passes a vlink makes no link')
+    await stage.ask(draft => deleteNetwork(draft, 'cross'))
+    await stage.forgotten('cross')
+  })
+
+  t.test('a controller that restarts touches no flow and loses no frame', async t => {
+    const there = await streamTo(stage, a, undefined, 4)
+    const back = await streamTo(stage, b, undefined, 4)
+    const before = await ages(mesh)
+    await stage.stop()
+    await stage.start({ open })
+    t.equal(changesSent(stage.counts), 0, 'nothing is sent')
+    for (const id of ['far', 'short', 'red']) t.equal((await stage.settled(id)).state, 'programmed')
+    t.strictSame(touched(before, await ages(mesh)), [])
+    const [x, y] = [await there.finish(), await back.finish()]
+    t.strictSame([x.at(b).lost, x.at(b).duplicated, y.at(a).lost, y.at(a).duplicated], [0, 0, 0, 0])
+    t.equal(x.at(stage.pod(3, 2)).received + y.at(near).received, 0)
+  })
+
+  t.test('a path that is changed loses no frame, and none comes twice', async t => {
+    const there = await streamTo(stage, a, undefined, 4)
+    const back = await streamTo(stage, b, undefined, 4)
+    await sleep(500)
+    await put('far', wish({ path: [1, 3, 4].map(dpid), reversePath: [4, 3, 2, 1].map(dpid) }))
+    await sleep(1500)
+    const [x, y] = [await there.finish(), await back.finish()]
+    t.strictSame([x.at(b).lost, x.at(b).duplicated, y.at(a).lost, y.at(a).duplicated], [0, 0, 0, 0])
+    t.strictSame(await passedBy(a), [1, 3, 4])
+    t.strictSame(await passedBy(b), [1, 2, 3, 4])
+  })
+
+  t.test('a bandwidth is kept to where frames enter, and given back', async t => {
+    // 1,000 frames of 1,000 bytes a second are 8 Mbit/s.
+    const flood = async () => {
+      const large = (stream: Parameters<typeof probe>[1]) => probe({ dst: broadcast, src: a.mac }, stream, 1000)
+      return (await (await frames.stream(a, large, { pps: 1000, seconds: 3 })).finish()).at(b)
+    }
+    await put('far', wish({ bandwidth: 2e6 }))
+    const limited = await flood()
+    t.ok(limited.received > 500 && limited.received < 1200, `${limited.received} of 3000 came through, 750 fit`)
+    t.match(
+      (await mesh.node(1).ovs.ofctl('br-l2', 'dump-meters')).replace(/\s+/g, ' '),
+      /kbps burst.*rate=2000 burst_size=200/,
+    )
+    await put('far', wish())
+    t.equal((await flood()).lost, 0)
+    t.notMatch(await mesh.node(1).ovs.ofctl('br-l2', 'dump-meters'), /kbps/)
+  })
+
+  t.test('when it is deleted nothing of it is left, and the ports are free', async t => {
+    const reds = (await Promise.all(mesh.nodes.map(holdings))).map(lines =>
+      lines.filter(line => !line.includes('priority=1100')),
+    )
+    for (const id of ['far', 'short']) {
+      await stage.ask(draft => deleteNetwork(draft, id))
+      await stage.forgotten(id)
+    }
+    t.strictSame(await Promise.all(mesh.nodes.map(holdings)), reds)
+    t.strictSame(await hearing(stage, pods), apart(pods, red))
+    await stage.join('red', [a])
+    t.strictSame(await hearing(stage, pods), apart(pods, [...red, a]))
+    await stage.leave('red', [a])
+  })
+}
