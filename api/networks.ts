@@ -1,5 +1,5 @@
 import type { Progress } from '../controller/view.ts'
-import { deleteNetwork, putNetwork } from '../store/desired.ts'
+import { deleteNetwork } from '../store/desired.ts'
 import { parseNetworkId } from '../store/parse.ts'
 import { refuse } from '../store/refusals.ts'
 import type { Attachment, Network } from '../store/state.ts'
@@ -9,6 +9,7 @@ import { progressAfter, progressNow, waitOf } from './progress.ts'
 import * as schemas from './schemas.ts'
 import { type App, type Services, write } from './services.ts'
 import { inSlices } from './slices.ts'
+import { networkDecision, vlinkAnswer } from './vlinks.ts'
 
 export const networkRoutes = (app: App, services: Services): void => {
   const tags = ['networks']
@@ -34,7 +35,7 @@ export const networkRoutes = (app: App, services: Services): void => {
     {
       schema: {
         tags,
-        summary: 'Creates a network, or sets its mirror',
+        summary: 'Creates a network, or sets its mirror; with type vlink, joins two ports over a path',
         params: schemas.NetworkPath,
         querystring: schemas.WaitQuery,
         body: schemas.NetworkWish,
@@ -43,9 +44,8 @@ export const networkRoutes = (app: App, services: Services): void => {
     },
     async (request, reply) => {
       const wait = waitOf(request.query)
-      const { created, network } = await write(services, draft =>
-        putNetwork(draft, request.params.network, request.body),
-      )
+      const { network: id } = request.params
+      const { created, network } = await write(services, networkDecision(services, id, request.body))
       const subject = { network: network.id, revision: network.revision }
       const progress =
         wait === undefined ? progressNow(services, subject) : await progressAfter(services, subject, wait)
@@ -89,15 +89,17 @@ const networkNow = (services: Services, network: Network) =>
   networkAnswer(services, network, progressNow(services, { network: network.id, revision: network.revision }))
 
 const networkAnswer = (
-  { store, controller }: Services,
-  { id, number, mirror }: Network,
+  services: Services,
+  { id, number, mirror, vlink }: Network,
   progress: Progress,
 ): schemas.Wire<typeof schemas.Network> => ({
   id,
+  type: vlink ? 'vlink' : 'vnet',
   number,
   ...(mirror && { mirror: { dpid: mirror.dpid, port: mirror.port } }),
-  attachments: store.state().members.get(id)?.size ?? 0,
-  ...partitionsOf(controller.islands(id), store.state().members.get(id)?.values() ?? []),
+  ...(vlink && vlinkAnswer(services, id, vlink)),
+  attachments: services.store.state().members.get(id)?.size ?? 0,
+  ...partitionsOf(services.controller.islands(id), services.store.state().members.get(id)?.values() ?? []),
   ...progress,
 })
 

@@ -1,15 +1,31 @@
-import type { Static, TSchema } from 'typebox'
+import type { Static } from 'typebox'
 import { deleteNetwork, detach, ensureAttached, putNetwork, setMirror } from '../store/desired.ts'
 import { isRefusal, type Refusal, refuse } from '../store/refusals.ts'
 import type { Network } from '../store/state.ts'
 import type { Draft } from '../store/store.ts'
-import { parseEndpoint } from '../topology/parse.ts'
 import { type Endpoint, endpointKey } from '../topology/topology.ts'
 import { byEndpoint } from './endpoints.ts'
 import { findNetwork, networkId } from './networks.ts'
-import { ProblemError, problem } from './problems.ts'
+import {
+  change,
+  closed,
+  config,
+  connected,
+  endpointOf,
+  endpointText,
+  endpointTexts,
+  longestDetach,
+  NamePath,
+  named,
+  networkText,
+  nothing,
+  orNull,
+  tags,
+} from './onos-contract.ts'
+import { vlinkCalls } from './onos-vlinks.ts'
+import { problem, refusalProblem } from './problems.ts'
 import { progressAfter } from './progress.ts'
-import { type App, type Services, write } from './services.ts'
+import type { App, Services } from './services.ts'
 import { Type } from './type.ts'
 
 /**
@@ -18,17 +34,6 @@ import { Type } from './type.ts'
  * ever, so asking again is never an error. It gives no MAC: ports are attached with guard `learn`.
  */
 
-/** Milliseconds that a detach waits for the switches: the client gives up after 10 s. */
-const longestDetach = 5000
-
-const closed = { additionalProperties: false } as const
-const orNull = <T extends TSchema>(schema: T, description: string) =>
-  Type.Optional(Type.Union([schema, Type.Null()], { description }))
-const networkText = Type.String({ description: 'the name of an L2Network', examples: ['net-a'] })
-const endpointText = Type.String({ description: 'of:<16 hex digits>/<port>', examples: ['of:00000000000000a1/1'] })
-const endpointTexts = Type.Array(endpointText, { maxItems: 10_000 })
-
-const NamePath = Type.Object({ networkId: networkText }, closed)
 const VnetWish = Type.Object(
   {
     networkId: networkText,
@@ -45,11 +50,6 @@ const Vnet = Type.Object({
   mirrorPort: Type.Optional(Type.String()),
 })
 const Up = Type.Object({ up: Type.Literal(true) })
-const nothing = Type.Null({ description: 'done, and on disk' })
-
-const tags = ['onos']
-const config = { gate: 'login' } as const
-
 export const onosRoutes = (app: App, services: Services): void => {
   // The readiness probe of the shipped manifests, which sends no login. It does not ask whether switches are compared: no
   // switch could reach a controller that its Service leaves out for being unready.
@@ -65,7 +65,7 @@ export const onosRoutes = (app: App, services: Services): void => {
   networkCalls(app, services, '/onos/vnets/api')
   networkCalls(app, services, '/onos/idco/mscs')
   portCalls(app, services)
-  vlinkCalls(app)
+  vlinkCalls(app, services)
 }
 
 const networkCalls = (app: App, services: Services, path: string): void => {
@@ -96,7 +96,7 @@ const networkCalls = (app: App, services: Services, path: string): void => {
   app.get(
     `${path}/:networkId`,
     { config, schema: { tags, summary: 'One network', params: NamePath, response: { 200: Vnet } } },
-    async ({ params }) => vnetAnswer(services, findNetwork(services, params.networkId)),
+    async ({ params }) => vnetAnswer(services, findVnet(services, params.networkId)),
   )
 
   app.delete(
@@ -113,6 +113,7 @@ const networkCalls = (app: App, services: Services, path: string): void => {
     async ({ params }, reply) => {
       const network = networkId(params.networkId)
       const { ports, revision } = await change(services, draft => {
+        if (draft.networks.get(network)?.vlink) return { ports: [] }
         const ports = [...(draft.members.get(network)?.values() ?? [])]
         return { ...deleteNetwork(draft, network), ports }
       })
@@ -158,29 +159,6 @@ const portCalls = (app: App, services: Services): void => {
     },
   )
 }
-
-const vlinkCalls = (app: App): void => {
-  const later = async (): Promise<never> => {
-    throw problem('not-implemented', {
-      detail: 'vlinks come later: nothing was changed, and there are none',
-      hint: 'use a network of type vnet until then',
-    })
-  }
-  const schema = { tags, summary: 'Not there yet' }
-  app.post('/onos/vlinks/api', { config, schema }, later)
-  app.get('/onos/vlinks/api/:networkId', { config, schema: { ...schema, params: NamePath } }, later)
-  app.delete('/onos/vlinks/api/:networkId', { config, schema: { ...schema, params: NamePath } }, later)
-}
-
-/** As `write`; that a network is not known is a conflict here. */
-const change = async <T extends object>(services: Services, decide: (draft: Draft) => T | Refusal) =>
-  write(services, decide).catch((error: unknown) => {
-    if (error instanceof ProblemError && error.problem.status === 404)
-      throw new ProblemError({ ...error.problem, status: 409 })
-    throw error
-  })
-
-const endpointOf = (text: string): Endpoint | Refusal => parseEndpoint(text) ?? refuse('bad-endpoint', text)
 
 const createVnet = (draft: Draft, wish: Static<typeof VnetWish>): object | Refusal => {
   const mirror = wish.mirrorPort ? endpointOf(wish.mirrorPort) : undefined
@@ -233,11 +211,12 @@ const confirmed = async (
   await Promise.all(waits)
 }
 
-/** One port for each of their switches that is connected: a switch confirms all of them at once. */
-const connected = ({ controller }: Services, ports: readonly Endpoint[]): readonly Endpoint[] =>
-  [...new Map(ports.map(port => [port.dpid, port])).values()].filter(port => controller.connected(port.dpid))
-
-const named = (endpoint: Endpoint): string => `of:${endpointKey(endpoint)}`
+/** A vlink of that name is another call's. */
+const findVnet = (services: Services, text: string): Network => {
+  const network = findNetwork(services, text)
+  if (network.vlink) throw refusalProblem(refuse('unknown-network', text))
+  return network
+}
 
 const vnetAnswer = ({ store }: Services, { id, mirror }: Network): Static<typeof Vnet> => ({
   networkId: id,

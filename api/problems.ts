@@ -27,7 +27,6 @@ export const catalogue = {
   'too-many-failures': [429, 'Too many wrong credentials'],
   'headers-too-large': [431, 'The request line and its headers are too large'],
   internal: [500, 'Something is wrong with the controller'],
-  'not-implemented': [501, 'This does not exist yet'],
   'store-unavailable': [503, 'The store can not write'],
   'store-full': [507, 'The disk of the store is full'],
 } as const satisfies { readonly [code: string]: readonly [status: number, title: string] }

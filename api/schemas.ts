@@ -61,8 +61,27 @@ const guard = Type.Enum(['learn', 'mac'], {
 })
 const name = Type.String({ description: 'a name for people, 1 to 253 characters', minLength: 1, maxLength: 253 })
 
+const end = Type.Object({ dpid: dpidText, port }, closed)
+const switchPath = Type.Array(dpidText, { maxItems: 256 })
+const vlinkWish = {
+  from: Type.Optional(end),
+  to: Type.Optional(end),
+  path: Type.Optional(switchPath),
+  reversePath: Type.Optional(switchPath),
+  reroute: Type.Optional(Type.Boolean()),
+  bandwidth: Type.Optional(
+    Type.Integer({ description: 'bits a second, 1000 or more', minimum: 1000, maximum: 4294967295000 }),
+  ),
+  latency: Type.Optional(Type.Integer({ description: 'nanoseconds from end to end, 1 or more', minimum: 1 })),
+}
 export const NetworkWish = Type.Object(
   {
+    type: Type.Optional(
+      Type.Enum(['vnet', 'vlink'], {
+        description: '"vnet" (the default): a LAN; "vlink": two ports joined over a path',
+      }),
+    ),
+    ...vlinkWish,
     mirror: Type.Optional(
       Type.Union([Type.Object({ dpid: dpidText, port }, closed), Type.Null()], {
         description: '{"dpid", "port"}: copies of every frame go to this port; null: to none; absent: as it is',
@@ -91,10 +110,48 @@ const progress = {
 }
 const revision = Type.Integer({ description: 'of the store' })
 
+const met = Type.Optional(
+  Type.Union([Type.Boolean(), Type.Literal('unknown')], { description: 'whether what was wished for is so' }),
+)
+const way = Type.Object({
+  path: Type.Optional(
+    Type.Array(dpid, { description: 'the switches that its frames pass now; absent: they do not get through' }),
+  ),
+  latency: Type.Optional(
+    Type.Object({
+      measured: Type.Optional(Type.Integer({ description: 'nanoseconds: half the round trips of its links' })),
+      met,
+    }),
+  ),
+  bandwidth: Type.Optional(
+    Type.Object({
+      limited: Type.Boolean({ description: 'what is beyond it is dropped where frames enter' }),
+      slowest: Type.Optional(
+        Type.Integer({ description: 'bits a second of the slowest port on the way that says its speed' }),
+      ),
+      met,
+    }),
+  ),
+})
+const vlink = {
+  from: Type.Optional(Type.Object({ dpid, port })),
+  to: Type.Optional(Type.Object({ dpid, port })),
+  path: Type.Optional(Type.Array(dpid)),
+  reversePath: Type.Optional(Type.Array(dpid)),
+  reverseNumber: Type.Optional(Type.Integer({ description: 'as number, for the way back' })),
+  reroute: Type.Optional(Type.Boolean()),
+  bandwidth: Type.Optional(Type.Integer({ description: 'bits a second' })),
+  latency: Type.Optional(Type.Integer({ description: 'nanoseconds' })),
+  there: Type.Optional(way),
+  back: Type.Optional(way),
+}
+
 export const Network = Type.Object({
   id: Type.String(),
+  type: Type.Enum(['vnet', 'vlink']),
   number: Type.Integer({ description: 'what switches know it by: its VNI, and bits 0-31 of the metadata' }),
   mirror: Type.Optional(Type.Object({ dpid, port })),
+  ...vlink,
   attachments: Type.Integer({ description: 'how many ports are in it' }),
   partitions: Type.Optional(
     Type.Array(

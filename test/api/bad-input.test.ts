@@ -146,9 +146,8 @@ const rows: readonly (readonly [method: string, path: string, body: unknown, sta
   ['DELETE', `${vnets}/port`, { networkId: 'a', networkEndpoints: ['x'] }, 400, 'bad-endpoint'],
   ['POST', `${vnets}/mirror-port`, { networkId: 'a' }, 400, 'bad-value'],
   ['POST', `${vnets}/mirror-port`, { networkId: 'nope', mirrorPort: `of:${dpid}/9` }, 409, 'unknown-network'],
-  ['POST', '/onos/vlinks/api', { linkNetworkId: 'l' }, 501, 'not-implemented'],
-  ['GET', '/onos/vlinks/api/l', undefined, 501, 'not-implemented'],
-  ['DELETE', '/onos/vlinks/api/l', undefined, 501, 'not-implemented'],
+  ['POST', '/onos/vlinks/api', { linkNetworkId: 'l' }, 400, 'bad-value'],
+  ['GET', '/onos/vlinks/api/l', undefined, 404, 'unknown-network'],
 ]
 
 t.test('what is wrong is refused with a problem that says so, and changes nothing', async t => {

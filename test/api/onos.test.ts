@@ -188,13 +188,90 @@ t.test('the inter-domain calls are the same ones', async t => {
   t.equal((await get(`${mscs}/x`)).status, 404)
 })
 
-t.test('vlinks are not there yet, and no call about them looks like a success', async t => {
+const vlinks = '/onos/vlinks/api'
+const vlink = (more: object = {}) => ({
+  linkNetworkId: 'l',
+  fromEndP: port(1),
+  toEndP: port(1, other),
+  path: [`of:${dpid}`, `of:${other}`],
+  ...more,
+})
+
+t.test("today's operator gets the codes that it waits for, of vlinks too", async t => {
+  const { onos, get, store } = await startOnos(t)
+  const rows: readonly (readonly [method: string, path: string, body: unknown, status: number])[] = [
+    ['POST', vnets, { networkId: 'net', networkEndpoints: [port(7)] }, 204],
+    ['POST', vlinks, vlink(), 204],
+    ['POST', vlinks, vlink(), 204],
+    ['POST', vlinks, vlink({ toEndP: port(2, other) }), 409],
+    ['POST', vlinks, vlink({ path: [`of:${dpid}`, 'of:00000000000000c3', `of:${other}`] }), 409],
+    ['POST', vlinks, vlink({ linkNetworkId: 'net' }), 409],
+    ['POST', vlinks, vlink({ linkNetworkId: 'm', toEndP: port(3, other) }), 409],
+    ['POST', vlinks, vlink({ linkNetworkId: 'm', fromEndP: port(7), toEndP: port(3, other) }), 409],
+    ['POST', vlinks, vlink({ linkNetworkId: 'm', path: ['of:1'] }), 400],
+    ['POST', vlinks, vlink({ linkNetworkId: 'm', fromEndP: dpid }), 400],
+    ['POST', vlinks, { linkNetworkId: 'm' }, 400],
+    ['POST', vnets, { networkId: 'l' }, 409],
+    ['POST', `${vnets}/port`, { networkId: 'l', networkEndpoints: [port(5)] }, 409],
+    ['POST', `${vnets}/port`, { networkId: 'net', networkEndpoints: [port(1)] }, 409],
+    ['DELETE', `${vnets}/l`, undefined, 204],
+    ['DELETE', `${vlinks}/net`, undefined, 204],
+  ]
+  for (const [method, path, body, status] of rows)
+    t.equal((await onos(method, path, body)).status, status, `${method} ${path} ${JSON.stringify(body) ?? ''}`)
+  t.same([...store.state().networks.keys()].sort(), ['l', 'net'], 'a name that is of the other kind is left alone')
+  t.match(await get(`${vlinks}/l`), { status: 200, body: vlink() })
+  t.same((await get(`${vlinks}/l`)).body, vlink())
+  t.equal((await get(`${vnets}/l`)).status, 404)
+  t.equal((await get(`${vlinks}/net`)).status, 404)
+  for (let i = 0; i < 2; i++) t.equal((await onos('DELETE', `${vlinks}/l`)).status, 204)
+  t.equal((await get(`${vlinks}/l`)).status, 404)
+  t.equal((await onos('POST', `${vnets}/port`, { networkId: 'net', networkEndpoints: [port(1)] })).status, 204)
+})
+
+t.test('a path may leave out the switches of its ends', async t => {
   const { onos, get } = await startOnos(t)
-  const wish = { linkNetworkId: 'l', fromEndP: port(1), toEndP: port(1, other), path: [`of:${dpid}`, `of:${other}`] }
-  for (const answer of [
-    await onos('POST', '/onos/vlinks/api', wish),
-    await get('/onos/vlinks/api/l'),
-    await onos('DELETE', '/onos/vlinks/api/l'),
-  ])
-    t.match(answer, { status: 501, body: { detail: /vlinks come later/ } })
+  for (const [path, whole] of [
+    [[], [dpid, other]],
+    [null, [dpid, other]],
+    [['00000000000000c3'], [dpid, '00000000000000c3', other]],
+    [[`of:${dpid}`], [dpid, other]],
+  ] as const) {
+    t.equal((await onos('POST', vlinks, vlink({ path }))).status, 204)
+    t.same(
+      (await get(`${vlinks}/l`)).body.path,
+      whole.map(dpid => `of:${dpid}`),
+    )
+    t.equal((await onos('POST', vlinks, vlink({ path: whole }))).status, 204, 'it is the same')
+    await onos('DELETE', `${vlinks}/l`)
+  }
+})
+
+t.test('asked for again, a vlink keeps what /v1 said of it', async t => {
+  const { onos, call, store } = await startApi(t).then(({ call, store }) => ({
+    ...{ call, store },
+    onos: (body: object) => call('POST', vlinks, body, headers),
+  }))
+  const ends = { from: { dpid, port: 1 }, to: { dpid: other, port: 1 } }
+  const more = { reversePath: [other, '00000000000000c3', dpid], reroute: true, bandwidth: 20e6 }
+  await call('PUT', '/v1/networks/l', { type: 'vlink', ...ends, path: [dpid, other], ...more })
+  t.equal((await onos(vlink())).status, 204)
+  t.match(store.state().networks.get('l'), { vlink: more, revision: 1 })
+})
+
+t.test('a path that does not exist is a conflict, and names the hop', async t => {
+  const { controller } = stillController({ connected: () => true, linked: () => false })
+  const { onos } = await startOnos(t, { controller })
+  const detail = new RegExp(`from switch ${dpid} to switch ${other}`)
+  t.match(await onos('POST', vlinks, vlink()), { status: 409, body: { detail } })
+})
+
+t.test('deleting a vlink waits for the switches of its ends', async t => {
+  const { controller, asked } = stillController({ switches: () => [switchView()] })
+  const { onos } = await startOnos(t, { controller })
+  await onos('POST', vlinks, vlink())
+  t.equal((await onos('DELETE', `${vlinks}/l`)).status, 204)
+  t.match(asked, [{ network: 'l', revision: 2, ms: 5000 }])
+  t.equal((await onos('DELETE', `${vlinks}/l`)).status, 204)
+  t.equal(asked.length, 1, 'nobody has anything of one that is gone')
 })
