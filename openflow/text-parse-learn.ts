@@ -31,7 +31,10 @@ function whole(name: string, text: string): Buffer {
   if (field?.value === undefined) return unexpected('a field of known length', name)
   const size = field.value.size
   const bytes = Buffer.alloc(size + (size & 1))
-  field.value.set(cursorOf(bytes), size & 1, parseValue(name, text))
+  const value = parseValue(name, text)
+  if (value === undefined || (typeof value === 'object' && 'mask' in value))
+    return unexpected(`a value for ${name}, without a mask`, text)
+  field.value.set(cursorOf(bytes), size & 1, value)
   return bytes
 }
 

@@ -78,7 +78,7 @@ let done = 0
 let findings = 0
 let told = began
 
-while (done < inputs) {
+while (done < inputs && findings < 20) {
   const batch = Array.from({ length: Math.min(batchSize, inputs - done) }, make)
   for (const input of batch) {
     const wrong = fault(input)
