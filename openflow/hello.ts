@@ -1,5 +1,5 @@
 import { tlv } from './tlv.ts'
-import { type Codec, u32, wrong } from './wire.ts'
+import { type Codec, u32, type ValueOf, writePadding, wrong } from './wire.ts'
 
 /** Bit n of the bitmaps says: version n. `words`: how many bitmaps, where there are more than the versions need. */
 type VersionBitmap = { readonly versions: readonly number[]; readonly words?: number }
@@ -27,4 +27,24 @@ const versionBitmap: Codec<VersionBitmap> = {
 }
 
 /** Elements that we do not know are ignored by a receiver (§7.5.1), so they are kept as bytes. */
-export const HelloElement = tlv('a hello element', { padded: true }, { versionbitmap: [1, versionBitmap] })
+const element = tlv('a hello element', {}, { versionbitmap: [1, versionBitmap] })
+type Element = ValueOf<typeof element> & {
+  /** There are no zeros up to a multiple of 8 behind it, though there should be: so loxigen writes them, and reads them. */
+  readonly unpadded?: true
+}
+
+export const HelloElement: Codec<Element> = {
+  read(c) {
+    const start = c.at
+    const value = element.read(c)
+    const end = start + ((c.at - start + 7) & ~7)
+    if (end > c.end || c.bytes.subarray(c.at, end).some(byte => byte !== 0)) return { ...value, unpadded: true }
+    c.at = end
+    return value
+  },
+  write(c, value) {
+    const start = c.at
+    element.write(c, value)
+    if (!value.unpadded) writePadding(c, start)
+  },
+}

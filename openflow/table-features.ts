@@ -4,18 +4,30 @@ import { length, struct } from './struct.ts'
 import { tlv } from './tlv.ts'
 import { type Codec, list, pad, rest, text, u8, u32, u64, type ValueOf } from './wire.ts'
 
-const empty = struct({})
+/** An id is the head of what it stands for; Open vSwitch reads, and some switches send, four zeros behind it (as in OpenFlow 1.3.0). */
+type Id = { readonly padded?: true }
+const zeros = pad(4)
+const id: Codec<Id> = {
+  read(c) {
+    if (c.at === c.end) return {}
+    zeros.read(c)
+    return { padded: true }
+  },
+  write(c, { padded }) {
+    if (padded) zeros.write(c, undefined)
+  },
+}
 
 const InstructionId = tlv(
   'an instruction id',
   { experimenterCode: 0xffff },
   {
-    goto_table: [1, empty],
-    write_metadata: [2, empty],
-    write_actions: [3, empty],
-    apply_actions: [4, empty],
-    clear_actions: [5, empty],
-    meter: [6, empty],
+    goto_table: [1, id],
+    write_metadata: [2, id],
+    write_actions: [3, id],
+    apply_actions: [4, id],
+    clear_actions: [5, id],
+    meter: [6, id],
   },
 )
 
@@ -23,22 +35,22 @@ const ActionId = tlv(
   'an action id',
   { experimenterCode: 0xffff },
   {
-    output: [0, empty],
-    copy_ttl_out: [11, empty],
-    copy_ttl_in: [12, empty],
-    set_mpls_ttl: [15, empty],
-    dec_mpls_ttl: [16, empty],
-    push_vlan: [17, empty],
-    pop_vlan: [18, empty],
-    push_mpls: [19, empty],
-    pop_mpls: [20, empty],
-    set_queue: [21, empty],
-    group: [22, empty],
-    set_nw_ttl: [23, empty],
-    dec_nw_ttl: [24, empty],
-    set_field: [25, empty],
-    push_pbb: [26, empty],
-    pop_pbb: [27, empty],
+    output: [0, id],
+    copy_ttl_out: [11, id],
+    copy_ttl_in: [12, id],
+    set_mpls_ttl: [15, id],
+    dec_mpls_ttl: [16, id],
+    push_vlan: [17, id],
+    pop_vlan: [18, id],
+    push_mpls: [19, id],
+    pop_mpls: [20, id],
+    set_queue: [21, id],
+    group: [22, id],
+    set_nw_ttl: [23, id],
+    dec_nw_ttl: [24, id],
+    set_field: [25, id],
+    push_pbb: [26, id],
+    pop_pbb: [27, id],
   },
 )
 

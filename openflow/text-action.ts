@@ -8,6 +8,7 @@ import type { Learn, Learn2, LearnSpec } from './learn.ts'
 import type { Nat } from './nat.ts'
 import { ctFlags } from './nicira-action.ts'
 import { formatPort, formatPort16, formatSetValue, isAllOnes } from './text-field.ts'
+import { formatEncap } from './text-header.ts'
 import { hashFields, linkAlgorithms, memberAlgorithms, textOf } from './text-words.ts'
 import { cursorOf } from './wire.ts'
 
@@ -105,7 +106,8 @@ function learnSpec(spec: LearnSpec): string {
   const field = fieldByName.get(spec.dst.field)
   if ('value' in spec.src && spec.dst.offset === 0 && spec.nBits === field?.bits) {
     const text = textOf(spec.dst.field)
-    return `${text.name}=${formatSetValue(text, readValue(field, spec.src.value), undefined)}`
+    const name = text.name === 'in_port_oxm' ? 'in_port' : text.name
+    return `${name}=${formatSetValue(text, readValue(field, spec.src.value), undefined)}`
   }
   return `${dst}=${src}`
 }
@@ -229,7 +231,7 @@ const printers: Printers = {
   nx_group: a => `group:${a.groupId}`,
   clone: a => `clone(${formatActions(a.actions)})`,
   ct_clear: () => 'ct_clear',
-  encap: a => `encap(${hex(a.newPktType)})`,
+  encap: formatEncap,
   decap: a =>
     a.newPktType === 0xfffe
       ? 'decap()'

@@ -12,6 +12,8 @@ const portNames: ReadonlyMap<number, string> = new Map([
   [ports.controller, 'CONTROLLER'],
   [ports.local, 'LOCAL'],
   [ports.any, 'ANY'],
+  // OFPP_UNSET of OpenFlow 1.5: what actset_output says when the action set has no output.
+  [0xfffffff7, 'UNSET'],
 ])
 export const formatPort = (port: number): string =>
   port >= ports.max ? (portNames.get(port) ?? String(port)) : String(port)
@@ -77,6 +79,9 @@ const formatFrag = (value: number, mask: number | undefined): string => {
   return bits === 1 ? (value & 1 ? 'yes' : 'no') : value & 2 ? 'later' : 'not_later'
 }
 
+/** `(1,0x800)`: namespace and type. */
+const formatPacketType = (value: number): string => `(${value >>> 16},${sharp(value & 0xffff)})`
+
 /** A value as a match shows it. `mask` is undefined where all bits count. */
 export function formatMatchValue(text: FieldText, value: any, mask: any): string {
   switch (text.style) {
@@ -86,6 +91,8 @@ export function formatMatchValue(text: FieldText, value: any, mask: any): string
       return mask === undefined ? sharp(value) : `${sharp(value)}/${sharp(mask)}`
     case 'hex4':
       return mask === undefined ? padded(value, 4) : `${padded(value, 4)}/${padded(mask, 4)}`
+    case 'packet':
+      return mask === undefined ? formatPacketType(value) : `${hex(value)}/${hex(mask)}`
     case 'hex5':
       return mask === undefined ? padded(value, 5) : `${padded(value, 5)}/${padded(mask, 5)}`
     case 'port':
@@ -109,7 +116,7 @@ export function formatSetValue(text: FieldText, value: any, mask: any): string {
     text.style === 'dec' && !text.hexOnSet
       ? String(value)
       : text.style === 'dec' || text.style.startsWith('hex')
-        ? hex(value)
+        ? sharp(value)
         : undefined
   if (plain === undefined) return formatMatchValue(text, value, mask)
   return mask === undefined ? plain : `${plain}/${hex(mask)}`

@@ -1,8 +1,10 @@
 // Reads actions and instructions in ovs-ofctl's syntax.
 import type { Action } from './action.ts'
 import { ports } from './constants.ts'
+import type { Match } from './fields.ts'
 import type { Instruction } from './instruction.ts'
 import { parsePort } from './text-field.ts'
+import { encap } from './text-header.ts'
 import {
   bundle,
   bytesOf,
@@ -29,7 +31,8 @@ import {
   u32,
 } from './text-parse-argument.ts'
 import { parseLearn } from './text-parse-learn.ts'
-import { parseBigInt, parseBits, splitList, unexpected } from './text-value.ts'
+import { overIp } from './text-parse-match.ts'
+import { parseBigInt, parseBits, parseNumber, splitList, splitWords, unexpected } from './text-value.ts'
 
 type Parse = (text: string) => Action | readonly Action[]
 const plain =
@@ -57,13 +60,15 @@ const actionParsers: Readonly<Record<string, Parse>> = {
   pop_mpls: text => ({ type: 'pop_mpls', ethertype: u16(text, 'an Ethernet type') }),
   push_pbb: text => ({ type: 'push_pbb', ethertype: u16(text, 'an Ethernet type') }),
   set_mpls_ttl: text => ({ type: 'set_mpls_ttl', ttl: u8(text, 'a TTL') }),
-  set_mpls_label: text => ({ type: 'nx_set_mpls_label', label: u32(text, 'a label') }),
-  set_mpls_tc: text => ({ type: 'nx_set_mpls_tc', tc: u8(text, 'a traffic class') }),
+  set_mpls_label: text => setField(`${text}->mpls_label`),
+  set_mpls_tc: text => setField(`${text}->mpls_tc`),
   mod_nw_ttl: text => ({ type: 'set_nw_ttl', ttl: u8(text, 'a TTL') }),
   mod_dl_src: text => setField(`${text}->eth_src`),
   mod_dl_dst: text => setField(`${text}->eth_dst`),
   mod_nw_src: text => setField(`${text}->ip_src`),
   mod_nw_dst: text => setField(`${text}->ip_dst`),
+  mod_nw_tos: text => setField(`${u8(text, 'a type of service') >> 2}->ip_dscp`),
+  mod_nw_ecn: text => setField(`${text}->ip_ecn`),
   dec_ttl: text =>
     text === ''
       ? { type: 'dec_nw_ttl' }
@@ -74,13 +79,13 @@ const actionParsers: Readonly<Record<string, Parse>> = {
   push: text => stack('stack_push', text),
   pop: text => stack('stack_pop', text),
   resubmit: text => resubmit(text),
-  set_tunnel: text => ({ type: 'set_tunnel', tunId: u32(text, 'a tunnel') }),
-  set_tunnel64: text => ({ type: 'set_tunnel64', tunId: parseBigInt(text, 64, 'a tunnel') }),
+  set_tunnel: text => setField(`${text}->tun_id`),
+  set_tunnel64: text => setField(`${text}->tun_id`),
   note,
   learn: text => parseLearn(text),
   fin_timeout: finTimeout,
   conjunction,
-  ct: text => ct(text, parseActions),
+  ct: text => ct(text, inner => parseActions(inner)),
   nat,
   clone: text => ({ type: 'clone', actions: parseActions(text) }),
   sample,
@@ -89,7 +94,7 @@ const actionParsers: Readonly<Record<string, Parse>> = {
   bundle_load: bundle,
   delete_field: text => ({ type: 'delete_field', field: parseBits(text).field }),
   decap: text => ({ type: 'decap', newPktType: decapType(text) }),
-  encap: text => ({ type: 'encap', hdrSize: 0, newPktType: u32(text, 'a packet type'), payload: Buffer.alloc(0) }),
+  encap,
   experimenter(text) {
     const [experimenter, payload] = bytesOf(text)
     return { type: 'experimenter', experimenter, payload }
@@ -102,25 +107,64 @@ const actionParsers: Readonly<Record<string, Parse>> = {
 
 type Call = { readonly name: string; readonly text: string }
 
-/** Takes `name`, `name:text`, `name(text)` apart. */
+/** Takes `name`, `name:text`, `name=text`, `name(text)` apart. */
 function callOf(part: string): Call {
-  const call = /^(\w+)\s*(?::(.*)|\((.*)\))?$/s.exec(part) ?? unexpected('an action', part)
+  const call = /^(\w+)\s*(?:[:=](.*)|\((.*)\))?$/s.exec(part) ?? unexpected('an action', part)
   return { name: call[1]!, text: (call[2] ?? call[3] ?? '').trim() }
 }
 
-function parseAction(part: string): readonly Action[] {
+/** OpenFlow 1.0's words for tags, as ovs-ofctl takes them in 1.3: a frame without a tag gets one first, with `mod_`. */
+const tagWords: Readonly<Record<string, { readonly pushes: boolean; readonly to: (text: string) => string }>> = {
+  mod_vlan_vid: { pushes: true, to: text => `${0x1000 | parseNumber(text, 4095, 'mod_vlan_vid')}->vlan_vid` },
+  set_vlan_vid: { pushes: false, to: text => `${0x1000 | parseNumber(text, 4095, 'set_vlan_vid')}->vlan_vid` },
+  mod_vlan_pcp: { pushes: true, to: text => `${parseNumber(text, 7, 'mod_vlan_pcp')}->vlan_pcp` },
+  set_vlan_pcp: { pushes: false, to: text => `${parseNumber(text, 7, 'set_vlan_pcp')}->vlan_pcp` },
+}
+
+/** What is known of a frame on its way through a list of actions. */
+type Frame = { tagged: boolean; readonly ipProto: number | undefined }
+
+const frameOf = ({ vlan_vid: vid, vlan_tci: tci, ip_proto: ipProto }: Match): Frame => {
+  const bit = (value: typeof vid): boolean => ((typeof value === 'object' ? value.value : (value ?? 0)) & 0x1000) !== 0
+  return { tagged: bit(vid) || bit(tci), ipProto: typeof ipProto === 'number' ? ipProto : undefined }
+}
+
+/** `mod_tp_src:80`: the port of whichever protocol the flow matches. */
+function parsePortWord(name: string, text: string, { ipProto }: Frame): Action {
+  const protocol = ipProto === undefined ? undefined : overIp[ipProto]
+  if (protocol === undefined) unexpected('a match of tcp, udp or sctp beside it', name)
+  return setField(`${text}->${protocol}_${name.slice(-3)}`)
+}
+
+function parseTag(name: string, text: string, frame: Frame): readonly Action[] {
+  const { pushes, to } = tagWords[name]!
+  const push: readonly Action[] = pushes && !frame.tagged ? [{ type: 'push_vlan', ethertype: 0x8100 }] : []
+  return [...push, setField(to(text))]
+}
+
+function parseAction(part: string, frame: Frame): readonly Action[] {
   const larger = /^check_pkt_larger\((\w+)\)->(.*)$/.exec(part)
   if (larger) return [checkPktLarger(larger[1]!, larger[2]!)]
   const { name, text } = callOf(part)
   const lower = name.toLowerCase()
+  if (tagWords[lower]) {
+    const actions = parseTag(lower, text, frame)
+    frame.tagged = true
+    return actions
+  }
+  if (lower === 'push_vlan' || lower === 'pop_vlan' || lower === 'strip_vlan') frame.tagged = lower === 'push_vlan'
+  if (lower === 'mod_tp_src' || lower === 'mod_tp_dst') return [parsePortWord(lower, text, frame)]
   const parser = actionParsers[lower]
   if (parser) return [parser(text)].flat()
   if (text === '' && parsePort(name) !== undefined) return [output(name)]
   return unexpected('an action', part)
 }
 
-/** E.g. `set_field:7->tun_id,output:4`; `drop` and nothing at all are no actions. */
-export const parseActions = (text: string): Action[] => splitList(text).flatMap(parseAction)
+/** E.g. `set_field:7->tun_id,output:4`; `drop` and nothing at all are no actions. What is known of frames by their match changes what OpenFlow 1.0's words mean. */
+export function parseActions(text: string, match: Match = {}): Action[] {
+  const frame = frameOf(match)
+  return splitWords(text).flatMap(part => parseAction(part, frame))
+}
 
 const instructionParsers: Readonly<Record<string, (text: string) => Instruction>> = {
   meter: text => ({ type: 'meter', meterId: u32(text, 'a meter') }),
@@ -145,18 +189,19 @@ const instructionParsers: Readonly<Record<string, (text: string) => Instruction>
   },
 }
 
-/** What stands behind `actions=`: e.g. `meter:1,output:2,goto_table:3`. Actions become one apply_actions. */
-export function parseInstructions(text: string): Instruction[] {
+/** What stands behind `actions=`: e.g. `meter:1,output:2,goto_table:3`. Actions become one apply_actions. `match` as in parseActions. */
+export function parseInstructions(text: string, match: Match = {}): Instruction[] {
+  const frame = frameOf(match)
   const instructions: Instruction[] = []
   const actions: Action[] = []
   let at = 0
-  for (const part of splitList(text)) {
+  for (const part of splitWords(text)) {
     const name = /^\w+/.exec(part)?.[0] ?? ''
     const parser = instructionParsers[name]
     if (parser) instructions.push(parser(callOf(part).text))
     else {
       if (actions.length === 0) at = instructions.length
-      actions.push(...parseAction(part))
+      actions.push(...parseAction(part, frame))
     }
   }
   if (actions.length > 0) instructions.splice(at, 0, { type: 'apply_actions', actions })

@@ -38,10 +38,17 @@ export function setField(text: string): Action {
   return { type: 'load2', field: field as 'eth_dst', value: value.value, mask: value.mask }
 }
 
-export function load(text: string): Action {
+export function load(text: string): Action[] {
   const [from, to] = arrow(text)
   const { field, offset, nBits } = parseBits(to)
-  return { type: 'load', range: { offset, nBits }, dst: field, value: parseBigInt(from, Math.min(nBits, 64), to) }
+  const value = parseBigInt(from, nBits, to)
+  // The action has room for 64 bits: a wider field is loaded piece by piece, from its low end.
+  return Array.from({ length: Math.ceil(nBits / 64) }, (_, i) => ({
+    type: 'load',
+    range: { offset: offset + i * 64, nBits: Math.min(64, nBits - i * 64) },
+    dst: field,
+    value: BigInt.asUintN(64, value >> BigInt(i * 64)),
+  }))
 }
 
 export function move(text: string): Action {
@@ -253,7 +260,7 @@ export function bundle(text: string): Action {
     fields: indexIn(hashFields, fields),
     basis: u16(basis!, 'a basis'),
     memberType: 'nxm_of_in_port' as const,
-    members: splitList(list!).map(port16),
+    members: splitList(list!.replace(/^\[(.*)\]$/, '$1')).map(port16),
   }
   if (to === undefined) return { type: 'bundle', ...plain }
   const { field, offset, nBits } = parseBits(to)

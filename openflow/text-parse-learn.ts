@@ -5,6 +5,7 @@ import type { LearnSpec } from './learn.ts'
 import { learnFlags } from './learn.ts'
 import {
   type Bits,
+  findField,
   parseBigInt,
   parseBits,
   parseNumber,
@@ -51,11 +52,12 @@ function matchSpec(key: string, value: string | undefined): LearnSpec {
   const dst = parseBits(key)
   if (value === undefined) return { type: 'match', nBits: dst.nBits, src: place(dst), dst: place(dst) }
   // A name without brackets has a value as in a match; with brackets, another field or a number.
-  const src = key.endsWith(']')
-    ? /^\d/.test(value)
-      ? { value: immediate(value, dst.nBits) }
-      : place(parseBits(value))
-    : { value: whole(dst.field, value) }
+  const src =
+    key.endsWith(']') || findField(value.replace(/\[.*$/, '')) !== undefined
+      ? /^\d/.test(value)
+        ? { value: immediate(value, dst.nBits) }
+        : place(parseBits(value))
+      : { value: whole(dst.field, value) }
   return { type: 'match', nBits: dst.nBits, src, dst: place(dst) }
 }
 
@@ -74,16 +76,18 @@ const numbers: Readonly<Record<string, string>> = {
 
 /** What stands in the brackets of `learn(...)`. */
 export function parseLearn(text: string): Action {
-  const given: Record<string, number> = { idleTimeout: 0, hardTimeout: 0, finIdleTimeout: 0, finHardTimeout: 0 }
+  const times: Record<string, number> = { idleTimeout: 0, hardTimeout: 0, finIdleTimeout: 0, finHardTimeout: 0 }
   const specs: LearnSpec[] = []
   let flags = 0
   let tableId = 1
   let cookie = 0n
   let limit: number | undefined
   let result: ReturnType<typeof place> | undefined
-  for (const part of splitList(text)) {
+  for (const given of splitList(text)) {
+    // load(a->b) is load:a->b.
+    const part = given.replace(/^(load|output)\((.*)\)$/s, '$1:$2')
     const [key, value] = splitPair(part)
-    if (numbers[key]) given[numbers[key]] = parseNumber(value ?? '', 0xffff, key)
+    if (numbers[key]) times[numbers[key]] = parseNumber(value ?? '', 0xffff, key)
     else if (key === 'table') tableId = parseNumber(value ?? '', 0xff, key)
     else if (key === 'cookie') cookie = parseBigInt(value ?? '', 64, key)
     else if (key === 'limit') limit = parseNumber(value ?? '', 0xffffffff, key)
@@ -96,7 +100,7 @@ export function parseLearn(text: string): Action {
     else if (key === 'output') specs.push(outputSpec(value ?? ''))
     else specs.push(matchSpec(key, value))
   }
-  const { priority = 0x8000, idleTimeout = 0, hardTimeout = 0, finIdleTimeout = 0, finHardTimeout = 0 } = given
+  const { priority = 0x8000, idleTimeout = 0, hardTimeout = 0, finIdleTimeout = 0, finHardTimeout = 0 } = times
   const head = { idleTimeout, hardTimeout, priority, cookie, flags, tableId, finIdleTimeout, finHardTimeout }
   if (limit === undefined && result === undefined) return { type: 'learn', ...head, specs }
   return { type: 'learn2', ...head, limit: limit ?? 0, ...(result && { result }), specs }

@@ -1,10 +1,22 @@
 // Reads a match in ovs-ofctl's syntax.
-import { fieldTable, type Match, parseUnknownName } from './fields.ts'
-import { findField, parseNumber, parseValue, splitList, splitPair, TextError, unexpected } from './text-value.ts'
+import { fieldByName, fieldTable, type Match, parseUnknownName } from './fields.ts'
+import {
+  findField,
+  parseBigInt,
+  parseNumber,
+  parseValue,
+  splitList,
+  splitPair,
+  TextError,
+  underMask,
+  unexpected,
+} from './text-value.ts'
 
 /** Protocols by name: an Ethernet type, and perhaps an IP protocol. */
-const protocols: Readonly<Record<string, readonly [ethType: number, ipProto?: number]>> = {
+const protocols: Readonly<Record<string, readonly [ethType?: number, ipProto?: number]>> = {
+  eth: [],
   ip: [0x0800],
+  ip6: [0x86dd],
   icmp: [0x0800, 1],
   tcp: [0x0800, 6],
   udp: [0x0800, 17],
@@ -20,7 +32,7 @@ const protocols: Readonly<Record<string, readonly [ethType: number, ipProto?: nu
   mplsm: [0x8848],
 }
 
-const overIp: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' }
+export const overIp: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' }
 
 /** Fields whose name says less than OpenFlow's: which one is meant depends on the protocol. */
 function resolve(key: string, values: Map<string, unknown>): string | undefined {
@@ -65,8 +77,25 @@ const tagFields: Readonly<Record<string, (text: string, put: (name: string, valu
   },
 }
 
+/** `tp_src[6..10]=19`: some bits of a field. */
+function putBits(key: string, text: string, values: Map<string, unknown>, put: (name: string, value: unknown) => void) {
+  const [, word = '', from = '', to = from] =
+    /^(\w+)\[(\d+)(?:\.\.(\d+))?\]$/.exec(key) ?? unexpected('a field with bits', key)
+  const name = resolve(word, values) ?? unexpected('the name of a field', word)
+  const kind = fieldByName.get(name)?.kind ?? 'bytes'
+  const nBits = Number(to) - Number(from) + 1
+  if (!/^u\d+$/.test(kind) || nBits < 1 || Number(to) >= fieldByName.get(name)!.bits)
+    unexpected('bits of a field that is a number', key)
+  const value = parseBigInt(text, nBits, key) << BigInt(from)
+  const mask = ((1n << BigInt(nBits)) - 1n) << BigInt(from)
+  const wide = kind === 'u64' || kind === 'u128'
+  put(name, underMask(name, wide ? { value, mask } : { value: Number(value), mask: Number(mask) }))
+}
+
 const names: readonly string[] = Object.keys(fieldTable)
 const rank = (name: string): number => {
+  // The number says nothing of it: what a frame is comes before what is in it.
+  if (name === 'packet_type') return -1
   const i = names.indexOf(name)
   return i === -1 ? names.length : i
 }
@@ -82,19 +111,22 @@ export function matchOf(parts: readonly string[]): Match {
   }
   // Protocols first, since other names depend on them.
   const others = parts.filter(part => {
-    const [ethType, ipProto] = protocols[part] ?? []
-    if (ethType !== undefined) put('eth_type', ethType)
-    if (ipProto !== undefined) put('ip_proto', ipProto)
-    return ethType === undefined
+    const protocol = protocols[part]
+    if (protocol === undefined) return true
+    // `ip,tcp` says one thing twice.
+    for (const [name, value] of [['eth_type', protocol[0]] as const, ['ip_proto', protocol[1]] as const])
+      if (value !== undefined && values.get(name) !== value) put(name, value)
+    return false
   })
   const isProtocol = (part: string): boolean => /^(dl_type|eth_type|nw_proto|ip_proto)=/.test(part)
   for (const part of [...others.filter(isProtocol), ...others.filter(p => !isProtocol(p))]) {
     const [key, value] = splitPair(part)
     if (value === undefined) unexpected('a field and its value, or the name of a protocol', part)
     else if (tagFields[key]) tagFields[key](value, put)
+    else if (key.endsWith(']')) putBits(key, value, values, put)
     else {
       const name = resolve(key, values) ?? unexpected('the name of a field', key)
-      put(name, parseValue(name, value))
+      put(name, underMask(name, parseValue(name, value)))
     }
   }
   if (values.has('vlan_pcp') && !values.has('vlan_vid')) values.set('vlan_vid', { value: tagged, mask: tagged })

@@ -51,7 +51,7 @@ const settings: Readonly<Record<string, (value: string, flow: Draft) => void>> =
  */
 export function parseFlow(line: string): FlowMod {
   const at = /(?:^|[\s,])actions?=/.exec(line) ?? unexpected('actions= in a flow', line)
-  const flow: Draft = { instructions: parseInstructions(line.slice(at.index + at[0].length)) }
+  const flow: Draft = {}
   const match: string[] = []
   let bits = 0
   for (const part of splitList(line.slice(0, at.index)).flatMap(part => part.split(/\s+/))) {
@@ -60,7 +60,9 @@ export function parseFlow(line: string): FlowMod {
     else if (settings[key] && value !== undefined) settings[key](value, flow)
     else if (!counted.has(key)) match.push(part)
   }
-  return flowMod({ ...flow, flags: bits, match: matchOf(match) })
+  const fields = matchOf(match)
+  const instructions = parseInstructions(line.slice(at.index + at[0].length), fields)
+  return flowMod({ ...flow, flags: bits, match: fields, instructions })
 }
 
 function parseBucket(text: string, select: boolean): Bucket {

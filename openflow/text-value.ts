@@ -27,7 +27,11 @@ export const parseHex = (text: string, what: string): Buffer => {
 }
 
 /** Splits at commas that stand in no bracket. */
-export function splitList(text: string): string[] {
+export const splitList = (text: string): string[] => splitAt(text, /,/)
+/** Splits at commas and blanks that stand in no bracket, as ovs-ofctl does a list of actions. */
+export const splitWords = (text: string): string[] => splitAt(text, /[,\s]/)
+
+function splitAt(text: string, separator: RegExp): string[] {
   const parts: string[] = []
   let depth = 0
   let start = 0
@@ -35,7 +39,7 @@ export function splitList(text: string): string[] {
     const ch = text[i]
     if (ch === '(' || ch === '[') depth++
     else if (ch === ')' || ch === ']') depth--
-    else if (ch === undefined || (ch === ',' && depth === 0)) {
+    else if (ch === undefined || (depth === 0 && separator.test(ch))) {
       const part = text.slice(start, i).trim()
       if (part !== '') parts.push(part)
       start = i + 1
@@ -137,6 +141,13 @@ function parseOctets(text: string): Buffer {
   return parseHex(digits.length % 2 === 1 ? `0${digits}` : digits, 'a value')
 }
 
+/** `(1,0x800)`: OpenFlow 1.5's packet types, namespace and type. */
+function parsePacketType(text: string): number {
+  const parts = /^\(\s*(\w+)\s*,\s*(\w+)\s*\)$/.exec(text)
+  if (parts === null) return parseNumber(text, 0xffffffff, 'packet_type')
+  return parseNumber(parts[1]!, 0xffff, 'a namespace') * 0x10000 + parseNumber(parts[2]!, 0xffff, 'a packet type')
+}
+
 /** A value, or `{ value, mask }`, of a field that is named as we name it; undefined for `ANY` and `*`. */
 export function parseValue(name: string, text: string): any {
   if (text === '*' || text === 'ANY') return undefined
@@ -145,6 +156,7 @@ export function parseValue(name: string, text: string): any {
   if (field?.value === undefined) return parsePlain(text, parseOctets)
   if (style === 'address') return parseAddress(field, text)
   if (style === 'frag') return frags[text] ?? unexpected(Object.keys(frags).join(', '), text)
+  if (style === 'packet') return parsePacketType(text)
   if (style === 'port' && parsePort(text) !== undefined) return parsePort(text)
   if (style === 'port16' && parsePort(text) !== undefined) return parsePort(text)! & 0xffff
   const size = field.value.size
@@ -153,14 +165,45 @@ export function parseValue(name: string, text: string): any {
   return parsePlain(text, part => parseNumber(part, 2 ** field.bits - 1, name))
 }
 
+/** Open vSwitch's option fields: of any length up to this, in bytes, which is also what it takes them for by itself. */
+const longestOption = 124
+
+/**
+ * A value as a switch wants it: no bit of it outside its mask (else it is refused, BAD_WILDCARDS), and no mask that says
+ * nothing. undefined where the mask has no bit at all. Fields of no fixed length are left as they are.
+ */
+export function underMask(name: string, given: any): any {
+  const field = fieldByName.get(name)
+  if (field?.value === undefined || typeof given !== 'object' || !('mask' in given)) return given
+  const { size } = field.value
+  const c = cursorOf(Buffer.alloc(size * 2))
+  field.value.set(c, 0, given.value)
+  field.value.set(c, size, given.mask)
+  const mask = c.bytes.subarray(size)
+  if (mask.every(byte => byte === 0)) return undefined
+  for (let i = 0; i < size; i++) c.bytes[i]! &= mask[i]!
+  const value = field.value.get(c, 0)
+  return mask.every(byte => byte === 0xff) ? value : { value, mask: given.mask }
+}
+
 export type Bits = { readonly field: FieldRef; readonly offset: number; readonly nBits: number }
 
 /** `NXM_NX_REG0[0..15]`, `reg0[3]`, `reg0[]` or `reg0`. */
 export function parseBits(text: string): Bits {
   const parts = /^([^[\]]+)(?:\[(?:(\d+)(?:\.\.(\d+))?)?\])?$/.exec(text) ?? unexpected('a field with bits', text)
   const word = parts[1]!
-  const name = findField(word) ?? (isRef(word) ? word : unexpected('the name of a field', word))
-  if (parts[2] === undefined) return { field: name as FieldRef, offset: 0, nBits: fieldByName.get(name)?.bits ?? 1 }
+  // Bits of it are those of NXM's port, which has 16.
+  const found =
+    (word === 'in_port' ? 'nxm_of_in_port' : findField(word)) ??
+    (isRef(word) ? word : unexpected('the name of a field', word))
+  const isOption = fieldByName.has(found) && fieldByName.get(found)!.value === undefined
+  const name = isOption ? `${found}:${longestOption}` : found
+  if (parts[2] === undefined)
+    return {
+      field: name as FieldRef,
+      offset: 0,
+      nBits: isOption ? longestOption * 8 : (fieldByName.get(name)?.bits ?? 1),
+    }
   const offset = Number(parts[2])
   const last = Number(parts[3] ?? parts[2])
   if (last < offset) unexpected('a last bit behind the first', text)

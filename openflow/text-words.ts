@@ -1,7 +1,7 @@
 // What ovs-ofctl calls fields (ovs-fields(7)), and other words of its own.
 import { fieldTable } from './fields.ts'
 
-type Style = 'dec' | 'hex' | 'hex4' | 'hex5' | 'address' | 'port' | 'port16' | 'bits' | 'octets' | 'frag'
+type Style = 'dec' | 'hex' | 'hex4' | 'hex5' | 'address' | 'port' | 'port16' | 'bits' | 'octets' | 'frag' | 'packet'
 
 /** How ovs-ofctl names a field in a match, after `->`, and where single bits of it are meant. */
 export type FieldText = {
@@ -44,7 +44,7 @@ ct_ipv6_dst       address  -               -            -
 ct_nw_proto       dec      -               -            -
 ct_tp_src         dec      -               -            -
 ct_tp_dst         dec      -               -            -
-packet_type       hex      -               -            -
+packet_type       packet   -               -            -
 reg#16            hex      -               -            -
 xreg#8            hex      -               -            OXM_OF_PKT_REG#
 xxreg#4           hex      -               -            -

@@ -93,4 +93,86 @@ export const flows: readonly (readonly [given: string, printed: string])[] = [
     'ADD ipv6,ipv6_label=0x12345,nw_proto=43 actions=set_field:0x5->ipv6_label',
   ],
   ['dl_type=0x8035,arp_tpa=10.0.0.1,actions=output:1', 'ADD rarp,arp_tpa=10.0.0.1 actions=output:1'],
+  [
+    'in_port=1,actions=mod_vlan_vid:17,output:2',
+    'ADD in_port=1 actions=push_vlan:0x8100,set_field:4113->vlan_vid,output:2',
+  ],
+  [
+    'dl_vlan=5,actions=mod_vlan_vid:17,mod_vlan_pcp:3',
+    'ADD dl_vlan=5 actions=set_field:4113->vlan_vid,set_field:3->vlan_pcp',
+  ],
+  [
+    'actions=push_vlan:0x88a8,set_vlan_vid:99,set_vlan_pcp:1,pop_vlan,mod_vlan_vid:3',
+    'ADD actions=push_vlan:0x88a8,set_field:4195->vlan_vid,set_field:1->vlan_pcp,pop_vlan,push_vlan:0x8100,set_field:4099->vlan_vid',
+  ],
+  ['udp,actions=mod_tp_src:1111,mod_tp_dst:2222', 'ADD udp actions=set_field:1111->udp_src,set_field:2222->udp_dst'],
+  [
+    'ip,actions=mod_nw_tos:0x40,mod_nw_ecn:2,output=2',
+    'ADD ip actions=set_field:16->ip_dscp,set_field:2->nw_ecn,output:2',
+  ],
+  [
+    'actions=push_mpls:0x8847,set_mpls_label:789,set_mpls_tc:4,set_mpls_ttl:32',
+    'ADD actions=push_mpls:0x8847,set_field:789->mpls_label,set_field:4->mpls_tc,set_mpls_ttl(32)',
+  ],
+  [
+    'actions=set_tunnel:0x1234,set_tunnel64:0x123456789',
+    'ADD actions=set_field:0x1234->tun_id,set_field:0x123456789->tun_id',
+  ],
+  [
+    'tcp,tp_src[6..10]=19,reg0[3]=1,metadata[32..63]=0x5,actions=flood',
+    'ADD tcp,reg0=0x8/0x8,metadata=0x500000000/0xffffffff00000000,tp_src=0x4c0/0x7c0 actions=FLOOD',
+  ],
+  [
+    'ct_state=+trk+est,ct_nw_proto=6,ct_nw_src=10.1.2.1/24,ct_tp_src=3/0x1,tcp,actions=drop',
+    'ADD ct_state=+est+trk,ct_nw_src=10.1.2.0/24,ct_nw_proto=6,ct_tp_src=0x1/0x1,tcp actions=drop',
+  ],
+  [
+    'metadata=0x1234ffff5678ffff/0xffff0000ffff0000,nw_dst=0.0.0.0/0,ip,tcp,actions=drop',
+    'ADD tcp,metadata=0x1234000056780000/0xffff0000ffff0000 actions=drop',
+  ],
+  [
+    'eth,ip6,actions=set_field:1->reg1 controller(pause) resubmit(,2)',
+    'ADD ipv6 actions=set_field:0x1->reg1,controller(pause),resubmit(,2)',
+  ],
+  [
+    'packet_type=(1,0x800),nw_dst=192.168.10.30,actions=encap(nsh(md_type=1)),set_field:0x3000->nsh_spi,output:1030',
+    'ADD packet_type=(1,0x800),nw_dst=192.168.10.30 actions=encap(nsh(md_type=1)),set_field:0x3000->nsh_spi,output:1030',
+  ],
+  [
+    'ip,actions=encap(nsh(md_type=2,tlv(0x1000,10,0x12345678),tlv(0x2000,20,0xfedcba9876543210))),encap(ethernet),decap()',
+    'ADD ip actions=encap(nsh(md_type=2,tlv(0x1000,10,0x12345678),tlv(0x2000,20,0xfedcba9876543210))),encap(ethernet),decap()',
+  ],
+  [
+    'actions=encap(mpls),encap(mpls_mc),decap(packet_type(ns=1,type=0x8847))',
+    'ADD actions=encap(mpls),encap(mpls_mc),decap(packet_type(ns=1,type=0x8847))',
+  ],
+  ['actset_output=unset,actions=output:7', 'ADD actset_output=UNSET actions=output:7'],
+  [
+    'actset_output=8,actions=set_field:0->reg1,set_field:0->metadata',
+    'ADD actset_output=8 actions=set_field:0->reg1,set_field:0->metadata',
+  ],
+  [
+    'ip,actions=ct(commit,exec(load:0x1->NXM_NX_CT_LABEL[]))',
+    'ADD ip actions=ct(commit,exec(load:0x1->NXM_NX_CT_LABEL[0..63],load:0->NXM_NX_CT_LABEL[64..127]))',
+  ],
+  [
+    'actions=load:0x0123456789abcdeffedcba9876543210->NXM_NX_XXREG1[]',
+    'ADD actions=load:0xfedcba9876543210->NXM_NX_XXREG1[0..63],load:0x123456789abcdef->NXM_NX_XXREG1[64..127]',
+  ],
+  [
+    'in_port=1,udp,actions=learn(table=11,in_port=99,dl_type=0x0800,nw_proto=17,udp_src=udp_dst,limit=1,result_dst=reg0[0],load:in_port->reg1[16..31]),resubmit(,1)',
+    'ADD udp,in_port=1 actions=learn(table=11,limit=1,result_dst=NXM_NX_REG0[0],in_port=99,eth_type=0x800,nw_proto=17,NXM_OF_UDP_SRC[]=NXM_OF_UDP_DST[],load:NXM_OF_IN_PORT[]->NXM_NX_REG1[16..31]),resubmit(,1)',
+  ],
+  [
+    'tcp6,actions=learn(table=1,eth_type=0x86dd,nw_proto=6,ipv6_dst=2001:db8::1,load(0x20010db885a308d313198a2e03707348->NXM_NX_IPV6_DST[]))',
+    'ADD tcp6 actions=learn(table=1,eth_type=0x86dd,nw_proto=6,ipv6_dst=2001:db8::1,load:0x20010db885a308d313198a2e03707348->NXM_NX_IPV6_DST[])',
+  ],
+  [
+    'actions=bundle(symmetric_l3,0,hrw,ofport,members:[1,2,3])',
+    'ADD actions=bundle(symmetric_l3,0,hrw,ofport,members:1,2,3)',
+  ],
+  [
+    'in_port=2,actions=move:tun_metadata0[32..63]->NXM_NX_REG0[],output:tun_metadata1[0..31]',
+    'ADD in_port=2 actions=move:NXM_NX_TUN_METADATA0[32..63]->NXM_NX_REG0[],output:NXM_NX_TUN_METADATA1[0..31]',
+  ],
 ]

@@ -28,6 +28,20 @@ export const messages: readonly Written[] = [
     },
   ],
   [
+    'hello whose elements are not filled up to 8 bytes, as loxigen writes it',
+    `04 00 0020 00000001
+     0001 000c 00000010 00000000
+     0063 000c 01020304 05060708`,
+    {
+      type: 'hello',
+      xid: 1,
+      elements: [
+        { type: 'versionbitmap', versions: [4], words: 2, unpadded: true },
+        { type: 'unknown', code: 99, payload: bytes('0102030405060708'), unpadded: true },
+      ],
+    },
+  ],
+  [
     'hello with a version that nobody has',
     `04 00 0030 00000000 0001 0028 ${'00000000'.repeat(8)} 00000001`,
     { type: 'hello', xid: 0, elements: [{ type: 'versionbitmap', versions: [256] }] },

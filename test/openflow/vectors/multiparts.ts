@@ -242,11 +242,12 @@ export const multiparts: readonly Written[] = [
   reply(
     'table features',
     12,
-    `0098 01 0000000000 ${text('admit', 32)}
+    `00a8 01 0000000000 ${text('admit', 32)}
      ffffffffffffffff 00000003ffffffff 00000000 000f4240
      0000 0010 0001 0004 ffff 0008 00000065             // instructions: goto_table, of an experimenter
      0003 0006 0203 0000                                // next_tables_miss 2, 3
      0006 000c 0000 0004 0019 0004 00000000             // apply_actions: output, set_field
+     0001 0010 0001 0008 00000000 0006 0004             // instructions_miss: goto_table with padding, meter without
      0008 0014 80000004 80000706 ffff0a08 4f4e4600 00000000 // match: in_port, eth_dst with mask, an unknown one
      000d 0004 00000000                                 // write_setfield_miss: none
      fffe 000e 00000065 00000002 abcd 0000              // of an experimenter`,
@@ -267,6 +268,7 @@ export const multiparts: readonly Written[] = [
             },
             { type: 'next_tables_miss', tableIds: [2, 3] },
             { type: 'apply_actions', actions: [{ type: 'output' }, { type: 'set_field' }] },
+            { type: 'instructions_miss', instructions: [{ type: 'goto_table', padded: true }, { type: 'meter' }] },
             {
               type: 'match',
               fields: [
