@@ -1,10 +1,10 @@
-import type { LinkView } from '../controller/view.ts'
 import { deleteDeclaredLink, putDeclaredLink } from '../store/desired.ts'
 import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
 import { byEndpoint, endpointOf } from './endpoints.ts'
 import { problem } from './problems.ts'
 import * as schemas from './schemas.ts'
 import { type App, type Services, write } from './services.ts'
+import { inSlices } from './slices.ts'
 
 export const linkRoutes = (app: App, services: Services): void => {
   const { store } = services
@@ -20,8 +20,11 @@ export const linkRoutes = (app: App, services: Services): void => {
     '/v1/links',
     { schema: { tags, summary: 'All links, one entry a direction', response: { 200: schemas.Links } } },
     async () => {
-      const links = services.controller.links().toSorted((a, b) => byEndpoint(a.from, b.from) || byEndpoint(a.to, b.to))
-      return { revision: store.state().revision, links: [...links] }
+      const links = await inSlices(services.controller.eachLink(), link => link)
+      return {
+        revision: store.state().revision,
+        links: links.sort((a, b) => byEndpoint(a.from, b.from) || byEndpoint(a.to, b.to)),
+      }
     },
   )
 
@@ -30,7 +33,7 @@ export const linkRoutes = (app: App, services: Services): void => {
     { schema: { tags, summary: 'One direction of a link', params: schemas.LinkPath, response: { 200: schemas.Link } } },
     async request => {
       const link = linkOf(request.params)
-      const found = findLink(services, link)
+      const found = services.controller.link(link)
       if (found) return { ...found, revision: store.state().revision }
       throw problem('unknown-link', {
         detail: `there is no link from ${endpointKey(link.from)} to ${endpointKey(link.to)}`,
@@ -61,7 +64,7 @@ export const linkRoutes = (app: App, services: Services): void => {
         state: 'pending',
         reason: 'no switch has been told yet',
       } as const
-      return reply.code(created ? 201 : 200).send({ ...(findLink(services, link) ?? pending), revision })
+      return reply.code(created ? 201 : 200).send({ ...(services.controller.link(link) ?? pending), revision })
     },
   )
 
@@ -81,6 +84,3 @@ export const linkRoutes = (app: App, services: Services): void => {
     },
   )
 }
-
-const findLink = ({ controller }: Services, link: Link): LinkView | undefined =>
-  controller.links().find(l => linkKey(l) === linkKey(link))

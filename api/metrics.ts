@@ -47,6 +47,7 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
         gauges.lag.set({ quantile: String(quantile / 100) }, lateness(lag.percentile(quantile)))
       lag.reset()
       readSwitches(gauges, controller)
+      await readLinks(gauges, controller)
       await readDesired(gauges, store, controller)
       return registry.metrics()
     },
@@ -96,6 +97,18 @@ const createGauges = (registry: Registry) => {
     flows: gauge('l2sm_flows', 'Flows on a switch: that should be there, and that are.', ['dpid', 'state']),
     drift: gauge('l2sm_flow_drift', 'Flows on a switch that are missing, too many or different.', ['dpid']),
     lag: gauge('l2sm_event_loop_lag_seconds', 'Delay of timers since the last scrape.', ['quantile']),
+    linkUp: gauge('l2sm_link_up', '1: probes of a link arrive, by where it begins.', ['dpid', 'port']),
+    linkRtt: gauge('l2sm_link_rtt_seconds', 'Over a link and back, the shortest of late.', ['dpid', 'port']),
+    linkLoss: gauge('l2sm_link_loss_ratio', 'Share of the last 24 probes of a link that was lost.', ['dpid', 'port']),
+    linkLost: new Counter({
+      name: 'l2sm_link_probes_lost_total',
+      help: 'Probes of a link that were lost.',
+      labelNames: ['dpid', 'port'],
+      registers: [registry],
+    }),
+    linkMtu: gauge('l2sm_link_mtu_bytes', 'Largest frame that passes, less its Ethernet header.', ['dpid', 'port']),
+    links: gauge('l2sm_links', 'Links, a direction each, by whether they are up.', ['state']),
+    probeInterval: gauge('l2sm_link_probe_interval_seconds', 'Between two probes: stretches with the mesh.', ['kind']),
     build: gauge('l2sm_build_info', 'Always 1.', ['version', 'node']),
   }
 }
@@ -142,6 +155,30 @@ const readSwitches = (gauges: Gauges, controller: Controller): void => {
     gauges.drift.set({ dpid }, flows.drift)
   }
   gauges.datapaths.set(switches.filter(s => s.connected).length)
+}
+
+/** So many links are told of one by one, a direction each; of all, how many there are. */
+const linksTold = 10_000
+
+/** Seconds and bytes, for each link by where it begins; how often links are probed, for all of a kind. */
+const readLinks = async (gauges: Gauges, controller: Controller): Promise<void> => {
+  const { linkUp, linkRtt, linkLost, linkMtu, linkLoss, links, probeInterval } = gauges
+  for (const gauge of [linkUp, linkRtt, linkLost, linkMtu, linkLoss]) gauge.reset()
+  const states = { up: 0, down: 0, pending: 0 }
+  let told = 0
+  await inSlices(controller.eachLink(), ({ from: { dpid, port }, state, rttMs, loss, lost, mtu }) => {
+    states[state]++
+    if (++told > linksTold) return
+    const labels = { dpid, port }
+    linkUp.set(labels, state === 'up' ? 1 : 0)
+    if (rttMs !== undefined) linkRtt.set(labels, rttMs / 1000)
+    if (loss !== undefined) linkLoss.set(labels, loss)
+    if (lost !== undefined) linkLost.inc(labels, lost)
+    if (mtu !== undefined) linkMtu.set(labels, mtu)
+  })
+  for (const [state, count] of Object.entries(states)) links.set({ state }, count)
+  for (const [kind, { intervalMs }] of Object.entries(controller.probing()))
+    probeInterval.set({ kind }, intervalMs / 1000)
 }
 
 const readDesired = async (gauges: Gauges, store: Store, controller: Controller): Promise<void> => {

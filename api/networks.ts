@@ -27,7 +27,11 @@ export const networkRoutes = (app: App, services: Services): void => {
   app.get(
     '/v1/networks/:network',
     { schema: { tags, summary: 'One network', params: schemas.NetworkPath, response: { 200: schemas.Network } } },
-    async request => networkNow(services, findNetwork(services, request.params.network)),
+    async request => {
+      const network = findNetwork(services, request.params.network)
+      const mtu = await services.controller.mtu(network.id)
+      return { ...networkNow(services, network), ...(mtu !== undefined && { mtu }) }
+    },
   )
 
   app.put(

@@ -162,6 +162,9 @@ export const Network = Type.Object({
       { description: 'there when members do not all reach each other: those of one part do, those of two do not' },
     ),
   ),
+  mtu: Type.Optional(
+    Type.Integer({ description: 'what members may have as their MTU: it passes on all links that the network uses' }),
+  ),
   ...progress,
 })
 export const Networks = Type.Object({ revision, networks: Type.Array(Network) })

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 const slice = 5
 
 /** Does it for each, in order, and lets others run in between. Answers what came of each. */
-export const inSlices = async <T, R>(items: readonly T[], each: (item: T) => R): Promise<R[]> => {
+export const inSlices = async <T, R>(items: Iterable<T>, each: (item: T) => R): Promise<R[]> => {
   const results: R[] = []
   let until = performance.now() + slice
   for (const item of items) {

@@ -1,10 +1,11 @@
 // What api/ may ask of a running controller.
 import { formatFlow, formatGroup } from '../openflow/index.ts'
 import type { State } from '../store/state.ts'
-import type { DatapathId } from '../topology/topology.ts'
+import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import type { Item } from './item.ts'
+import { networkMtu } from './network-mtu.ts'
 import type { Parts } from './parts.ts'
-import { linkViews, progressOf, readiness, switchView } from './status.ts'
+import { linkView, linkViews, progressOf, readiness, switchView } from './status.ts'
 import type { Controller, Progress } from './view.ts'
 import { vlinkView } from './vlink-state.ts'
 
@@ -21,7 +22,13 @@ export function answers(parts: Parts): Controller {
       return sw && switchView(status(), sw, reconciler.base)
     },
     connected: dpid => switches.get(dpid)?.session !== undefined,
-    links: () => linkViews(status(), discover.figures),
+    links: () =>
+      [...linkViews(status(), discover.figures)].sort((a, b) => (endpointKey(a.from) < endpointKey(b.from) ? -1 : 1)),
+    eachLink: () => linkViews(status(), discover.figures),
+    link: link => linkView(status(), link, discover.figures),
+    probing: discover.probing,
+    mtu: id =>
+      networkMtu(store.state().networks.has(id) ? tables.compiled.get(tables.numberOf(id) ?? 0) : undefined, discover),
     linked: (a, b) => fabric.current().known.get(a)?.has(b) === true || isStored(store.state(), a, b),
     vlink(id) {
       const { network, ways } = tables.compiled.get(tables.numberOf(id) ?? 0) ?? {}

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { type Address, type Credentials, listen } from '../openflow/server.ts'
 import type { Store } from '../store/store.ts'
-import type { DatapathId } from '../topology/topology.ts'
+import type { DatapathId, Link } from '../topology/topology.ts'
 import { answers } from './answers.ts'
 import { audit } from './audit.ts'
 import { watchAway } from './away.ts'
@@ -15,7 +15,7 @@ import { discovery } from './discover.ts'
 import { switchEvents } from './events.ts'
 import { knownFabric } from './fabric.ts'
 import type { FlowItem } from './item.ts'
-import { goal } from './lanes.ts'
+import { goal, lanesOf } from './lanes.ts'
 import { learnedAddresses } from './learn.ts'
 import { learning } from './learning.ts'
 import { moving } from './moving.ts'
@@ -201,7 +201,7 @@ function assemble(options: ControllerOptions): Parts {
     now,
     session,
     ready: dpid => isAnswering(switches.get(dpid)),
-    carries: ({ from, to }) => haveNetwork(tables, from.dpid, to.dpid),
+    carries: link => isUsed(tables, link),
     bfd: tunnels.bfd,
     planned: planned.at,
     failed: error => log.warn({ error: String(error) }, 'what probes found could not be stored; it is tried again'),
@@ -225,9 +225,13 @@ function assemble(options: ControllerOptions): Parts {
 const isAnswering = (sw: Switch | undefined): boolean =>
   sw?.session !== undefined && sw.standing.is === 'live' && sw.confirmed.has(0)
 
-/** Whether a network has members on both. */
-function haveNetwork(tables: Tables, a: DatapathId, b: DatapathId): boolean {
-  for (const id of tables.at(a)) if (tables.compiled.get(tables.numberOf(id) ?? 0)?.members.has(b)) return true
+/** Whether frames of a network come in from this link. */
+function isUsed(tables: Tables, { from, to }: Link): boolean {
+  for (const id of tables.at(from.dpid)) {
+    const course = tables.compiled.get(tables.numberOf(id) ?? 0)?.course
+    if (course && lanesOf(course).some(lane => lane.route.entrances.get(to.dpid)?.get(from.dpid)?.port === to.port))
+      return true
+  }
   return false
 }
 

@@ -14,6 +14,7 @@ import { type Figures, figures, roundTrips } from './figures.ts'
 import { probeVni } from './pipeline.ts'
 import { sizing } from './sizing.ts'
 import { verdicts } from './verdicts.ts'
+import type { Probing } from './view.ts'
 import { type Kind, lead, newWays, type Way } from './ways.ts'
 import { witness } from './witness.ts'
 
@@ -32,8 +33,6 @@ const knownMs = 1000
 /** Ports that lead nowhere are asked again when others came to be there, but not more often than this (milliseconds). */
 const newsMs = 500
 
-export type Pace = { readonly counts: Counts; readonly intervals: Intervals }
-
 export type Discovery = {
   /** A switch's ports are there, or changed. */
   ports(session: Session): void
@@ -43,7 +42,9 @@ export type Discovery = {
   echoed(dpid: DatapathId, seconds: number): void
   /** What the probes of a link say; undefined when none has come over it, or its switch is not connected. */
   figures(link: Link): Figures | undefined
-  pace(): Pace
+  /** The largest frame that leaves by this port and arrives; undefined while that is not known. */
+  mtu(exit: Endpoint): number | undefined
+  probing(): Probing
   tick(): void
   stop(): void
 }
@@ -241,7 +242,11 @@ export function discovery(around: Surroundings): Discovery {
       if (!way?.link || !session(link.from.dpid) || linkKey(link) !== way.linkKey) return undefined
       return figures(way, ways.at(link.to), echoes, every[way.kind])
     },
-    pace: () => ({ counts: countsOf(), intervals: every }),
+    mtu: exit => ways.at(exit)?.mtu.known || undefined,
+    probing() {
+      const of = (kind: Kind) => ({ ways: ways.count(kind), intervalMs: every[kind] })
+      return { carrying: of('carrying'), idle: of('idle'), unknown: of('unknown') }
+    },
     tick,
     stop,
   }

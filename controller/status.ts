@@ -244,22 +244,41 @@ function countFlows(items: Iterable<Item>): number {
   return flows
 }
 
-/** Links of the mesh, declared and discovered ones, a direction each. @param figures What probes measure. */
-export function linkViews(status: Status, figures: (link: Link) => Figures | undefined): readonly LinkView[] {
+/** Links of the mesh, declared and discovered ones, a direction each, in no order. @param figures What probes measure. */
+export function* linkViews(status: Status, figures: (link: Link) => Figures | undefined): Iterable<LinkView> {
   const { declaredLinks, discoveredLinks } = status.state
-  const view =
-    (origin: LinkView['origin']) =>
-    (link: Link): LinkView => ({ ...link, origin, ...linkState(status, link), ...figures(link) })
-  const ofMesh = status.planned.all().map(({ planned, link, lack }): LinkView => {
-    if (link) return view('mesh')(link)
-    return { from: planned.from, to: planned.to, origin: 'mesh', state: 'pending', ...(lack && { reason: lack }) }
-  })
-  const meshed = new Set(status.planned.links().map(linkKey))
-  const declared = [...declaredLinks].filter(([key]) => !meshed.has(key)).map(([, link]) => link)
-  const found = [...discoveredLinks].filter(([key]) => !declaredLinks.has(key) && !meshed.has(key)).map(([, l]) => l)
-  const all = [...ofMesh, ...declared.map(view('declared')), ...found.map(view('discovered'))]
-  return all.sort((a, b) => (endpointKey(a.from) < endpointKey(b.from) ? -1 : 1))
+  const meshed = new Set<string>()
+  for (const { planned, link, lack } of status.planned.all()) {
+    if (link) meshed.add(linkKey(link))
+    if (link) yield viewOf(status, link, 'mesh', figures)
+    else yield { from: planned.from, to: planned.to, origin: 'mesh', state: 'pending', ...(lack && { reason: lack }) }
+  }
+  for (const [key, link] of declaredLinks) if (!meshed.has(key)) yield viewOf(status, link, 'declared', figures)
+  for (const [key, link] of discoveredLinks)
+    if (!declaredLinks.has(key) && !meshed.has(key)) yield viewOf(status, link, 'discovered', figures)
 }
+
+/** One direction of a link; undefined if it is neither planned nor declared nor found. */
+export function linkView(
+  status: Status,
+  link: Link,
+  figures: (link: Link) => Figures | undefined,
+): LinkView | undefined {
+  const key = linkKey(link)
+  const { declaredLinks, discoveredLinks } = status.state
+  const meshed = status.planned.at(link.from)
+  if (meshed && linkKey(meshed) === key) return viewOf(status, meshed, 'mesh', figures)
+  const declared = declaredLinks.get(key)
+  const known = declared ?? discoveredLinks.get(key)
+  return known && viewOf(status, known, declared ? 'declared' : 'discovered', figures)
+}
+
+const viewOf = (
+  status: Status,
+  link: Link,
+  origin: LinkView['origin'],
+  figures: (link: Link) => Figures | undefined,
+): LinkView => ({ ...link, origin, ...linkState(status, link), ...figures(link) })
 
 function linkState({ switches, state }: Status, { from, to }: Link): Pick<LinkView, 'state' | 'reason'> {
   for (const { dpid, port } of [from, to]) {

@@ -76,6 +76,10 @@ export type VlinkWay = {
 }
 export type Met = boolean | 'unknown'
 export type VlinkView = { readonly there: VlinkWay; readonly back: VlinkWay }
+/** How often links are probed: all every 250 ms while there are up to 100, then more rarely, those that carry networks first. */
+export type Probing = {
+  readonly [Kind in 'carrying' | 'idle' | 'unknown']: { readonly ways: number; readonly intervalMs: number }
+}
 
 /** What api/ may ask of a running controller. */
 export type Controller = {
@@ -83,11 +87,22 @@ export type Controller = {
   switches(): readonly SwitchView[]
   switch(dpid: DatapathId): SwitchView | undefined
   connected(dpid: DatapathId): boolean
+  /** All links, a direction each, by where they begin. */
   links(): readonly LinkView[]
   /** Whether a link between these switches is known, be it up or down. */
   linked(a: DatapathId, b: DatapathId): boolean
   /** A vlink's two ways; undefined if there is no vlink of that name. */
   vlink(id: string): VlinkView | undefined
+  /** The same one by one, in no order: there may be a million, to be taken in slices. */
+  eachLink(): Iterable<LinkView>
+  link(link: Link): LinkView | undefined
+  /** How often links are probed. */
+  probing(): Probing
+  /**
+   * The largest frame that passes on every link that a network's routes use, in bytes after its Ethernet header: what its members' interfaces may
+   * have as their MTU. Undefined while one of these links is not measured, or when there is none.
+   */
+  mtu(network: string): Promise<number | undefined>
   /** A network as a whole; undefined if there is none of that name. */
   network(id: string): Progress | undefined
   /** A network's switches, by who reaches whom: more than one set when there is no way between some of them. */

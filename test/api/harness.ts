@@ -8,6 +8,7 @@ import { createApi } from '../../api/server.ts'
 import type { Controller, Progress, SwitchView } from '../../controller/view.ts'
 import { openMemory } from '../../store/memory.ts'
 import type { Store } from '../../store/store.ts'
+import { linkKey } from '../../topology/topology.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
@@ -43,6 +44,14 @@ export const stillController = (more: Partial<Controller> = {}) => {
     links: () => [],
     linked: () => true,
     vlink: () => undefined,
+    eachLink: () => controller.links(),
+    link: wanted => controller.links().find(link => linkKey(link) === linkKey(wanted)),
+    probing: () => ({
+      carrying: { ways: 0, intervalMs: 250 },
+      idle: { ways: 0, intervalMs: 250 },
+      unknown: { ways: 0, intervalMs: 5000 },
+    }),
+    mtu: async () => undefined,
     network: () => undefined,
     islands: () => [],
     multicast: () => undefined,

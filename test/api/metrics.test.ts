@@ -49,6 +49,42 @@ t.test('what stands in the controller and the store is told as it is at the scra
   t.equal(sample(later, `l2sm_datapath_up{dpid="${other}"}`), undefined, 'a switch that is forgotten is not told of')
 })
 
+t.test('links are told of by where they begin, with what their probes measure', async t => {
+  const from = { dpid, port: 101 }
+  const to = { dpid: other, port: 102 }
+  const figures = { rttMs: 1.5, loss: 0.25, lost: 7, mtu: 1450, probeIntervalMs: 250 }
+  const { controller } = stillController({
+    links: () => [
+      { from, to, origin: 'discovered', state: 'up', ...figures },
+      { from: to, to: from, origin: 'discovered', state: 'down' },
+    ],
+    probing: () => ({
+      carrying: { ways: 1000, intervalMs: 1250 },
+      idle: { ways: 1, intervalMs: 250 },
+      unknown: { ways: 0, intervalMs: 5000 },
+    }),
+  })
+  const { call } = await startApi(t, { controller })
+  const here = `{dpid="${dpid}",port="101"}`
+  const expected = {
+    [`l2sm_link_up${here}`]: 1,
+    [`l2sm_link_up{dpid="${other}",port="102"}`]: 0,
+    [`l2sm_link_rtt_seconds${here}`]: 0.0015,
+    [`l2sm_link_loss_ratio${here}`]: 0.25,
+    [`l2sm_link_probes_lost_total${here}`]: 7,
+    [`l2sm_link_mtu_bytes${here}`]: 1450,
+    'l2sm_links{state="up"}': 1,
+    'l2sm_links{state="down"}': 1,
+    'l2sm_links{state="pending"}': 0,
+    'l2sm_link_probe_interval_seconds{kind="carrying"}': 1.25,
+  }
+  for (const scrape of ['once', 'again']) {
+    const { text } = await call('GET', '/metrics')
+    for (const [name, value] of Object.entries(expected)) t.equal(sample(text, name), value, `${name} ${scrape}`)
+    t.match(text, '# TYPE l2sm_link_probes_lost_total counter')
+  }
+})
+
 t.test('what is counted is told by the names and labels that dashboards use', async t => {
   const metrics = createMetrics({ version: '1.2.3' })
   const { record, storeRecord } = metrics

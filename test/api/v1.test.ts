@@ -258,6 +258,16 @@ t.test('links are listed in one order, and one is found by its ends', async t =>
   t.equal((await call('GET', `/v1/links/${dpid}/10/${other}/2`)).status, 404)
 })
 
+t.test('a network tells the MTU that its members may have, once it is known', async t => {
+  let mtu: number | undefined
+  const { controller } = stillController({ mtu: async id => (id === 'red' ? mtu : undefined) })
+  const { call } = await startApi(t, { controller })
+  await call('PUT', '/v1/networks/red', {})
+  t.notOk('mtu' in (await call('GET', '/v1/networks/red')).body)
+  mtu = 1450
+  t.equal((await call('GET', '/v1/networks/red')).body.mtu, 1450)
+})
+
 t.test('the state tells the store by name, and can be declared complete', async t => {
   const { call, store } = await startApi(t)
   t.same((await call('GET', '/v1/state')).body, { instance: store.instance, complete: false, revision: 0 })

@@ -35,7 +35,11 @@ t.test('100 links that fall silent at once are all dead within a second', async 
   const world = probed({ switches: 101, links: Array.from({ length: 100 }, (_, i) => [1, i + 2] as const) })
   await world.pass(10_000)
   t.equal(world.store.state().discoveredLinks.size, 200)
-  t.strictSame(world.discovery.pace().intervals, { carrying: 250, idle: 250, unknown: 5000 })
+  t.strictSame(world.discovery.probing(), {
+    carrying: { ways: 0, intervalMs: 250 },
+    idle: { ways: 200, intervalMs: 250 },
+    unknown: { ways: 0, intervalMs: 5000 },
+  })
   for (let n = 2; n <= 101; n++)
     for (const [a, b] of [
       [1, n],
@@ -157,10 +161,11 @@ t.test('links that carry networks are probed first, and every link is told how o
   const world = probed({ switches: 24, carries: ({ from, to }) => isFirst(from.dpid) && isFirst(to.dpid) })
   await world.pass(20_000)
   t.equal(world.store.state().discoveredLinks.size, 24 * 23)
-  const { counts, intervals } = world.discovery.pace()
-  t.strictSame(counts, { carrying: 90, idle: 462, unknown: 0 })
-  t.equal(intervals.carrying, 250)
-  t.equal(Math.round(intervals.idle), 1050)
+  t.strictSame(world.discovery.probing(), {
+    carrying: { ways: 90, intervalMs: 250 },
+    idle: { ways: 462, intervalMs: 1050 },
+    unknown: { ways: 0, intervalMs: 5000 },
+  })
   world.probes()
   await world.pass(10_000)
   const probes = world.probes()

@@ -1,8 +1,10 @@
 // Links of a real mesh die without a word, flap, come back, and are measured.
 import { join } from 'node:path'
 import t from 'tap'
+import type { LinkView } from '../../controller/view.ts'
+import { run } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
-import type { Place } from '../../lab/underlay.ts'
+import { type Place, portOf } from '../../lab/underlay.ts'
 import { openSqlite } from '../../store/sqlite.ts'
 import { linkKey } from '../../topology/topology.ts'
 import { until } from '../controller/watching.ts'
@@ -39,6 +41,7 @@ if (needs(t)) {
   const lose = (share: number) => () => mesh.lose(1, 2, share)
   const isDead = () => dead().length === 2
   const isUp = () => dead().length === 0
+  const isNarrow = ({ state, mtu = 1550 }: LinkView) => state === 'up' && mtu < 1500
   await stage.start({ open })
   await stage.join('red', mesh.pods())
 
@@ -121,5 +124,33 @@ if (needs(t)) {
     t.ok(rttMs! >= 0 && rttMs! < 100)
     t.ok(mtu! >= 1550 && mtu! <= 1554, 'VXLAN takes 50 of the 1600 of the underlay')
     t.equal(viewOf(1, 3).probeIntervalMs, 250)
+    t.equal(await stage.controller.mtu('red'), mtu)
+    t.equal(await stage.controller.mtu('blue'), undefined, 'a network that is not there has none')
+  })
+
+  t.test('a link whose underlay carries less tells its own MTU, and its networks the least of theirs', async t => {
+    await run('ip', ['link', 'set', portOf(3), 'mtu', '1400'], { netns: `${mesh.prefix}-und` })
+    await mesh.lose(1, 3, 1)
+    await until('it is dead', isDead)
+    await mesh.lose(1, 3, 0)
+    await until('both directions are measured again', () => [viewOf(1, 3), viewOf(3, 1)].every(isNarrow), {
+      ms: 60_000,
+      why: () => JSON.stringify(stage.controller.links()),
+    })
+    const { mtu = 0 } = viewOf(1, 3)
+    t.comment(`MTU ${mtu} and ${viewOf(3, 1).mtu}`)
+    t.equal(viewOf(1, 2).mtu, 1550)
+    t.equal(await stage.controller.mtu('red'), mtu)
+    await until('frames go over it again', () => stage.controller.network('red')?.state === 'programmed')
+    await stage.ping(stage.pod(1, 1), stage.pod(3, 1))
+    const passes = (size: number) => {
+      const words = ['-c', '1', '-W', '1', '-M', 'do', '-s', `${size - 28}`, stage.pod(3, 1).ips[0]!.split('/')[0]!]
+      return mesh.exec(stage.pod(1, 1), 'ping', ...words).then(
+        () => true,
+        () => false,
+      )
+    }
+    t.ok(await passes(mtu), 'a packet of this size passes')
+    t.notOk(await passes(mtu + 1), 'and of one byte more it does not')
   })
 }
