@@ -8,7 +8,7 @@ import { type Counts, type Intervals, intervals, probesPerSecond } from '../topo
 import { answered, asked, excused, failed, isDoubtful, looked, pauseMs } from '../topology/liveness.ts'
 import { probeFrame, readProbe } from '../topology/lldp.ts'
 import { passed } from '../topology/mtu.ts'
-import { arrive, leave, shortestMs } from '../topology/tally.ts'
+import { arrive, forgive, leave, shortestMs } from '../topology/tally.ts'
 import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey, type PortNo } from '../topology/topology.ts'
 import { type Figures, figures, roundTrips } from './figures.ts'
 import { probeVni } from './pipeline.ts'
@@ -38,8 +38,6 @@ export type Discovery = {
   ports(session: Session): void
   /** A frame that came to us through our probe entry. */
   heard(session: Session, message: PacketIn): void
-  /** A switch has answered an echo request after so many seconds. */
-  echoed(dpid: DatapathId, seconds: number): void
   /** What the probes of a link say; undefined when none has come over it, or its switch is not connected. */
   figures(link: Link): Figures | undefined
   /** The largest frame that leaves by this port and arrives; undefined while that is not known. */
@@ -74,7 +72,7 @@ export function discovery(around: Surroundings): Discovery {
   const ways = newWays()
   const suspects = new Set<Way>()
   const doubts = witness<Way>(now)
-  const echoes = roundTrips()
+  const echoes = roundTrips(now)
   const writing = verdicts(around)
   const finding = new Set<string>()
   let every: Intervals = intervals({ carrying: 0, idle: 0, unknown: 0 })
@@ -109,7 +107,7 @@ export function discovery(around: Surroundings): Discovery {
     if (!s || !port) return
     left -= 1
     budget -= 1
-    const sequence = mtu > 0 ? way.tally.sequence : leave(way.tally, judged(way))
+    const sequence = mtu > 0 ? way.tally.sequence : leave(way.tally, judged(way) && !isDoubtful(way.live))
     const probe = { from: way.from, sequence, sentAt: Math.round(now() * 1000), mtu }
     const payload = probeFrame(secret, probe, port.hwAddr)
     s.send({
@@ -138,7 +136,10 @@ export function discovery(around: Surroundings): Discovery {
 
   const judge = (way: Way) => {
     const { link, live } = way
-    if (!link || !judged(way)) return become(way, excused(live))
+    if (!link || !judged(way)) {
+      if (live.is === 'suspect') forgive(way.tally)
+      return become(way, excused(live))
+    }
     if (isCut(link) || bfd?.(link) === 'down') return become(way, failed(live, now()))
     become(way, looked(live, now(), shortestMs(way.tally.took) ?? 0))
   }
@@ -174,8 +175,15 @@ export function discovery(around: Surroundings): Discovery {
     for (const way of suspects) visit(way)
     for (const way of ways.next(lookedAt)) if (way.live.is !== 'suspect') visit(way)
     sizes.tick()
+    echoes.tick(sessions())
     for (const way of doubts.tick()) become(way, failed(way.live, now()))
     writing.flush()
+  }
+  function* sessions() {
+    for (const dpid of ways.dpids()) {
+      const s = session(dpid)
+      if (s) yield s
+    }
   }
   const listen = () => {
     for (const dpid of ways.dpids()) {
@@ -236,7 +244,6 @@ export function discovery(around: Surroundings): Discovery {
       if (isThere) become(way, answered(way.live, now()))
       else find(way, to)
     },
-    echoed: echoes.note,
     figures(link) {
       const way = ways.at(link.from)
       if (!way?.link || !session(link.from.dpid) || linkKey(link) !== way.linkKey) return undefined

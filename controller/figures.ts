@@ -1,4 +1,6 @@
 // What the probes of a link say of it.
+
+import type { Session } from '../openflow/session.ts'
 import { loss, newShortest, note, type Shortest, shortestMs } from '../topology/tally.ts'
 import { type DatapathId, linkKey } from '../topology/topology.ts'
 import type { Way } from './ways.ts'
@@ -8,7 +10,7 @@ export type Figures = {
   /**
    * Milliseconds that a frame takes over the link and back: the shortest time of a probe in this direction, plus that of one in the
    * other, less the shortest time of an echo request to each of the two switches, for each probe goes from us to the one and from the other to us.
-   * Shortest of the last 32 to 64 probes, 6 to 12 echo requests (one every 5 s): what a queue adds now and then is left out.
+   * Shortest of the last 32 to 64 probes and echo requests (one a second): what a queue adds now and then is left out.
    * It has a floor: what a switch takes to send a packet out and to hand one up, beyond answering an echo request, is in it
    * (0.1 to 0.5 ms on an idle Open vSwitch); so is the time for which our event loop was held in all of these. Never below 0.
    * Undefined until all four are known.
@@ -24,23 +26,43 @@ export type Figures = {
   readonly probeIntervalMs: number
 }
 
+/** Milliseconds between two echo requests to one switch; they leave one at a time, so with many switches it takes longer. */
+const echoMs = 1000
+
 export type RoundTrips = {
-  note(dpid: DatapathId, seconds: number): void
+  /** Asks the switch whose turn it is, if it is time. To be called often. */
+  tick(sessions: Iterable<Session>): void
   /** The shortest of the last ones, in milliseconds. */
   shortestMs(dpid: DatapathId): number | undefined
 }
 
-export function roundTrips(): RoundTrips {
-  const echoes = new Map<DatapathId, Shortest>()
+export function roundTrips(now: () => number): RoundTrips {
+  type Echo = { readonly took: Shortest; askedAt: number }
+  const echoes = new Map<DatapathId, Echo>()
+  let turns: Iterator<Session> | undefined
+  const ask = async (session: Session) => {
+    const echo = echoes.get(session.dpid) ?? { took: newShortest(32), askedAt: Number.NEGATIVE_INFINITY }
+    echoes.set(session.dpid, echo)
+    const leaves = now()
+    if (leaves - echo.askedAt < echoMs) return
+    echo.askedAt = leaves
+    try {
+      await session.request({ type: 'echo_request', payload: Buffer.alloc(0) })
+      note(echo.took, now() - leaves)
+    } catch {
+      // No answer is no time; what it means, the session says.
+    }
+  }
   return {
-    note(dpid, seconds) {
-      const known = echoes.get(dpid) ?? newShortest(6)
-      echoes.set(dpid, known)
-      note(known, seconds * 1000)
+    tick(sessions) {
+      turns ??= sessions[Symbol.iterator]()
+      const turn = turns.next()
+      if (turn.done) turns = undefined
+      else ask(turn.value)
     },
     shortestMs(dpid) {
       const known = echoes.get(dpid)
-      return known && shortestMs(known)
+      return known && shortestMs(known.took)
     },
   }
 }

@@ -16,6 +16,8 @@ export type Way = {
   linkKey: string
   live: Liveness
   tally: Tally
+  /** Probes that were lost before the link was doubted last. */
+  lost: number
   mtu: Search
   kind: Kind
   /** Networks go over the link. */

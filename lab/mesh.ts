@@ -77,6 +77,8 @@ export type Mesh = {
   ping(from: Pod, to: Pod, count?: number): Promise<number>
   /** Loses this share (0 to 1) of the frames between two places of the underlay, both ways; 1 cuts them off from each other. */
   lose(a: Place, b: Place, share: number): Promise<void>
+  /** Loses frames between two places, both ways, with more than `mtu` bytes after their Ethernet header; those of tunnels have theirs in front. */
+  narrow(a: Place, b: Place, mtu: number): Promise<void>
   /** Pulls the underlay's cable of a place. */
   cut(place: Place): Promise<void>
   /** Plugs it in again. */
@@ -230,28 +232,31 @@ function podOperations(
 }
 
 /** What is done to the underlay while the mesh stands. */
-function underlayOperations(underlay: Underlay): Pick<Mesh, 'lose' | 'cut' | 'mend'> {
+function underlayOperations(underlay: Underlay): Pick<Mesh, 'lose' | 'narrow' | 'cut' | 'mend'> {
   const losses = new Map<Place, Loss[]>()
   const known = (place: Place) => {
     if (!underlay.macs.has(place))
       throw new Error(`place ${place}: the underlay has ${[...underlay.macs.keys()].join(', ')}`)
   }
-  const loseOneWay = async (from: Place, to: Place, share: number) => {
-    const others = (losses.get(to) ?? []).filter(loss => loss.from !== from)
-    losses.set(to, [...others, { from, to, share }])
+  const loseOneWay = async (from: Place, to: Place, change: Partial<Loss>) => {
+    const before = losses.get(to) ?? []
+    const loss = { share: 0, ...before.find(loss => loss.from === from), from, to, ...change }
+    losses.set(to, [...before.filter(loss => loss.from !== from), loss])
     await setLosses(underlay, to, losses.get(to)!)
+  }
+  const both = async (a: Place, b: Place, change: Partial<Loss>) => {
+    known(a)
+    known(b)
+    await loseOneWay(a, b, change)
+    await loseOneWay(b, a, change)
   }
   const plug = async (place: Place, plugged: boolean) => {
     known(place)
     await setCable(underlay, place, plugged)
   }
   return {
-    lose: async (a, b, share) => {
-      known(a)
-      known(b)
-      await loseOneWay(a, b, share)
-      await loseOneWay(b, a, share)
-    },
+    lose: (a, b, share) => both(a, b, { share }),
+    narrow: (a, b, mtu) => both(a, b, { mtu }),
     cut: place => plug(place, false),
     mend: place => plug(place, true),
   }

@@ -68,15 +68,15 @@ export function underlayCommands(places: readonly Place[], subnet: string): stri
   return ["ip -batch - <<'END'", ...batch, 'END', ...ports.map(port => `ethtool -K ${port} tx off >/dev/null`)]
 }
 
-/** Which share (0 to 1) of the frames from a place never gets to another. */
-export type Loss = { readonly from: Place; readonly to: Place; readonly share: number }
+/** Which share (0 to 1) of the frames from a place never gets to another, and of the others those of more than `mtu` bytes after the Ethernet header. */
+export type Loss = { readonly from: Place; readonly to: Place; readonly share: number; readonly mtu?: number }
 
 /** Makes the port towards `to` lose just these shares: what it lost before and is not named is over. */
 export async function setLosses(underlay: Underlay, to: Place, losses: readonly Loss[]): Promise<void> {
   const dev = portOf(to)
   await run('tc', ['qdisc', 'replace', 'dev', dev, 'clsact'], { netns: underlay.netns })
   const filter = ['dev', dev, 'egress', 'prio', '1', 'handle', '1', 'protocol', 'all', 'bpf']
-  const program = lossProgram(losses.map(({ from, share }) => ({ mac: underlay.macs.get(from)!, share })))
+  const program = lossProgram(losses.map(loss => ({ ...loss, mac: underlay.macs.get(loss.from)! })))
   await run('tc', ['filter', 'replace', ...filter, 'bytecode', program, 'direct-action'], { netns: underlay.netns })
 }
 
@@ -88,18 +88,21 @@ export const setCable = (underlay: Underlay, place: Place, plugged: boolean): Pr
  * A classic BPF program, as tc-bpf(8) takes it: drops a share of the frames from each source MAC. (netem would do,
  * but not every kernel has it; and it cannot tell one sender from another.) Our MACs differ in their low 32 bits.
  */
-export function lossProgram(losses: readonly { readonly mac: string; readonly share: number }[]): string {
-  const load = { sourceMac: '32 0 0 8', random: '32 0 0 4294963256' }
+export function lossProgram(losses: readonly (Pick<Loss, 'share' | 'mtu'> & { readonly mac: string })[]): string {
+  const load = { sourceMac: '32 0 0 8', random: '32 0 0 4294963256', length: '128 0 0 0' }
   const answer = { pass: '6 0 0 0', drop: '6 0 0 2' }
-  const rules = losses
+  // 21: jump if equal, 37: if greater, 53: if greater or equal; then how many to skip if so and if not.
+  const low = (mac: string) => Number.parseInt(mac.replaceAll(':', '').slice(-8), 16)
+  const large = losses.flatMap(({ mac, mtu }) =>
+    mtu === undefined ? [] : [`21 0 4 ${low(mac)}`, load.length, `37 0 1 ${mtu + 14}`, answer.drop, load.sourceMac],
+  )
+  const lost = losses
     .filter(({ share }) => share > 0)
     .flatMap(({ mac, share }) => {
-      const low = Number.parseInt(mac.replaceAll(':', '').slice(-8), 16)
-      // 21: jump if equal, 53: jump if greater or equal; then how many to skip if so and if not.
-      if (share >= 1) return [`21 0 1 ${low}`, answer.drop]
-      return [`21 0 4 ${low}`, load.random, `53 1 0 ${Math.floor(share * 2 ** 32)}`, answer.drop, answer.pass]
+      if (share >= 1) return [`21 0 1 ${low(mac)}`, answer.drop]
+      return [`21 0 4 ${low(mac)}`, load.random, `53 1 0 ${Math.floor(share * 2 ** 32)}`, answer.drop, answer.pass]
     })
-  const program = [load.sourceMac, ...rules, answer.pass]
+  const program = [load.sourceMac, ...large, ...lost, answer.pass]
   return [program.length, ...program].join(',')
 }
 

@@ -28,6 +28,13 @@ export function leave(tally: Tally, counts: boolean): number {
   return ++tally.sequence
 }
 
+/** What has not arrived since the last probe that did was not the link's fault after all. @param lost How many were lost before. */
+export function forgive(tally: Tally, lost: number): void {
+  const { arrived } = tally
+  tally.counted &= arrived === 0 ? 0 : -(arrived & -arrived)
+  tally.lost = lost
+}
+
 /** A probe arrives that took so long: false if it has arrived before, never left, or left too long ago to be believed. */
 export function arrive(tally: Tally, sequence: number, tookMs: number): boolean {
   const ago = tally.sequence - sequence

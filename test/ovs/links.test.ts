@@ -2,9 +2,8 @@
 import { join } from 'node:path'
 import t from 'tap'
 import type { LinkView } from '../../controller/view.ts'
-import { run } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
-import { type Place, portOf } from '../../lab/underlay.ts'
+import type { Place } from '../../lab/underlay.ts'
 import { openSqlite } from '../../store/sqlite.ts'
 import { linkKey } from '../../topology/topology.ts'
 import { until } from '../controller/watching.ts'
@@ -129,7 +128,7 @@ if (needs(t)) {
   })
 
   t.test('a link whose underlay carries less tells its own MTU, and its networks the least of theirs', async t => {
-    await run('ip', ['link', 'set', portOf(3), 'mtu', '1400'], { netns: `${mesh.prefix}-und` })
+    await mesh.narrow(1, 3, 1400)
     await mesh.lose(1, 3, 1)
     await until('it is dead', isDead)
     await mesh.lose(1, 3, 0)
@@ -138,7 +137,8 @@ if (needs(t)) {
       why: () => JSON.stringify(stage.controller.links()),
     })
     const { mtu = 0 } = viewOf(1, 3)
-    t.comment(`MTU ${mtu} and ${viewOf(3, 1).mtu}`)
+    t.equal(mtu, 1350, 'VXLAN takes 50 of them')
+    t.equal(viewOf(3, 1).mtu, mtu)
     t.equal(viewOf(1, 2).mtu, 1550)
     t.equal(await stage.controller.mtu('red'), mtu)
     await until('frames go over it again', () => stage.controller.network('red')?.state === 'programmed')

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   arrive,
+  forgive,
   inFlight,
   leave,
   loss,
@@ -34,6 +35,26 @@ t.test('what is lost while a switch is away is not the fault of the link', async
   for (let i = 0; i < 20; i++) arrive(tally, leave(tally, true), 1)
   t.equal(loss(tally), 0)
   t.equal(tally.lost, 0)
+})
+
+t.test('what was lost for another reason can be taken back, and only that', async t => {
+  const tally = newTally()
+  for (let i = 0; i < 40; i++) {
+    const sequence = leave(tally, true)
+    if (i % 4 !== 0) arrive(tally, sequence, 1)
+  }
+  const [before, lost] = [loss(tally), tally.lost]
+  for (let i = 0; i < 12; i++) leave(tally, true)
+  t.ok(tally.lost > lost)
+  forgive(tally, lost)
+  t.equal(tally.lost, lost)
+  for (let i = 0; i < 2 * inFlight; i++) arrive(tally, leave(tally, true), 1)
+  t.ok(loss(tally)! <= before!)
+  const never = newTally()
+  for (let i = 0; i < 20; i++) leave(never, true)
+  forgive(never, 0)
+  t.equal(never.lost, 0)
+  t.equal(loss(never), undefined)
 })
 
 t.test('a probe is believed once, and not when it comes too late or never left', async t => {
