@@ -127,7 +127,10 @@ export function discovery(around: Surroundings): Discovery {
     way.live = live
     if (before.is === live.is) return
     settle(way)
-    if (live.is === 'suspect') suspects.add(way)
+    if (live.is === 'suspect') {
+      suspects.add(way)
+      way.lost = way.tally.lost
+    }
     if ((before.is === 'down') === (live.is === 'down')) return
     writing.changed(way)
     if (live.is === 'up') sizes.again(way)
@@ -137,7 +140,7 @@ export function discovery(around: Surroundings): Discovery {
   const judge = (way: Way) => {
     const { link, live } = way
     if (!link || !judged(way)) {
-      if (live.is === 'suspect') forgive(way.tally)
+      if (live.is === 'suspect') forgive(way.tally, way.lost)
       return become(way, excused(live))
     }
     if (isCut(link) || bfd?.(link) === 'down') return become(way, failed(live, now()))

@@ -69,6 +69,7 @@ export function newWays(): Ways {
         kind: 'unknown',
         carries: false,
         access: false,
+        lost: 0,
         askedAt: ago,
         knownAt: ago,
       } as const
