@@ -28,11 +28,13 @@ export function verdicts({ store, now, failed }: Parts): Verdicts {
 
   const write = async () => {
     writing = true
-    const ways = [...waiting]
+    const verdicts = [...waiting].map(way => ({ way, key: way.linkKey, dead: isDead(way) }))
     try {
       await store.write(draft => {
-        for (const way of ways) draft.setDead(way.linkKey, isDead(way))
+        for (const { key, dead } of verdicts) draft.setDead(key, dead)
       })
+      // Of a link that the store does not know it keeps nothing: to ask again would be in vain.
+      for (const { way, dead } of verdicts) if (isDead(way) === dead) waiting.delete(way)
     } catch (error) {
       notBefore = now() + retryMs
       failed(error)
