@@ -199,8 +199,9 @@ const complaints = (shown: readonly Leaf[]): string[] =>
   shown.filter(([name]) => name === '_ws.expert.message').map(([, message]) => message)
 
 const standard = [...messages, ...multiparts].filter(
-  // At any multipart reply of an experimenter tshark 4.0 stumbles.
-  ([name, , m]) => !('version' in m) && !/flow monitor|experimenter reply/.test(name) && m.type !== 'experimenter',
+  // At any multipart reply of an experimenter tshark 4.0 stumbles; and hello elements that are not filled up are read, but wrong.
+  ([name, , m]) =>
+    !('version' in m) && !/flow monitor|experimenter reply|not filled up/.test(name) && m.type !== 'experimenter',
 )
 t.test('standard messages have nothing malformed, and the values that we wrote', { skip: missing }, async t => {
   const chosen = standard.map(([name, , m]) => [name, whole(m)] as const)
