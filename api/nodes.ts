@@ -165,7 +165,8 @@ const findNode = ({ store }: Services, name: string): Node => {
 
 const planNow = (services: Services, name: string): NodePlan => planOf(services.store.state(), findNode(services, name))
 
-const standingNow = (services: NodeServices, node: Node, plan = planOf(services.store.state(), node)) => {
+/** How a node stands, without its plan and its report. */
+export const standingNow = (services: NodeServices, node: Node, plan = planOf(services.store.state(), node)) => {
   const reported = services.reports.of(node.name)
   const { state, missing } = standingOf(plan, reported, services.controller.switch(node.dpid))
   return {

@@ -12,6 +12,7 @@ import { linkRoutes } from './links.ts'
 import { meshRoutes } from './mesh.ts'
 import type { Metrics } from './metrics.ts'
 import { networkRoutes } from './networks.ts'
+import { measureNodes } from './node-metrics.ts'
 import { nodeRoutes, nodeServices } from './nodes.ts'
 import { onosRoutes } from './onos.ts'
 import { description } from './openapi.ts'
@@ -74,7 +75,9 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   attachmentRoutes(app, services)
   switchRoutes(app, services)
   linkRoutes(app, services)
-  nodeRoutes(app, nodeServices(services))
+  const withNodes = nodeServices(services)
+  nodeRoutes(app, withNodes)
+  measureNodes(metrics.registry, withNodes)
   meshRoutes(app, services)
   stateRoutes(app, services)
   onosRoutes(app, services)

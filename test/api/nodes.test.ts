@@ -229,6 +229,27 @@ t.test('a report is kept for as long as its node is declared, and is of that nod
   t.match(again, { state: 'unseen' })
 })
 
+t.test('/metrics tells how many nodes stand how, how old reports are, and how many interfaces are left', async t => {
+  const { call } = await startApi(t)
+  await call('PUT', '/v1/mesh', { full: true, nodes: nodes('a', 'b') })
+  const plan: NodePlan = (await call('GET', '/v1/nodes/a/plan')).body
+  const ports = [1, 2, 3].map(n => ({ name: `ls${n}`, port: n, role: 'interface', used: n === 1 }) as const)
+  await call('PUT', '/v1/nodes/a/report', reportOf(plan, { ports }))
+  const lines = async () => (await call('GET', '/metrics')).text.split('\n')
+  for (const line of [
+    'l2sm_nodes{state="working"} 1',
+    'l2sm_nodes{state="unseen"} 1',
+    'l2sm_nodes{state="ready"} 0',
+    'l2sm_node_interfaces{node="a",state="used"} 1',
+    'l2sm_node_interfaces{node="a",state="free"} 2',
+  ])
+    t.ok((await lines()).includes(line), line)
+  const ages = async () => (await lines()).filter(line => line.startsWith('l2sm_node_report_age_seconds{'))
+  t.match(await ages(), [/^l2sm_node_report_age_seconds{node="a"} [0-9.e-]+$/])
+  await call('DELETE', '/v1/nodes/a')
+  t.same(await ages(), [])
+})
+
 t.test('what can not be is refused in words, whole', async t => {
   const { call, store } = await startApi(t)
   const refused = async (method: string, path: string, body: unknown, status: number, detail: RegExp) =>

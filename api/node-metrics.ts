@@ -1,0 +1,49 @@
+import { Gauge, type Registry } from 'prom-client'
+import type { NodeServices } from './nodes.ts'
+import { standingNow } from './nodes.ts'
+import { inSlices } from './slices.ts'
+
+/** Adds what is known of nodes to /metrics: read afresh at each scrape, so that a node that is gone is not told of any more. */
+export const measureNodes = (registry: Registry, services: NodeServices): void => {
+  const { store, reports } = services
+  const registers = [registry]
+  const reported = () => [...store.state().nodes.keys()].flatMap(node => ({ node, last: reports.of(node) }))
+  new Gauge({
+    name: 'l2sm_nodes',
+    help: 'Nodes declared, by how they stand.',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const counts = { ready: 0, working: 0, failing: 0, silent: 0, unseen: 0 }
+      const standings = await inSlices([...store.state().nodes.values()], node => standingNow(services, node))
+      for (const { state } of standings) counts[state]++
+      for (const [state, count] of Object.entries(counts)) this.set({ state }, count)
+    },
+  })
+  new Gauge({
+    name: 'l2sm_node_report_age_seconds',
+    help: 'Time since the agent of a node reported.',
+    labelNames: ['node'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { node, last } of reported()) if (last) this.set({ node }, last.age / 1000)
+    },
+  })
+  new Gauge({
+    name: 'l2sm_node_interfaces',
+    help: 'Interfaces of a node, by whether a pod has them.',
+    labelNames: ['node', 'state'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { node, last } of reported()) {
+        if (!last) continue
+        const interfaces = last.report.ports.filter(port => port.role === 'interface')
+        const used = interfaces.filter(port => port.used).length
+        this.set({ node, state: 'used' }, used)
+        this.set({ node, state: 'free' }, interfaces.length - used)
+      }
+    },
+  })
+}
