@@ -2,6 +2,7 @@
 // elsewhere. A shell around topology/: liveness, tally, mtu and budget decide.
 import { type Action, noBuffer, type PacketIn, ports } from '../openflow/index.ts'
 import type { Session } from '../openflow/session.ts'
+import { isUnplanned } from '../store/overlay.ts'
 import type { State } from '../store/state.ts'
 import type { Store } from '../store/store.ts'
 import { type Counts, type Intervals, intervals, probesPerSecond } from '../topology/budget.ts'
@@ -209,10 +210,10 @@ export function discovery(around: Surroundings): Discovery {
   const find = (way: Way, to: Endpoint) => {
     const link: Link = { from: way.from, to }
     const key = linkKey(link)
-    if (finding.has(key)) return
+    if (finding.has(key) || isUnplanned(store.state(), link)) return
     finding.add(key)
     store
-      .write(draft => draft.putLink('discovered', link))
+      .write(draft => isUnplanned(draft, link) || draft.putLink('discovered', link))
       .then(() => know(way), around.failed)
       .finally(() => finding.delete(key))
   }
@@ -236,6 +237,8 @@ export function discovery(around: Surroundings): Discovery {
       const tookMs = now() - probe.sentAt / 1000
       const to = { dpid: s.dpid, port }
       if (tookMs > freshMs || isAccess(store.state(), to) || isAccess(store.state(), way.from)) return
+      // It may have been declared since we looked.
+      if (!way.link || !same(way.link.to, to)) know(way)
       const isThere = way.link !== undefined && same(way.link.to, to)
       if (probe.mtu > 0) {
         if (isThere) way.mtu = passed(way.mtu, probe.mtu, now())

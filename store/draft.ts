@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
-import { isMeshLinkKey, meshLinkAt, nodeLinkKey } from './overlay.ts'
+import { isMeshLinkKey, isUnplanned, meshLinkAt, nodeLinkKey } from './overlay.ts'
 import {
   type Attachment,
   maxNetworkNumber,
@@ -50,8 +50,8 @@ export type Draft = State & {
   deleteNode(name: string): void
   putNodeLink(link: NodeLink): void
   deleteNodeLink(key: string): void
-  /** What is not known any more is not dead either: to be called when nodes or links between them went. */
-  buryUnknown(): void
+  /** Of links that are not known any more, or not in the mesh, nothing is kept: to be called when nodes or their links have changed. */
+  forgetUnplanned(): void
   setOverlay(overlay: Overlay): void
   /**
    * A number that no network or mirror ever had: 1 to maxNetworkNumber, or undefined when there is none left.
@@ -234,7 +234,9 @@ const nodeWriters = (t: Tables, step: (change: Change) => void, revision: number
       if (!isDeepStrictEqual(before, link)) step({ kind: 'nodelink', key, before, after: link })
     },
     deleteNodeLink,
-    buryUnknown(): void {
+    forgetUnplanned(): void {
+      for (const [key, link] of [...t.discoveredLinks])
+        if (isUnplanned(t, link)) step({ kind: 'discovered', key, before: link, after: undefined })
       for (const key of [...t.deadLinks])
         if (!isKnownLink(t, key)) step({ kind: 'dead', key, before: true, after: undefined })
     },

@@ -43,7 +43,7 @@ export const putMesh = (draft: Draft, wish: MeshWish): { changed: boolean } | Re
     if (refused) return refused
     seen.add(key)
   }
-  draft.buryUnknown()
+  draft.forgetUnplanned()
   return conflict(draft) ?? { changed: draft.revision !== revision }
 }
 
@@ -70,7 +70,7 @@ export const putNode = (
     const wrong = join(draft, { ...settings, endpointA: name, endpointB: peer })
     if (wrong) return wrong
   }
-  draft.buryUnknown()
+  draft.forgetUnplanned()
   return conflict(draft) ?? { created, node: draft.nodes.get(name)! }
 }
 
@@ -78,7 +78,7 @@ export const putNode = (
 export const deleteNode = (draft: Draft, name: string): { deleted: boolean } => {
   const deleted = draft.nodes.has(name)
   draft.deleteNode(name)
-  draft.buryUnknown()
+  draft.forgetUnplanned()
   return { deleted }
 }
 

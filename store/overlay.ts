@@ -86,6 +86,15 @@ export const isMeshLinkKey = (state: Nodes, key: string): boolean => {
   return node !== undefined && peer !== undefined && areLinked(state, node, peer)
 }
 
+/**
+ * Whether a link is between two declared nodes that are not linked: their mesh is as it was declared, and a tunnel that still
+ * stands, or that somebody made by hand, is no part of it.
+ */
+export const isUnplanned = (state: Nodes, { from, to }: Link): boolean => {
+  const [node, peer] = [state.nodeAt.get(from.dpid), state.nodeAt.get(to.dpid)]
+  return node !== undefined && peer !== undefined && !areLinked(state, node, peer)
+}
+
 /** What the port of a link is called on the switch where it begins: so it is found if it has another number than planned. */
 export const meshPortName = (node: Pick<Node, 'name' | 'provider'>, peer: string): string =>
   tunnelName(bridgeName(node.name, node.provider), peer)

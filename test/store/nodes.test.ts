@@ -106,6 +106,18 @@ for (const { name, open, survives } of backends) {
       t.equal(store.state().deadLinks.size, 0)
     })
 
+    t.test('are not believed to have a link that was found and not declared', async t => {
+      const store = await fresh(t)
+      await store.write(draft => putMesh(draft, { full: true, nodes: nodes('a', 'b', 'c') }))
+      const found = [...meshLinks(store.state())].map(({ from, to }) => ({ from, to }))
+      await store.write(draft => {
+        for (const link of found) draft.putLink('discovered', link)
+      })
+      await store.write(draft => putMesh(draft, { nodes: nodes('a', 'b', 'c'), links: [pair('a', 'b')] }))
+      const kept = [...meshLinks(store.state())].map(linkKey).sort()
+      t.strictSame([...store.state().discoveredLinks.keys()].sort(), kept)
+    })
+
     t.test('are refused with a reason, and then nothing changes', async t => {
       const store = await fresh(t)
       await store.write(draft => putMesh(draft, { nodes: nodes('a', 'b'), full: true }))
