@@ -20,7 +20,7 @@ type Answer = { readonly status: number; readonly text: string }
 /** Bytes of an answer; the plan of a node with 4,095 links has some 700 kB. */
 const longest = 16 << 20
 /** Seconds that a question for a new plan stays open. */
-const wait = 30
+const longWait = 30
 
 function ask(
   { url, token, ca }: Controller,
@@ -80,29 +80,34 @@ const backoff = { first: 100, most: 2_000 }
 export function followPlan(controller: Controller, node: string, { tell, complain, returned }: Following): PlanSource {
   const stop = new AbortController()
   const { signal } = stop
+  const place = `/v1/nodes/${encodeURIComponent(node)}/plan`
   let version = ''
-  let away = false
   let complaint = ''
   let delay = backoff.first
+  /** Seconds: at first, and while it is away, a question that is answered at once. */
+  let patience = 0
+  let away = false
+  const say = (why: string) => {
+    if (why !== complaint) complain(`the controller ${controller.url.host}: ${why}`)
+    complaint = why
+  }
   const once = async (): Promise<void> => {
-    // While it is away, a question that it answers at once.
-    const query = `?unless=${version || '0'.repeat(16)}&wait=${away ? 0 : wait}s`
-    const answer = await ask(controller, 'GET', `/v1/nodes/${encodeURIComponent(node)}/plan${query}`, undefined, {
-      ...{ timeout: (away ? 5 : wait + 10) * 1000, signal },
-    })
+    const query = `?unless=${version || '0'.repeat(16)}&wait=${patience}s`
+    const timeout = (patience + 10) * 1000
+    const answer = await ask(controller, 'GET', place + query, undefined, { timeout, signal })
     if (away) returned()
     away = false
-    if (answer.status === 404) throw new Error(`it has no node ${node} (yet): ${refusal(answer)}`)
-    if (answer.status !== 200) throw new Error(refusal(answer))
+    // Asked so, it waits for the node, too.
+    if (answer.status === 404) say(`it has no node ${node} yet: ${refusal(answer)}`)
+    else if (answer.status !== 200) throw new Error(refusal(answer))
+    else {
+      complaint = ''
+      const plan = checkPlan(JSON.parse(answer.text), `the controller ${controller.url.host}`)
+      if (plan.version !== version) tell(await withControllers(plan, controller))
+      version = plan.version
+    }
+    patience = longWait
     delay = backoff.first
-    complaint = ''
-    const plan = await withControllers(
-      checkPlan(JSON.parse(answer.text), `the controller ${controller.url.host}`),
-      controller,
-    )
-    if (plan.version === version) return
-    version = plan.version
-    tell(plan)
   }
   const loop = async () => {
     while (!signal.aborted) {
@@ -112,10 +117,11 @@ export function followPlan(controller: Controller, node: string, { tell, complai
       } catch (error) {
         if (signal.aborted) return
         const { message, code } = error as NodeJS.ErrnoException
+        // A refusal is an answer.
         if (code !== undefined) away = true
-        if (message !== complaint) complain(`the controller ${controller.url.host}: ${message}`)
-        complaint = message
+        say(message)
       }
+      patience = 0
       await sleep(delay * (0.5 + Math.random() / 2), signal)
       delay = Math.min(2 * delay, backoff.most)
     }

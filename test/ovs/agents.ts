@@ -8,6 +8,7 @@ import type { Test } from 'tap'
 import type { NodePlan } from '../../api/node-schemas.ts'
 import { inNamespace, run } from '../../lab/command.ts'
 import type { Pod } from '../../lab/pod.ts'
+import { bridgeName, datapathOf, interfaceNames, tunnelName } from '../../topology/names.ts'
 import { l2sm } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
 import { makeStage, openflowPort, type Stage } from './stage.ts'
@@ -40,19 +41,20 @@ export type AgentsOptions = {
   readonly bfd?: boolean
   /** False: no agent yet. */
   readonly start?: boolean
+  /** Options of the agents that say where plans come from. Default: a file for each. */
+  readonly source?: (node: number) => readonly string[]
 }
 
 const httpPort = 8182
-const nameOf = (node: number) => `n${node}`
-export const bridgeOf = (node: number): string => `br-00000${(0xa00 + node).toString(16)}`
-const dpidOf = (node: number) => (0xa00 + node).toString(16).padStart(16, '0')
-export const tunnelOf = (node: number, to: number): string => `vx${node}to${to}`
-export const nearOf = (node: number, number: number): string => `ls${(0xa00 + node).toString(16)}${number}`
-const farOf = (node: number, number: number) => nearOf(node, number).replace('ls', 'lp')
+export const nameOf = (node: number): string => `n${node}`
+export const bridgeOf = (node: number): string => bridgeName(nameOf(node))
+export const tunnelOf = (node: number, to: number): string => tunnelName(bridgeOf(node), nameOf(to))
+export const nearOf = (node: number, number: number): string => `${interfaceNames(bridgeOf(node)).near}${number}`
+const farOf = (node: number, number: number) => `${interfaceNames(bridgeOf(node)).far}${number}`
+const bare = (node: number) => ({ bridge: bridgeOf(node), dpid: datapathOf(bridgeOf(node)) })
 
 export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agents> {
   const { nodes, interfaces = 3, spare = 0, links = 'full', bfd = false } = options
-  const bare = (node: number) => ({ bridge: bridgeOf(node), dpid: dpidOf(node) })
   const stage = await makeStage(t, { nodes, links, bare, start: false })
   const { mesh } = stage
   const plans = new Map<number, NodePlan>()
@@ -73,20 +75,15 @@ export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agent
         ...{ peer: nameOf(other), name: tunnelOf(number, other), port: 100 + index, type: 'vxlan', udpPort: 7000, bfd },
         ...{ local: address, remote: mesh.node(other).address },
       })),
-      interfaces: {
-        fixed: interfaces,
-        spare,
-        most: 200,
-        near: nearOf(number, 0).slice(0, -1),
-        far: farOf(number, 0).slice(0, -1),
-      },
+      interfaces: { fixed: interfaces, spare, most: 200, ...interfaceNames(bridgeOf(number)) },
       controllers: [`tcp:${mesh.ctl.address}:${openflowPort}`],
       openvswitch: { datapath: 'auto', inactivityProbe: 5000, maxBackoff: 1000 },
     })
 
   const start = async (node: number) => {
     const { netns, ovs, address } = mesh.node(node)
-    const own = ['--plan', fileOf(node), '--ovs', join(ovs.directory, 'db.sock'), '--http', `${address}:${httpPort}`]
+    const source = options.source?.(node) ?? ['--plan', fileOf(node)]
+    const own = [...source, '--ovs', join(ovs.directory, 'db.sock'), '--http', `${address}:${httpPort}`]
     const [command, args] = inNamespace(netns, process.execPath, [l2sm, 'agent', ...own])
     const { NODE_OPTIONS: _, ...env } = process.env
     const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
