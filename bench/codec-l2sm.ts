@@ -48,8 +48,8 @@ const cases: Readonly<Record<string, () => void>> = {
   },
   /** What a learning controller does with what it has read: takes it apart, and looks where which sender came in. */
   take() {
-    framing().push(stream, bytes => {
-      const { match, payload } = decode(bytes) as PacketIn
+    framing().split(stream, (bytes, from, to) => {
+      const { match, payload } = decode(bytes, from, to) as PacketIn
       sink += (match.in_port as number) + payload[11]!
     })
   },

@@ -4,19 +4,19 @@ import { type Message, message } from './messages.ts'
 import { type Cursor, cursorOf, WireError } from './wire.ts'
 
 /**
- * One message, header included; `bytes` is exactly that message. Byte strings in the result are views of `bytes`.
+ * One message, header included: exactly the bytes from `from` to `to`. Byte strings in the result are views of them.
  * Throws a WireError if encoding what it read would not give exactly these bytes.
  */
-export function decode(bytes: Buffer): Message {
-  return read(bytes, true)
+export function decode(bytes: Buffer, from = 0, to = bytes.length): Message {
+  return read(bytes, from, to, true)
 }
 
 /**
  * As `decode`, but skips padding that is not zero and what follows the end of a text, as §7.1.2 lets a receiver do:
  * encoding the result may then give other bytes. For switches that send what their memory held.
  */
-export function decodeLenient(bytes: Buffer): Message {
-  return read(bytes, false)
+export function decodeLenient(bytes: Buffer, from = 0, to = bytes.length): Message {
+  return read(bytes, from, to, false)
 }
 
 /**
@@ -26,19 +26,19 @@ export function decodeLenient(bytes: Buffer): Message {
 let recent = cursorOf(Buffer.alloc(0))
 let recentMemory: ArrayBufferLike = recent.bytes.buffer
 
-function read(bytes: Buffer, strict: boolean): Message {
+function read(bytes: Buffer, from: number, to: number, strict: boolean): Message {
   const memory = bytes.buffer
   if (memory !== recentMemory) {
     recent = cursorOf(Buffer.from(memory))
     recentMemory = memory
   }
   const c = recent
-  c.base = c.at = bytes.byteOffset
-  c.end = c.base + bytes.length
+  c.base = c.at = bytes.byteOffset + from
+  c.end = bytes.byteOffset + to
   c.depth = 0
   c.strict = strict
   const value = message.read(c)
-  if (c.at !== c.end) throw new WireError(`header says ${c.at - c.base} bytes, got ${bytes.length}`, 2)
+  if (c.at !== c.end) throw new WireError(`header says ${c.at - c.base} bytes, got ${to - from}`, 2)
   return value
 }
 

@@ -11,9 +11,13 @@ export type Framing = {
    * A message that lies within one chunk is a view of it, not a copy.
    */
   push(chunk: Buffer, deliver: (message: Buffer) => void): void
+  /** The same, without a view for each message, which costs a third of reading a short one: it is `bytes` from `from` to `to`. */
+  split(chunk: Buffer, deliver: (bytes: Buffer, from: number, to: number) => void): void
   /** Bytes of a message that is not whole yet. */
   pending(): number
 }
+
+type Deliver = (bytes: Buffer, from: number, to: number) => void
 
 const lengthAt = (bytes: Buffer, at: number): number => {
   const length = bytes.readUInt16BE(at + 2)
@@ -38,7 +42,7 @@ export function framing(): Framing {
   }
 
   /** Moves what completes the held message from the chunk, and returns how many bytes it took. */
-  const complete = (chunk: Buffer, deliver: (message: Buffer) => void): number => {
+  const complete = (chunk: Buffer, deliver: Deliver): number => {
     let used = 0
     if (held < 4) {
       used = Math.min(4 - held, chunk.length)
@@ -49,25 +53,29 @@ export function framing(): Framing {
     const some = Math.min(missing, chunk.length - used)
     hold(chunk.subarray(used, used + some))
     if (some === missing) {
-      const message = partial.subarray(0, held)
+      const message = partial
+      const length = held
       partial = Buffer.alloc(0)
       held = 0
-      deliver(message)
+      deliver(message, 0, length)
     }
     return used + some
   }
 
+  const split = (chunk: Buffer, deliver: Deliver): void => {
+    let at = held > 0 ? complete(chunk, deliver) : 0
+    while (chunk.length - at >= 4) {
+      const length = lengthAt(chunk, at)
+      if (chunk.length - at < length) break
+      deliver(chunk, at, at + length)
+      at += length
+    }
+    if (at < chunk.length) hold(chunk.subarray(at))
+  }
+
   return {
-    push(chunk, deliver) {
-      let at = held > 0 ? complete(chunk, deliver) : 0
-      while (chunk.length - at >= 4) {
-        const length = lengthAt(chunk, at)
-        if (chunk.length - at < length) break
-        deliver(chunk.subarray(at, at + length))
-        at += length
-      }
-      if (at < chunk.length) hold(chunk.subarray(at))
-    },
+    split,
+    push: (chunk, deliver) => split(chunk, (bytes, from, to) => deliver(bytes.subarray(from, to))),
     pending: () => held,
   }
 }

@@ -171,8 +171,4 @@ export const flows: readonly (readonly [given: string, printed: string])[] = [
     'actions=bundle(symmetric_l3,0,hrw,ofport,members:[1,2,3])',
     'ADD actions=bundle(symmetric_l3,0,hrw,ofport,members:1,2,3)',
   ],
-  [
-    'in_port=2,actions=move:tun_metadata0[32..63]->NXM_NX_REG0[],output:tun_metadata1[0..31]',
-    'ADD in_port=2 actions=move:NXM_NX_TUN_METADATA0[32..63]->NXM_NX_REG0[],output:NXM_NX_TUN_METADATA1[0..31]',
-  ],
 ]

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   flowMod,
+  formatActions,
   formatFlow,
   formatFlowStats,
   formatMatch,
@@ -100,6 +101,14 @@ t.test('words and forms that ovs-ofctl takes as well', async t => {
   t.same(parseGroup('group_id=1,type=fast_failover,bucket=watch_port=2,output:2').buckets, [
     { weight: 0, watchPort: 2, watchGroup: 0xffffffff, actions: [{ type: 'output', port: 2, maxLen: 0 }] },
   ])
+  // Without a mapping (NXT_TLV_TABLE_MOD) ovs-ofctl, too, takes an option for as long as it can be; a switch then refuses it.
+  t.same(parseActions('move:tun_metadata0[32..63]->reg0'), [
+    { type: 'move', nBits: 32, srcOffset: 32, dstOffset: 0, src: 'tun_metadata0:124', dst: 'reg0' },
+  ])
+  t.equal(
+    formatActions(parseActions('move:tun_metadata0[32..63]->reg0')),
+    'move:NXM_NX_TUN_METADATA0[32..63]->NXM_NX_REG0[]',
+  )
   t.equal(formatMatch({ metadata: { value: 5n, mask: 0xffffffffffffffffn } }), 'metadata=0x5')
 })
 
