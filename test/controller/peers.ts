@@ -179,7 +179,8 @@ function makePeer(sw: Switch, where: () => { host: string; port: number }, moved
   const received: Message[] = []
   let socket: Socket | undefined
   const say = (...messages: readonly Message[]) => {
-    if (socket?.writable) for (const message of messages) socket.write(encode(message))
+    // Before its HELLO a switch says nothing.
+    if (socket?.writable && !socket.connecting) for (const message of messages) socket.write(encode(message))
   }
   const take = (bytes: Buffer) => {
     const message = decode(bytes)
