@@ -49,6 +49,7 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
       readSwitches(gauges, controller)
       await readLinks(gauges, controller)
       await readDesired(gauges, store, controller)
+      await readMulticast(gauges, store, controller)
       return registry.metrics()
     },
   }
@@ -93,6 +94,12 @@ const createGauges = (registry: Registry) => {
     up: gauge('l2sm_datapath_up', '1: the switch is connected.', ['dpid']),
     datapaths: gauge('l2sm_datapaths', 'Switches connected.', []),
     networks: gauge('l2sm_networks', 'Networks asked for.', []),
+    groups: gauge('l2sm_multicast_groups', 'Groups that somebody has joined, in networks that snoop.', ['network']),
+    listeners: gauge(
+      'l2sm_multicast_ports',
+      'Ports that get multicast, in networks that snoop: of groups that they joined, or all.',
+      ['network', 'gets'],
+    ),
     attachments: gauge('l2sm_attachments', 'Attachments, by how far they are.', ['state']),
     flows: gauge('l2sm_flows', 'Flows on a switch: that should be there, and that are.', ['dpid', 'state']),
     drift: gauge('l2sm_flow_drift', 'Flows on a switch that are missing, too many or different.', ['dpid']),
@@ -179,6 +186,17 @@ const readLinks = async (gauges: Gauges, controller: Controller): Promise<void> 
   for (const [state, count] of Object.entries(states)) links.set({ state }, count)
   for (const [kind, { intervalMs }] of Object.entries(controller.probing()))
     probeInterval.set({ kind }, intervalMs / 1000)
+}
+
+const readMulticast = async (gauges: Gauges, store: Store, controller: Controller): Promise<void> => {
+  const snooping = [...store.state().networks.values()].filter(({ multicast }) => multicast === 'snoop')
+  const views = await inSlices(snooping, ({ id }) => [id, controller.multicast(id)] as const)
+  gauges.groups.reset()
+  gauges.listeners.reset()
+  for (const [network, view] of views) {
+    gauges.groups.set({ network }, view?.groups ?? 0)
+    for (const { gets } of view?.ports ?? []) gauges.listeners.inc({ network, gets })
+  }
 }
 
 const readDesired = async (gauges: Gauges, store: Store, controller: Controller): Promise<void> => {

@@ -4,6 +4,7 @@ import { parseNetworkId } from '../store/parse.ts'
 import { refuse } from '../store/refusals.ts'
 import type { Attachment, Network } from '../store/state.ts'
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
+import { snoopingOf } from './multicast.ts'
 import { refusalProblem } from './problems.ts'
 import { progressAfter, progressNow, waitOf } from './progress.ts'
 import * as schemas from './schemas.ts'
@@ -30,7 +31,7 @@ export const networkRoutes = (app: App, services: Services): void => {
     async request => {
       const network = findNetwork(services, request.params.network)
       const mtu = await services.controller.mtu(network.id)
-      return { ...networkNow(services, network), ...(mtu !== undefined && { mtu }) }
+      return { ...networkNow(services, network), ...(mtu !== undefined && { mtu }), ...snoopingOf(services, network) }
     },
   )
 
@@ -39,7 +40,8 @@ export const networkRoutes = (app: App, services: Services): void => {
     {
       schema: {
         tags,
-        summary: 'Creates a network, or sets its mirror; with type vlink, joins two ports over a path',
+        summary:
+          'Creates a network, or sets its mirror and who gets multicast; with type vlink, joins two ports over a path',
         params: schemas.NetworkPath,
         querystring: schemas.WaitQuery,
         body: schemas.NetworkWish,
@@ -94,7 +96,7 @@ const networkNow = (services: Services, network: Network) =>
 
 const networkAnswer = (
   services: Services,
-  { id, number, mirror, vlink }: Network,
+  { id, number, mirror, multicast, vlink }: Network,
   progress: Progress,
 ): schemas.Wire<typeof schemas.Network> => ({
   id,
@@ -102,6 +104,7 @@ const networkAnswer = (
   number,
   ...(mirror && { mirror: { dpid: mirror.dpid, port: mirror.port } }),
   ...(vlink && vlinkAnswer(services, id, vlink)),
+  ...(!vlink && { multicast: multicast ?? 'flood' }),
   attachments: services.store.state().members.get(id)?.size ?? 0,
   ...partitionsOf(services.controller.islands(id), services.store.state().members.get(id)?.values() ?? []),
   ...progress,

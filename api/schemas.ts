@@ -1,5 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { durationWords } from './duration.ts'
+import { shownGroups } from './multicast.ts'
 import { Type } from './type.ts'
 
 /**
@@ -74,6 +75,10 @@ const vlinkWish = {
   ),
   latency: Type.Optional(Type.Integer({ description: 'nanoseconds from end to end, 1 or more', minimum: 1 })),
 }
+const multicast = Type.Enum(['flood', 'snoop'], {
+  description: 'who gets IP multicast: "flood" (all members) or "snoop" (those who joined, by IGMP or MLD)',
+})
+
 export const NetworkWish = Type.Object(
   {
     type: Type.Optional(
@@ -87,6 +92,7 @@ export const NetworkWish = Type.Object(
         description: '{"dpid", "port"}: copies of every frame go to this port; null: to none; absent: as it is',
       }),
     ),
+    multicast: Type.Optional(multicast),
   },
   closed,
 )
@@ -146,12 +152,30 @@ const vlink = {
   back: Type.Optional(way),
 }
 
+const snooping = Type.Object({
+  groups: Type.Integer({ description: 'that somebody has joined' }),
+  querier: Type.String({ description: '"controller", or the IPv4 address of a router that asks in its place' }),
+  ports: Type.Array(
+    Type.Object({
+      ...{ dpid, port },
+      gets: Type.Enum(['joined', 'router', 'unsettled', 'crowded'], {
+        description:
+          'joined: its groups. All multicast: a router, an unsettled port (it was not asked long enough yet) and a crowded one (it wants too many groups)',
+      }),
+      groups: Type.Array(Type.String()),
+    }),
+    { description: `ports that get any, in order; of no more than ${shownGroups} groups in all` },
+  ),
+  isWhole: Type.Boolean({ description: 'false: there are more groups than are shown' }),
+})
+
 export const Network = Type.Object({
   id: Type.String(),
   type: Type.Enum(['vnet', 'vlink']),
   number: Type.Integer({ description: 'what switches know it by: its VNI, and bits 0-31 of the metadata' }),
   mirror: Type.Optional(Type.Object({ dpid, port })),
   ...vlink,
+  multicast: Type.Optional(multicast),
   attachments: Type.Integer({ description: 'how many ports are in it' }),
   partitions: Type.Optional(
     Type.Array(
@@ -165,6 +189,7 @@ export const Network = Type.Object({
   mtu: Type.Optional(
     Type.Integer({ description: 'what members may have as their MTU: it passes on all links that the network uses' }),
   ),
+  snooping: Type.Optional(snooping),
   ...progress,
 })
 export const Networks = Type.Object({ revision, networks: Type.Array(Network) })

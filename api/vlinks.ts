@@ -22,6 +22,7 @@ export const networkDecision = (services: Services, id: string, body: Body): ((d
     return draft => putNetwork(draft, id, body)
   }
   if (body.mirror) throw wrongField('mirror', 'a vlink has none', 'leave it out')
+  if (body.multicast) throw wrongField('multicast', 'all frames pass a vlink', 'leave it out')
   if (!from || !to || !path) {
     const missing = from ? (to ? 'path' : 'to') : 'from'
     throw wrongField(missing, 'a vlink needs it, and it is missing', 'give from, to and path')

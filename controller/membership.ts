@@ -209,10 +209,12 @@ function snoopedSite({ ports }: Site): SnoopedSite {
   const joined = new Map<string, Set<PortNo>>()
   const routers = new Set<PortNo>()
   const everything = new Set<PortNo>()
+  const crowded = new Set<PortNo>()
   for (const [number, port] of ports) {
+    if (port.crowded.size > 0) crowded.add(number)
     for (const group of port.groups.keys()) joined.set(group, (joined.get(group) ?? new Set()).add(number))
     if (port.routerUntil > 0) routers.add(number)
     if (port.routerUntil > 0 || port.unsettled || port.crowded.size > 0) everything.add(number)
   }
-  return { joined, routers, everything }
+  return { joined, routers, everything, crowded }
 }

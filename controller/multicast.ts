@@ -9,7 +9,7 @@ import { owner } from './cookie.ts'
 import { queryFrame, readIgmp } from './igmp.ts'
 import { type Ask, memberships } from './membership.ts'
 import type { Switch } from './reconcile.ts'
-import type { Snooped } from './snoop.ts'
+import type { Snooped, SnoopedSite } from './snoop.ts'
 import type { MulticastView } from './view.ts'
 
 /** Milliseconds between looks at what is due. */
@@ -94,6 +94,12 @@ const queryOut = ({ ports, ...query }: Ask) =>
     payload: queryFrame(query),
   })
 
+function getsOf(site: SnoopedSite | undefined, port: number): MulticastView['ports'][number]['gets'] {
+  if (site?.routers.has(port)) return 'router'
+  if (site?.crowded.has(port)) return 'crowded'
+  return site?.everything.has(port) === false ? 'joined' : 'unsettled'
+}
+
 function viewOf({ sites, querier }: Snooped, attachments: Iterable<Attachment>): MulticastView {
   const groups = new Set<string>()
   for (const { joined } of sites.values()) for (const group of joined.keys()) groups.add(group)
@@ -109,7 +115,7 @@ function viewOf({ sites, querier }: Snooped, attachments: Iterable<Attachment>):
   const ports = [...attachments].flatMap(({ dpid, port }) => {
     const site = sites.get(dpid)
     const joined = byPort.get(`${dpid}/${port}`) ?? []
-    const gets = site?.routers.has(port) ? 'router' : (site?.everything.has(port) ?? true) ? 'everything' : 'joined'
+    const gets = getsOf(site, port)
     return joined.length > 0 || gets !== 'joined' ? [{ dpid, port, gets, groups: joined.sort() } as const] : []
   })
   return { groups: groups.size, querier: querier ?? 'controller', ports }

@@ -28,6 +28,8 @@ export type SnoopedSite = {
   readonly routers: ReadonlySet<PortNo>
   /** Ports that get all multicast: routers, those that were not asked long enough, and those that want too much. */
   readonly everything: ReadonlySet<PortNo>
+  /** Those that want too much. */
+  readonly crowded: ReadonlySet<PortNo>
 }
 /** Ports that entries output to: by group, or under `everything` (of any group) and `reports`. */
 export type Outputs = ReadonlyMap<string, ReadonlySet<PortNo>>

@@ -56,11 +56,14 @@ export type MulticastView = {
   readonly groups: number
   /** Who asks for them: us, or the IPv4 address of a router in the network. */
   readonly querier: string
-  /** Ports that get any: of `joined` groups; `everything`, while what they want is not known or is too much; as a `router`. */
+  /**
+   * Ports that get any: of groups that they `joined`, or all, as a `router`, while `unsettled` (what they want is not known
+   * yet), or when they want more groups than can be kept (`crowded`).
+   */
   readonly ports: readonly {
     readonly dpid: DatapathId
     readonly port: number
-    readonly gets: 'joined' | 'everything' | 'router'
+    readonly gets: 'joined' | 'router' | 'unsettled' | 'crowded'
     readonly groups: readonly string[]
   }[]
 }

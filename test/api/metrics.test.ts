@@ -24,9 +24,14 @@ t.test('what stands in the controller and the store is told as it is at the scra
   const { controller } = stillController({
     switches: () => views,
     attachment: key => ({ state: progress.get(key)!, revision: 9 }),
+    multicast: () => ({
+      groups: 3,
+      querier: 'controller',
+      ports: [1, 2, 3].map(port => ({ dpid, port, gets: port === 3 ? 'router' : 'joined', groups: ['239.1.2.3'] })),
+    }),
   })
   const { call } = await startApi(t, { controller })
-  for (const id of ['a', 'b']) await call('PUT', `/v1/networks/${id}`, {})
+  for (const id of ['a', 'b']) await call('PUT', `/v1/networks/${id}`, id === 'b' ? { multicast: 'snoop' } : {})
   for (const key of progress.keys()) await call('PUT', `/v1/networks/a/attachments/${key}`, {})
   const { text, headers } = await call('GET', '/metrics')
   t.match(headers.get('content-type'), /^text\/plain; version=0\.0\.4/)
@@ -35,6 +40,9 @@ t.test('what stands in the controller and the store is told as it is at the scra
     [`l2sm_datapath_up{dpid="${other}"}`]: 0,
     l2sm_datapaths: 1,
     l2sm_networks: 2,
+    'l2sm_multicast_groups{network="b"}': 3,
+    'l2sm_multicast_ports{network="b",gets="joined"}': 2,
+    'l2sm_multicast_ports{network="b",gets="router"}': 1,
     'l2sm_attachments{state="programmed"}': 2,
     'l2sm_attachments{state="pending"}': 1,
     'l2sm_attachments{state="degraded"}': 1,

@@ -18,6 +18,31 @@ t.test('a network is created, found, listed and deleted', async t => {
   t.same((await call('GET', '/v1/networks')).body, { revision: 2, networks: [] })
 })
 
+t.test('who gets multicast is said, kept, and shown port by port', async t => {
+  const port = (number: number, gets: 'joined' | 'router', groups: string[]) => ({ dpid, port: number, gets, groups })
+  const many = Array.from({ length: 3000 }, (_, i) => `239.1.${i >> 8}.${i & 255}`)
+  const ports = [port(10, 'joined', many), port(2, 'joined', ['239.1.2.3', 'ff1e::42']), port(1, 'router', [])]
+  const { controller } = stillController({ multicast: () => ({ groups: 3000, querier: 'controller', ports }) })
+  const { call, store } = await startApi(t, { controller })
+  t.match((await call('PUT', '/v1/networks/a')).body, { multicast: 'flood' })
+  t.match((await call('PUT', '/v1/networks/a', { multicast: 'snoop' })).body, { multicast: 'snoop', revision: 2 })
+  t.match((await call('PUT', '/v1/networks/a', {})).body, { multicast: 'snoop', revision: 2 }, 'absent: as it is')
+  t.equal(store.state().networks.get('a')?.multicast, 'snoop')
+  const { body } = await call('GET', '/v1/networks/a')
+  t.match(body.snooping, { groups: 3000, querier: 'controller', isWhole: false })
+  t.same(
+    body.snooping.ports.map((p: { port: number; groups: string[] }) => [p.port, p.groups.length]),
+    [
+      [1, 0],
+      [2, 2],
+      [10, 1997],
+    ],
+  )
+  t.equal((await call('PUT', '/v1/networks/a', { multicast: 'flood' })).body.multicast, 'flood')
+  t.notOk('multicast' in store.state().networks.get('a')!)
+  t.equal((await call('PUT', '/v1/networks/a', { multicast: 'some' })).status, 400)
+})
+
 t.test('a write that is repeated answers 200 and changes no revision', async t => {
   const { call, store } = await startApi(t)
   const port = `/v1/networks/a/attachments/${dpid}/1`

@@ -27,7 +27,7 @@ async function snooping(t: Test, switches = 2): Promise<{ world: Peers; hosts: H
   const settled = async () => {
     await until('what every port wants is known', () => {
       const ports = world.controller.multicast('red')?.ports
-      return ports?.every(({ gets }) => gets !== 'everything') ?? false
+      return ports?.every(({ gets }) => gets !== 'unsettled') ?? false
     })
     // What is known is compiled and confirmed a moment later.
     await sleep(200)

@@ -285,7 +285,7 @@ for (const { name, open, survives } of backends) {
     t.test('comes back after a restart as it was', async t => {
       const store = await open(t.testdir())
       await store.write(draft => {
-        putNetwork(draft, 'red', { mirror: { dpid: dpid(2), port: 9 } })
+        putNetwork(draft, 'red', { mirror: { dpid: dpid(2), port: 9 }, multicast: 'snoop' })
         putNetwork(draft, 'a:b.c_d-E')
         attach(draft, {
           network: 'red',

@@ -36,6 +36,15 @@ t.test('networks', async t => {
     t.not(draft.networks.get('red')!.number, draft.networks.get('blue')!.number)
   })
 
+  t.test('whether it snoops multicast is kept until said otherwise', async t => {
+    const draft = draftWith('red')
+    t.match(putNetwork(draft, 'red', { multicast: 'snoop' }), { network: { multicast: 'snoop' } })
+    t.match(setMirror(draft, 'red', at(s1, 9)), { network: { multicast: 'snoop', mirror: { port: 9 } } })
+    t.match(putNetwork(draft, 'red'), { created: false, network: { multicast: 'snoop' } })
+    const { network } = putNetwork(draft, 'red', { multicast: 'flood' }) as { network: object }
+    t.notOk('multicast' in network)
+  })
+
   t.test('an id that is none is refused', async t => {
     for (const id of ['', '.', '..', 'a/b', 'a b', 'ä', 'a\n', 'x'.repeat(318)])
       t.match(putNetwork(draftWith(), id), { refused: 'bad-id', detail: /not a network id: expected 1 to 317/ }, id)
