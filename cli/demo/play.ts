@@ -15,11 +15,12 @@ type Say = (line: string) => void
 export async function show(nodes: number, say: Say): Promise<number> {
   const stage = await announced(nodes, say)
   try {
-    const { mesh, rest, controller, numbers } = stage
+    const { mesh, rest, controller, numbers, link } = stage
     const { directory } = mesh
-    const place = { base: rest.base, directory, pid: controller.pid(), options: controller.options, red: numbers.red }
+    const place = { base: rest.base, directory, bridge: mesh.node(1).bridge, link, red: numbers.red }
+    const started = { pid: controller.pid(), options: controller.options }
     say('')
-    for (const line of guide(place)) say(line)
+    for (const line of guide({ ...place, ...started })) say(line)
     return await watch(stage, screenOn(process.stdout, process.env))
   } finally {
     await stage.close()

@@ -9,12 +9,15 @@ export type Rest = {
   put<T>(path: string, body: object): Promise<T>
 }
 
-export function restAt(base: string): Rest {
+/** @param token What lets us in. */
+export function restAt(base: string, token: string): Rest {
+  const authorization = `Bearer ${token}`
   const ask = async <T>(method: 'GET' | 'PUT', path: string, body?: object): Promise<T> => {
     const answer = await fetch(`${base}${path}`, {
       method,
       signal: AbortSignal.timeout(15_000),
-      ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      headers: { authorization, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body) }),
     })
     const text = await answer.text()
     if (answer.ok) return JSON.parse(text)
@@ -34,5 +37,5 @@ export async function until(what: string, seconds: number, lack: () => Promise<s
   }
 }
 
-/** The same call for a shell, with `$url` for what all paths start with. */
-export const curl = (path: string, body: object): string => `curl -X PUT --json '${JSON.stringify(body)}' $url${path}`
+/** The same call for a shell, with `$put` for what all begin with, and `$url` for what all paths start with. */
+export const curl = (path: string, body: string): string => `$put --json '${body}' $url${path}`

@@ -1,12 +1,16 @@
 /** What the demo plays on: a mesh, a controller, two networks with a pod on every node, and a port that is nobody's. */
 
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type * as nodeSchemas from '../../api/mesh-schemas.ts'
 import type * as schemas from '../../api/schemas.ts'
 import { enlargeBuffers } from '../../lab/buffers.ts'
 import { type Frames, openFrames } from '../../lab/frames.ts'
 import { type Mesh, makeMesh } from '../../lab/mesh.ts'
-import { type ControllerProcess, freePort, isReady, lastWords, linesOf, spawnController } from './controller.ts'
 import { type Member, ports } from './member.ts'
+import { type Agents, meshWish, planOf, startAgents, switchOf } from './nodes.ts'
+import { freePort, isReady, lastWords, linesOf, type Program, spawnProgram } from './program.ts'
 import { curl, type Rest, restAt, until } from './rest.ts'
 
 export type Stage = {
@@ -17,6 +21,8 @@ export type Stage = {
   readonly rest: Rest
   /** The networks' numbers, as the controller gave them: the VNIs of their frames. */
   readonly numbers: Readonly<Record<'red' | 'blue', number>>
+  /** The port of node 1's link to node 2. */
+  readonly link: number
   readonly controller: Restartable
   close(): Promise<void>
 }
@@ -38,33 +44,43 @@ type Say = (line: string) => void
 export async function buildStage(nodes: number, say: Say): Promise<Stage> {
   const began = performance.now()
   // The entry point ends the process on signals: 'exit' removes the mesh then.
-  const mesh = await makeMesh({ nodes, controllerPorts: [], signals: false })
+  const mesh = await makeMesh({ nodes, controllerPorts: [], bare: switchOf, signals: false })
   const open: (() => Promise<unknown>)[] = [mesh.close]
   const close = async () => {
     for (const one of open.splice(0).reverse()) await one()
   }
   try {
-    const members = await addMembers(mesh)
+    const seconds = () => ((performance.now() - began) / 1000).toFixed(1)
+    say(step('nodes', `${nodes}, each with an Open vSwitch and nothing on it; made in ${seconds()} s`))
+
+    const { rest, token, ...controller } = await startController(mesh, 8181)
+    open.push(() => controller.kill('SIGTERM'))
+    say(step('controller', `process ${controller.pid()}, its log in ${controller.log}`))
+    await rest.put('/v1/mesh', meshWish(mesh))
+    say(step('mesh', 'declared: the nodes, and a link from each to each; by hand:'))
+    say(`    url=${rest.base}/v1`)
+    say(`    put="curl -X PUT -H @${headerFile(mesh)}"`)
+    say(`    ${curl('/mesh', '{"full":true,"nodes":[{"name":"node-1","address":...},...]}')}`)
+    const agents = startAgents(mesh, rest.base, token)
+    open.push(agents.close)
+    await agentsReady(rest, agents)
+    say(step('agents', `made a bridge, interfaces and VXLAN tunnels on each; after ${seconds()} s`))
+    await controller.settled(0)
+    say(step('switches', `${nodes} connected over OpenFlow 1.3, ${nodes * (nodes - 1)} links as declared`))
+
+    const members = await addMembers(mesh, rest)
     await enlargeBuffers(mesh.nodes).catch(error =>
       say(step('beware', `small receive buffers: a busy machine may lose frames (${error.message})`)),
     )
     const frames = await openFrames(members)
     open.push(frames.close)
-    const seconds = ((performance.now() - began) / 1000).toFixed(1)
-    say(step('mesh', `${nodes} nodes, each with an Open vSwitch; VXLAN from each to each; made in ${seconds} s`))
     say(step('pods', 'a red and a blue one on each node, and nobody, whose port is in no network'))
 
-    const { rest, ...controller } = await startController(mesh, 8181)
-    open.push(() => controller.kill('SIGTERM'))
-    say(step('controller', `process ${controller.pid()}, its log in ${controller.log}`))
-    await Promise.all(mesh.nodes.map(node => node.connect([`tcp:${mesh.ctl.address}:6653`])))
-    await controller.settled(0)
-    say(step('switches', `${nodes} connected over OpenFlow 1.3, ${nodes * (nodes - 1)} links found by LLDP`))
-
-    const numbers = await createNetworks(rest, members, say)
+    const numbers = await createNetworks(rest, mesh, members, say)
     await controller.settled(2)
     say(step('programmed', `${2 * nodes} ports on ${nodes} switches: every barrier came back without an error`))
-    return { mesh, members, frames, rest, numbers, controller, close }
+    const link = (await planOf(rest, 1)).links[0]!.port
+    return { mesh, members, frames, rest, numbers, link, controller, close }
   } catch (error) {
     await close()
     throw error
@@ -73,16 +89,18 @@ export async function buildStage(nodes: number, say: Say): Promise<Stage> {
 
 export const step = (name: string, text: string): string => `  ${name.padEnd(12)}${text}`
 
-async function addMembers(mesh: Mesh): Promise<readonly Member[]> {
+/** Pods get the interfaces that the agents have made for them. */
+async function addMembers(mesh: Mesh, rest: Rest): Promise<readonly Member[]> {
   const networks = ['red', 'blue', undefined] as const
   const added = await Promise.all(
     mesh.nodes.map(async ({ number }) => {
       const members: Member[] = []
-      // A switch gets its ports one after the other.
+      const { far } = (await planOf(rest, number)).interfaces
       for (const network of networks) {
         if (network === undefined && number > 1) continue
         const name = network === undefined ? 'nobody' : `${network}-${number}`
-        members.push({ ...(await mesh.addPod(number, { port: ports[network ?? 'nobody'], name })), network })
+        const port = ports[network ?? 'nobody']
+        members.push({ ...(await mesh.adopt(number, `${far}${port}`, { port, name })), network })
       }
       return members
     }),
@@ -90,17 +108,26 @@ async function addMembers(mesh: Mesh): Promise<readonly Member[]> {
   return networks.flatMap(network => added.flat().filter(member => member.network === network))
 }
 
-type Started = Restartable & { readonly rest: Rest; settled(networks: number): Promise<void> }
+/** `token`: the path of the file with what lets one in. */
+type Started = Restartable & { readonly rest: Rest; readonly token: string; settled(networks: number): Promise<void> }
+
+/** What lets one in, as curl takes it. */
+const headerFile = ({ directory }: Pick<Mesh, 'directory'>): string => join(directory, 'auth')
 
 /** @param first The first TCP port to try for HTTP. */
 async function startController(mesh: Mesh, first: number): Promise<Started> {
-  const host = '127.0.0.1'
+  // Where the agents reach it. Beyond loopback nobody is let in without a token.
+  const host = mesh.ctl.address
   const port = await freePort(host, first)
-  const rest = restAt(`http://${host}:${port}`)
-  const controller = restartable(mesh, `${host}:${port}`, rest)
+  const token = join(mesh.directory, 'token')
+  const secret = randomBytes(16).toString('hex')
+  writeFileSync(token, secret, { mode: 0o600 })
+  writeFileSync(headerFile(mesh), `authorization: Bearer ${secret}\n`, { mode: 0o600 })
+  const rest = restAt(`http://${host}:${port}`, secret)
+  const controller = restartable(mesh, `${host}:${port}`, token, rest)
   try {
     await controller.start()
-    return { ...controller, rest }
+    return { ...controller, rest, token }
   } catch (error) {
     await controller.kill('SIGKILL')
     // Somebody else took it since we looked.
@@ -110,17 +137,17 @@ async function startController(mesh: Mesh, first: number): Promise<Started> {
 }
 
 /** @param http HOST:PORT where it is to listen. */
-function restartable(mesh: Mesh, http: string, rest: Rest): Restartable & { settled(networks: number): Promise<void> } {
+function restartable(mesh: Mesh, http: string, token: string, rest: Rest): Omit<Started, 'rest' | 'token'> {
   const log = join(mesh.directory, 'controller.log')
   const options = [
     ...['--openflow', `tcp:${mesh.ctl.address}:6653`, '--http', http],
-    ...['--store', `sqlite:${join(mesh.directory, 'l2sm.db')}`],
+    ...['--store', `sqlite:${join(mesh.directory, 'l2sm.db')}`, '--token-file', token],
   ]
-  let current: ControllerProcess | undefined
+  let current: Program | undefined
   // Before the mesh goes: that takes a moment, in which it ends.
   process.prependListener('exit', () => current?.kill('SIGKILL'))
   /** What `awaited` is about, unless the controller ends first. */
-  const alive = async (process: ControllerProcess, awaited: Promise<void>) => {
+  const alive = async (process: Program, awaited: Promise<void>) => {
     const ended = process.ended.then(how => {
       throw new Error(`the controller ended (${how})`)
     })
@@ -143,7 +170,7 @@ function restartable(mesh: Mesh, http: string, rest: Rest): Restartable & { sett
     start: async () => {
       const again = current !== undefined
       const said = again ? linesOf(log).length : 0
-      current = spawnController(options, log)
+      current = spawnProgram(['controller', ...options], log)
       // Not by asking: whoever else took that port meanwhile would answer too.
       const listens = until('the controller listens', 30, async () =>
         linesOf(log).slice(said).some(isReady) ? undefined : 'its log does not say so',
@@ -153,6 +180,17 @@ function restartable(mesh: Mesh, http: string, rest: Rest): Restartable & { sett
     settled: networks => alive(current!, settled(rest, mesh, networks)),
   }
 }
+
+/** Every agent says that its switch is as planned, and the controller agrees. */
+const agentsReady = ({ get }: Rest, agents: Agents): Promise<void> =>
+  Promise.race([
+    agents.ended,
+    until('every node is as planned', 60, async () => {
+      const { nodes } = await get<schemas.Wire<typeof nodeSchemas.Nodes>>('/v1/nodes')
+      const late = nodes.find(({ state }) => state !== 'ready')
+      return late && `${late.name} is ${late.state}: ${late.missing.join('; ')}`
+    }),
+  ])
 
 /** Every switch is live, every link up, and so many networks are programmed. */
 const settled = ({ get }: Rest, { nodes }: Mesh, networks: number): Promise<void> =>
@@ -171,18 +209,22 @@ const settled = ({ get }: Rest, { nodes }: Mesh, networks: number): Promise<void
   })
 
 /** Red's addresses are left for the controller to learn; blue's are given. */
-async function createNetworks({ base, put }: Rest, members: readonly Member[], say: Say): Promise<Stage['numbers']> {
-  const url = `${base}/v1/networks`
-  const create = async (path: string, body: object, shown: boolean) => {
-    if (shown) say(`    ${curl(path, body)}`)
-    return put<schemas.Wire<typeof schemas.Network>>(`/v1/networks${path}`, body)
+async function createNetworks(
+  { put }: Rest,
+  mesh: Mesh,
+  members: readonly Member[],
+  say: Say,
+): Promise<Stage['numbers']> {
+  const create = async (name: string, body: object, shown: boolean) => {
+    const path = `/networks${name}`
+    if (shown) say(`    ${curl(path, JSON.stringify(body))}`)
+    return put<schemas.Wire<typeof schemas.Network>>(`/v1${path}`, body)
   }
   say(step('networks', 'red, whose addresses are learned, and blue, whose addresses are given; by hand:'))
-  say(`    url=${url}`)
   const [red, blue] = [await create('/red', {}, true), await create('/blue', {}, true)]
   for (const { network, node, port, mac } of members) {
     if (network === undefined) continue
-    const path = `/${network}/attachments/${node.toString(16).padStart(16, '0')}/${port}`
+    const path = `/${network}/attachments/${mesh.node(node).dpid}/${port}`
     await create(path, network === 'blue' ? { mac } : {}, node === 1)
   }
   say('    ... and the same for the other nodes')

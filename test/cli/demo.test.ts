@@ -172,11 +172,14 @@ t.test('the guide fits 100 columns, and its commands are whole', async t => {
     '--openflow',
     'tcp:198.18.255.254:6653',
     '--http',
-    '127.0.0.1:8181',
+    '198.18.255.254:8181',
     '--store',
     `sqlite:${directory}/l2sm.db`,
+    '--token-file',
+    `${directory}/token`,
   ]
-  const place = { base: 'http://127.0.0.1:8181', directory, pid: 4194304, options, red: 8388607 }
+  const node = { bridge: 'br-0123abcd', link: 12 }
+  const place = { ...node, base: 'http://198.18.255.254:8181', directory, pid: 4194304, options, red: 8388607 }
   for (const line of guide(place)) t.ok(line.length <= 100, line)
   for (const { command } of trials(place)) {
     t.notOk(command.at(-1)!.endsWith('\\'))

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { needs } from '../../lab/install.ts'
 import { list, readOrEmpty, waitForEnd } from '../../lab/proc.ts'
+import { bridgeName } from '../../topology/names.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const demo = `${root}cli/demo.ts`
@@ -137,7 +138,7 @@ if (needs(t)) {
     const run = play(['--check', '--nodes', '2'])
     await run.printed('programmed')
     const folder = readdirSync(tmpdir()).find(name => name.startsWith(`l2sm-${run.pid}-`))
-    const bridge = `unix:${tmpdir()}/${folder}/n1/br-l2.mgmt`
+    const bridge = `unix:${tmpdir()}/${folder}/n1/${bridgeName('node-1')}.mgmt`
     let over = false
     const ended = run.ended.finally(() => (over = true))
     // The controller takes it out whenever it looks.
@@ -221,11 +222,13 @@ if (needs(t)) {
 
   for (const [signal, code, moment] of [
     ['SIGINT', 0, 'l2sm demo'],
-    ['SIGTERM', 143, '  mesh'],
-    ['SIGHUP', 129, '  pods'],
+    ['SIGTERM', 143, '  nodes'],
     ['SIGINT', 0, '  controller'],
+    ['SIGHUP', 129, '  mesh'],
+    ['SIGINT', 0, '  agents'],
     ['SIGTERM', 143, '  switches'],
-    ['SIGINT', 0, '$url/red'],
+    ['SIGHUP', 129, '  pods'],
+    ['SIGINT', 0, '$url/networks/red'],
     ['SIGHUP', 129, '  URLs'],
   ] as const)
     t.test(`${signal} right after "${moment.trim()}" leaves nothing behind`, async t => {

@@ -1,25 +1,29 @@
-/** The controller as a process of its own, started as a user would start it. */
+/** Commands of l2sm as processes of their own, started as a user would start them. */
 
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { environment } from '../../lab/command.ts'
+import { environment, inNamespace } from '../../lab/command.ts'
 
-export type ControllerProcess = {
+export type Program = {
   readonly pid: number
   /** How it ended: 'SIGKILL', 'exit code 1'. */
   readonly ended: Promise<string>
   kill(signal: NodeJS.Signals): void
 }
 
-const program = fileURLToPath(new URL('../l2sm.ts', import.meta.url))
+const l2sm = fileURLToPath(new URL('../l2sm.ts', import.meta.url))
 
-/** @param log The path of the file that takes what it prints. */
-export function spawnController(options: readonly string[], log: string): ControllerProcess {
+/**
+ * @param words `controller`, or another command, and its options.
+ * @param log The path of the file that takes what it prints.
+ */
+export function spawnProgram(words: readonly string[], log: string, netns?: string): Program {
   const file = openSync(log, 'a')
+  const [command, args] = inNamespace(netns, process.execPath, [l2sm, ...words])
   // The kernel ends it with us, should we be killed. In a process group of its own it hears no Ctrl-C: we tell it.
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, program, 'controller', ...options], {
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', command, ...args], {
     env: withoutOptions(environment()),
     stdio: ['ignore', file, file],
     detached: true,
@@ -32,11 +36,11 @@ export function spawnController(options: readonly string[], log: string): Contro
   return { pid: child.pid ?? 0, ended, kill: signal => void child.kill(signal) }
 }
 
-/** What the caller has set for a controller of their own is not meant for this one. */
+/** What the caller has set for programs of their own is not meant for these. */
 const withoutOptions = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('L2SM_')))
 
-/** What the controller said, oldest first. */
+/** What it said, oldest first. */
 export const linesOf = (log: string): string[] => readFileSync(log, 'utf8').split('\n').slice(0, -1)
 
 /** Pino writes JSON lines; what a crash writes is none. */
@@ -51,7 +55,7 @@ function parse(line: string): { msg?: string; dpid?: string; error?: string } {
 /** The line that it writes when it listens for switches and for HTTP. */
 export const isReady = (line: string): boolean => parse(line).msg === 'ready'
 
-/** The controller's last words, for when it failed. */
+/** Its last words, for when it failed. */
 export const lastWords = (log: string): string =>
   linesOf(log)
     .slice(-5)
