@@ -32,25 +32,44 @@ TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID = 0x10, 0x40
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def packet_socket(netns, device):
+def inside(netns, make):
+    """What `make` answers when it is called in this namespace."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     there = os.open("/run/netns/" + netns, os.O_RDONLY)
     try:
         enter(there)
         try:
-            # Protocol 0 receives nothing: not a frame before everything is set.
-            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
-            sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-            sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-            sock.bind((device, ETH_P_ALL))
-            return sock
+            return make()
         finally:
             enter(home)
     finally:
         os.close(home)
         os.close(there)
+
+
+def packet_socket(device):
+    # Protocol 0 receives nothing: not a frame before everything is set.
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+    sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+    sock.bind((device, ETH_P_ALL))
+    return sock
+
+
+def member_socket(device, group):
+    """While it is open, the kernel is a member of the group on this device, and says so."""
+    index = socket.if_nametoindex(device)
+    if ":" in group:
+        sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        wish = socket.inet_pton(socket.AF_INET6, group) + struct.pack("=I", index)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, wish)
+    else:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        wish = socket.inet_aton(group) + bytes(4) + struct.pack("=i", index)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, wish)
+    return sock
 
 
 def enter(fd):
@@ -100,8 +119,9 @@ class Tally:
 
 class Pod:
     def __init__(self, name, netns, device):
-        self.name = name
-        self.socket = packet_socket(netns, device)
+        self.name, self.netns, self.device = name, netns, device
+        self.socket = inside(netns, lambda: packet_socket(device))
+        self.groups = {}
         self.captures = 0  # how many capture all but probes
         self.probe_captures = 0  # how many capture probes too
         self.tallies = {}
@@ -263,6 +283,17 @@ class Process:
         pod = self.pods.pop(request["pod"])
         self.selector.unregister(pod.socket)
         pod.socket.close()
+        for sock in pod.groups.values():
+            sock.close()
+        return {}
+
+    def do_join(self, request):
+        pod, group = self.pods[request["pod"]], request["group"]
+        pod.groups[group] = inside(pod.netns, lambda: member_socket(pod.device, group))
+        return {}
+
+    def do_leave(self, request):
+        self.pods[request["pod"]].groups.pop(request["group"]).close()
         return {}
 
     def do_capture(self, request):

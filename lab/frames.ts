@@ -79,6 +79,9 @@ export type Reach = {
 export type Frames = {
   open(station: Station): Promise<void>
   shut(station: Station): Promise<void>
+  /** The station's kernel joins a multicast group, or leaves one that it joined so, and says so by IGMP or MLD. */
+  join(station: Station, group: string): Promise<void>
+  leave(station: Station, group: string): Promise<void>
   /** Resolves when all copies are sent. */
   send(from: Station, frame: Buffer, options?: SendOptions): Promise<void>
   /** Calls back for each frame that arrives, probes only if asked for, until the function it resolves with is called. */
@@ -118,6 +121,12 @@ export async function openFrames(stations: readonly Station[]): Promise<Frames> 
     open,
     shut: async ({ name }) => {
       await ask('close', { pod: name })
+    },
+    join: async ({ name }, group) => {
+      await ask('join', { pod: name, group })
+    },
+    leave: async ({ name }, group) => {
+      await ask('leave', { pod: name, group })
     },
     send: async (from, frame, { count = 1, pps = 1000 } = {}) => {
       await ask('send', { pod: from.name, frame: frame.toString('hex'), count, pps })
