@@ -13,6 +13,8 @@ type Body = schemas.Wire<typeof schemas.NetworkWish>
 
 const ofVlinks = ['from', 'to', 'path', 'reversePath', 'reroute', 'bandwidth', 'latency'] as const
 
+const isOfVlinks = (field: string): boolean => (ofVlinks as readonly string[]).includes(field)
+
 /** What PUT /v1/networks/{id} asks of the store. Throws when a network of one type is given what belongs to the other. */
 export const networkDecision = (services: Services, id: string, body: Body): ((draft: Draft) => Put | Refusal) => {
   const { type = 'vnet', from, to, path, reversePath, reroute, bandwidth, latency } = body
@@ -21,8 +23,8 @@ export const networkDecision = (services: Services, id: string, body: Body): ((d
     if (stray) throw wrongField(stray, 'a network that is no vlink has none', 'add "type": "vlink", or leave it out')
     return draft => putNetwork(draft, id, body)
   }
-  if (body.mirror) throw wrongField('mirror', 'a vlink has none', 'leave it out')
-  if (body.multicast) throw wrongField('multicast', 'all frames pass a vlink', 'leave it out')
+  const stray = Object.entries(body).find(([field, value]) => value !== null && field !== 'type' && !isOfVlinks(field))
+  if (stray) throw wrongField(stray[0], 'a vlink has none', 'leave it out')
   if (!from || !to || !path) {
     const missing = from ? (to ? 'path' : 'to') : 'from'
     throw wrongField(missing, 'a vlink needs it, and it is missing', 'give from, to and path')

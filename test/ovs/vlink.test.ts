@@ -10,7 +10,7 @@ import { openSqlite } from '../../store/sqlite.ts'
 import { putVlink, type VlinkWish } from '../../store/vlinks.ts'
 import { anyFrames } from '../any-frames.ts'
 import { changesSent, until } from '../controller/watching.ts'
-import { ages, apart, hearing, holdings, makeStage, type Stage, streamTo, touched } from './stage.ts'
+import { ages, apart, hearing, holdings, makeStage, type Stage, streamTo, touched, withoutCounts } from './stage.ts'
 
 if (needs(t)) {
   const links = [
@@ -39,20 +39,21 @@ if (needs(t)) {
   }
   /** Which nodes' switches count frames of this way, by a stream of a hundred. */
   const passedBy = async (from: Pod): Promise<number[]> => {
-    const counted = async () =>
+    const counted = () =>
       Promise.all(
-        mesh.nodes.map(async node =>
-          (await node.dumpFlows())
-            .filter(flow => flow.includes('priority=1100'))
-            .reduce((sum, flow) => sum + Number(/n_packets=(\d+)/.exec(flow)?.[1]), 0),
-        ),
+        mesh.nodes.map(async node => {
+          const flows = (await node.dumpFlows()).filter(flow => flow.includes('priority=1100'))
+          return new Map(flows.map(flow => [withoutCounts(flow), Number(/n_packets=(\d+)/.exec(flow)?.[1])]))
+        }),
       )
     const before = await counted()
     await (await streamTo(stage, from, undefined, 0.5, 200)).finish()
     // Open vSwitch brings its figures up to date now and then.
     await sleep(1500)
     const after = await counted()
-    return mesh.nodes.flatMap((node, i) => (after[i]! - before[i]! >= 100 ? [node.number] : []))
+    const isPassed = (i: number) =>
+      [...after[i]!].some(([flow, packets]) => packets - (before[i]!.get(flow) ?? 0) >= 100)
+    return mesh.nodes.flatMap((node, i) => (isPassed(i) ? [node.number] : []))
   }
 
   await stage.join('red', [stage.pod(1, 2), stage.pod(3, 2), stage.pod(4, 2)])
@@ -143,6 +144,34 @@ if (needs(t)) {
     // A machine that is busy with more than this loses one now and then.
     t.ok(free.lost < 30, `${free.lost} of 3000 are lost`)
     t.notMatch(await mesh.node(1).ovs.ofctl('br-l2', 'dump-meters'), /kbps/)
+  })
+
+  t.test('its latency is what probes measure, and a link that dies is gone round and gone back to', async t => {
+    await put('far', wish({ reroute: true, latency: 1e9 }))
+    const { controller } = stage
+    await until('it is measured', () => controller.vlink('far')?.there.latency?.met === true, { ms: 20_000 })
+    const { there, back } = controller.vlink('far')!
+    t.ok(there.latency!.measured! > back.latency!.measured!, 'over three hops it takes longer than over one')
+
+    const state = (wanted: string) =>
+      until(`it is ${wanted}`, () => controller.network('far')?.state === wanted, {
+        why: () => JSON.stringify(controller.network('far')),
+      })
+    await mesh.lose(2, 3, 1)
+    await state('degraded')
+    t.match(
+      controller.network('far')?.reason,
+      `between switches ${dpid(2)} and ${dpid(3)} is down: its frames on the way there go over ${dpid(1)}, ${dpid(4)} meanwhile`,
+    )
+    t.strictSame(await passedBy(a), [1, 4])
+    t.strictSame(await hearing(stage, pods), apart(pods, red, [a, b], [near, beside]))
+
+    const stream = await streamTo(stage, a, undefined, 6)
+    await mesh.lose(2, 3, 0)
+    await state('programmed')
+    const counts = (await stream.finish()).at(b)
+    t.strictSame([counts.lost, counts.duplicated], [0, 0], 'on its way back no frame is lost')
+    t.strictSame(await passedBy(a), [1, 2, 3, 4])
   })
 
   t.test('when it is deleted nothing of it is left, and the ports are free', async t => {

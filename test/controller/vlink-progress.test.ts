@@ -1,0 +1,172 @@
+// How a vlink stands, as a running controller says it and as frames find it: programmed, pending or degraded, and why.
+import t from 'tap'
+import { deleteNetwork } from '../../store/desired.ts'
+import { openMemory } from '../../store/memory.ts'
+import { putVlink, type VlinkWish } from '../../store/vlinks.ts'
+import { broadcast, ethernet } from '../reference/frames.ts'
+import { plainHardware } from '../reference/index.ts'
+import { dpidOf, macOf, makePeers, type Peers } from './peers.ts'
+import { until } from './watching.ts'
+
+t.setTimeout(120_000)
+
+const end = (n: number, port: number) => ({ dpid: dpidOf(n), port })
+const wish = (more: Partial<VlinkWish> = {}): VlinkWish => ({
+  ...{ from: end(1, 1), to: end(3, 1), path: [1, 2, 3].map(dpidOf) },
+  ...more,
+})
+const put = async (world: Peers, more: Partial<VlinkWish> = {}) => {
+  const { network } = await world.ask(draft => putVlink(draft, 'l', wish(more)))
+  return world.controller.settled('l', network.revision, 5000)
+}
+/** Where a broadcast of this port comes out, and over which switches. */
+const way = (world: Peers, n: number, port: number): string[] =>
+  world
+    .send(n, port, ethernet({ dst: broadcast, src: macOf(n, port) }, 0x88b5, Buffer.alloc(46)))
+    .arrivals.map(({ at, path }) => `${[...path.map(p => Number(p.split('/')[0])), ''].join('-')}${at.split('/')[1]}`)
+const becomes = (world: Peers, state: string, reason?: RegExp) =>
+  until(
+    `l is ${state}`,
+    () => {
+      const now = world.controller.network('l')
+      return now?.state === state && (reason === undefined || reason.test(now.reason ?? ''))
+    },
+    { why: () => `: ${JSON.stringify(world.controller.network('l'))}` },
+  )
+
+/** Probes that leave switch a for switch b, or b for a, are lost from now on; frames of others are not. */
+const silence = (world: Peers, a: number, b: number) => {
+  const swallow = (n: number, port: number) => {
+    world.peer(n).whim = message =>
+      message.type === 'packet_out' && message.actions.some(action => action.type === 'output' && action.port === port)
+        ? []
+        : undefined
+  }
+  swallow(a, 100 + b)
+  swallow(b, 100 + a)
+  return () => {
+    for (const n of [a, b]) world.peer(n).whim = () => undefined
+  }
+}
+
+t.test('it is programmed when all switches of its paths have it, and gone when none has', async t => {
+  const world = await makePeers(t, { switches: 3 })
+  await world.live()
+  t.match(await put(world, { reversePath: [3, 1].map(dpidOf) }), { state: 'programmed' })
+  t.strictSame(way(world, 1, 1), ['1-2-3-1'])
+  t.strictSame(way(world, 3, 1), ['3-1-1'])
+  t.match(world.controller.vlink('l'), { there: { path: [1, 2, 3].map(dpidOf) }, back: { path: [3, 1].map(dpidOf) } })
+  const held = () => world.controller.switches().map(sw => sw.flows.actual)
+  const before = held()
+  await world.ask(draft => deleteNetwork(draft, 'l'))
+  t.match(await world.controller.settled('l', world.store.state().revision, 5000), { state: 'programmed' })
+  t.strictSame(
+    before.map((flows, i) => flows - held()[i]!),
+    [2, 1, 2],
+  )
+  t.strictSame(way(world, 1, 1), [])
+  t.equal(world.controller.vlink('l'), undefined)
+})
+
+t.test('a switch, a link or a port that is not there yet makes it pending, and it comes with them', async t => {
+  const world = await makePeers(t, { switches: 3 })
+  for (const n of [1, 3]) await world.peer(n).connect()
+  await until('two are there', () => world.controller.switches().length === 2)
+  await world.ask(draft => putVlink(draft, 'l', wish({ from: end(1, 9) })))
+  await becomes(world, 'pending', /switch 0000000000000002 is not connected/)
+  t.notOk(world.controller.linked(dpidOf(1), dpidOf(2)))
+  await world.live()
+  t.ok(world.controller.linked(dpidOf(1), dpidOf(2)))
+  await becomes(world, 'pending', /port 9 of switch 0000000000000001 does not exist/)
+  world.peer(1).port(9, true)
+  await becomes(world, 'programmed')
+  t.strictSame(way(world, 1, 9), ['1-2-3-1'])
+})
+
+t.test('a link that dies makes it degraded, and is named; its flows stay for when the link is back', async t => {
+  const world = await makePeers(t, { switches: 3 })
+  await world.live()
+  t.match(await put(world), { state: 'programmed' })
+  const mend = silence(world, 1, 2)
+  await becomes(
+    world,
+    'degraded',
+    /^the link between switches 0000000000000001 and 0000000000000002 is down: its frames on the way there do not get through/,
+  )
+  t.strictSame(world.controller.vlink('l'), { there: {}, back: {} })
+  t.ok(world.controller.linked(dpidOf(1), dpidOf(2)), 'it is known all the same, so asking for it again is not refused')
+  t.strictSame(way(world, 1, 1), ['1-2-3-1'])
+  mend()
+  await becomes(world, 'programmed')
+})
+
+t.test('asked to, it goes round a dead link meanwhile, says so, and goes back', async t => {
+  const world = await makePeers(t, { switches: 3 })
+  await world.live()
+  t.match(await put(world, { reroute: true }), { state: 'programmed' })
+  const mend = silence(world, 2, 3)
+  await becomes(
+    world,
+    'degraded',
+    /between switches 0000000000000002 and 0000000000000003 is down: its frames on the way there go over 0000000000000001, 0000000000000003 meanwhile/,
+  )
+  t.strictSame(way(world, 1, 1), ['1-3-1'])
+  t.strictSame(way(world, 3, 1), ['3-1-1'])
+  mend()
+  await becomes(world, 'programmed')
+  t.strictSame(way(world, 1, 1), ['1-2-3-1'])
+  t.strictSame(way(world, 3, 1), ['3-2-1-1'])
+})
+
+t.test('a switch without meters forwards without a limit, and that is said', async t => {
+  const world = await makePeers(t, { switches: 3, kind: { ...plainHardware, maxMeter: 0 } })
+  await world.live()
+  t.match(await put(world, { bandwidth: 1e6 }), {
+    state: 'degraded',
+    reason: 'switch 0000000000000001 has no meters, so the bandwidth is not limited there',
+  })
+  t.strictSame(way(world, 1, 1), ['1-2-3-1'])
+  t.match(world.controller.vlink('l'), { there: { bandwidth: { limited: false } } })
+  t.match(await put(world), { state: 'programmed' }, 'without the wish there is nothing to be said')
+})
+
+t.test('a bandwidth that a port of the way does not have, and a latency that is not measured yet', async t => {
+  const world = await makePeers(t, { switches: 3 })
+  await world.live()
+  // Ports of these switches are of 10 Gbit/s.
+  t.match(await put(world, { bandwidth: 11e9 }), { state: 'programmed' })
+  t.match(world.controller.vlink('l'), { there: { bandwidth: { limited: true, slowest: 1e10, met: false } } })
+  await put(world, { bandwidth: 9e9, latency: 1e15 })
+  t.match(world.controller.vlink('l'), { there: { bandwidth: { met: true } }, back: { bandwidth: { met: true } } })
+  await until('its links are measured', () => world.controller.vlink('l')?.there.latency?.met === true, { ms: 20_000 })
+  t.match(world.controller.vlink('l'), { there: { latency: { measured: Number } } })
+  await put(world, { latency: 1 })
+  t.match(world.controller.vlink('l'), { there: { latency: { met: false } } }, 'nobody is as fast as a nanosecond')
+})
+
+t.test(
+  'beside the flows of a store that was lost, a vlink takes no port that they use, nor does a network take one of a vlink',
+  async t => {
+    const world = await makePeers(t, { switches: 3 })
+    await world.live()
+    await put(world)
+    await world.join('red', [1, 2], [3, 2])
+    await world.controller.settled('red', 0, 5000)
+    await world.restart(openMemory())
+    await until('all are read', () => world.controller.switches().filter(sw => sw.state === 'unadopted').length === 3)
+    await world.ask(draft => putVlink(draft, 'new', wish({ from: end(1, 2), to: end(3, 3) })))
+    await world.join('blue', [1, 1], [3, 4])
+    await until('both are seen to', () =>
+      ['new', 'blue'].every(id => /another store/.test(world.controller.network(id)?.reason ?? '')),
+    )
+    t.strictSame(way(world, 1, 1), ['1-2-3-1'], 'the old vlink works on')
+    t.strictSame(way(world, 1, 2), ['1-3-2'], 'and the old network')
+    await world.ask(draft => draft.setComplete(true))
+    await until('the new ones are in force', () =>
+      ['new', 'blue'].every(id => world.controller.network(id)?.state === 'programmed'),
+    )
+    t.strictSame(way(world, 1, 2), ['1-2-3-3'])
+    // The new store finds links anew: until it knows all, frames may go another way.
+    t.match(way(world, 1, 1), [/^1-(2-)?3-4$/])
+  },
+)
