@@ -8,12 +8,13 @@ import { physical, placement, type Saved, type Surroundings } from './underlay.t
 
 export type Moved =
   | { readonly is: 'nothing to do' }
-  | { readonly is: 'moved' }
+  /** `but`: what could not be done. */
+  | { readonly is: 'moved'; readonly but?: string }
   /** It could not be, and everything is as it was before. */
   | { readonly is: 'put back'; readonly why: string }
 
 /**
- * @param careful Whether to make sure that somebody still answers afterwards; else what fails rejects.
+ * @param careful The plan, to make sure that somebody still answers afterwards, and to put everything back if not.
  * @param say Told what will be done.
  */
 export async function moveAddresses(
@@ -27,16 +28,17 @@ export async function moveAddresses(
   if (lines.length === 0) return { is: 'nothing to do' }
   const witnesses = careful && place === physical ? await answering(hostsOf(careful, saved)) : []
   say(lines)
-  try {
-    await ipBatch(lines)
-    if (witnesses.length > 0 && !(await anyAnswers(witnesses)))
-      throw new Error(`of ${witnesses.join(', ')} none answers any more`)
-    return { is: 'moved' }
-  } catch (error) {
-    if (!careful) throw error
-    await ipBatch(placement(saved, saved.device, await readMachine()))
-    return { is: 'put back', why: (error as Error).message }
-  }
+  // All that can be done is: a node with its address and without a route is better off than without both.
+  const but = await ipBatch(lines, 'force').then(
+    () => undefined,
+    (error: Error) => error.message,
+  )
+  if (!careful) return { is: 'moved', ...(but !== undefined && { but }) }
+  const alone = witnesses.length > 0 && !(await anyAnswers(witnesses))
+  const why = but ?? (alone ? `of ${witnesses.join(', ')} none answers any more` : undefined)
+  if (why === undefined) return { is: 'moved' }
+  await ipBatch(placement(saved, saved.device, await readMachine()), 'force').catch(() => {})
+  return { is: 'put back', why }
 }
 
 /** Who can tell whether this node is still connected. */

@@ -32,14 +32,21 @@ export const run = (command: string, args: readonly string[], options: RunOption
     child.stdin?.end(input ?? '')
   })
 
-/** One process for many `ip` commands. Stops at the first that fails, and the error names its line. */
-export const ipBatch = async (lines: readonly string[]): Promise<void> => {
+/**
+ * One process for many `ip` commands, and it goes on to its end though we be killed. Stops at the first that fails, or
+ * with `force` does what can be done; the error names a line that failed.
+ */
+export const ipBatch = async (lines: readonly string[], how: 'force' | 'stop' = 'stop'): Promise<void> => {
   if (lines.length === 0) return
   try {
-    await run('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n` })
+    await run('ip', [...(how === 'force' ? ['-force'] : []), '-batch', '-'], { input: `${lines.join('\n')}\n` })
   } catch (error) {
     const { message } = error as Error
     const line = lines[Number(/Command failed -:(\d+)/.exec(message)?.[1]) - 1]
-    throw new Error(line === undefined ? message : `ip ${line}: ${message.replace(/\s+Command failed.*$/s, '')}`)
+    throw new Error(
+      line === undefined
+        ? message
+        : `ip ${line}: ${message.replace(/^.*?: /, '').replace(/\s+Command failed.*$/s, '')}`,
+    )
   }
 }

@@ -54,6 +54,11 @@ export const peerNote = 'l2sm-peer'
 
 /** On the bridge's row, so that the agent finds what is its own also without a plan. */
 export const nodeNote = 'l2sm-node'
+/**
+ * On the root row, while somebody restarts ovs-vswitchd with its flows kept: until when, in milliseconds since 1970. So long
+ * nobody else touches the controllers.
+ */
+export const restoringNote = 'l2sm-restoring'
 export const interfacesNote = 'l2sm-interfaces'
 
 export type Situation = {
@@ -97,6 +102,12 @@ export type OwnPort = { readonly port: Row<'Port'>; readonly interface: Row<'Int
 
 export const bridgeNamed = (database: Database, name: string): Row<'Bridge'> | undefined =>
   [...database.Bridge.values()].find(bridge => bridge.name === name)
+
+/** The bridges that agents made for this node: one for each provider. */
+export const bridgesOf = (database: Database, node: string): Row<'Bridge'>[] =>
+  [...database.Bridge.values()].filter(
+    ({ name, external_ids }) => external_ids[mark] === name && external_ids[nodeNote] === node,
+  )
 
 /** All ports of a bridge, whosever they are; one with several interfaces (a bond) is told with its first. */
 export function portsOf(database: Database, bridge: string): OwnPort[] {

@@ -28,6 +28,8 @@ export type Route = {
   readonly via?: string
   readonly from?: string
   readonly metric?: number
+  /** The gateway is reached though no prefix of the device has it. */
+  readonly onlink?: true
 }
 
 /** Of `ip -json -details link show`. */
@@ -63,13 +65,14 @@ export const readAddresses = (text: string): Address[] =>
 export const readRoutes = (text: string, family: 4 | 6): Route[] =>
   objects(text)
     .filter(({ dev, protocol }) => typeof dev === 'string' && protocol !== 'kernel' && protocol !== 'ra')
-    .map(({ dev, dst, gateway, prefsrc, metric }) => ({
+    .map(({ dev, dst, gateway, prefsrc, metric, flags }) => ({
       device: String(dev),
       to: String(dst),
       family,
       ...(typeof gateway === 'string' && { via: gateway }),
       ...(typeof prefsrc === 'string' && { from: prefsrc }),
       ...(typeof metric === 'number' && { metric }),
+      ...(Array.isArray(flags) && flags.includes('onlink') && ({ onlink: true } as const)),
     }))
 
 type Fields = Readonly<Record<string, unknown>>

@@ -138,7 +138,7 @@ export function createReconcile({ socket, version, log, record, changed }: Recon
     const shelf = stockOf(current, copy, seen.devices)
     const made = await keepPairs(current, shelf, datapath, below, seen.devices)
     const sight: Sight = { plan: current, copy, datapath, below, shelf, devices: made.devices }
-    const difference = diff(wanted(sight, unbridged === undefined), copy, current.bridge)
+    const difference = diff(wanted(sight, unbridged === undefined, Date.now()), copy, current.bridge)
     tell(sight, [...made.changes, ...difference.changes])
     last = sight
     const missing = [...(below.is === 'missing' ? [below.why] : []), ...(unbridged === undefined ? [] : [unbridged])]
@@ -211,7 +211,10 @@ export function createReconcile({ socket, version, log, record, changed }: Recon
       unbridged = `the node's addresses can not be on ${physical}, and are on ${saved.device} again: ${moved.why}`
       log.error({}, unbridged)
       turns.soon()
-    } else if (moved.is === 'moved') reconnect.hurry()
+    } else if (moved.is === 'moved') {
+      if (moved.but !== undefined) log.error({}, moved.but)
+      reconnect.hurry()
+    }
   }
 
   const keepPairs = async (

@@ -1,7 +1,7 @@
 /** What one look at the node has seen, and what follows from it. Pure. */
 
 import type { NodePlan } from '../api/node-schemas.ts'
-import { type Datapath, desired, mark, portsOf, type Wanted } from './desired.ts'
+import { type Datapath, desired, mark, portsOf, restoringNote, type Wanted } from './desired.ts'
 import type { Device } from './devices.ts'
 import { pairOf } from './pairs.ts'
 import { troubleOf } from './report.ts'
@@ -16,6 +16,12 @@ export type Sight = {
   readonly below: Underlay
   readonly shelf: Stock
   readonly devices: ReadonlyMap<string, Device>
+}
+
+/** Whether somebody restarts ovs-vswitchd at this time, and keeps its flows. */
+export const isRestoring = (copy: Database, time: number): boolean => {
+  const [root] = copy.Open_vSwitch.values()
+  return Number(root?.external_ids[restoringNote] ?? 0) > time
 }
 
 /** Of the devices and ports that are there. */
@@ -35,9 +41,11 @@ const complete = ({ plan: { interfaces }, shelf, devices }: Sight): ReadonlyMap<
     }),
   )
 
-export const wanted = (sight: Sight, bridged: boolean): Wanted => {
-  const { plan, datapath, below, devices } = sight
-  const bridge = desired(plan, { datapath, interfaces: complete(sight) })
+/** @param time In milliseconds since 1970. */
+export const wanted = (sight: Sight, bridged: boolean, time: number): Wanted => {
+  const { plan, copy, datapath, below, devices } = sight
+  const whole = desired(plan, { datapath, interfaces: complete(sight) })
+  const bridge = isRestoring(copy, time) ? { ...whole, controllers: [] } : whole
   const more = below.is === 'bridged' && bridged ? [physicalBridge(below.saved, devices)] : []
   // First of all the way to the controllers.
   return { bridges: [...more, bridge], tls: plan.tls }

@@ -105,16 +105,19 @@ export function placement(
     ...misplaced.map(address => `addr del ${address} dev ${other}`),
     ...missing.map(address => `addr add ${address} dev ${place}${address.includes(':') ? ' nodad' : ''}`),
     // They went with the addresses.
-    ...(missing.length > 0 ? saved.routes.map(route => `route replace ${spell(route)} dev ${place}`) : []),
+    ...(missing.length > 0 ? saved.routes.map(route => `route replace ${spell(route, place)}`) : []),
   ]
 }
 
-const spell = ({ to, family, via, from, metric }: Route): string =>
+const spell = ({ to, family, via, from, metric, onlink }: Route, device: string): string =>
   [
     to === 'default' ? (family === 4 ? '0.0.0.0/0' : '::/0') : to,
     ...(via === undefined ? [] : ['via', via]),
+    'dev',
+    device,
     ...(from === undefined ? [] : ['src', from]),
     ...(metric === undefined ? [] : ['metric', metric]),
+    ...(onlink ? ['onlink'] : []),
   ].join(' ')
 
 /** Another address for the same device: locally administered, unicast, and always the same. */

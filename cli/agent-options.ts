@@ -80,6 +80,12 @@ export const agentOptions = {
     standard: false,
     text: 'take away all that agents made on this node, and end; stop the agent before',
   }),
+  restart: single({
+    takes: 'COMMAND',
+    parse: (text: string): Parsed<string> => (text === '' ? { expected: 'a command for the shell' } : { value: text }),
+    standard: undefined,
+    text: 'run COMMAND, which restarts ovs-vswitchd, with the flows saved before and put back after, and end',
+  }),
   'log-level': single({
     takes: 'LEVEL',
     parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal'),
@@ -104,6 +110,7 @@ export const agentHelp = (): string => {
   return `usage: l2sm agent --node NAME --controller URL [options]
        l2sm agent --plan FILE [options]
        l2sm agent --node NAME --remove
+       l2sm agent --node NAME --restart 'systemctl restart ovs-vswitchd'
 
 Makes this node's Open vSwitch what its plan says, and keeps it so: the bridge, its links to other nodes, and interfaces
 for pods. Needs root, and Open vSwitch that runs. When it stops, everything stays; frames flow on.

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { startAgent } from '../agent/agent.ts'
 import { planFileFault } from '../agent/plan-file.ts'
 import { removeAll } from '../agent/remove.ts'
+import { restartAround } from '../agent/restart.ts'
 import { type AgentConfig, agentOptions } from './agent-options.ts'
 import { readValues } from './config.ts'
 import { aborted, createLog, type ExitCode, refuse, type Surroundings } from './controller.ts'
@@ -28,6 +29,10 @@ export const runAgent = async ({ argv, env, version, stop, complain }: Surroundi
       log.info(`removed: ${count} ${count === 1 ? 'bridge' : 'bridges'}`)
       return 0
     }
+    if (config.restart !== undefined) {
+      await restartAround(config.ovs, config.node!, config.restart, log)
+      return 0
+    }
     const source =
       config.plan === undefined ? { controller: { url: config.controller!, token, ca } } : { file: config.plan }
     const agent = await startAgent({ node: config.node, source, socket: config.ovs, http: config.http, version, log })
@@ -43,8 +48,10 @@ export const runAgent = async ({ argv, env, version, stop, complain }: Surroundi
   }
 }
 
-const contradictions = ({ node, controller, plan, remove, ...config }: AgentConfig): string[] => {
-  if (remove) return node === undefined ? ['remove needs --node NAME: whose things are to go'] : []
+const contradictions = ({ node, controller, plan, remove, restart, ...config }: AgentConfig): string[] => {
+  if (remove && restart !== undefined) return ['remove and restart are two things: give one of them']
+  const once = remove ? 'remove' : restart === undefined ? undefined : 'restart'
+  if (once !== undefined) return node === undefined ? [`${once} needs --node NAME: whose switch it is`] : []
   if (plan !== undefined && controller !== undefined)
     return ['plan and controller both say where the plan comes from: give one of them']
   if (plan === undefined && controller === undefined)

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type t from 'tap'
+import { inNamespace } from '../../lab/command.ts'
 
 /** The file of the command. */
 export const l2sm = fileURLToPath(new URL('../../cli/l2sm.ts', import.meta.url))
@@ -17,8 +18,12 @@ const environment = (more: Environment): NodeJS.ProcessEnv => ({
   ...more,
 })
 
-const start = (args: readonly string[], env: Environment) => {
-  const child = spawn(process.execPath, [l2sm, ...args], { env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] })
+/** Where to run it: a network namespace under /run/netns. */
+export type Place = { readonly netns?: string }
+
+const start = (args: readonly string[], env: Environment, { netns }: Place = {}) => {
+  const [file, words] = inNamespace(netns, process.execPath, [l2sm, ...args])
+  const child = spawn(file, words, { env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] })
   // A test that runs out of time ends without its teardown.
   const end = () => child.kill('SIGKILL')
   process.on('exit', end)
@@ -27,8 +32,8 @@ const start = (args: readonly string[], env: Environment) => {
 }
 
 /** Runs the command to its end. */
-export const run = async (args: readonly string[], env: Environment = {}) => {
-  const child = start(args, env)
+export const run = async (args: readonly string[], env: Environment = {}, place: Place = {}) => {
+  const child = start(args, env, place)
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', text => {

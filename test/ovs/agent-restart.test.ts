@@ -1,0 +1,61 @@
+// Open vSwitch is restarted on purpose, while no controller runs: what it knew it knows again, or it says that it does not.
+import { join } from 'node:path'
+import t from 'tap'
+import { needs } from '../../lab/install.ts'
+import { run } from '../cli/command.ts'
+import { makeAgents, nameOf } from './agents.ts'
+import { apart, hearing, holdings } from './stage.ts'
+
+if (needs(t)) {
+  const agents = await makeAgents(t, { nodes: 2 })
+  const { stage } = agents
+  const { mesh } = stage
+  const { ovs, netns } = mesh.node(1)
+  await stage.start()
+  const pods = await Promise.all([1, 2].flatMap(node => [1, 2].map(number => agents.pod(node, number))))
+  const [red, blue] = [pods.filter(({ port }) => port === 1), pods.filter(({ port }) => port === 2)]
+  await stage.join('red', red)
+  await stage.join('blue', blue, 'learn')
+  await stage.frames.reach(blue)
+  await stage.stop()
+  const socket = join(ovs.directory, 'db.sock')
+  const restart = (command: string) =>
+    run(['agent', '--node', nameOf(1), '--ovs', socket, '--restart', command], {}, { netns })
+  const waiting = async () =>
+    (await ovs.vsctl('--no-wait', 'get', 'Open_vSwitch', '.', 'other_config')).includes('flow-restore-wait')
+  const files = ['pid', 'ctl', 'log'].map(kind => join(ovs.directory, `ovs-vswitchd.${kind}`))
+  const again = [
+    `ovs-appctl -t ${files[1]} exit`,
+    `while kill -0 $(cat ${files[0]}) 2>/dev/null; do sleep 0.02; done`,
+    `OVS_RUNDIR=${ovs.directory} ovs-vswitchd unix:${socket} --disable-system --pidfile=${files[0]} --unixctl=${files[1]} --log-file=${files[2]} --detach --no-chdir -vconsole:off`,
+  ].join('; ')
+
+  t.test('flows, groups and meters are the same after it, and frames flow, without a controller', async t => {
+    const before = await holdings(mesh.node(1))
+    const meters = await ovs.ofctl(mesh.node(1).bridge, 'dump-meters')
+    t.match(meters, /meter=/)
+    t.ok(before.length > 10, `${before.length} flows and groups`)
+    const pid = await ovs.pid()
+    const { code, stdout } = await restart(again)
+    t.equal(code, 0, stdout)
+    t.not(await ovs.pid(), pid)
+    t.same(await holdings(mesh.node(1)), before)
+    t.equal(without(await ovs.ofctl(mesh.node(1).bridge, 'dump-meters')), without(meters))
+    t.notOk(await waiting())
+    await agents.settled(1)
+    // The first frame over a tunnel of a switch that has just started is lost to the search for the peer's MAC.
+    await stage.frames.reach(pods)
+    t.strictSame(await hearing(stage, pods), apart(pods, red, blue))
+  })
+
+  t.test('a restart that fails leaves a switch that takes flows', async t => {
+    const { code, stdout } = await restart('exit 7')
+    t.equal(code, 1)
+    t.match(stdout, /exit 7/)
+    t.notOk(await waiting())
+    t.strictSame(await hearing(stage, red), apart(red, red))
+  })
+}
+
+/** The number of the message that it answers. */
+const without = (text: string) => text.replace(/xid=0x[0-9a-f]+/g, '')
