@@ -120,7 +120,8 @@ if (needs(t)) {
     })
     await mesh.lose(1, 2, 0)
     await mesh.lose(3, 4, 0)
-    await until('it is whole', () => stage.controller.network('red')?.state === 'programmed')
+    const state = (id: string) => stage.controller.network(id)?.state
+    await until('both are whole', () => ['red', 'green'].every(id => state(id) === 'programmed'))
     t.strictSame(await hearing(stage, mesh.pods()), apart(mesh.pods(), red, green))
   })
 }
