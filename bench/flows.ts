@@ -59,7 +59,7 @@ function loopFor({ session }: Bridge): {
     base: base(instance),
     learnt: () => {},
     firstRead: () => {},
-    awaited: () => false,
+    stays: () => false,
     fresh: async () => {},
     progress: () => {},
     later: () => {},

@@ -70,6 +70,7 @@ type Site = {
 /** A lane, as it passes one switch. */
 type Crossing = {
   readonly epoch: Epoch
+  readonly frozen: boolean
   readonly direct: boolean
   readonly vni: bigint
   /** Metadata of a frame that began here, of one that came over a link, and of either. */
@@ -98,7 +99,7 @@ export function compile(
     if (site.local.length > 0) guard(items, site, locations, subject.hushed)
     if (site.local.length > 0) deliverHere(items, site, locations)
     for (const crossing of site.crossings) {
-      if (site.local.length === 0 && crossing.direct) continue
+      if (crossing.frozen || (site.local.length === 0 && crossing.direct)) continue
       admitLinks(items, site, crossing)
       deliverThere(items, site, crossing, locations)
       flood(items, site, crossing)
@@ -148,12 +149,13 @@ function sites({ network, attachments }: Subject, datapaths: Datapaths, lanes: L
   return found
 }
 
-function crossingAt(dpid: DatapathId, number: number, { epoch, route }: Lanes[number]): Crossing {
+function crossingAt(dpid: DatapathId, number: number, { epoch, route, frozen }: Lanes[number]): Crossing {
   const inEpoch = epoch === 1 ? metadata.epoch : 0n
   const local = BigInt(number) | inEpoch
   const byPort = (hops: Iterable<Hop> = []) => [...hops].sort((a, b) => a.port - b.port)
   return {
     epoch,
+    frozen: frozen === true,
     direct: route.direct,
     vni: vniOf(number, epoch),
     local,

@@ -9,13 +9,10 @@ import { answers } from './answers.ts'
 import { audit } from './audit.ts'
 import { watchAway } from './away.ts'
 import { base } from './compile.ts'
-import { learnedWay } from './content.ts'
-import { owner } from './cookie.ts'
 import { discovery } from './discover.ts'
 import { switchEvents } from './events.ts'
 import { knownFabric } from './fabric.ts'
-import type { FlowItem } from './item.ts'
-import { goal, lanesOf } from './lanes.ts'
+import { lanesOf } from './lanes.ts'
 import { learnedAddresses } from './learn.ts'
 import { learning } from './learning.ts'
 import { moving } from './moving.ts'
@@ -25,6 +22,7 @@ import { plannedLinks } from './planned.ts'
 import { type Log, type Reconciler, run, type Switch } from './reconcile.ts'
 import { staleNetworks } from './stale.ts'
 import { progressOf, type Status } from './status.ts'
+import { stays } from './stays.ts'
 import { type Compiled, desiredTables, type Tables } from './tables.ts'
 import { knownTunnels } from './tunnels.ts'
 import type { Controller, Record as Counts } from './view.ts'
@@ -119,6 +117,7 @@ function assemble(options: ControllerOptions): Parts {
     hushed: learner.hushed,
     connected,
     snooped: snooping.of,
+    now,
   })
   const touched = new Set<Switch>()
   const stale = staleNetworks({
@@ -179,7 +178,7 @@ function assemble(options: ControllerOptions): Parts {
         }
       }
     },
-    awaited: (dpid, flow) => leadsToUnread(parts(), dpid, flow),
+    stays: (dpid, item) => stays(parts(), dpid, item),
     fresh: () => waiters.until(() => stale.idle() || undefined).then(() => {}),
     progress: programmed(store, status, tables, record, () => {
       moves.look()
@@ -210,10 +209,10 @@ function assemble(options: ControllerOptions): Parts {
     },
   })
   const moves = moving({
-    ...{ store, tables, stale, switches, now },
+    ...{ store, tables, stale, switches, away: away.dpids, now },
     failed: error => log.warn({ error: String(error) }, 'the way of a network could not be stored; it is tried again'),
   })
-  const parts = () => ({ switches, tables, fabric })
+  const parts = () => ({ switches, tables, fabric, store })
   return {
     ...{ ...options, switches, fabric, tables, stale, waiting: waiters, learner, reconciler, discover, status, start },
     ...{ moving: moves, away, multicast: snooping, planned, tunnels },
@@ -242,24 +241,6 @@ const holds = (sw: Switch | undefined, compiled: Compiled | undefined): boolean 
   !sw.dirty.has(compiled.network.number) &&
   !sw.unconfirmed.has(compiled.network.number) &&
   (sw.serials.get(compiled.network.number) ?? -1) >= compiled.serial
-
-/** An entry towards an address that was learned on a switch which has not been read since we started. */
-function leadsToUnread(
-  { switches, tables, fabric }: Pick<Parts, 'switches' | 'tables' | 'fabric'>,
-  dpid: DatapathId,
-  flow: FlowItem,
-): boolean {
-  const port = learnedWay(flow)
-  const whose = owner(flow.cookie)
-  if (port === undefined || whose.is !== 'learned') return false
-  const unread = (d: DatapathId) => switches.get(d)?.seen !== true
-  const network = tables.compiled.get(whose.network)
-  if (!network) return false
-  // Over one hop the link says where; over more, it may be on any switch with members.
-  if (!goal(network.course).route.direct) return [...network.members].some(unread)
-  for (const [peer, hop] of fabric.current().paths.mesh.get(dpid) ?? []) if (hop.port === port) return unread(peer)
-  return false
-}
 
 /** Tells how long a write took from the store to the last barrier, and wakes those who wait for it. */
 function programmed(

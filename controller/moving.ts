@@ -1,7 +1,7 @@
 // Takes networks from one route to another, step by step, as the switches confirm them (lanes.ts says which steps).
 import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
-import { goal } from './lanes.ts'
+import { due, goal, keeps, record } from './lanes.ts'
 import type { Switch } from './reconcile.ts'
 import type { StaleNetworks } from './stale.ts'
 import type { Compiled, Tables } from './tables.ts'
@@ -17,12 +17,14 @@ type Arguments = {
   readonly tables: Tables
   readonly stale: StaleNetworks
   readonly switches: ReadonlyMap<DatapathId, Switch>
+  /** Switches that have not been connected for a while. */
+  readonly away: ReadonlySet<DatapathId>
   /** Milliseconds of a clock that never jumps. */
   now(): number
   failed(error: unknown): void
 }
 
-export function moving({ store, tables, stale, switches, now, failed }: Arguments): Moving {
+export function moving({ store, tables, stale, switches, away, now, failed }: Arguments): Moving {
   const writing = new Set<number>()
   const timers = new Map<number, NodeJS.Timeout>()
 
@@ -39,28 +41,28 @@ export function moving({ store, tables, stale, switches, now, failed }: Argument
     timers.set(number, timer)
   }
   const step = (number: number, at: Compiled) => {
-    const stepped = tables.step(number, isConfirmed(at, number, switches), now())
-    const course = stepped ?? at.course
-    if (course.is === 'draining' && course.until !== undefined) lookAt(number, course.until)
-    else if (stepped) stale.markMoved([at.network.id])
+    const stepped = tables.step(number, isConfirmed(at, number, { switches, away }))
+    const when = due(stepped ?? at.course)
+    if (when !== undefined) lookAt(number, when)
+    if (stepped && stepped.serial !== at.course.serial) stale.markMoved([at.network.id])
   }
-  /** The epoch is on disk before frames enter it: a restart goes on where they are. */
-  const remember = (number: number, at: Compiled) => {
-    if (writing.has(number)) return
+  const lookAtOne = (number: number, at: Compiled) => {
+    const entering = at.course.is === 'preparing' && isConfirmed(at, number, { switches, away })
+    const kept = record(at.course, at.wanted, entering)
+    const network = store.state().networks.get(at.network.id)
+    if (!network || writing.has(number)) return
+    if (keeps(network, kept)) return step(number, at)
+    // What is on disk of a network's ways is ahead of what switches are told: a restart goes on from there.
     writing.add(number)
     store
-      .write(draft => draft.setEpoch(at.network.id, goal(at.course).epoch))
+      .write(draft => draft.setLane(at.network.id, kept))
       .catch(failed)
       .finally(() => writing.delete(number))
   }
   const look = () => {
     for (const number of tables.moving) {
       const at = tables.compiled.get(number)
-      if (!at || stale.ids.has(at.network.id)) continue
-      const entering = at.course.is === 'preparing' && isConfirmed(at, number, switches)
-      const written = store.state().networks.get(at.network.id)?.epoch ?? 0
-      if (entering && written !== goal(at.course).epoch) remember(number, at)
-      else step(number, at)
+      if (at && !stale.ids.has(at.network.id)) lookAtOne(number, at)
     }
     const back: string[] = []
     for (const [number, dpids] of tables.strays)
@@ -79,12 +81,23 @@ export function moving({ store, tables, stale, switches, now, failed }: Argument
   }
 }
 
-/** All switches that can be told have confirmed the last change of the course. */
-function isConfirmed({ course, datapaths }: Compiled, number: number, switches: Arguments['switches']): boolean {
+/**
+ * The switches that matter for the next step have confirmed the last change of the course: those that the new ways pass, and once
+ * frames enter there, those where they do. Nobody waits for one that is away.
+ */
+function isConfirmed(
+  { course, datapaths }: Compiled,
+  number: number,
+  { switches, away }: Pick<Arguments, 'switches' | 'away'>,
+): boolean {
+  const { entrances, branches, towards } = goal(course).route
+  const ways = [entrances, branches, towards]
   for (const dpid of datapaths) {
+    if (course.is === 'preparing' && !ways.some(way => way.has(dpid))) continue
     const sw = switches.get(dpid)
-    if (!sw?.session || sw.standing.is === 'unsafe' || sw.standing.is === 'unadopted') continue
-    if ((sw.serials.get(number) ?? 0) < course.serial) return false
+    if (!sw?.session && away.has(dpid)) continue
+    if (sw?.session && ['unsafe', 'unadopted', 'lacking'].includes(sw.standing.is)) continue
+    if ((sw?.session ? (sw.serials.get(number) ?? 0) : 0) < course.serial) return false
   }
   return true
 }

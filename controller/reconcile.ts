@@ -7,7 +7,7 @@ import { applySteps, type Holdings, holdings, type Reading, readSteps } from './
 import { owner } from './cookie.ts'
 import { limitCopies } from './copies.ts'
 import { type Changes, diffSteps, isEmpty, planSteps } from './diff.ts'
-import type { FlowItem, Item } from './item.ts'
+import type { Item } from './item.ts'
 import { meets, occupiedBy } from './occupied.ts'
 import { inSlices, slices } from './slices.ts'
 import { each } from './steps.ts'
@@ -92,8 +92,8 @@ export type Reconciler = {
   learnt(sw: Switch, reading: Reading): void
   /** A switch was read for the first time since we started: others need not keep any more what leads to it unasked. */
   firstRead(sw: Switch): void
-  /** Whether this learned entry leads to a switch that has not been read yet: then it stays until it has. */
-  awaited(dpid: DatapathId, flow: FlowItem): boolean
+  /** Whether something that we do not want there stays all the same, for now. */
+  stays(dpid: DatapathId, item: Item): boolean
   /** Resolves when nothing waits to be compiled. */
   fresh(): Promise<void>
   /** Something about these networks changed on this switch: whoever waits looks again. */
@@ -286,8 +286,7 @@ async function changesFor(
   if (free)
     for (const key of numbers === undefined ? sw.held.items.keys() : sw.held.keysOf(numbers)) {
       const item = sw.held.items.get(key)!
-      const stays = left.has(item.owner) || (item.kind === 'flow' && r.awaited(sw.dpid, item))
-      if (!stays) owned.push(key)
+      if (!left.has(item.owner) && !r.stays(sw.dpid, item)) owned.push(key)
     }
   const desired = new Map<string, Item>()
   const slice = slices()

@@ -8,7 +8,7 @@ import type { DatapathId } from '../topology/topology.ts'
 import { routeOfWays, tunnelsOnly, type VlinkWays, vlinkWays } from '../topology/vlink-route.ts'
 import { compile, type Fabric, type Location } from './compile.ts'
 import type { Item } from './item.ts'
-import { advance, type Course, type Lanes, lanesOf, steer } from './lanes.ts'
+import { advance, begin, type Course, keeps, type Lanes, lanesOf, record, steer } from './lanes.ts'
 import type { Snooped } from './snoop.ts'
 import { compileVlink } from './vlink.ts'
 
@@ -37,7 +37,7 @@ export type Tables = {
   numberOf(id: string): number | undefined
   /** Ids of the networks that have something on this switch, or will. */
   at(dpid: DatapathId): Iterable<string>
-  /** Numbers of the networks that are on their way from one route to another. */
+  /** Numbers of the networks that are on their way from one route to another, or should be. */
   readonly moving: ReadonlySet<number>
   /** Switches that could not be told that a lane of this network is built or gone: no way leads there until they are. */
   readonly strays: ReadonlyMap<number, ReadonlySet<DatapathId>>
@@ -46,7 +46,7 @@ export type Tables = {
   /** Compiles a network anew, or drops it if it is gone. Answers which switches must look again at which network number. */
   refresh(id: string): readonly { readonly number: number; readonly dpids: ReadonlySet<DatapathId> }[]
   /** Takes the next step of a network that is moving, if it is due: then it is to be compiled again. */
-  step(number: number, confirmed: boolean, now: number): Course | undefined
+  step(number: number, confirmed: boolean): Course | undefined
 }
 
 type Sources = {
@@ -57,9 +57,11 @@ type Sources = {
   /** Switches that can be told something now. */
   connected(dpid: DatapathId): boolean
   snooped(network: Network, attachments: readonly Attachment[]): Snooped | undefined
+  /** Milliseconds of a clock that never jumps. */
+  now(): number
 }
 
-export function desiredTables({ state, fabric, learned, hushed, connected, snooped }: Sources): Tables {
+export function desiredTables({ state, fabric, learned, hushed, connected, snooped, now }: Sources): Tables {
   const compiled = new Map<number, Compiled>()
   const numbers = new Map<string, number>()
   const byDatapath = new Map<DatapathId, Set<string>>()
@@ -97,28 +99,30 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
     return isDeepStrictEqual(ways, was) ? was : ways
   }
   const courseOf = (
-    { number, epoch = 0 }: Network,
+    network: Network,
     members: ReadonlySet<DatapathId>,
     ways: VlinkWays | undefined,
     before: Compiled | undefined,
   ): Pick<Compiled, 'course' | 'wanted'> => {
+    const { number, target } = network
     const want = () => {
       // A vlink's path is what was asked for, whatever others hold of an earlier one.
       if (ways) return before && before.ways === ways ? before.wanted : routeOfWays(ways)
       return routes.of(number, members, fabric().paths, new Set(strays.get(number)))
     }
     let wanted = want()
-    if (!before) return { course: { is: 'steady', serial, lane: { epoch, route: wanted } }, wanted }
+    if (!before) return { course: begin(network, wanted, serial, now()), wanted }
     const was = before.course
-    let course = steer(was, wanted, serial)
+    let course = steer(was, wanted, target, serial)
     const turns = (was.is === 'steady') !== (course.is === 'steady')
     if (turns && lose(number, lanesOf(was.is === 'steady' ? course : was)) && !ways)
-      course = steer(was, (wanted = want()), serial)
+      course = steer(was, (wanted = want()), target, serial)
     return { course, wanted }
   }
-  const keep = (number: number, course: Course) => {
-    if (course.is === 'steady') moving.delete(number)
-    else moving.add(number)
+  const keep = ({ network, course, wanted }: Compiled) => {
+    const rests = course.is === 'steady' && course.lane.route === wanted && keeps(network, record(course, wanted))
+    if (rests) moving.delete(network.number)
+    else moving.add(network.number)
   }
   return {
     compiled,
@@ -133,15 +137,15 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
       return true
     },
     refresh(id) {
-      const now = state()
-      const network = now.networks.get(id)
+      const current = state()
+      const network = current.networks.get(id)
       const before = numbers.get(id)
       const dropped = before !== undefined && before !== network?.number ? drop(id, before) : []
       if (!network) return dropped
       const { number } = network
       numbers.set(id, number)
       const was = compiled.get(number)
-      const attachments = [...(now.members.get(id)?.values() ?? [])]
+      const attachments = [...(current.members.get(id)?.values() ?? [])]
       const subject = {
         network,
         attachments,
@@ -154,28 +158,31 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
       serial += 1
       const ways = waysOf(network, was?.ways)
       const { course, wanted } = courseOf(network, members, ways, was)
-      keep(number, course)
       const lanes = lanesOf(course)
       const asked = [...(network.vlink?.path ?? []), ...(network.vlink?.reversePath ?? [])]
       const datapaths = new Set([...members, ...asked, ...lanes.flatMap(lane => [...datapathsOf(lane.route)])])
       const parts = network.vlink
         ? compileVlink(network, network.vlink, fabric().datapaths, lanes)
         : compile(subject, fabric().datapaths, lanes)
-      const { revision } = now
-      compiled.set(number, { network, revision, serial, parts, members, datapaths, course, wanted, ways })
+      const { revision } = current
+      const it = { network, revision, serial, parts, members, datapaths, course, wanted, ways }
+      compiled.set(number, it)
+      keep(it)
       index(id, was?.datapaths ?? none, datapaths)
-      const dpids = new Set([...(was?.parts.keys() ?? []), ...parts.keys(), ...members])
+      // Who holds something of a lane that we never knew, only they know.
+      const unknown = was && lanesOf(was.course).some(lane => lane.frozen) ? fabric().datapaths.keys() : []
+      const dpids = new Set([...(was?.parts.keys() ?? []), ...parts.keys(), ...members, ...unknown])
       const mirrorChanged = was && was.network.mirror?.number !== network.mirror?.number
       return [...dropped, { number, dpids }, ...(mirrorChanged ? mirrorOf(was) : [])]
     },
-    step(number, confirmed, now) {
+    step(number, confirmed) {
       const at = compiled.get(number)
       // It is in force from its next compile on.
-      const course = at && advance(at.course, { confirmed, now, serial: serial + 1 })
+      const course = at && advance(at.course, { confirmed, now: now(), serial: serial + 1 })
       if (!course) return undefined
       if (course.is === 'steady') lose(number, lanesOf(at.course))
       compiled.set(number, { ...at, course })
-      keep(number, course)
+      keep({ ...at, course })
       return course
     },
   }

@@ -46,10 +46,17 @@ export const putNetwork = (
     ...{ id, number },
     ...(mirror && { mirror }),
     ...(snoops && { multicast: 'snoop' }),
-    ...(before?.epoch && { epoch: before.epoch }),
+    ...laneOf(before),
   })
   return { created: before === undefined, network: draft.networks.get(id)! }
 }
+
+/** What the controller keeps of a network's ways: no client asks for it. */
+const laneOf = ({ epoch, target, way }: Partial<Network> = {}): Pick<Network, 'epoch' | 'target' | 'way'> => ({
+  ...(epoch !== undefined && { epoch }),
+  ...(target !== undefined && { target }),
+  ...(way !== undefined && { way }),
+})
 
 /** Deletes the network and detaches its ports. An unknown network is gone already. */
 export const deleteNetwork = (draft: Draft, id: string): { deleted: boolean } => {

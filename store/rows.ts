@@ -76,7 +76,8 @@ const isNetwork = (v: unknown): v is Network =>
   isAbsentOr(isMirror, v['mirror']) &&
   isAbsentOr(multicast => multicast === 'snoop', v['multicast']) &&
   isAbsentOr(isVlink, v['vlink']) &&
-  isAbsentOr(e => e === 0 || e === 1, v['epoch'])
+  ['epoch', 'target'].every(name => isAbsentOr(e => e === 0 || e === 1, v[name])) &&
+  isAbsentOr(isText, v['way'])
 
 const isMirror = (v: unknown): boolean => isEndpoint(v) && isNumber((v as Loose)['number'])
 

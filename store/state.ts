@@ -19,6 +19,10 @@ export type Network = {
   readonly vlink?: Vlink
   /** Which of its two sets of ways frames enter by (absent: 0); written before they do, so that a restart goes on with it. */
   readonly epoch?: 0 | 1
+  /** The set that it is going over to, or has gone over to a moment ago; absent when it is at rest. Written before anything of that is built. */
+  readonly target?: 0 | 1
+  /** Route.id of the ways in use; absent for direct ones. A restart that finds others wanted does not touch these before new ones are built. */
+  readonly way?: string
   /** Store revision of the last change to the network itself, to its attachments, or to its mirror. */
   readonly revision: number
 }

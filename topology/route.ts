@@ -1,9 +1,15 @@
 // The ways that the frames of one network take between its switches.
+import { createHash } from 'node:crypto'
 import type { Hop } from './mesh.ts'
 import type { Paths } from './paths.ts'
 import type { DatapathId } from './topology.ts'
 
 export type Route = {
+  /**
+   * Of a route with a tree, a digest: what has the same goes the same way. Direct routes all have the same: they may be changed
+   * switch by switch, into each other.
+   */
+  readonly id: string
   /**
    * Every two members have a link, so one hop is enough: a frame that came over a link leaves by none again, which keeps
    * even stale entries from making a loop. Otherwise frames to all follow one tree, and others the shortest path.
@@ -40,7 +46,7 @@ export function route(members: Iterable<DatapathId>, paths: Paths, fanOut = maxF
   if (linked)
     for (const island of islands)
       for (const a of island) for (const b of island) if (a !== b) put(towards, a, b, mesh.get(a)!.get(b)!)
-  if (linked && narrow) return { direct: true, branches: towards, towards, entrances: towards, islands }
+  if (linked && narrow) return { id: directId, direct: true, branches: towards, towards, entrances: towards, islands }
   const branches: Building = new Map()
   for (const island of islands) {
     for (const [a, b] of tree([...island], paths, fanOut, linked ? 1 : maxRoots)) {
@@ -52,8 +58,19 @@ export function route(members: Iterable<DatapathId>, paths: Paths, fanOut = maxF
   const entrances: Building = new Map()
   for (const ways of [branches, towards])
     for (const [at, hops] of ways) for (const { to } of hops.values()) put(entrances, to, at, mesh.get(to)!.get(at)!)
-  return { direct: false, branches, towards, entrances, islands }
+  return { id: digest(branches, towards), direct: false, branches, towards, entrances, islands }
 }
+
+export const directId = 'direct'
+
+function digest(...ways: readonly Ways[]): string {
+  const hash = createHash('sha256')
+  for (const way of ways)
+    for (const [at, hops] of [...way].sort(byKey))
+      for (const [key, { port }] of [...hops].sort(byKey)) hash.update(`${at} ${key} ${port}\n`)
+  return hash.digest('hex').slice(0, 16)
+}
+const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
 
 function put(ways: Building, at: DatapathId, key: DatapathId, hop: Hop): void {
   const hops = ways.get(at)

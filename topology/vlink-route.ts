@@ -1,7 +1,7 @@
 // The ways of a vlink's frames: over the switches that were asked for, or round a link that is down.
 import type { Hop, Mesh } from './mesh.ts'
 import { type Paths, paths as pathsOf } from './paths.ts'
-import type { Route, Ways } from './route.ts'
+import { directId, type Route, type Ways } from './route.ts'
 import type { DatapathId, Link } from './topology.ts'
 
 /** One direction. */
@@ -81,7 +81,8 @@ export function routeOfWays({ there, back }: VlinkWays): Route {
       put(entrances, to.dpid, from.dpid, { to: from.dpid, port: to.port, cost: 0, carries: 'vni' })
     }
   const islands = [new Set([there.asked[0]!, there.asked.at(-1)!])]
-  return { direct: false, branches: none, towards, entrances, islands }
+  // Its path is in the store: a restart wants the same.
+  return { id: directId, direct: false, branches: none, towards, entrances, islands }
 }
 type Building = Map<DatapathId, Map<DatapathId, Hop>>
 const none: Ways = new Map()

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { base, compile, type Fabric as Known } from '../../controller/compile.ts'
 import type { Content, Item } from '../../controller/item.ts'
-import { advance, type Course, lanesOf, steer } from '../../controller/lanes.ts'
+import { advance, type Course, goal, lanesOf, otherEpoch, steer } from '../../controller/lanes.ts'
 import { encode } from '../../openflow/index.ts'
 import { mesh } from '../../topology/mesh.ts'
 import { paths } from '../../topology/paths.ts'
@@ -239,7 +239,7 @@ for (const nicira of [true, false])
             for (const [id, course] of courses) {
               const step =
                 rounds === 0 ? course : (advance(course, { confirmed: true, now: rounds * 1000, serial }) ?? course)
-              next.set(id, steer(step, wanted.get(id)!, serial))
+              next.set(id, steer(step, wanted.get(id)!, otherEpoch(goal(step).epoch), serial))
             }
             courses = next
             const now = contentsOf(it.after.placement, known[1], courses)

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { base } from '../../controller/compile.ts'
 import type { Content, Item } from '../../controller/item.ts'
-import { advance, type Course, lanesOf, steer } from '../../controller/lanes.ts'
+import { advance, type Course, goal, lanesOf, otherEpoch, steer } from '../../controller/lanes.ts'
 import { compileVlink } from '../../controller/vlink.ts'
 import { encode } from '../../openflow/index.ts'
 import type { Network, Vlink } from '../../store/state.ts'
@@ -160,7 +160,7 @@ t.test('while vlinks go over to other paths, no frame is lost, comes twice, or c
         courses = courses.map((course, i) => {
           const step =
             serial === 1 ? course : (advance(course, { confirmed: true, now: serial * 1000, serial }) ?? course)
-          return steer(step, routeOfWays(is[i]!), serial)
+          return steer(step, routeOfWays(is[i]!), otherEpoch(goal(step).epoch), serial)
         })
         if (serial === 1) moved += courses.filter(c => c.is === 'preparing').length
         const now = contentsOf(courses)

@@ -102,6 +102,28 @@ if (needs(t)) {
     t.strictSame(touched(before, await ages(mesh)), [])
   })
 
+  t.test(
+    'a controller that ends while ways change goes on with it when it is back: nothing is lost or doubled',
+    async t => {
+      await goesBy(1, three, 2)
+      const unicast = await streamTo(stage, one, three, 25, 500)
+      const broadcast = await streamTo(stage, two, undefined, 25, 500)
+      // A millisecond more or less decides how far it had come.
+      for (const [i, pause] of [105, 120, 140, 180, 400, 900].entries()) {
+        await cost(1, 2, i % 2 === 0 ? 100 : 10)
+        await new Promise(resolve => setTimeout(resolve, pause))
+        await stage.stop()
+        await stage.start()
+      }
+      await goesBy(1, three, 2)
+      t.strictSame(await received(unicast, three), all)
+      const counts = await broadcast.finish()
+      for (const pod of red)
+        if (pod !== two) t.match(counts.at(pod), { lost: 0, duplicated: 0 }, `the broadcast came to ${pod.name}`)
+      t.strictSame(await hearing(stage, mesh.pods()), apart(mesh.pods(), red, green))
+    },
+  )
+
   t.test('a network that is cut in two says who reaches whom, and heals', async t => {
     await mesh.lose(1, 2, 1)
     await mesh.lose(3, 4, 1)

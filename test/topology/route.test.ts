@@ -159,6 +159,7 @@ t.test(
           const at = (d: string) => (mix[Number.parseInt(d, 16) - 1] ? b : a)
           const all = Array.from({ length: nodes }, (_, i) => dpid(i))
           const mixed: Route = {
+            id: a.id,
             direct: a.branches.size > 0 ? a.direct : b.direct,
             branches: new Map(all.map(d => [d, at(d).branches.get(d) ?? new Map()])),
             towards: new Map(all.map(d => [d, at(d).towards.get(d) ?? new Map()])),
