@@ -30,19 +30,21 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
   collectDefaultMetrics({ register: registry })
   const counters = createCounters(registry)
   const gauges = createGauges(registry)
+  const { record, flush } = recordOf(counters)
   gauges.build.set({ version: build.version, node: process.version }, 1)
   const lag = monitorEventLoopDelay({ resolution })
   lag.enable()
 
   return {
     registry,
-    record: recordOf(counters),
+    record,
     storeRecord: {
       commit: (_writes, seconds) => counters.commits.observe(seconds),
       failure: code => counters.commitFailures.inc({ code }),
     },
     request: (method, route, status, seconds) => counters.requests.observe({ method, route, status }, seconds),
     async scrape(store, controller) {
+      flush()
       for (const quantile of [50, 99, 100])
         gauges.lag.set({ quantile: String(quantile / 100) }, lateness(lag.percentile(quantile)))
       lag.reset()
@@ -129,16 +131,36 @@ const bounded = (most: number) => {
   }
 }
 
-const recordOf = (counters: ReturnType<typeof createCounters>): Record => {
+/**
+ * Counts by one label, and hands the counts on when they are asked for: to count in the registry itself takes 0.2 us, and
+ * a busy switch has 100,000 messages a second.
+ */
+const tally = (handOn: (label: string, count: number) => void) => {
+  const counts = new Map<string, number>()
+  return {
+    add: (label: string) => void counts.set(label, (counts.get(label) ?? 0) + 1),
+    flush() {
+      for (const [label, count] of counts) handOn(label, count)
+      counts.clear()
+    },
+  }
+}
+
+const recordOf = (counters: ReturnType<typeof createCounters>): { readonly record: Record; flush(): void } => {
   const messageTypes = bounded(100)
   const errorTypes = bounded(50)
   const errorCodes = bounded(200)
   const results = bounded(50)
-  return {
-    message: (direction, type) => counters.messages.inc({ type: messageTypes(type), direction }),
+  const messages = {
+    in: tally((type, count) => counters.messages.inc({ type, direction: 'in' }, count)),
+    out: tally((type, count) => counters.messages.inc({ type, direction: 'out' }, count)),
+  }
+  const packetIns = tally((reason, count) => counters.packetIns.inc({ reason }, count))
+  const record: Record = {
+    message: (direction, type) => messages[direction].add(messageTypes(type)),
     error: (type, code) => counters.errors.inc({ type: errorTypes(type), code: errorCodes(code) }),
     connection: result => counters.connections.inc({ result: results(result) }),
-    packetIn: reason => counters.packetIns.inc({ reason }),
+    packetIn: reason => packetIns.add(reason),
     packetInDropped: () => counters.packetInsDropped.inc(),
     throttled: () => counters.throttled.inc(),
     strayReply: () => counters.strayReplies.inc(),
@@ -147,6 +169,10 @@ const recordOf = (counters: ReturnType<typeof createCounters>): Record => {
     programmed: seconds => counters.programming.observe(seconds),
     compiled: seconds => counters.compiling.observe(seconds),
   }
+  const flush = () => {
+    for (const each of [messages.in, messages.out, packetIns]) each.flush()
+  }
+  return { record, flush }
 }
 
 type Gauges = ReturnType<typeof createGauges>

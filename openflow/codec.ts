@@ -25,16 +25,23 @@ export function decodeLenient(bytes: Buffer, from = 0, to = bytes.length): Messa
  */
 let recent = cursorOf(Buffer.alloc(0))
 let recentMemory: ArrayBufferLike = recent.bytes.buffer
+let recentBytes = recent.bytes
+/** Where those bytes stand in their memory. */
+let recentStart = 0
 
 function read(bytes: Buffer, from: number, to: number, strict: boolean): Message {
-  const memory = bytes.buffer
-  if (memory !== recentMemory) {
-    recent = cursorOf(Buffer.from(memory))
-    recentMemory = memory
+  if (bytes !== recentBytes) {
+    const memory = bytes.buffer
+    if (memory !== recentMemory) {
+      recent = cursorOf(Buffer.from(memory))
+      recentMemory = memory
+    }
+    recentBytes = bytes
+    recentStart = bytes.byteOffset
   }
   const c = recent
-  c.base = c.at = bytes.byteOffset + from
-  c.end = bytes.byteOffset + to
+  c.base = c.at = recentStart + from
+  c.end = recentStart + to
   c.depth = 0
   c.strict = strict
   const value = message.read(c)
