@@ -7,6 +7,7 @@ import { flows } from './flows.ts'
 import { learn } from './learn.ts'
 import { load, machine } from './machine.ts'
 import { folder, runInside, settleIn } from './sandbox.ts'
+import { sessions } from './sessions.ts'
 import { startBench } from './start.ts'
 
 export type Setting = {
@@ -24,7 +25,14 @@ export type Bench = {
 }
 
 /** To add a bench: a row here, and what it measures in README.md. */
-const benches: Readonly<Record<string, Bench>> = { start: startBench, flows, attach: attachBench, learn, codec }
+const benches: Readonly<Record<string, Bench>> = {
+  start: startBench,
+  flows,
+  attach: attachBench,
+  learn,
+  codec,
+  sessions,
+}
 
 const usage = `usage: npm run bench -- [--small] [NAME ...]
 
