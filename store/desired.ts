@@ -1,7 +1,8 @@
 import { parseDpid, parseMac, parsePort } from '../topology/parse.ts'
 import { type Endpoint, endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import { attachmentKey, networkAt, sharingConflict } from './attachments.ts'
 import type { Draft } from './draft.ts'
-import { parseIp, parseNetworkId } from './parse.ts'
+import { isVlan, parseIp, parseNetworkId } from './parse.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import type { Attachment, Guard, Network } from './state.ts'
 
@@ -21,6 +22,10 @@ export type AttachmentWish = NamedPort & {
   readonly name?: string | undefined
   /** `mac` when a mac is given, else `learn`. */
   readonly guard?: Guard | undefined
+  /** 1 to 4094. Several of a port, each in a network of its own, beside one without. */
+  readonly vlan?: number | undefined
+  /** Tags pass untouched; not with `vlan`, and nothing else on the port. */
+  readonly trunk?: boolean | undefined
 }
 
 export type NetworkWish = {
@@ -83,9 +88,12 @@ const chooseMirror = (draft: Draft, id: string, wish: NamedPort | null): Network
   const key = endpointKey(endpoint)
   const before = draft.networks.get(id)?.mirror
   if (before && endpointKey(before) === key) return before
-  const holder = draft.attachments.get(key)?.network ?? id
+  const holder = networkAt(draft, key) ?? id
+  const tagged = draft.taggedAt.get(key)?.keys().next().value
   const conflict =
-    linkOrMirrorAt(draft, key, id) ?? (holder === id ? undefined : refuse('port-attached-elsewhere', key, id, holder))
+    linkOrMirrorAt(draft, key, id) ??
+    (holder === id ? undefined : refuse('port-attached-elsewhere', key, id, holder)) ??
+    (tagged === undefined ? undefined : refuse('mirror-tagged', key, id, String(tagged)))
   if (conflict) return conflict
   const number = draft.nextNumber()
   return number === undefined ? refuse('number-space-exhausted', id) : { ...endpoint, number }
@@ -107,11 +115,16 @@ export const attach = (
   const joined = draft.networks.get(network)
   if (!joined) return refuse('unknown-network', network)
   if (joined.vlink) return refuse('network-is-vlink', network)
-  const key = endpointKey(attachment)
+  const key = attachmentKey(attachment)
   const before = draft.attachments.get(key)
   if (before && before.network !== network && !options.move)
     return refuse('port-attached-elsewhere', key, network, before.network)
-  const conflict = linkOrMirrorAt(draft, key, network)
+  const port = endpointKey(attachment)
+  const mirrored = attachment.vlan === undefined ? undefined : draft.mirrorAt(port)
+  const conflict =
+    linkOrMirrorAt(draft, port, network) ??
+    (mirrored === undefined ? undefined : refuse('mirror-tagged', port, mirrored, String(attachment.vlan))) ??
+    sharingConflict(draft, attachment)
   if (conflict) return conflict
   const holder = mac === undefined ? undefined : draft.macHolder(network, mac)
   if (mac !== undefined && holder !== undefined && holder !== key) return refuse('mac-taken', mac, network, key, holder)
@@ -133,16 +146,17 @@ export const ensureAttached = (
   return attach(draft, { network, ...endpoint }, options)
 }
 
-/** Takes a port out of a network. A port that is not in it, or in another one, is left as it is. */
+/** Takes a port, or one tag of it, out of a network. A port that is not in it, or in another one, is left as it is. */
 export const detach = (
   draft: Draft,
   network: string,
   dpid: string,
   port: string | number,
+  vlan?: number,
 ): { detached: boolean } | Refusal => {
   const endpoint = parseNamedPort({ dpid, port })
   if (isRefusal(endpoint)) return endpoint
-  const key = endpointKey(endpoint)
+  const key = attachmentKey({ ...endpoint, vlan })
   const detached = draft.attachments.get(key)?.network === network
   if (detached) draft.deleteAttachment(key)
   return { detached }
@@ -194,12 +208,17 @@ const parseAttachment = (wish: AttachmentWish): Omit<Attachment, 'revision'> | R
   if (wrongIp !== undefined) return refuse('bad-ip', wrongIp)
   const guard = wish.guard ?? (mac === undefined ? 'learn' : 'mac')
   if (guard === 'mac' && mac === undefined) return refuse('bad-guard', endpointKey(endpoint))
+  const { vlan, trunk } = wish
+  if (vlan !== undefined && !isVlan(vlan)) return refuse('bad-vlan', String(vlan))
+  if (vlan !== undefined && trunk) return refuse('vlan-and-trunk', endpointKey(endpoint), String(vlan))
   return {
     network: wish.network,
     ...endpoint,
     ...(mac !== undefined && { mac }),
     ...(wish.ips !== undefined && { ips: wish.ips }),
     ...(wish.name !== undefined && { name: wish.name }),
+    ...(vlan !== undefined && { vlan }),
+    ...(trunk && { trunk }),
     guard,
   }
 }
@@ -230,7 +249,7 @@ const linkOrMirrorAt = (draft: Draft, key: string, network: string): Refusal | u
 /** What keeps a link from starting at its `from`. */
 const endTaken = (draft: Draft, link: Link): Refusal | undefined => {
   const key = endpointKey(link.from)
-  const attached = draft.attachments.get(key)?.network
+  const attached = networkAt(draft, key)
   if (attached !== undefined) return refuse('link-port-attached', key, `in network ${attached}`, linkKey(link))
   const mirrored = draft.mirrorAt(key)
   if (mirrored !== undefined)

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
 import { isMeshLinkKey, isUnplanned, meshLinkAt, nodeLinkKey } from './overlay.ts'
+import { attachmentKey } from './attachments.ts'
 import {
   type Attachment,
   maxNetworkNumber,
@@ -25,7 +26,7 @@ export type Draft = State & {
   mirrorAt(endpoint: string): string | undefined
   /** Endpoint key to the id of the vlink that ends there. */
   vlinkAt(endpoint: string): string | undefined
-  /** The endpoint key of the attachment that pins this MAC in this network. */
+  /** The attachmentKey of who pins this MAC in this network. */
   macHolder(network: string, mac: string): string | undefined
   /** The link that leaves this endpoint key, if it was declared, or planned for the mesh of declared nodes. */
   declaredAt(endpoint: string): Link | undefined
@@ -37,7 +38,8 @@ export type Draft = State & {
   deleteNetwork(id: string): void
   /** A port that is in another network moves. */
   putAttachment(attachment: Unrevised<Attachment>): void
-  deleteAttachment(endpoint: string): void
+  /** By attachmentKey. */
+  deleteAttachment(key: string): void
   /** One direction. A discovered link takes the place of another one from its port. */
   putLink(kind: LinkKind, link: Link): void
   /** What is not known any more is not dead either. */
@@ -108,6 +110,7 @@ const readers = (t: Tables) => ({
   complete: t.complete,
   networks: t.networks,
   attachments: t.attachments,
+  taggedAt: t.taggedAt,
   members: t.members,
   declaredLinks: t.declaredLinks,
   discoveredLinks: t.discoveredLinks,
@@ -180,13 +183,13 @@ const writers = (t: Tables, step: (change: Change) => void, revision: number) =>
       step({ kind: 'network', key: id, before: t.networks.get(id), after: undefined })
     },
     putAttachment(attachment: Unrevised<Attachment>): void {
-      const key = endpointKey(attachment)
+      const key = attachmentKey(attachment)
       const before = t.attachments.get(key)
       if (same(before, attachment)) return
       step({ kind: 'attachment', key, before, after: { ...attachment, revision } })
       touch(attachment.network)
       if (before) touch(before.network)
-      access(key)
+      access(endpointKey(attachment))
     },
     deleteAttachment,
     putLink(kind: LinkKind, link: Link): void {

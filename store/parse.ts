@@ -40,3 +40,6 @@ const isIpv6 = (text: string): boolean => {
   const count = plain.length + (embedded ? 2 : 0)
   return plain.every(group => /^[0-9a-f]{1,4}$/i.test(group)) && (halves.length === 2 ? count <= 7 : count === 8)
 }
+
+/** A VLAN that frames may be in: 0 says that there is none, and 4095 is reserved (IEEE 802.1Q §9.6). */
+export const isVlan = (vlan: number): boolean => Number.isInteger(vlan) && vlan >= 1 && vlan <= 4094

@@ -51,6 +51,17 @@ export const refusals = {
     sentence: (port: string) =>
       `port ${port} asks for guard "mac" but gives no mac: give the mac that may speak there, or guard "learn"`,
   },
+  'bad-vlan': {
+    status: 400,
+    title: 'Not a VLAN',
+    sentence: (got: string) => `${quote(got)} is not a VLAN: expected 1 to 4094`,
+  },
+  'vlan-and-trunk': {
+    status: 400,
+    title: 'A VLAN and a trunk at once',
+    sentence: (port: string, vlan: string) =>
+      `port ${port} asks for vlan ${vlan} and for a trunk: give vlan for the frames with that tag, or trunk for all as they are`,
+  },
   'bad-link': {
     status: 400,
     title: 'Not a link between two switches',
@@ -77,6 +88,30 @@ export const refusals = {
     title: 'Port is in another network',
     sentence: (port: string, wanted: string, holder: string) =>
       `port ${port} can't be in network ${wanted}: it is in network ${holder}, and a port is in one network at most; detach it there first`,
+  },
+  'port-twice': {
+    status: 409,
+    title: 'Port is in the network by another tag',
+    sentence: (port: string, network: string, wanted: string, there: string) =>
+      `port ${port} can't be in network ${network} ${wanted}: it is in it ${there}, and a port is in a network once; detach that first`,
+  },
+  'trunk-alone': {
+    status: 409,
+    title: 'A trunk shares its port with nothing',
+    sentence: (port: string, trunk: string, other: string) =>
+      `port ${port} can't be a trunk of network ${trunk} and be in network ${other}: a trunk takes all frames of a port; detach one of them first`,
+  },
+  'trunk-beside-tags': {
+    status: 409,
+    title: 'Tags of a trunk would be taken for those of other networks',
+    sentence: (network: string, trunk: string, port: string) =>
+      `network ${network} can't have a trunk at port ${trunk} and be untagged on port ${port}, where others have tags: frames with tags from the one would be of those others at the other; give it a vlan there`,
+  },
+  'mirror-tagged': {
+    status: 409,
+    title: 'A mirror shares its port with no tags',
+    sentence: (port: string, network: string, vlan: string) =>
+      `port ${port} can't be the mirror of network ${network} and carry VLAN ${vlan}: copies are of frames with any tag; give the mirror another port`,
   },
   'mirror-port-elsewhere': {
     status: 409,

@@ -1,4 +1,5 @@
-import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import { type Link, linkKey } from '../topology/topology.ts'
+import { attachmentKey } from './attachments.ts'
 import { nodeLinkKey } from './overlay.ts'
 import type { Row } from './sqlite-rows.ts'
 import type { Attachment, Network, Node, NodeLink, Overlay, Vlink } from './state.ts'
@@ -30,7 +31,7 @@ export const parseRow = ({ kind, key, value, revision }: Row): Change | undefine
         ? { kind, key, before: undefined, after: { ...object, revision } }
         : undefined
     case 'attachment':
-      return isAttachment(object) && endpointKey(object) === key
+      return isAttachment(object) && attachmentKey(object) === key
         ? { kind, key, before: undefined, after: { ...object, revision } }
         : undefined
     case 'declared':
@@ -100,6 +101,8 @@ const isAttachment = (v: unknown): v is Attachment =>
   (v['guard'] === 'learn' || v['guard'] === 'mac') &&
   isAbsentOr(isText, v['mac']) &&
   isAbsentOr(isText, v['name']) &&
+  isAbsentOr(isNumber, v['vlan']) &&
+  isAbsentOr(trunk => trunk === true, v['trunk']) &&
   isAbsentOr(ips => Array.isArray(ips) && ips.every(isText), v['ips'])
 
 const isLink = (v: unknown): v is Link =>

@@ -54,6 +54,10 @@ export type Attachment = {
   /** IPv4 or IPv6, with or without a prefix length, as given. */
   readonly ips?: readonly string[]
   readonly name?: string
+  /** 1 to 4094: it is in the network by frames with this tag only, which they do not keep inside. Absent: untagged. */
+  readonly vlan?: number
+  /** Frames come and go as they are, whatever tags they have. Nothing else shares the port, and `vlan` is absent. */
+  readonly trunk?: true
   readonly guard: Guard
   /** Store revision that wrote it. */
   readonly revision: number
@@ -106,9 +110,11 @@ export type Overlay = NodeSettings &
 export type State = {
   readonly revision: number
   readonly networks: ReadonlyMap<string, Network>
-  /** By endpointKey: a port is in one network at most. */
+  /** By attachmentKey: a port is in one network at most, but for the tags that it may be in others by. */
   readonly attachments: ReadonlyMap<string, Attachment>
-  /** By network id, then endpointKey. A network without attachments may be absent. */
+  /** Attachments with a `vlan`, by endpointKey of their port and then by it. A port without any is absent. */
+  readonly taggedAt: ReadonlyMap<string, ReadonlyMap<number, Attachment>>
+  /** By network id, then attachmentKey. A network without attachments may be absent. */
   readonly members: ReadonlyMap<string, ReadonlyMap<string, Attachment>>
   /** Links that an operator declared, by linkKey, one entry a direction. */
   readonly declaredLinks: ReadonlyMap<string, Link>

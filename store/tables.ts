@@ -1,4 +1,5 @@
 import { type DatapathId, endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import { networkAt, sharingConflict } from './attachments.ts'
 import {
   type Attachment,
   maxNetworkNumber,
@@ -13,7 +14,7 @@ import {
 import { applyNode, applyNodeLink, badNode, badNodeLink, badNodeRemoval } from './tables-nodes.ts'
 
 /** State that can be written to, with the indexes that make every decision a look-up. */
-export type Tables = Omit<State, 'members' | 'peers'> & {
+export type Tables = Omit<State, 'members' | 'taggedAt' | 'peers'> & {
   revision: number
   complete: boolean
   /** How many numbers were ever handed out; with firstNumber, it says which one is next. */
@@ -22,6 +23,7 @@ export type Tables = Omit<State, 'members' | 'peers'> & {
   readonly firstNumber: number
   readonly networks: Map<string, Network>
   readonly attachments: Map<string, Attachment>
+  readonly taggedAt: Map<string, Map<number, Attachment>>
   readonly members: Map<string, Map<string, Attachment>>
   readonly declaredLinks: Map<string, Link>
   readonly discoveredLinks: Map<string, Link>
@@ -40,7 +42,7 @@ export type Tables = Omit<State, 'members' | 'peers'> & {
   readonly mirrors: Map<string, string>
   /** Network id by the endpointKeys of its ends, if it is a vlink. */
   readonly vlinkEnds: Map<string, string>
-  /** endpointKey by macKey: who pins that MAC in that network. */
+  /** attachmentKey by macKey: who pins that MAC in that network. */
   readonly macs: Map<string, string>
   /** Declared link by the endpointKey of its `from`. */
   readonly declaredAt: Map<string, Link>
@@ -84,6 +86,7 @@ export const emptyTables = (firstNumber: number): Tables => ({
   firstNumber,
   networks: new Map(),
   attachments: new Map(),
+  taggedAt: new Map(),
   members: new Map(),
   declaredLinks: new Map(),
   discoveredLinks: new Map(),
@@ -109,6 +112,7 @@ export const copyTables = (t: Tables): Tables => ({
   ...t,
   networks: new Map(t.networks),
   attachments: new Map(t.attachments),
+  taggedAt: new Map(Array.from(t.taggedAt, ([port, of]) => [port, new Map(of)])),
   members: new Map(Array.from(t.members, ([id, of]) => [id, new Map(of)])),
   declaredLinks: new Map(t.declaredLinks),
   discoveredLinks: new Map(t.discoveredLinks),
@@ -159,7 +163,7 @@ const badNetwork = (t: Tables, network: Network): string | undefined => {
   if (network.vlink) return badVlink(t, network, network.vlink)
   if (!mirror) return undefined
   const port = endpointKey(mirror)
-  const other = t.mirrors.get(port) ?? t.vlinkEnds.get(port) ?? t.attachments.get(port)?.network ?? id
+  const other = t.mirrors.get(port) ?? t.vlinkEnds.get(port) ?? networkAt(t, port) ?? id
   return other === id ? undefined : `the mirror port ${port} of network ${id} is network ${other}'s`
 }
 
@@ -176,7 +180,7 @@ const badVlink = (t: Tables, { id, mirror }: Network, vlink: Vlink): string | un
   const ends = [from, to].map(endpointKey)
   if (ends[0] === ends[1]) return `vlink ${id} has one port, ${ends[0]}, at both ends`
   for (const port of ends) {
-    const other = t.mirrors.get(port) ?? t.attachments.get(port)?.network ?? t.vlinkEnds.get(port) ?? id
+    const other = t.mirrors.get(port) ?? networkAt(t, port) ?? t.vlinkEnds.get(port) ?? id
     if (other !== id) return `port ${port} of vlink ${id} is network ${other}'s`
     const link = t.declaredAt.get(port)
     if (link) return `port ${port} of vlink ${id} is an end of declared link ${linkKey(link)}`
@@ -184,13 +188,17 @@ const badVlink = (t: Tables, { id, mirror }: Network, vlink: Vlink): string | un
   return undefined
 }
 
-const badAttachment = (t: Tables, key: string, { network, mac }: Attachment): string | undefined => {
+const badAttachment = (t: Tables, key: string, attachment: Attachment): string | undefined => {
+  const { network, mac } = attachment
+  const port = endpointKey(attachment)
   const joined = t.networks.get(network)
   if (!joined) return `port ${key} is attached to network ${network}, which does not exist`
   if (joined.vlink) return `port ${key} is attached to network ${network}, which is a vlink`
-  const vlink = t.vlinkEnds.get(key)
+  const conflict = sharingConflict(t, attachment)
+  if (conflict) return conflict.detail
+  const vlink = t.vlinkEnds.get(port)
   if (vlink !== undefined) return `port ${key} of network ${network} is an end of vlink ${vlink}`
-  const mirrored = t.mirrors.get(key) ?? network
+  const mirrored = t.mirrors.get(port) ?? network
   if (mirrored !== network) return `port ${key} of network ${network} is the mirror of network ${mirrored}`
   const holder = mac === undefined ? key : (t.macs.get(macKey(network, mac)) ?? key)
   return holder === key ? undefined : `MAC ${mac} of port ${key} is port ${holder}'s in network ${network}`
@@ -252,7 +260,7 @@ export const apply = (t: Tables, change: Change): void => {
   }
 }
 
-export const put = <V>(map: Map<string, V>, key: string, value: V | undefined): void => {
+export const put = <K, V>(map: Map<K, V>, key: K, value: V | undefined): void => {
   value === undefined ? map.delete(key) : map.set(key, value)
 }
 
@@ -279,6 +287,7 @@ const endsOf = ({ vlink }: Network): readonly string[] => (vlink ? [vlink.from, 
 
 const applyAttachment = (t: Tables, { key, before, after }: Put<'attachment', Attachment>): void => {
   put(t.attachments, key, after)
+  applyTag(t, before ?? after, after)
   if (before && before.network !== after?.network) {
     const members = t.members.get(before.network)!
     members.delete(key)
@@ -289,6 +298,15 @@ const applyAttachment = (t: Tables, { key, before, after }: Put<'attachment', At
   const members = t.members.get(after.network)
   members ? members.set(key, after) : t.members.set(after.network, new Map([[key, after]]))
   if (after.mac) t.macs.set(macKey(after.network, after.mac), key)
+}
+
+/** Before and after have one key, so one port and one tag, or none. */
+const applyTag = (t: Tables, either: Attachment | undefined, after: Attachment | undefined): void => {
+  if (either?.vlan === undefined) return
+  const port = endpointKey(either)
+  const tagged = t.taggedAt.get(port) ?? new Map<number, Attachment>()
+  put(tagged, either.vlan, after)
+  put(t.taggedAt, port, tagged.size > 0 ? tagged : undefined)
 }
 
 const applyDeclared = (t: Tables, { key, before, after }: Put<'declared', Link>): void => {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parseDpid } from '../topology/parse.ts'
 import { type DatapathId, type Endpoint, endpointKey, linkKey } from '../topology/topology.ts'
+import { networkAt } from './attachments.ts'
 import { type NamedPort, parseNamedPort } from './desired.ts'
 import type { Draft } from './draft.ts'
 import { parseNetworkId } from './parse.ts'
@@ -131,7 +132,7 @@ const parsePath = (
 const endTaken = (draft: Draft, id: string, end: Endpoint): Refusal | undefined => {
   const key = endpointKey(end)
   const taken = (user: string) => refuse('vlink-port-taken', key, user, id)
-  const attached = draft.attachments.get(key)?.network
+  const attached = networkAt(draft, key)
   if (attached !== undefined) return taken(`in network ${attached}`)
   const mirrored = draft.mirrorAt(key)
   if (mirrored !== undefined) return taken(`the mirror of network ${mirrored}`)
