@@ -1,10 +1,12 @@
 import type { Progress } from '../controller/view.ts'
+import { attachmentKey } from '../store/attachments.ts'
 import { attach, detach } from '../store/desired.ts'
+import { isVlan } from '../store/parse.ts'
+import { refuse } from '../store/refusals.ts'
 import type { Attachment } from '../store/state.ts'
-import { endpointKey } from '../topology/topology.ts'
 import { byEndpoint, endpointOf } from './endpoints.ts'
 import { findNetwork, networkId } from './networks.ts'
-import { problem } from './problems.ts'
+import { problem, refusalProblem } from './problems.ts'
 import { progressAfter, progressNow, waitOf } from './progress.ts'
 import * as schemas from './schemas.ts'
 import { type App, type Services, write } from './services.ts'
@@ -27,15 +29,25 @@ export const attachmentRoutes = (app: App, services: Services): void => {
     async request => {
       const { id } = findNetwork(services, request.params.network)
       const { revision, members } = services.store.state()
-      const sorted = [...(members.get(id)?.values() ?? [])].sort(byEndpoint)
+      const sorted = [...(members.get(id)?.values() ?? [])].sort(
+        (a, b) => byEndpoint(a, b) || (a.vlan ?? 0) - (b.vlan ?? 0),
+      )
       return { revision, attachments: await inSlices(sorted, attachment => attachmentNow(services, attachment)) }
     },
   )
 
   app.get(
     path,
-    { schema: { tags, summary: 'One port', params: schemas.AttachmentPath, response: { 200: schemas.Attachment } } },
-    async request => attachmentNow(services, findAttachment(services, request.params)),
+    {
+      schema: {
+        tags,
+        summary: 'One port, or one VLAN of it',
+        params: schemas.AttachmentPath,
+        querystring: schemas.VlanQuery,
+        response: { 200: schemas.Attachment },
+      },
+    },
+    async request => attachmentNow(services, findAttachment(services, request.params, vlanOf(request.query))),
   )
 
   app.put(
@@ -67,9 +79,9 @@ export const attachmentRoutes = (app: App, services: Services): void => {
     {
       schema: {
         tags,
-        summary: 'Takes a port out of a network; one that is not in it is out already',
+        summary: 'Takes a port, or one VLAN of it, out of a network; one that is not in it is out already',
         params: schemas.AttachmentPath,
-        querystring: schemas.WaitQuery,
+        querystring: schemas.VlanWaitQuery,
         response: { 200: schemas.Deleted },
       },
     },
@@ -77,11 +89,12 @@ export const attachmentRoutes = (app: App, services: Services): void => {
       const wait = waitOf(request.query) ?? 0
       const network = networkId(request.params.network)
       const endpoint = endpointOf(request.params.dpid, request.params.port)
+      const vlan = vlanOf(request.query)
       const { detached, revision } = await write(services, draft =>
-        detach(draft, network, endpoint.dpid, endpoint.port),
+        detach(draft, network, endpoint.dpid, endpoint.port, vlan),
       )
       const last = services.store.state().networks.get(network)?.revision ?? revision
-      const subject = { network, revision: last, attachment: endpointKey(endpoint) }
+      const subject = { network, revision: last, attachment: attachmentKey({ ...endpoint, vlan }) }
       return { deleted: detached, ...(await progressAfter(services, subject, wait)) }
     },
   )
@@ -90,9 +103,10 @@ export const attachmentRoutes = (app: App, services: Services): void => {
 const findAttachment = (
   services: Services,
   path: { readonly network: string; readonly dpid: string; readonly port: string },
+  vlan: number | undefined,
 ): Attachment => {
   const { id } = findNetwork(services, path.network)
-  const key = endpointKey(endpointOf(path.dpid, path.port))
+  const key = attachmentKey({ ...endpointOf(path.dpid, path.port), vlan })
   const attachment = services.store.state().attachments.get(key)
   if (attachment?.network === id) return attachment
   throw problem('unknown-attachment', {
@@ -102,17 +116,23 @@ const findAttachment = (
   })
 }
 
+const vlanOf = ({ vlan }: { readonly vlan?: string | undefined }): number | undefined => {
+  if (vlan === undefined) return undefined
+  if (!isVlan(Number(vlan))) throw refusalProblem(refuse('bad-vlan', vlan))
+  return Number(vlan)
+}
+
 const subjectOf = (attachment: Attachment) => ({
   network: attachment.network,
   revision: attachment.revision,
-  attachment: endpointKey(attachment),
+  attachment: attachmentKey(attachment),
 })
 
 const attachmentNow = (services: Services, attachment: Attachment) =>
   attachmentAnswer(attachment, progressNow(services, subjectOf(attachment)))
 
 const attachmentAnswer = (
-  { network, dpid, port, mac, ips, name, guard }: Attachment,
+  { network, dpid, port, mac, ips, name, vlan, trunk, guard }: Attachment,
   progress: Progress,
 ): schemas.Wire<typeof schemas.Attachment> => ({
   network,
@@ -121,6 +141,8 @@ const attachmentAnswer = (
   ...(mac !== undefined && { mac }),
   ...(ips !== undefined && { ips: [...ips] }),
   ...(name !== undefined && { name }),
+  ...(vlan !== undefined && { vlan }),
+  ...(trunk && { trunk }),
   guard,
   ...progress,
 })

@@ -43,23 +43,33 @@ const cost = Type.Integer({
 export const LinkWish = Type.Object({ cost: Type.Optional(cost) }, closed)
 
 export const NoQuery = Type.Object({}, closed)
-export const WaitQuery = Type.Object(
-  {
-    wait: Type.Optional(
-      Type.String({
-        description: `how long to wait for the switches at most: ${durationWords}`,
-        pattern: '^[0-9]{1,5}(ms|s)$',
-      }),
-    ),
-  },
-  closed,
+const wait = Type.Optional(
+  Type.String({
+    description: `how long to wait for the switches at most: ${durationWords}`,
+    pattern: '^[0-9]{1,5}(ms|s)$',
+  }),
 )
+const vlanOfPort = Type.Optional(
+  Type.String({
+    description: 'which VLAN of the port, 1 to 4094; absent: what is untagged there, or the trunk',
+    pattern: '^[1-9][0-9]{0,3}$',
+  }),
+)
+export const WaitQuery = Type.Object({ wait }, closed)
+export const VlanQuery = Type.Object({ vlan: vlanOfPort }, closed)
+export const VlanWaitQuery = Type.Object({ vlan: vlanOfPort, wait }, closed)
 
 const mac = Type.String({ description: 'the MAC address of an interface, such as 02:42:ac:11:00:02', maxLength: 17 })
 const ip = Type.String({ description: 'an IPv4 or IPv6 address, with or without a prefix length', maxLength: 49 })
 const guard = Type.Enum(['learn', 'mac'], {
   description: '"learn" (any source MAC may speak) or "mac" (only the given one)',
 })
+const vlan = Type.Integer({
+  description: 'in the network by frames with this VLAN tag only, which comes and goes at the port',
+  minimum: 1,
+  maximum: 4094,
+})
+const trunk = Type.Boolean({ description: 'frames come and go as they are, with whatever tags; not with vlan' })
 const name = Type.String({ description: 'a name for people, 1 to 253 characters', minLength: 1, maxLength: 253 })
 
 const end = Type.Object({ dpid: dpidText, port }, closed)
@@ -102,6 +112,8 @@ export const AttachmentWish = Type.Object(
     ips: Type.Optional(Type.Array(ip, { maxItems: 64 })),
     name: Type.Optional(name),
     guard: Type.Optional(guard),
+    vlan: Type.Optional(vlan),
+    trunk: Type.Optional(trunk),
   },
   closed,
 )
@@ -201,6 +213,8 @@ export const Attachment = Type.Object({
   mac: Type.Optional(Type.String()),
   ips: Type.Optional(Type.Array(Type.String())),
   name: Type.Optional(Type.String()),
+  vlan: Type.Optional(vlan),
+  trunk: Type.Optional(trunk),
   guard,
   ...progress,
 })

@@ -14,6 +14,7 @@ import type { Lanes } from './lanes.ts'
 import { copyOf } from './metered.ts'
 import { metadata, probeVni, vniOf } from './pipeline.ts'
 import { type From, type Snooped, snoop, type Wanted, wantedAt } from './snoop.ts'
+import { out, output, popVlan } from './tag.ts'
 
 /** What compile reads of a switch. */
 export type Datapath = {
@@ -41,11 +42,14 @@ export type Subject = {
   readonly attachments: readonly Attachment[]
   /** Addresses learned at the edge; what an attachment pins counts more. */
   readonly learned: readonly Location[]
-  /** Ports over their cap of learned addresses, as `<dpid>/<port>`. */
+  /** Ports over their cap of learned addresses, by placeOf. */
   readonly hushed: ReadonlySet<string>
   /** Who wants which multicast, if the network snoops. */
   readonly snooped?: Snooped | undefined
 }
+
+/** A port, as a member of one network: by tags it may be in others, which have nothing to do with it. */
+export const placeOf = (network: number, dpid: DatapathId, port: PortNo): string => `${network} ${dpid}/${port}`
 
 /** A learned address that has not spoken for so long (seconds) is forgotten by its switch. */
 export const learnedIdleTimeout = 60
@@ -114,7 +118,7 @@ export function compile(
 /** What every datapath holds whatever its networks: the marker, our probes' way to us, and what is never let in. */
 export function base(instance: string): readonly Item[] {
   const owned = { cookie: cookie('base') }
-  const drop = (kind: 'reserved' | 'forged' | 'nested', match: object) => entry(0, 'admit', kind, { ...owned, match })
+  const drop = (kind: 'reserved' | 'forged', match: object) => entry(0, 'admit', kind, { ...owned, match })
   return [
     entry(0, 'admit', 'miss', { match: {}, cookie: markerCookie(instance) }),
     entry(0, 'admit', 'probe', {
@@ -124,7 +128,9 @@ export function base(instance: string): readonly Item[] {
     }),
     drop('reserved', { eth_dst: { value: '01:80:c2:00:00:00', mask: 'ff:ff:ff:ff:ff:f0' } }),
     drop('forged', { eth_src: { value: '01:00:00:00:00:00', mask: '01:00:00:00:00:00' } }),
-    ...[0x8100, 0x88a8].map(eth_type => drop('nested', { vlan_vid: vid.present, eth_type })),
+    // Of two tags, some switches see both and others the first only, with the second as payload.
+    entry(0, 'guard', 'tag', { ...owned, match: { vlan_vid: { value: vid.present, mask: vid.present } } }),
+    ...[0x8100, 0x88a8].map(eth_type => entry(0, 'guard', 'tag', { ...owned, match: { eth_type } })),
   ]
 }
 
@@ -191,7 +197,6 @@ const marksOf = ({ number }: Network): Marks => ({
   any: { value: BigInt(number), mask: metadata.network },
 })
 
-const output = (port: PortNo): Action => ({ type: 'output', port, maxLen: 0 })
 const into = (vni: bigint, { port }: Hop): Action[] => [
   { type: 'set_field', field: 'tunnel_id', value: vni },
   output(port),
@@ -203,21 +208,24 @@ const bucket = (actions: readonly Action[]): Bucket => ({
   actions: actions as Action[],
 })
 
-/** Which network is this frame in: by its port. */
-function admit(items: Item[], { marks, entered }: Site, { port }: Attachment): void {
+/** Which network is this frame in: by its port, and there by its tag if the attachment names one. */
+function admit(items: Item[], { marks, entered }: Site, { port, vlan, trunk }: Attachment): void {
   const { number, fixed } = marks
   const admitted = { ...fixed, metadata: entered.local, goto: 'guard' } as const
-  items.push(
-    entry(number, 'admit', 'access', { ...admitted, match: { in_port: port, vlan_vid: vid.none } }),
-    entry(number, 'admit', 'priority', {
-      ...admitted,
-      match: { in_port: port, vlan_vid: vid.present },
-      apply: popVlan,
-    }),
-  )
+  if (trunk) items.push(entry(number, 'admit', 'trunk', { ...admitted, match: { in_port: port } }))
+  else if (vlan !== undefined) {
+    const match = { in_port: port, vlan_vid: vid.present | vlan }
+    items.push(entry(number, 'admit', 'tagged', { ...admitted, match, apply: popVlan }))
+  } else
+    items.push(
+      entry(number, 'admit', 'access', { ...admitted, match: { in_port: port, vlan_vid: vid.none } }),
+      entry(number, 'admit', 'priority', {
+        ...admitted,
+        match: { in_port: port, vlan_vid: vid.present },
+        apply: popVlan,
+      }),
+    )
 }
-const popVlan: readonly Action[] = [{ type: 'pop_vlan' }]
-
 /** Which network is this frame in: by its link and VNI. Remote from here on: in a full mesh it leaves by no link again. */
 function admitLinks(items: Item[], { marks: { number, fixed } }: Site, { entrances, vni, remote }: Crossing): void {
   for (const { port } of entrances) {
@@ -231,20 +239,25 @@ function guard(items: Item[], site: Site, locations: readonly Address[], hushed:
   const { number, fixed, learned, any: metadata } = site.marks
   const tap = mirrorActions(site)
   const speak = { apply: tap, goto: 'deliver' } as const
-  const here = new Set(site.local.map(a => a.port))
+  const here = new Map(site.local.map(a => [a.port, a]))
   for (const { mac, dpid, port, learned: fades } of locations) {
-    if (dpid !== site.dpid || !here.has(port)) continue
+    const attachment = dpid === site.dpid ? here.get(port) : undefined
+    if (!attachment) continue
     const match = { in_port: port, metadata, eth_src: mac }
-    items.push(entry(number, 'guard', 'known', { ...(fades ? { ...learned, ...fading } : fixed), ...speak, match }))
+    const kind = attachment.trunk ? 'trunkKnown' : 'known'
+    items.push(entry(number, 'guard', kind, { ...(fades ? { ...learned, ...fading } : fixed), ...speak, match }))
   }
-  for (const { port, guard } of site.local) {
+  for (const { port, guard, vlan, trunk } of site.local) {
     if (guard !== 'learn') continue
     const match = { in_port: port, metadata }
-    const { action, needs } = copyOf(number, port, copyBytes, site.datapath.meteredCopies)
+    // A port has one meter, and with tags it has several networks: one that left would take the meter of the others away.
+    const { action, needs } = copyOf(number, port, copyBytes, site.datapath.meteredCopies && vlan === undefined)
     items.push(...needs)
-    items.push(entry(number, 'guard', 'learn', { ...fixed, match, apply: [...tap, action], goto: 'deliver' }))
-    if (!hushed.has(`${site.dpid}/${port}`)) continue
-    items.push(entry(number, 'guard', 'hushed', { ...speak, match, cookie: cookie('hushed', number), ...hushing }))
+    const apply = [...tap, action]
+    items.push(entry(number, 'guard', trunk ? 'trunkLearn' : 'learn', { ...fixed, match, apply, goto: 'deliver' }))
+    if (!hushed.has(placeOf(number, site.dpid, port))) continue
+    const hush = { ...speak, match, cookie: cookie('hushed', number), ...hushing }
+    items.push(entry(number, 'guard', trunk ? 'trunkHushed' : 'hushed', hush))
   }
 }
 const fading = { idleTimeout: learnedIdleTimeout, flags: flowModFlags.sendFlowRem }
@@ -254,10 +267,12 @@ const hushing = { hardTimeout: hushSeconds, flags: flowModFlags.sendFlowRem }
 function deliverHere(items: Item[], site: Site, locations: readonly Address[]): void {
   const { number, fixed, learned, any: metadata } = site.marks
   const tapped = tappedPort(site)
+  const here = new Map(site.local.map(a => [a.port, a]))
   for (const { mac, dpid, port, learned: fades } of locations) {
-    if (dpid !== site.dpid || !site.datapath.ports.has(port)) continue
+    const attachment = dpid === site.dpid ? here.get(port) : undefined
+    if (!attachment) continue
     // A member that is the mirror too has had its copy from the guard.
-    const apply = port === tapped ? [] : [output(port)]
+    const apply = port === tapped ? [] : out(attachment)
     items.push(
       entry(number, 'deliver', 'here', { ...(fades ? learned : fixed), match: { metadata, eth_dst: mac }, apply }),
     )
@@ -284,7 +299,7 @@ function deliverThere(items: Item[], site: Site, crossing: Crossing, locations: 
 function flood(items: Item[], site: Site, { direct, branches, vni, local, remote, either, epoch }: Crossing): void {
   const { number, fixed } = site.marks
   const tapped = tappedPort(site)
-  const here = site.local.filter(a => a.port !== tapped).map(a => bucket([output(a.port)]))
+  const here = site.local.filter(a => a.port !== tapped).map(a => bucket(out(a)))
   const there = branches.slice(0, maxFanOut).map(hop => bucket(into(vni, hop)))
   const put = (kind: 'flood' | 'remote', metadata: bigint | Crossing['either'], buckets: readonly Bucket[]) => {
     const id = groupId(number, kind, epoch)
@@ -323,7 +338,13 @@ function multicast(items: Item[], site: Site, { snooped, wanted, reach }: Snoopi
     return [{ metadata: local, ...there }, ...(entrances.length > 0 ? [{ metadata: remote, ...here }] : [])]
   })
   const ports = new Set(speakers.filter(port => port !== tapped))
-  snoop(items, { number, dpid, ports, speakers, from, copies: site.datapath.meteredCopies }, snooped, wanted)
+  const here = new Map(site.local.map(a => [a.port, a]))
+  const part = {
+    ...{ number, dpid, ports, speakers, from },
+    out: (port: PortNo) => out(here.get(port) ?? { port }),
+    copies: (port: PortNo) => site.datapath.meteredCopies && here.get(port)?.vlan === undefined,
+  }
+  snoop(items, part, snooped, wanted)
 }
 
 const tappedPort = ({ network: { mirror }, dpid }: Site): PortNo | undefined =>

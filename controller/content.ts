@@ -74,7 +74,7 @@ export type Reading = {
   /** Whose marker stands there: undefined if none. */
   readonly instance: string | undefined
   readonly learned: readonly (Location & { readonly network: number })[]
-  readonly hushed: readonly number[]
+  readonly hushed: readonly { readonly network: number; readonly port: PortNo }[]
   /** Who gets which multicast, by network. */
   readonly multicast: ReadonlyMap<number, Recalled>
 }
@@ -94,7 +94,7 @@ export function* readSteps(dpid: string, { flows, groups, meters }: Found): Step
   const ours: Item[] = []
   const foreign: Item[] = []
   const learned: (Location & { network: number })[] = []
-  const hushed: number[] = []
+  const hushed: { network: number; port: PortNo }[] = []
   let instance: string | undefined
   yield* each(flows, flow => {
     const whose = owner(flow.cookie)
@@ -107,7 +107,8 @@ export function* readSteps(dpid: string, { flows, groups, meters }: Found): Step
     const item = flowItem(whose.is === 'marker' ? 0 : whose.network, flow)
     ours.push(item)
     if (whose.is === 'learned') learned.push(...learnedHere(dpid, whose.network, item))
-    if (whose.is === 'hushed' && typeof item.match.in_port === 'number') hushed.push(item.match.in_port)
+    const port = item.match.in_port
+    if (whose.is === 'hushed' && typeof port === 'number') hushed.push({ network: whose.network, port })
   })
   yield* each(groups, ({ groupId, groupType, buckets }) => {
     const network = groupOwner(groupId)

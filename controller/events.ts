@@ -1,6 +1,7 @@
 // What switches tell us: each event marks what is to be looked at again, and no more.
 import type { Events, Session } from '../openflow/session.ts'
-import type { DatapathId } from '../topology/topology.ts'
+import { attachmentsAt } from '../store/attachments.ts'
+import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { owner } from './cookie.ts'
 import { lacks } from './lacks.ts'
 import type { Parts } from './parts.ts'
@@ -74,12 +75,15 @@ export function switchEvents(parts: Parts): Events {
 function portsChanged({ store, switches, fabric, discover, stale, tables }: Parts, s: Session): readonly string[] {
   const { changed, ofLinks } = fabric.ports(s)
   if (switches.get(s.dpid)?.standing.is !== 'lacking') discover.ports(s)
-  const { attachments, networks } = store.state()
+  const state = store.state()
   if (ofLinks) stale.markMesh()
   const usedAt = (dpid: DatapathId, port: number): string[] =>
     [...tables.at(dpid)].filter(id => {
-      const { mirror, vlink } = networks.get(id) ?? {}
+      const { mirror, vlink } = state.networks.get(id) ?? {}
       return [mirror, vlink?.from, vlink?.to].some(used => used?.dpid === dpid && used.port === port)
     })
-  return changed.flatMap(port => attachments.get(`${s.dpid}/${port}`)?.network ?? usedAt(s.dpid, port))
+  return changed.flatMap(port => {
+    const attached = attachmentsAt(state, endpointKey({ dpid: s.dpid, port }))
+    return attached.length > 0 ? attached.map(({ network }) => network) : usedAt(s.dpid, port)
+  })
 }

@@ -1,8 +1,10 @@
 // Packet-ins and removed flows, turned into what is learned. The frames themselves flowed on: only a copy comes here.
 import type { FlowRemoved, PacketIn } from '../openflow/index.ts'
 import type { Session } from '../openflow/session.ts'
+import { attachmentIn } from '../store/attachments.ts'
 import type { State } from '../store/state.ts'
-import type { Location } from './compile.ts'
+import { endpointKey } from '../topology/topology.ts'
+import { type Location, placeOf } from './compile.ts'
 import type { Reading } from './content.ts'
 import { cookie, cookieMask, owner } from './cookie.ts'
 import { flowItem } from './item.ts'
@@ -19,7 +21,7 @@ export type Learning = {
   flowRemoved(sw: Switch, message: FlowRemoved): void
   /** What a switch has learned is what its flows say, after a restart of ours as after one of its own. */
   recall(sw: Switch, reading: Reading): void
-  /** Ports that may not teach us for a while, as `<dpid>/<port>`. */
+  /** Ports that may not teach us for a while, by placeOf. */
   readonly hushed: ReadonlySet<string>
 }
 
@@ -69,9 +71,9 @@ export function learning(args: Arguments): Learning {
     forgetOldest(contested)
   }
 
-  const recallPorts = (dpid: string, ports: readonly number[]) => {
-    for (const place of hushed) if (place.startsWith(`${dpid}/`)) hushed.delete(place)
-    for (const port of ports) hushed.add(`${dpid}/${port}`)
+  const recallPorts = (dpid: string, places: Reading['hushed']) => {
+    for (const place of hushed) if (place.includes(` ${dpid}/`)) hushed.delete(place)
+    for (const { network, port } of places) hushed.add(placeOf(network, dpid, port))
   }
 
   return {
@@ -96,9 +98,9 @@ export function learning(args: Arguments): Learning {
       const id = whose.is === 'network' ? networkOf(whose.network) : undefined
       if (whose.is !== 'network' || id === undefined || typeof port !== 'number' || payload.length < 14)
         return dropped()
-      const place = `${sw.dpid}/${port}`
-      const attachment = state().attachments.get(place)
-      if (attachment?.network !== id || attachment.guard !== 'learn') return dropped()
+      const attachment = attachmentIn(state(), id, endpointKey({ dpid: sw.dpid, port }))
+      if (attachment?.guard !== 'learn') return dropped()
+      const place = placeOf(whose.network, sw.dpid, port)
       if (isLoud(place)) {
         hush(id, place)
         return dropped()
@@ -122,7 +124,7 @@ export function learning(args: Arguments): Learning {
       if (id === undefined || typeof port !== 'number') return
       const gone =
         whose.is === 'hushed'
-          ? hushed.delete(`${sw.dpid}/${port}`)
+          ? hushed.delete(placeOf(whose.network, sw.dpid, port))
           : typeof mac === 'string' && learned.forget(whose.network, { mac, dpid: sw.dpid, port })
       if (gone) changed(id)
     },

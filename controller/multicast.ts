@@ -2,14 +2,16 @@
 // controller is the querier where nobody else is.
 import { type Action, type PacketIn, packetOut } from '../openflow/index.ts'
 import type { Session } from '../openflow/session.ts'
+import { attachmentIn } from '../store/attachments.ts'
 import type { Attachment, Network, State } from '../store/state.ts'
-import type { DatapathId } from '../topology/topology.ts'
+import { type DatapathId, endpointKey, type PortNo } from '../topology/topology.ts'
 import type { Reading } from './content.ts'
 import { owner } from './cookie.ts'
 import { queryFrame, readIgmp } from './igmp.ts'
 import { type Ask, memberships } from './membership.ts'
 import type { Switch } from './reconcile.ts'
 import type { Snooped, SnoopedSite } from './snoop.ts'
+import { out, popVlan } from './tag.ts'
 import type { MulticastView } from './view.ts'
 
 /** Milliseconds between looks at what is due. */
@@ -50,9 +52,13 @@ export function multicast({ state, networkOf, session, holds, changed, now, drop
     if (ids.length > 0) changed(ids)
   }
   const isAsked = (number: number, dpid: DatapathId) => session(dpid) !== undefined && holds(number, dpid)
+  const vlanAt = ({ network, dpid }: Ask, port: PortNo) => {
+    const id = networkOf(network)
+    return id === undefined ? undefined : attachmentIn(state(), id, endpointKey({ dpid, port }))?.vlan
+  }
   const tick = () => {
     const due = members.tick(now(), isAsked, budget)
-    for (const ask of due.asks) session(ask.dpid)?.send(queryOut(ask))
+    for (const ask of due.asks) session(ask.dpid)?.send(queryOut(ask, port => vlanAt(ask, port)))
     mark(due.changed)
   }
   const timer = setInterval(tick, tickMs)
@@ -88,9 +94,13 @@ export function multicast({ state, networkOf, session, holds, changed, now, drop
   }
 }
 
-const queryOut = ({ ports, ...query }: Ask) =>
+/** @param vlanOf The tag by which a port is in the network, if it is by one. */
+const queryOut = ({ ports, ...query }: Ask, vlanOf: (port: PortNo) => number | undefined) =>
   packetOut({
-    actions: ports.map((port): Action => ({ type: 'output', port, maxLen: 0 })),
+    actions: ports.flatMap((port): readonly Action[] => {
+      const vlan = vlanOf(port)
+      return vlan === undefined ? out({ port }) : [...out({ port, vlan }), ...popVlan]
+    }),
     payload: queryFrame(query),
   })
 

@@ -16,7 +16,11 @@ export const pipeline = tables({
       probe: [1000, 'Our LLDP from a tunnel, in the probe VNI, which no pod can write: to the controller.'],
       reserved: [900, 'To 01:80:c2:00:00:0x (bridges, LACP, PAUSE, LLDP of others; IEEE 802.1Q §8.6.3): dropped.'],
       forged: [900, 'From a multicast source address, which no sender has (IEEE 802 §8.2.2): dropped.'],
-      nested: [800, 'A priority tag with another tag inside: dropped, for its tag would come out untested.'],
+      trunk: [100, 'Any frame on a trunk port, with whatever tags: its network goes into metadata; to `guard`.'],
+      tagged: [
+        100,
+        'On an access port with the VLAN tag of a network: the tag goes, its network goes into metadata; to `guard`.',
+      ],
       access: [100, 'Untagged on an access port: its network goes into metadata; to `guard`.'],
       priority: [100, 'A priority tag (VID 0) on an access port counts as untagged: the tag goes, then as above.'],
       link: [100, 'From a link, by port and VNI: its network and the remote bit go into metadata; to `deliver`.'],
@@ -26,10 +30,17 @@ export const pipeline = tables({
   },
   guard: {
     question: 'May this sender speak?',
-    match: ['in_port', 'metadata', 'eth_src'],
+    match: ['in_port', 'metadata', 'eth_src', 'vlan_vid', 'eth_type'],
     snooping: [],
     next: ['deliver'],
     entries: {
+      trunkKnown: [70, 'As `known`, on a trunk, whose frames keep their tags.'],
+      trunkHushed: [65, 'As `hushed`, on a trunk.'],
+      trunkLearn: [60, 'As `learn`, on a trunk.'],
+      tag: [
+        50,
+        'A tag behind the one that has gone (or that a switch takes for payload): dropped, for it would come out untested.',
+      ],
       known: [30, 'A source MAC pinned to the port, or learned there (then with an idle time-out): to `deliver`.'],
       hushed: [20, 'A port that showed more MACs than it may: to `deliver`, and no copies for some seconds.'],
       learn: [

@@ -78,8 +78,10 @@ export type SnoopPart = {
   readonly ports: ReadonlySet<PortNo>
   /** Ports that may speak. */
   readonly speakers: readonly PortNo[]
-  /** The switch meters copies. */
-  readonly copies: boolean
+  /** Out of a port of the network. */
+  out(port: PortNo): readonly Action[]
+  /** The switch meters copies of this port. */
+  copies(port: PortNo): boolean
   readonly from: readonly From[]
 }
 /** Frames of one kind: in a full mesh those that began here and those that came over a link, on a tree all; in each epoch. */
@@ -118,7 +120,7 @@ export function snoop(items: Item[], part: SnoopPart, snooped: Snooped, wanted: 
     }
   }
   for (const port of part.speakers) {
-    const { action, needs } = copyOf(number, port, copyBytes, part.copies)
+    const { action, needs } = copyOf(number, port, copyBytes, part.copies(port))
     items.push(...needs)
     const match = { in_port: port, metadata: { value: BigInt(number), mask: metadata.network } }
     items.push(entry(number, 'listen', 'copy', { ...owned, match, apply: [action] }))
@@ -169,7 +171,7 @@ function outputs(part: SnoopPart, from: From, snooped: Snooped, wanted: Wanted, 
   for (const hop of snooped.unread.size > 0 ? from.hops(snooped.unread) : [])
     if (!kept || led?.has(hop.port)) hops.add(hop)
   const links = from.branches.filter(hop => hops.has(hop)).slice(0, maxFanOut)
-  return [...out.map((port): Action => ({ type: 'output', port, maxLen: 0 })), ...intoAll(links.map(from.into))]
+  return intoAll([...out.map(part.out), ...links.map(from.into)])
 }
 
 /** One after the other, with nothing said twice; a tag that one link wants is taken off before the next. */
@@ -208,11 +210,15 @@ export function* recallSteps(ours: readonly Item[]): Steps<ReadonlyMap<number, R
   if (found.size > 0)
     yield* each(ours, item => {
       if (item.kind !== 'flow' || item.tableId !== pipeline.admit.id) return
-      const { in_port: port, vlan_vid: vlan } = item.match
-      if (vlan !== undefined && typeof port === 'number') found.get(item.owner)?.admitted.add(port)
+      const { in_port: port } = item.match
+      if (isMember(item) && typeof port === 'number') found.get(item.owner)?.admitted.add(port)
     })
   return found
 }
+
+/** Frames of members are looked at in `guard`, whatever they were let in by. */
+const isMember = ({ instructions }: FlowItem): boolean =>
+  instructions.some(i => i.type === 'goto_table' && i.tableId === pipeline.guard.id)
 
 const { joined, unjoined, report } = pipeline.deliver.entries
 function keyOf({ priority, match }: FlowItem): string | undefined {

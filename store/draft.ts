@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
-import { isMeshLinkKey, isUnplanned, meshLinkAt, nodeLinkKey } from './overlay.ts'
 import { attachmentKey } from './attachments.ts'
+import { isMeshLinkKey, isUnplanned, meshLinkAt, nodeLinkKey } from './overlay.ts'
 import {
   type Attachment,
   maxNetworkNumber,

@@ -312,3 +312,23 @@ t.test('/readyz says why not', async t => {
   const ready = await startApi(t)
   t.match(await ready.call('GET', '/readyz'), { status: 200, body: { ready: true, reasons: [] } })
 })
+
+t.test('a VLAN of a port is attached, found and taken out by its number', async t => {
+  const { call } = await startApi(t)
+  for (const id of ['a', 'b']) await call('PUT', `/v1/networks/${id}`, {})
+  const path = (id: string) => `/v1/networks/${id}/attachments/${dpid}/1`
+  t.match(await call('PUT', path('a'), { vlan: 5 }), { status: 201, body: { vlan: 5, port: 1 } })
+  t.match(await call('PUT', path('b'), { vlan: 6 }), { status: 201, body: { vlan: 6 } })
+  t.match(await call('GET', `${path('a')}?vlan=5`), { status: 200, body: { vlan: 5 } })
+  t.equal((await call('GET', path('a'))).status, 404)
+  t.equal((await call('GET', `${path('a')}?vlan=6`)).status, 404)
+  t.match(await call('GET', `${path('a')}?vlan=4095`), { status: 400, body: { detail: /expected 1 to 4094/ } })
+  t.match((await call('PUT', path('a'), { vlan: 7 })).body, { detail: /it is in it as VLAN 5/ })
+  t.match((await call('PUT', path('a'), { vlan: 5, trunk: true })).body, { detail: /for a trunk/ })
+  t.match((await call('GET', '/v1/networks/a/attachments')).body, { attachments: [{ vlan: 5 }] })
+  t.match(await call('DELETE', path('a')), { body: { deleted: false } })
+  t.match(await call('DELETE', `${path('a')}?vlan=5`), { body: { deleted: true } })
+  t.match(await call('PUT', path('a'), { trunk: true }), { status: 409, body: { detail: /a trunk takes all frames/ } })
+  t.match(await call('DELETE', `${path('b')}?vlan=6`), { body: { deleted: true } })
+  t.match(await call('PUT', path('a'), { trunk: true }), { status: 201, body: { trunk: true } })
+})

@@ -114,8 +114,8 @@ const settledOnce = (world: Peers, ...ids: string[]) =>
   until('each is programmed or degraded', () => statesOf(world, ...ids).every(state => state !== 'pending'))
 
 t.test('of networks that do not all fit, those that fit get in, and of the others nothing is left', async t => {
-  // Red needs 4 entries in `admit` beside the 6 that every switch has, and each other 4 more.
-  const world = await crowd(t, { tableSize: 19 }, ['green', 'blue', 'white'])
+  // Red needs 4 entries in `admit` beside the 4 that every switch has, and each other 4 more.
+  const world = await crowd(t, { tableSize: 17 }, ['green', 'blue', 'white'])
   await settledOnce(world, 'green', 'blue', 'white')
   t.strictSame(statesOf(world, 'red', 'green', 'blue', 'white'), [
     ...['programmed', 'programmed', 'programmed', 'degraded'],
@@ -130,7 +130,7 @@ t.test('of networks that do not all fit, those that fit get in, and of the other
 })
 
 t.test('a network that found no room gets in soon after another has left', async t => {
-  const world = await crowd(t, { tableSize: 15 }, ['green', 'blue'])
+  const world = await crowd(t, { tableSize: 13 }, ['green', 'blue'])
   await settledOnce(world, 'green', 'blue')
   t.strictSame(statesOf(world, 'green', 'blue'), ['programmed', 'degraded'])
   // By now it is asked again only after a long pause.
@@ -150,7 +150,7 @@ t.test('a network that finds no group is degraded for that, and leaves no entry'
 })
 
 t.test('a member that finds no room is taken back whole, and the network goes on without it', async t => {
-  const world = await crowd(t, { tableSize: 11 }, [])
+  const world = await crowd(t, { tableSize: 9 }, [])
   const sent = world.peer(1).received.length
   await world.join('red', [1, 3, macOf(1, 3)])
   await until('it is degraded', () => world.controller.network('red')?.state === 'degraded')

@@ -4,6 +4,8 @@ import t from 'tap'
 import { applied, diff, isEmpty, plan } from '../../controller/diff.ts'
 import type { Content } from '../../controller/item.ts'
 import { encode } from '../../openflow/index.ts'
+import { attachmentKey } from '../../store/attachments.ts'
+import { endpointKey } from '../../topology/topology.ts'
 import { apply, type Fabric, newFabric, newSwitch, plainHardware, type Switch, send } from '../reference/index.ts'
 import type { Placement } from './world.ts'
 import * as world from './world.ts'
@@ -40,13 +42,20 @@ function tell(fabric: Fabric, dpid: string, { change }: ReturnType<typeof world.
 
 /** Everybody that hears a broadcast of `from`, how often. No loop, and no two entries that contend for a frame. */
 function hear(fabric: Fabric, from: string, to = world.broadcast, as = macAt(from)): ReadonlyMap<string, number> {
-  const { counts, loops, ambiguous } = send(fabric, from, world.frame(to, as))
+  const { vlan, ...at } = world.stationOf(from)
+  const tags = vlan === undefined ? [] : [vlan]
+  const { arrivals, loops, ambiguous } = send(fabric, endpointKey(at), world.frame(to, as, ...tags))
   if (loops.length > 0) throw new Error(`a frame from ${from} loops: ${JSON.stringify(loops[0])}`)
   if (ambiguous.size > 0) throw new Error(`two entries of one priority match a frame from ${from} in ${[...ambiguous]}`)
+  const counts = new Map<string, number>()
+  for (const arrival of arrivals) {
+    const key = [arrival.at, ...world.tagsOf(arrival.frame)].join('/')
+    counts.set(key, (counts.get(key) ?? 0) + 1)
+  }
   return counts
 }
-const macAt = (key: string) => world.macOf({ dpid: key.split('/')[0]!, port: Number(key.split('/')[1]) })
-const keys = (switches: number) => world.endpoints(switches).map(e => `${e.dpid}/${e.port}`)
+const macAt = (key: string) => world.macOf(world.stationOf(key))
+const keys = (switches: number) => world.endpoints(switches).map(attachmentKey)
 const membersOf = (p: Placement, network: string) =>
   [...p.members].filter(([, m]) => m.network === network).map(([key]) => key)
 
@@ -184,6 +193,41 @@ t.test(
             throw new Error('something is sent for nothing')
         }
       }),
+      { numRuns: runs },
+    ),
+)
+
+t.test(
+  "a frame with tags that are not its port's, or with more of them, is heard by nobody, but by trunks of its own network",
+  async () =>
+    void fc.assert(
+      fc.property(
+        world.changes(),
+        fc.boolean(),
+        fc.array(fc.constantFrom(0, 5, 7, 9), { minLength: 1, maxLength: 3 }),
+        ({ after, switches }, nicira, tags) => {
+          const fabric = fabricOf(switches, world.desired(after, nicira), nicira)
+          for (const { dpid, port, vlan } of world.endpoints(switches)) {
+            const key = attachmentKey({ dpid, port, vlan })
+            const member = after.members.get(key)
+            if (world.networkOf(after, key)?.startsWith('vlink')) continue
+            const sent = [...(vlan === undefined ? [] : [vlan]), ...tags]
+            const own = after.members.get(attachmentKey({ dpid, port, vlan: sent[0] }))
+            // One tag, and the port has it: that is no foreign tag.
+            if (sent.length === 1 && (own || (sent[0] === 0 && member))) continue
+            const frame = world.frame(world.broadcast, macAt(key), ...sent)
+            for (const { at, frame: seen } of send(fabric, endpointKey({ dpid, port }), frame).arrivals) {
+              const trunk = vlan === undefined && member?.trunk === true
+              const [outer] = world.tagsOf(seen)
+              const there = [attachmentKey({ ...world.stationOf(at), vlan: outer }), at].map(
+                k => after.members.get(k)?.network,
+              )
+              if (!trunk || !there.includes(member!.network))
+                throw new Error(`tags ${sent} from ${key} came out of ${at} with ${world.tagsOf(seen)}`)
+            }
+          }
+        },
+      ),
       { numRuns: runs },
     ),
 )

@@ -4,6 +4,7 @@ import { base, compile, type Fabric as Known, type Location, type Subject } from
 import { diff, type Plan, plan, type Step } from '../../controller/diff.ts'
 import type { Content, Item } from '../../controller/item.ts'
 import { compileVlink } from '../../controller/vlink.ts'
+import { attachmentKey } from '../../store/attachments.ts'
 import type { Attachment, Network, Vlink } from '../../store/state.ts'
 import { mesh } from '../../topology/mesh.ts'
 import { paths } from '../../topology/paths.ts'
@@ -18,14 +19,20 @@ export const networkNames = ['red', 'green', 'blue']
 export const dpidOf = (n: number): string => (n + 1).toString(16).padStart(16, '0')
 /** The port of switch `from` that leads to switch `to`. */
 export const linkPort = (_from: number, to: number): number => 101 + to
-export const macOf = ({ dpid, port }: Endpoint): string =>
-  `02:00:00:00:${dpid.slice(14)}:${port.toString(16).padStart(2, '0')}`
+/** A port, or a VLAN of it. */
+export type Station = Endpoint & { readonly vlan?: number | undefined }
+export const macOf = ({ dpid, port, vlan = 0 }: Station): string =>
+  `02:00:00:${vlan.toString(16).padStart(2, '0')}:${dpid.slice(14)}:${port.toString(16).padStart(2, '0')}`
 
-/** What one port is: nobody's (undefined), or a member, whose address is pinned, already learned, or not known. */
-export type Member = { readonly network: string; readonly address: 'pinned' | 'learned' | 'unknown' }
+/** What one station is: nobody's (undefined), or a member, whose address is pinned, already learned, or not known. */
+export type Member = {
+  readonly network: string
+  readonly address: 'pinned' | 'learned' | 'unknown'
+  readonly trunk?: boolean
+}
 export type Placement = {
   readonly switches: number
-  /** By `<dpid>/<port>`. */
+  /** By attachmentKey. */
   readonly members: ReadonlyMap<string, Member>
   /** Port that copies of a network's frames go to. */
   readonly mirrors: ReadonlyMap<string, Endpoint>
@@ -38,15 +45,20 @@ export const networkOf = ({ members, vlinks }: Placement, key: string): string |
   members.get(key)?.network ?? [...vlinks.values()].find(({ vlink }) => endsOf(vlink).includes(key))?.id
 export const endsOf = ({ from, to }: Vlink): readonly string[] => [from, to].map(endpointKey)
 
-export const endpoints = (switches: number): readonly Endpoint[] =>
+/** The last port of each switch has tags besides. */
+const tags = [undefined, 5, 7] as const
+export const endpoints = (switches: number): readonly Station[] =>
   Array.from({ length: switches }, (_, s) =>
-    Array.from({ length: accessPorts }, (_, p) => ({ dpid: dpidOf(s), port: p + 1 })),
+    Array.from({ length: accessPorts }, (_, p) =>
+      (p + 1 < accessPorts ? [undefined] : tags).map(vlan => ({ dpid: dpidOf(s), port: p + 1, vlan })),
+    ).flat(),
   ).flat()
 
 const member: fc.Arbitrary<Member | undefined> = fc.option(
   fc.record({
     network: fc.constantFrom(...networkNames),
     address: fc.constantFrom('pinned', 'learned', 'unknown' as const),
+    trunk: fc.boolean(),
   }),
   { nil: undefined, freq: 4 },
 )
@@ -56,7 +68,7 @@ const pathBetween = (a: string, b: string, over: readonly number[]): readonly st
   a === b ? [a] : [a, ...over.map(dpidOf).filter(dpid => dpid !== a && dpid !== b), b]
 
 export const vlinkAmong = (switches: number): fc.Arbitrary<Network & { readonly vlink: Vlink }> => {
-  const all = endpoints(switches)
+  const all = endpoints(switches).filter(({ port }) => port < accessPorts)
   const over = fc.shuffledSubarray(Array.from({ length: switches }, (_, s) => s))
   return fc
     .record({
@@ -85,6 +97,25 @@ export const vlinkAmong = (switches: number): fc.Arbitrary<Network & { readonly 
     })
 }
 
+/** Puts members where the store would have them: a port in a network once, and no trunk where its tags could be another's. */
+function place(all: readonly Station[], wanted: readonly (Member | undefined)[]): Map<string, Member> {
+  const placed = new Map<string, Member>()
+  const inNetwork = (network: string, is: (s: Station, m: Member) => boolean) =>
+    all.some(s => {
+      const m = placed.get(attachmentKey(s))
+      return m?.network === network && is(s, m)
+    })
+  const shared = (s: Station) => s.port === accessPorts && s.vlan === undefined
+  for (const [i, m] of wanted.entries()) {
+    const at = all[i]!
+    if (!m || inNetwork(m.network, s => s.dpid === at.dpid && s.port === at.port)) continue
+    if (shared(at) && inNetwork(m.network, (_, { trunk }) => trunk === true)) continue
+    const trunk = m.trunk === true && at.port < accessPorts && !inNetwork(m.network, shared)
+    placed.set(attachmentKey(at), { ...m, trunk })
+  }
+  return placed
+}
+
 /** Who is in which network, before and after, on the same switches. */
 export const changes = (mirrored = false): fc.Arbitrary<{ before: Placement; after: Placement; switches: number }> =>
   fc.integer({ min: 1, max: 4 }).chain(switches => {
@@ -97,14 +128,17 @@ export const changes = (mirrored = false): fc.Arbitrary<{ before: Placement; aft
         fc.array(vlinkAmong(switches), { maxLength: 2 }),
       )
       .map(([members, at, tapped, wished]): Placement => {
-        const placed = new Map<string, Member>()
-        for (const [i, m] of members.entries()) if (m) placed.set(`${all[i]!.dpid}/${all[i]!.port}`, m)
         const vlinks: Placement['vlinks'] = apart(wished)
         const taken = new Set([...vlinks.values()].flatMap(({ vlink }) => endsOf(vlink)))
-        for (const end of taken) placed.delete(end)
+        const placed = place(
+          all,
+          members.map((m, i) => (taken.has(attachmentKey(all[i]!)) ? undefined : m)),
+        )
         const mirrors = new Map<string, Endpoint>()
-        const key = `${all[at]!.dpid}/${all[at]!.port}`
-        if (mirrored && tapped && !placed.has(key) && !taken.has(key)) mirrors.set('red', all[at]!)
+        const { dpid, port } = all[at]!
+        const key = endpointKey({ dpid, port })
+        if (mirrored && tapped && port < accessPorts && !placed.has(key) && !taken.has(key))
+          mirrors.set('red', { dpid, port })
         return { switches, members: placed, mirrors, vlinks }
       })
     return fc.tuple(placement, placement).map(([before, after]) => {
@@ -122,6 +156,11 @@ export function apart(wished: readonly (Network & { readonly vlink: Vlink })[]):
     if (!endsOf(it.vlink).some(end => taken.includes(end))) kept.set(it.id, it)
   }
   return kept
+}
+
+export function stationOf(key: string): Station {
+  const [dpid, port, vlan] = key.split('/') as [string, string, string | undefined]
+  return { dpid, port: Number(port), ...(vlan !== undefined && { vlan: Number(vlan) }) }
 }
 
 export function links(switches: number): Link[] {
@@ -163,13 +202,18 @@ export function subjects({ members, mirrors }: Placement): Subject[] {
     }
     const attachments: Attachment[] = []
     const learned: Location[] = []
-    for (const [key, { network: of, address }] of members) {
+    for (const [key, { network: of, address, trunk }] of members) {
       if (of !== id) continue
-      const [dpid, port] = key.split('/') as [string, string]
-      const at = { dpid, port: Number(port) }
+      const { vlan, ...at } = stationOf(key)
       const guard = address === 'pinned' ? ('mac' as const) : ('learn' as const)
-      attachments.push({ network: id, ...at, guard, revision: 1, ...(address === 'pinned' ? { mac: macOf(at) } : {}) })
-      if (address === 'learned') learned.push({ ...at, mac: macOf(at) })
+      const mac = macOf({ ...at, vlan })
+      attachments.push({
+        ...{ network: id, ...at, guard, revision: 1 },
+        ...(address === 'pinned' && { mac }),
+        ...(vlan !== undefined && { vlan }),
+        ...(trunk && { trunk }),
+      })
+      if (address === 'learned') learned.push({ ...at, mac })
     }
     return { network, attachments, learned, hushed: new Set<string>() }
   })
@@ -215,7 +259,14 @@ export const inOrder = (p: Plan): readonly Step[] => [
 export const messages = (from: Content, to: Content): readonly Step[] => inOrder(plan(diff(to, from), from))
 
 const bytes = (mac: string) => Buffer.from(mac.replaceAll(':', ''), 'hex')
-/** An Ethernet frame of an experimental ethertype. */
-export const frame = (to: string, from: string): Buffer =>
-  Buffer.concat([bytes(to), bytes(from), Buffer.from('88b5', 'hex'), Buffer.alloc(46, 'l2sm')])
+const tagOf = (vlan: number) => Buffer.from([0x81, 0, vlan >> 8, vlan & 0xff])
+/** An Ethernet frame of an experimental ethertype, with these VLAN tags. */
+export const frame = (to: string, from: string, ...vlans: readonly number[]): Buffer =>
+  Buffer.concat([bytes(to), bytes(from), ...vlans.map(tagOf), Buffer.from('88b5', 'hex'), Buffer.alloc(46, 'l2sm')])
+/** The tags of a frame that came out, outermost first. */
+export function tagsOf(seen: Buffer): number[] {
+  const found: number[] = []
+  for (let at = 12; seen.readUInt16BE(at) === 0x8100; at += 4) found.push(seen.readUInt16BE(at + 2) & 0xfff)
+  return found
+}
 export const broadcast = 'ff:ff:ff:ff:ff:ff'
