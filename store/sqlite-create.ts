@@ -8,8 +8,12 @@ import { type Meta, putMeta } from './sqlite-rows.ts'
 
 /** `l2sm` in ASCII, so that file(1) and we know our own. */
 export const applicationId = 0x6c32736d
-/** To change the tables: raise it, and migrate older files in `check` (sqlite-file.ts). */
-export const schemaVersion = 1
+/**
+ * What the tables and their rows can be. 1: networks, attachments, links. 2: also dead links, vlinks, nodes, and what came with them.
+ * To add what an older l2sm would not understand: raise it. Files of older versions are read as they are, and are of this one from
+ * the first write on.
+ */
+export const schemaVersion = 2
 
 /** Bytes. */
 const pageSize = 4096

@@ -95,7 +95,7 @@ const check = (db: DatabaseSync, path: string, onRows: (rows: Row[]) => void): K
       'newer-schema',
       `${path} was written by a newer l2sm: its schema is ${version}, this one knows up to ${schemaVersion}. Run the newer l2sm, or put a copy from before the upgrade in its place`,
     )
-  if (version !== schemaVersion) throw corrupt(path, `its schema version is ${version}, and there never was one`)
+  if (version < 1) throw corrupt(path, `its schema version is ${version}, and there never was one`)
   const broken = db
     .prepare('PRAGMA integrity_check(1)')
     .all()
@@ -217,7 +217,7 @@ const prepare = (db: DatabaseSync): void =>
   db.exec('PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 262144')
 
 const transact = (db: DatabaseSync, write: () => void): void => {
-  db.exec('BEGIN IMMEDIATE')
+  db.exec(`BEGIN IMMEDIATE; PRAGMA user_version = ${schemaVersion}`)
   write()
   db.exec('COMMIT')
 }

@@ -15,6 +15,7 @@ import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { attach, putNetwork } from '../../store/desired.ts'
 import { openSqlite } from '../../store/sqlite.ts'
+import { schemaVersion } from '../../store/sqlite-create.ts'
 import { openStateFile } from '../../store/sqlite-file.ts'
 import type { Row } from '../../store/sqlite-rows.ts'
 import { dpid } from './backends.ts'
@@ -105,8 +106,32 @@ t.test('what is no store is refused', async t => {
 
 t.test('a file of a newer l2sm is refused', async t => {
   const path = await made(t)
-  tamper(path, 'PRAGMA user_version = 2')
-  await refuses(t, path, { code: 'newer-schema', message: /its schema is 2, this one knows up to 1\. Run the newer/ })
+  tamper(path, `PRAGMA user_version = ${schemaVersion + 1}`)
+  const message = new RegExp(
+    `its schema is ${schemaVersion + 1}, this one knows up to ${schemaVersion}\\. Run the newer`,
+  )
+  await refuses(t, path, { code: 'newer-schema', message })
+})
+
+t.test('a file of an older l2sm is read, and is of this one from the first write on', async t => {
+  const path = await made(t)
+  const version = () => {
+    const db = new DatabaseSync(path)
+    const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
+    db.close()
+    return user_version
+  }
+  for (let older = 1; older < schemaVersion; older++) {
+    tamper(path, `PRAGMA user_version = ${older}`)
+    const store = await openSqlite(path)
+    t.ok(store.state().networks.has('red'))
+    await store.close()
+    t.equal(version(), older, 'it can still be put back')
+    const again = await openSqlite(path)
+    await again.write(draft => putNetwork(draft, `new-${older}`))
+    await again.close()
+    t.equal(version(), schemaVersion)
+  }
 })
 
 t.test('a row that was changed, taken away or added by others is refused', async t => {
