@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { type Address, type Credentials, listen } from '../openflow/server.ts'
 import type { Store } from '../store/store.ts'
-import type { DatapathId, Link } from '../topology/topology.ts'
+import type { DatapathId } from '../topology/topology.ts'
 import { answers } from './answers.ts'
 import { audit } from './audit.ts'
 import { watchAway } from './away.ts'
@@ -12,7 +12,6 @@ import { base } from './compile.ts'
 import { discovery } from './discover.ts'
 import { switchEvents } from './events.ts'
 import { knownFabric } from './fabric.ts'
-import { lanesOf } from './lanes.ts'
 import { learnedAddresses } from './learn.ts'
 import { learning } from './learning.ts'
 import { moving } from './moving.ts'
@@ -25,6 +24,7 @@ import { progressOf, type Status } from './status.ts'
 import { stays } from './stays.ts'
 import { type Compiled, desiredTables, type Tables } from './tables.ts'
 import { knownTunnels } from './tunnels.ts'
+import { usage } from './usage.ts'
 import type { Controller, Record as Counts } from './view.ts'
 import { waiting } from './waiting.ts'
 
@@ -120,11 +120,13 @@ function assemble(options: ControllerOptions): Parts {
     now,
   })
   const touched = new Set<Switch>()
+  const used = usage(tables)
   const stale = staleNetworks({
     now,
     remesh: () => (fabric.remesh() ? store.state().networks.keys() : []),
     compile(id, moved) {
       for (const { number, dpids } of tables.refresh(id)) {
+        used.compiled(number)
         if (!tables.compiled.has(number)) {
           learned.prune(number, () => false)
           snooping.forget(number)
@@ -199,7 +201,7 @@ function assemble(options: ControllerOptions): Parts {
     now,
     session,
     ready: dpid => isAnswering(switches.get(dpid)),
-    carries: link => isUsed(tables, link),
+    carries: link => used.has(link.from),
     bfd: tunnels.bfd,
     planned: planned.at,
     failed: error => log.warn({ error: String(error) }, 'what probes found could not be stored; it is tried again'),
@@ -222,16 +224,6 @@ function assemble(options: ControllerOptions): Parts {
 /** It has confirmed what every switch holds, and with that the entry by which probes come to us. */
 const isAnswering = (sw: Switch | undefined): boolean =>
   sw?.session !== undefined && sw.standing.is === 'live' && sw.confirmed.has(0)
-
-/** Whether frames of a network come in from this link. */
-function isUsed(tables: Tables, { from, to }: Link): boolean {
-  for (const id of tables.at(from.dpid)) {
-    const course = tables.compiled.get(tables.numberOf(id) ?? 0)?.course
-    if (course && lanesOf(course).some(lane => lane.route.entrances.get(to.dpid)?.get(from.dpid)?.port === to.port))
-      return true
-  }
-  return false
-}
 
 /** The switch has confirmed this network as it was compiled last. */
 const holds = (sw: Switch | undefined, compiled: Compiled | undefined): boolean =>

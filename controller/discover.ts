@@ -21,8 +21,8 @@ import { witness } from './witness.ts'
 
 /** Milliseconds between looks at what is due. */
 export const tickMs = 20
-/** Ways looked at in a tick: some 2 ms of work. */
-const lookedAt = 2000
+/** Ways of a kind looked at in a tick, whether they are to be probed: with 25,000 links that carry networks, each once a second. */
+const lookedAt = { carrying: 500, idle: 200, unknown: 200 }
 /** Probes that are saved up while fewer leave than may: for when many links are in doubt at once. */
 const saved = 500
 /** Probes that leave in one tick: some 3 ms of work. */
@@ -33,6 +33,8 @@ const freshMs = 3000
 const knownMs = 1000
 /** Ports that lead nowhere are asked again when others came to be there, but not more often than this (milliseconds). */
 const newsMs = 500
+/** Which switches can answer by now is looked at this often (milliseconds). */
+const listenMs = 100
 
 export type Discovery = {
   /** A switch's ports are there, or changed. */
@@ -72,6 +74,8 @@ export function discovery(around: Surroundings): Discovery {
   const { store, secret, now, session, ready, carries, bfd, planned } = around
   const ways = newWays()
   const suspects = new Set<Way>()
+  /** Probes left by these, and have not arrived yet. */
+  const unanswered = new Set<Way>()
   const doubts = witness<Way>(now)
   const echoes = roundTrips(now)
   const writing = verdicts(around)
@@ -84,17 +88,20 @@ export function discovery(around: Surroundings): Discovery {
   let newsAt = Number.NEGATIVE_INFINITY
   let isNews = false
   const answering = new Set<DatapathId>()
+  let listenedAt = Number.NEGATIVE_INFINITY
 
   const know = (way: Way) => {
-    const { discoveredFrom, deadLinks } = store.state()
-    const link = discoveredFrom.get(way.key) ?? planned?.(way.from)
+    const state = store.state()
+    const link = state.discoveredFrom.get(way.key) ?? planned?.(way.from)
     way.knownAt = now()
-    way.access = isAccess(store.state(), way.from) || (link !== undefined && isAccess(store.state(), link.to))
+    if (link !== way.link && lead(way, link, link !== undefined && state.deadLinks.has(linkKey(link)), now()))
+      settle(way)
+    way.access = isAccess(state, way.key) || (link !== undefined && isAccess(state, way.toKey))
     way.carries = link !== undefined && carries(link)
-    if (lead(way, link, link !== undefined && deadLinks.has(linkKey(link)), now())) settle(way)
   }
   const settle = (way: Way) => {
     suspects.delete(way)
+    unanswered.delete(way)
     doubts.clear(way)
     sizes.forget(way)
   }
@@ -126,6 +133,7 @@ export function discovery(around: Surroundings): Discovery {
   const become = (way: Way, live: Way['live']) => {
     const before = way.live
     way.live = live
+    if (live.is === 'suspect' || live.askedAt === undefined) unanswered.delete(way)
     if (before.is === live.is) return
     settle(way)
     if (live.is === 'suspect') {
@@ -165,7 +173,10 @@ export function discovery(around: Surroundings): Discovery {
     const isDue = waited >= pauseMs(way.live, every[kind]) || (kind === 'unknown' && way.askedAt < newsAt)
     if (!isDue || !maySend() || way.access) return
     way.askedAt = now()
-    if (judged(way)) way.live = asked(way.live, now())
+    if (judged(way)) {
+      way.live = asked(way.live, now())
+      if (way.live.is !== 'suspect') unanswered.add(way)
+    }
     send(way, 0)
     const to = way.link && session(way.link.to.dpid)
     if (to && isDoubtful(way.live)) doubts.doubt(way, s, to, shortestMs(way.tally.took) ?? 0)
@@ -176,8 +187,10 @@ export function discovery(around: Surroundings): Discovery {
     tickedAt = now()
     every = intervals(countsOf())
     listen()
+    for (const way of unanswered) judge(way)
     for (const way of suspects) visit(way)
-    for (const way of ways.next(lookedAt)) if (way.live.is !== 'suspect') visit(way)
+    for (const kind of ['carrying', 'idle', 'unknown'] as const)
+      for (const way of ways.next(kind, lookedAt[kind])) if (way.live.is !== 'suspect') visit(way)
     sizes.tick()
     echoes.tick(sessions())
     for (const way of doubts.tick()) become(way, failed(way.live, now()))
@@ -190,6 +203,8 @@ export function discovery(around: Surroundings): Discovery {
     }
   }
   const listen = () => {
+    if (now() - listenedAt < listenMs) return
+    listenedAt = now()
     for (const dpid of ways.dpids()) {
       if (ready(dpid) === answering.has(dpid)) continue
       if (answering.delete(dpid)) continue
@@ -236,7 +251,7 @@ export function discovery(around: Surroundings): Discovery {
       if (!way || typeof port !== 'number') return
       const tookMs = now() - probe.sentAt / 1000
       const to = { dpid: s.dpid, port }
-      if (tookMs > freshMs || isAccess(store.state(), to) || isAccess(store.state(), way.from)) return
+      if (tookMs > freshMs || isAccess(store.state(), endpointKey(to)) || isAccess(store.state(), way.key)) return
       // It may have been declared since we looked.
       if (!way.link || !same(way.link.to, to)) know(way)
       const isThere = way.link !== undefined && same(way.link.to, to)
@@ -280,5 +295,4 @@ function hasCarrier(session: Surroundings['session'], { dpid, port }: Endpoint):
 const same = (a: Endpoint, b: Endpoint): boolean => a.dpid === b.dpid && a.port === b.port
 
 /** Pods can't be believed: a port that is or was theirs is never an end of a link. */
-const isAccess = (state: State, e: Endpoint): boolean =>
-  state.accessPorts.has(endpointKey(e)) || state.attachments.has(endpointKey(e))
+const isAccess = (state: State, key: string): boolean => state.accessPorts.has(key) || state.attachments.has(key)

@@ -14,6 +14,8 @@ export type Way = {
   /** Where the store says that it leads; what follows is about that link. */
   link: Link | undefined
   linkKey: string
+  /** endpointKey of where it leads. */
+  toKey: string
   live: Liveness
   tally: Tally
   /** Probes that were lost before the link was doubted last. */
@@ -37,8 +39,8 @@ export type Ways = {
   keep(dpid: DatapathId, ports: ReadonlyMap<PortNo, unknown>): readonly Way[]
   /** Switches that have ports, or had when they were connected. */
   dpids(): Iterable<DatapathId>
-  /** So many in turn, round and round; none twice in one call. */
-  next(count: number): Iterable<Way>
+  /** So many of a kind in turn, round and round. */
+  next(kind: Kind, count: number): Iterable<Way>
   /** Ways of a kind. */
   count(kind: Kind): number
   setKind(way: Way, kind: Kind): void
@@ -48,12 +50,7 @@ const ago = Number.NEGATIVE_INFINITY
 
 export function newWays(): Ways {
   const ways = new Map<DatapathId, Map<PortNo, Way>>()
-  const counts = { carrying: 0, idle: 0, unknown: 0 }
-  let size = 0
-  function* all() {
-    for (const here of ways.values()) yield* here.values()
-  }
-  let round = all()
+  const rings = { carrying: ring<Way>(), idle: ring<Way>(), unknown: ring<Way>() }
   return {
     at: ({ dpid, port }) => ways.get(dpid)?.get(port),
     put(from) {
@@ -66,6 +63,7 @@ export function newWays(): Ways {
       const unknown = {
         link: undefined,
         linkKey: '',
+        toKey: '',
         kind: 'unknown',
         carries: false,
         access: false,
@@ -75,36 +73,44 @@ export function newWays(): Ways {
       } as const
       const way: Way = { from, key, live, tally, mtu, ...unknown }
       here.set(from.port, way)
-      size += 1
-      counts.unknown += 1
+      rings.unknown.all.add(way)
       return { way, isNew: true }
     },
     keep(dpid, ports) {
       const gone = [...(ways.get(dpid)?.values() ?? [])].filter(way => !ports.has(way.from.port))
       for (const way of gone) {
         ways.get(dpid)?.delete(way.from.port)
-        size -= 1
-        counts[way.kind] -= 1
+        rings[way.kind].all.delete(way)
       }
       return gone
     },
     dpids: () => ways.keys(),
-    *next(count) {
-      for (let left = Math.min(count, size); left > 0; left--) {
-        let next = round.next()
-        if (next.done) {
-          round = all()
-          next = round.next()
-        }
-        if (next.done) return
-        yield next.value
-      }
-    },
-    count: kind => counts[kind],
+    next: (kind, count) => rings[kind].next(count),
+    count: kind => rings[kind].all.size,
     setKind(way, kind) {
-      counts[way.kind] -= 1
-      counts[kind] += 1
+      rings[way.kind].all.delete(way)
+      rings[kind].all.add(way)
       way.kind = kind
+    },
+  }
+}
+
+/** Things that have their turn one after the other, round and round. */
+function ring<T>() {
+  const all = new Set<T>()
+  let turns = all.values()
+  return {
+    all,
+    *next(count: number): Iterable<T> {
+      for (let left = Math.min(count, all.size); left > 0; left--) {
+        let turn = turns.next()
+        if (turn.done) {
+          turns = all.values()
+          turn = turns.next()
+        }
+        if (turn.done) return
+        yield turn.value
+      }
     },
   }
 }
@@ -115,6 +121,7 @@ export function lead(way: Way, link: Link | undefined, dead: boolean, now: numbe
   if (way.linkKey === key) return false
   way.link = link
   way.linkKey = key
+  way.toKey = link ? endpointKey(link.to) : ''
   way.live = unproven(dead, now)
   way.tally = { ...newTally(), sequence: way.tally.sequence, lost: way.tally.lost }
   way.mtu = newSearch()

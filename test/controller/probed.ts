@@ -89,13 +89,13 @@ export function probed({ switches, links, carries = () => false, bfd, store = op
         newFake(dpid, message => take(dpid, message)),
         { connected: true },
       )
-      for (const [a, b] of pairs) {
-        const other = a === i + 1 ? b : b === i + 1 ? a : undefined
-        if (other !== undefined) fake.ports.set(portTo(other), desc(portTo(other), true))
-      }
       return [dpid, fake] as const
     }),
   )
+  for (const [a, b] of pairs) {
+    fakes.get(dpidOf(a))!.ports.set(portTo(b), desc(portTo(b), true))
+    fakes.get(dpidOf(b))!.ports.set(portTo(a), desc(portTo(a), true))
+  }
   const session = (dpid: string) => {
     const fake = fakes.get(dpid)
     return fake?.connected ? fake.session : undefined
