@@ -1,5 +1,6 @@
 // Finds out where ports lead, and whether links live: LLDP of ours goes out of every port that is nobody's, and comes back to us
 // elsewhere. A shell around topology/: liveness, tally, mtu and budget decide.
+import { createSecretKey } from 'node:crypto'
 import { type Action, noBuffer, type PacketIn, ports } from '../openflow/index.ts'
 import type { Session } from '../openflow/session.ts'
 import { isUnplanned } from '../store/overlay.ts'
@@ -21,8 +22,8 @@ import { witness } from './witness.ts'
 
 /** Milliseconds between looks at what is due. */
 export const tickMs = 20
-/** Ways of a kind looked at in a tick, whether they are to be probed: with 25,000 links that carry networks, each once a second. */
-const lookedAt = { carrying: 500, idle: 200, unknown: 200 }
+/** Ways of a kind looked at in a tick, whether they are to be probed: many more than may be, and less than 2 ms of work. */
+const lookedAt = { carrying: 300, idle: 100, unknown: 100 }
 /** Probes that are saved up while fewer leave than may: for when many links are in doubt at once. */
 const saved = 500
 /** Probes that leave in one tick: some 3 ms of work. */
@@ -71,7 +72,8 @@ export type Surroundings = {
 }
 
 export function discovery(around: Surroundings): Discovery {
-  const { store, secret, now, session, ready, carries, bfd, planned } = around
+  const { store, now, session, ready, carries, bfd, planned } = around
+  const secret = createSecretKey(around.secret)
   const ways = newWays()
   const suspects = new Set<Way>()
   /** Probes left by these, and have not arrived yet. */
