@@ -1,0 +1,44 @@
+import t from 'tap'
+import type { Device } from '../../agent/devices.ts'
+import { making, pairSteps } from '../../agent/pairs.ts'
+import { veth } from './plans.ts'
+
+const names = { near: 'lsabcde', far: 'lpabcde' }
+const devices = (...all: Device[]) => new Map(all.map(device => [device.name, device]))
+const pair = (number: number, over: Partial<Device> = {}, peer: Device['peer'] = 'here') => [
+  { ...veth(`lsabcde${number}`, number, peer), ...over },
+  ...(peer === 'here' ? [{ ...veth(`lpabcde${number}`, 100 + number), up: false, ...over }] : []),
+]
+const steps = (wanted: number[], live: number[], ...all: Device[]) =>
+  pairSteps(names, { wanted, live: new Set(live) }, devices(...all), 1450)
+
+t.test('what is missing is made, and what is right is left alone', async t => {
+  t.match(steps([1, 2], [], ...pair(1)), { make: [{ near: 'lsabcde2', far: 'lpabcde2' }], adjust: [], surplus: [] })
+  t.same(steps([1, 2], [], ...pair(1), ...pair(2)).changes, [])
+  t.match(making(steps([1], []).make, 1450), [
+    'link add name lsabcde1 mtu 1450 type veth peer name lsabcde1.x mtu 1450',
+  ])
+})
+
+t.test('a pair whose maker was killed is finished, not made again', async t => {
+  const { make, finish, adjust } = steps([1], [], veth('lsabcde1', 1), veth('lsabcde1.x', 2))
+  t.same([make, finish.map(({ near }) => near), adjust], [[], ['lsabcde1'], []])
+})
+
+t.test('a free pair gets the MTU of today; one whose end is in a pod keeps its own', async t => {
+  t.same(steps([1], [], ...pair(1, { mtu: 1400 })).adjust, ['link set lsabcde1 mtu 1450', 'link set lpabcde1 mtu 1450'])
+  t.same(steps([1], [1], ...pair(1, { mtu: 1400 }, 'elsewhere')).adjust, [])
+  t.same(steps([1], [1], ...pair(1, { up: false }, 'elsewhere')).adjust, ['link set lsabcde1 up'])
+})
+
+t.test('only free pairs of this bridge are too many', async t => {
+  const others = [veth('lsabcdf7', 7), { ...veth('lsabcde8', 8), kind: 'dummy', peer: undefined }, veth('eth0', 9)]
+  t.same(steps([1], [1], ...pair(1, {}, 'elsewhere'), ...pair(5), ...pair(6, {}, 'elsewhere'), ...others).surplus, [
+    'lsabcde5',
+  ])
+})
+
+t.test('whatever the numbers, names fit into the 15 characters that Linux takes', async t => {
+  const [{ near, far, unfinished } = { near: '', far: '', unfinished: '' }] = steps([14095], []).make
+  for (const name of [near, far, unfinished]) t.ok(name.length > 0 && name.length <= 15, name)
+})
