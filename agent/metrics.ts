@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { NodeReport } from '../api/node-schemas.ts'
 import type { Record } from './reconcile.ts'
 import type { Health } from './report.ts'
@@ -14,7 +14,6 @@ export type Metrics = {
 export function createMetrics(version: string): Metrics {
   const registry = new Registry()
   const registers = [registry]
-  collectDefaultMetrics({ register: registry })
   const counter = (name: string, help: string) => new Counter({ name, help, registers })
   const gauge = <T extends string>(name: string, help: string, ...labelNames: T[]) =>
     new Gauge({ name, help, labelNames, registers })
@@ -28,10 +27,14 @@ export function createMetrics(version: string): Metrics {
   const reports = new Counter({
     ...{ name: 'l2sm_agent_reports_total', help: 'Reports to the controller.', labelNames: ['result'], registers },
   })
+  // By themselves, and not as prom-client collects them: that wakes up a hundred times a second to see how late it is.
+  const cpu = gauge('process_cpu_seconds_total', 'Processor time of the agent.')
+  const memory = gauge('process_resident_memory_bytes', 'Memory of the agent.')
   const healthy = gauge('l2sm_agent_healthy', '1: all is as planned.')
   const connected = gauge('l2sm_agent_switch_connected', '1: the switch has a controller.')
   const interfaces = gauge('l2sm_agent_interfaces', 'Interfaces for pods.', 'state')
   const links = gauge('l2sm_agent_links', 'Links to other nodes; state is that of BFD, or unwatched.', 'state')
+  const plan = gauge('l2sm_agent_plan_info', 'Always 1: the plan that the node was compared with last.', 'plan')
   gauge('l2sm_agent_build_info', 'Always 1.', 'version').set({ version }, 1)
   return {
     registry,
@@ -43,6 +46,9 @@ export function createMetrics(version: string): Metrics {
     },
     reported: result => reports.inc({ result }),
     scrape: (health, report) => {
+      const { user, system } = process.cpuUsage()
+      cpu.set((user + system) / 1e6)
+      memory.set(process.memoryUsage.rss())
       healthy.set(health.state === 'ok' ? 1 : 0)
       connected.set(report?.openvswitch.connected ? 1 : 0)
       const ports = report?.ports ?? []
@@ -50,6 +56,8 @@ export function createMetrics(version: string): Metrics {
       interfaces.set({ state: 'used' }, pairs.filter(({ used }) => used).length)
       interfaces.set({ state: 'free' }, pairs.filter(({ used }) => !used).length)
       links.reset()
+      plan.reset()
+      if (report?.plan !== undefined) plan.set({ plan: report.plan }, 1)
       for (const { bfd } of ports.filter(({ role }) => role === 'link')) links.inc({ state: bfd ?? 'unwatched' })
       return registry.metrics()
     },

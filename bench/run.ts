@@ -1,6 +1,7 @@
 // `npm run bench [-- NAME ...] [-- --small]`: measures what we claim, beside peers, in one run. See README.md.
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { agentBench } from './agent.ts'
 import { attachBench } from './attach.ts'
 import { codec } from './codec.ts'
 import { flows } from './flows.ts'
@@ -32,6 +33,7 @@ const benches: Readonly<Record<string, Bench>> = {
   learn,
   codec,
   sessions,
+  agent: agentBench,
 }
 
 const usage = `usage: npm run bench -- [--small] [NAME ...]
