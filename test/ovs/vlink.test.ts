@@ -9,6 +9,7 @@ import { deleteNetwork } from '../../store/desired.ts'
 import { openSqlite } from '../../store/sqlite.ts'
 import { putVlink, type VlinkWish } from '../../store/vlinks.ts'
 import { anyFrames } from '../any-frames.ts'
+import { startApi } from '../api/harness.ts'
 import { changesSent, until } from '../controller/watching.ts'
 import { ages, apart, hearing, holdings, makeStage, type Stage, streamTo, touched, withoutCounts } from './stage.ts'
 
@@ -145,6 +146,36 @@ if (needs(t)) {
     t.ok(free.lost < 30, `${free.lost} of 3000 are lost`)
     t.notMatch(await mesh.node(1).ovs.ofctl('br-l2', 'dump-meters'), /kbps/)
   })
+
+  t.test(
+    'over REST, a path without a link is refused by both families of calls, and one with links is made',
+    async t => {
+      // The stage's store outlives the API of this test.
+      const { call } = await startApi(t, {
+        store: { ...stage.store, close: async () => {} },
+        controller: stage.controller,
+      })
+      const [c, d] = [stage.pod(3, 1), stage.pod(4, 3)]
+      const onos = (path: number[]) =>
+        call('POST', '/onos/vlinks/api', {
+          ...{ linkNetworkId: 'wire', fromEndP: `of:${dpid(3)}/${c.port}`, toEndP: `of:${dpid(4)}/${d.port}` },
+          path: path.map(node => `of:${dpid(node)}`),
+        })
+      const missing = new RegExp(`from switch ${dpid(2)} to switch ${dpid(4)}: both are connected`)
+      t.match(await onos([3, 2, 4]), { status: 409, body: { detail: missing } })
+      const body = { type: 'vlink', from: end(c), to: end(d), path: [3, 2, 4].map(dpid) }
+      t.match(await call('PUT', '/v1/networks/wire', body), { status: 409, body: { detail: missing } })
+      t.equal((await onos([3, 2, 1, 4])).status, 204)
+      await stage.programmed('wire')
+      t.strictSame(await hearing(stage, [c, d, a, b]), apart([c, d, a, b], [c, d], [a, b]))
+      t.match((await call('GET', '/v1/networks/wire')).body, {
+        state: 'programmed',
+        back: { path: [4, 1, 2, 3].map(dpid) },
+      })
+      t.equal((await call('DELETE', '/onos/vlinks/api/wire')).status, 204)
+      t.strictSame(await hearing(stage, [c, d, a, b]), apart([c, d, a, b], [a, b]), 'it is gone when that is answered')
+    },
+  )
 
   t.test('its latency is what probes measure, and a link that dies is gone round and gone back to', async t => {
     await put('far', wish({ reroute: true, latency: 1e9 }))
