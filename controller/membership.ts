@@ -87,6 +87,7 @@ export function memberships(): Memberships {
         if (!isFirst && site) askAgain(site, now)
         if (!isFirst || (!site && !entries)) continue
         if (entries) network.kept.set(dpid, entries.outputs)
+        if (entries?.querier) network.queriers.set('ipv4', { source: entries.querier, until: now + routerMs })
         if (site) recallSite(network, site, entries, now)
         changed.push(number)
       }
@@ -202,7 +203,6 @@ function recallSite(network: Network, site: Site, found: Recalled | undefined, n
     for (const [group, ports] of found?.outputs ?? [])
       if (ports.has(number) && isSnooped(group)) join(network, port, group, site.asked[familyOf(group)].count)
   }
-  if (found?.querier) network.queriers.set('ipv4', { source: found.querier, until: now + routerMs })
 }
 
 function snoopedSite({ ports }: Site): SnoopedSite {
