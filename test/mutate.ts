@@ -144,7 +144,7 @@ const mutations: readonly Mutation[] = [
     file: join('controller', file!),
     from: from!,
     to: to!,
-    tests: ['test/controller/membership.test.ts', 'test/controller/snoop.test.ts'],
+    tests: ['test/topology/pruned.test.ts', 'test/controller/membership.test.ts', 'test/controller/snoop.test.ts'],
   })),
   {
     name: 'TLS: names that cannot be read are none',
