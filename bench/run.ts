@@ -7,6 +7,7 @@ import { codec } from './codec.ts'
 import { flows } from './flows.ts'
 import { learn } from './learn.ts'
 import { load, machine } from './machine.ts'
+import { recompute } from './recompute.ts'
 import { folder, runInside, settleIn } from './sandbox.ts'
 import { sessions } from './sessions.ts'
 import { startBench } from './start.ts'
@@ -34,6 +35,7 @@ const benches: Readonly<Record<string, Bench>> = {
   codec,
   sessions,
   agent: agentBench,
+  recompute,
 }
 
 const usage = `usage: npm run bench -- [--small] [NAME ...]

@@ -174,11 +174,15 @@ function crossingAt(dpid: DatapathId, number: number, { epoch, route, frozen }: 
 }
 const nowhere: ReadonlyMap<DatapathId, Hop> = new Map()
 
+/** By switch. */
+type Addresses = ReadonlyMap<DatapathId, readonly Address[]>
+
 /** One place for each address: the attachment that pins it, else where it was learned. */
-function addresses({ attachments, learned }: Subject): readonly Address[] {
+function addresses({ attachments, learned }: Subject): Addresses {
   const pinned = attachments.flatMap(({ mac, dpid, port }) => (mac ? [{ mac, dpid, port, learned: false }] : []))
   const taken = new Set(pinned.map(l => l.mac))
-  return [...pinned, ...learned.flatMap(l => (taken.has(l.mac) ? [] : [{ ...l, learned: true }]))]
+  const free = learned.flatMap(l => (taken.has(l.mac) ? [] : [{ ...l, learned: true }]))
+  return Map.groupBy([...pinned, ...free], ({ dpid }) => dpid)
 }
 
 /** How entries of a network are marked and matched: worked out once for all of them. */
@@ -235,13 +239,13 @@ function admitLinks(items: Item[], { marks: { number, fixed } }: Site, { entranc
 }
 
 /** May this sender speak: what is pinned or learned passes; the rest passes too on a learning port, and is shown to us. */
-function guard(items: Item[], site: Site, locations: readonly Address[], hushed: ReadonlySet<string>): void {
+function guard(items: Item[], site: Site, locations: Addresses, hushed: ReadonlySet<string>): void {
   const { number, fixed, learned, any: metadata } = site.marks
   const tap = mirrorActions(site)
   const speak = { apply: tap, goto: 'deliver' } as const
   const here = new Map(site.local.map(a => [a.port, a]))
-  for (const { mac, dpid, port, learned: fades } of locations) {
-    const attachment = dpid === site.dpid ? here.get(port) : undefined
+  for (const { mac, port, learned: fades } of locations.get(site.dpid) ?? []) {
+    const attachment = here.get(port)
     if (!attachment) continue
     const match = { in_port: port, metadata, eth_src: mac }
     const kind = attachment.trunk ? 'trunkKnown' : 'known'
@@ -264,12 +268,12 @@ const fading = { idleTimeout: learnedIdleTimeout, flags: flowModFlags.sendFlowRe
 const hushing = { hardTimeout: hushSeconds, flags: flowModFlags.sendFlowRem }
 
 /** Where does it go: known addresses of this switch, each to its port. */
-function deliverHere(items: Item[], site: Site, locations: readonly Address[]): void {
+function deliverHere(items: Item[], site: Site, locations: Addresses): void {
   const { number, fixed, learned, any: metadata } = site.marks
   const tapped = tappedPort(site)
   const here = new Map(site.local.map(a => [a.port, a]))
-  for (const { mac, dpid, port, learned: fades } of locations) {
-    const attachment = dpid === site.dpid ? here.get(port) : undefined
+  for (const { mac, port, learned: fades } of locations.get(site.dpid) ?? []) {
+    const attachment = here.get(port)
     if (!attachment) continue
     // A member that is the mirror too has had its copy from the guard.
     const apply = port === tapped ? [] : out(attachment)
@@ -280,15 +284,16 @@ function deliverHere(items: Item[], site: Site, locations: readonly Address[]): 
 }
 
 /** Known addresses of other switches, each over the link that leads there. */
-function deliverThere(items: Item[], site: Site, crossing: Crossing, locations: readonly Address[]): void {
+function deliverThere(items: Item[], site: Site, crossing: Crossing, locations: Addresses): void {
   const { number, fixed, learned } = site.marks
   const { towards, direct, local, either, vni } = crossing
   const metadata = direct ? local : either
-  for (const { mac, dpid, learned: fades } of locations) {
-    const hop = dpid === site.dpid ? undefined : towards.get(dpid)
-    if (!hop) continue
-    const match = { metadata, eth_dst: mac }
-    items.push(entry(number, 'deliver', 'there', { ...(fades ? learned : fixed), match, apply: into(vni, hop) }))
+  for (const [dpid, hop] of towards) {
+    const apply = into(vni, hop)
+    for (const { mac, learned: fades } of locations.get(dpid) ?? []) {
+      const match = { metadata, eth_dst: mac }
+      items.push(entry(number, 'deliver', 'there', { ...(fades ? learned : fixed), match, apply }))
+    }
   }
 }
 

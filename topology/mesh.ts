@@ -1,5 +1,4 @@
 import type { DatapathId, Link, PortNo } from './topology.ts'
-import { linkKey } from './topology.ts'
 
 /** From a datapath to a neighbour: the port that leads there. What the neighbour sends back comes in on that same port. */
 export type Hop = {
@@ -26,38 +25,53 @@ type Known = {
 }
 
 /**
- * The mesh that these links make. A link counts only when both its directions are known; of parallel links between
- * two datapaths the cheapest is used, then the one with the lowest ports, the same from both ends, so that a frame comes in
- * where it is expected. A link costs what the dearer of its directions says.
+ * The mesh that these links make. A link counts only when both its directions are known, and a port leads to one place: of two
+ * links from it the later one counts. Of parallel links between two datapaths the cheapest is used, then the one with the lowest
+ * ports, the same from both ends, so that a frame comes in where it is expected. A link costs what the dearer of its directions says.
  */
 export function mesh(links: Iterable<Link>, { usable = () => true, away = new Set() }: Known = {}): Mesh {
-  const directed = new Map<string, Link>()
-  for (const link of links) directed.set(linkKey(link), link)
-  const best = new Map<string, { readonly link: Link; readonly cost: number }>()
-  for (const link of directed.values()) {
-    const { from, to } = link
-    const back = directed.get(linkKey({ from: to, to: from }))
-    if (from.dpid >= to.dpid || !back) continue
-    if (!usable(from.dpid, from.port) || !usable(to.dpid, to.port)) continue
-    const pair = `${from.dpid} ${to.dpid}`
-    const cost = Math.max(link.cost ?? defaultCost, back.cost ?? defaultCost)
-    const other = best.get(pair)
-    if (!other || cost < other.cost || (cost === other.cost && byPorts(link, other.link) < 0))
-      best.set(pair, { link, cost })
-  }
   const neighbours = new Map<DatapathId, Map<DatapathId, Hop>>()
-  const join = (from: DatapathId, hop: Hop) => {
-    const hops = neighbours.get(from)
-    if (hops) hops.set(hop.to, hop)
-    else neighbours.set(from, new Map([[hop.to, hop]]))
-  }
-  for (const { link, cost: asked } of best.values()) {
+  for (const { link, cost: asked } of bestOf(linksByPort(links), usable)) {
     const { from, to, carries = 'vni' } = link
     const cost = away.has(from.dpid) || away.has(to.dpid) ? asked + awayCost : asked
-    join(from.dpid, { to: to.dpid, port: from.port, cost, carries })
-    join(to.dpid, { to: from.dpid, port: to.port, cost, carries })
+    put(neighbours, from.dpid, to.dpid, { to: to.dpid, port: from.port, cost, carries })
+    put(neighbours, to.dpid, from.dpid, { to: from.dpid, port: to.port, cost, carries })
   }
   return neighbours
+}
+
+// Maps in maps, for with a million links to make a string for each is most of the work.
+type ByPort = ReadonlyMap<DatapathId, ReadonlyMap<PortNo, Link>>
+type Best = { readonly link: Link; readonly cost: number }
+
+function put<K, L, V>(maps: Map<K, Map<L, V>>, key: K, inner: L, value: V): void {
+  const map = maps.get(key)
+  if (map) map.set(inner, value)
+  else maps.set(key, new Map([[inner, value]]))
+}
+
+function linksByPort(links: Iterable<Link>): ByPort {
+  const byPort = new Map<DatapathId, Map<PortNo, Link>>()
+  for (const link of links) put(byPort, link.from.dpid, link.from.port, link)
+  return byPort
+}
+
+/** One link for each two datapaths, from the one with the lower id. */
+function* bestOf(byPort: ByPort, usable: NonNullable<Known['usable']>): Iterable<Best> {
+  for (const [dpid, ports] of byPort) {
+    const best = new Map<DatapathId, Best>()
+    for (const link of ports.values()) {
+      const { from, to } = link
+      const back = dpid < to.dpid ? byPort.get(to.dpid)?.get(to.port) : undefined
+      if (back?.to.dpid !== dpid || back.to.port !== from.port) continue
+      if (!usable(dpid, from.port) || !usable(to.dpid, to.port)) continue
+      const cost = Math.max(link.cost ?? defaultCost, back.cost ?? defaultCost)
+      const other = best.get(to.dpid)
+      if (!other || cost < other.cost || (cost === other.cost && byPorts(link, other.link) < 0))
+        best.set(to.dpid, { link, cost })
+    }
+    yield* best.values()
+  }
 }
 
 /** Of parallel links: lower ports first, at the datapath with the lower id and then at the other. */
