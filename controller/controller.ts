@@ -205,6 +205,11 @@ function assemble(options: ControllerOptions): Parts {
     bfd: tunnels.bfd,
     planned: planned.at,
     failed: error => log.warn({ error: String(error) }, 'what probes found could not be stored; it is tried again'),
+    told({ dead, alive }) {
+      const some = (links: readonly string[]) => ({ count: links.length, links: links.slice(0, 10) })
+      if (dead.length > 0) log.warn(some(dead), 'links are dead: what leaves them does not arrive')
+      if (alive.length > 0) log.info(some(alive), 'links live again')
+    },
     every(ms, work) {
       const timer = setInterval(work, ms)
       return () => clearInterval(timer)

@@ -15,7 +15,7 @@ import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey, type P
 import { type Figures, figures, roundTrips } from './figures.ts'
 import { probeVni } from './pipeline.ts'
 import { sizing } from './sizing.ts'
-import { verdicts } from './verdicts.ts'
+import { type Told, verdicts } from './verdicts.ts'
 import type { Probing } from './view.ts'
 import { type Kind, lead, newWays, type Way } from './ways.ts'
 import { witness } from './witness.ts'
@@ -67,6 +67,8 @@ export type Surroundings = {
   /** Where a port should lead, for what was declared is probed before anything is heard. */
   planned?(end: Endpoint): Link | undefined
   failed(error: unknown): void
+  /** Links have died, or live again, and the store knows. */
+  told?(links: Told): void
   /** Calls `work` so often (milliseconds), until told to stop. */
   every(ms: number, work: () => void): () => void
 }

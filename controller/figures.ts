@@ -12,7 +12,7 @@ export type Figures = {
    * other, less the shortest time of an echo request to each of the two switches, for each probe goes from us to the one and from the other to us.
    * Shortest of the last 32 to 64 probes and echo requests (one a second): what a queue adds now and then is left out.
    * It has a floor: what a switch takes to send a packet out and to hand one up, beyond answering an echo request, is in it
-   * (0.1 to 0.5 ms on an idle Open vSwitch); so is the time for which our event loop was held in all of these. Never below 0.
+   * (some 0.7 to 1.8 ms on a busy machine with Open vSwitch in userspace); so is the time for which our event loop was held in all of these. Never below 0.
    * Undefined until all four are known.
    */
   readonly rttMs?: number

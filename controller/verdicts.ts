@@ -13,13 +13,18 @@ export type Verdicts = {
   flush(): void
 }
 
+/** Links, by linkKey, a direction each. */
+export type Told = { readonly dead: readonly string[]; readonly alive: readonly string[] }
+
 type Parts = {
   readonly store: Store
   readonly now: () => number
   failed(error: unknown): void
+  /** What was just written. */
+  told?(links: Told): void
 }
 
-export function verdicts({ store, now, failed }: Parts): Verdicts {
+export function verdicts({ store, now, failed, told }: Parts): Verdicts {
   const waiting = new Set<Way>()
   let writing = false
   let notBefore = Number.NEGATIVE_INFINITY
@@ -33,6 +38,8 @@ export function verdicts({ store, now, failed }: Parts): Verdicts {
       await store.write(draft => {
         for (const { key, dead } of verdicts) draft.setDead(key, dead)
       })
+      const keys = (died: boolean) => verdicts.flatMap(({ key, dead }) => (dead === died ? [key] : []))
+      told?.({ dead: keys(true), alive: keys(false) })
       // Of a link that the store does not know it keeps nothing: to ask again would be in vain.
       for (const { way, dead } of verdicts) if (isDead(way) === dead) waiting.delete(way)
     } catch (error) {

@@ -30,6 +30,8 @@ export type Probed = {
   connect(n: number, connected: boolean): void
   /** Throws away so many packet-ins of this switch. */
   drop(n: number, packetIns: number): void
+  /** Somebody on the way keeps what passes from now on, and sends it again and again. */
+  replay(from: number, to: number): void
   /** The link carries no larger frames than this. */
   narrow(from: number, to: number, mtu: number): void
   /** Probes that left since it was last asked, by linkKey. */
@@ -67,6 +69,7 @@ export function probed({ switches, links, carries = () => false, bfd, store = op
     ends.set(`${dpidOf(a)}/${portTo(b)}`, { dpid: dpidOf(b), port: portTo(a) })
   const losses = new Map<string, (ms: number) => boolean>()
   const widths = new Map<string, number>()
+  const taped = new Map<string, { readonly to: Endpoint; readonly payload: Buffer }[]>()
   let sent = new Map<string, number>()
   let commits = 0
   let time = 0
@@ -80,7 +83,9 @@ export function probed({ switches, links, carries = () => false, bfd, store = op
     const key = linkKey({ from, to })
     sent.set(key, (sent.get(key) ?? 0) + 1)
     const fits = message.payload.length - 14 <= (widths.get(key) ?? 1500)
-    if (fits && !losses.get(key)?.(time)) arriving.push({ at: time + 1, to, payload: message.payload })
+    if (!fits || losses.get(key)?.(time)) return
+    arriving.push({ at: time + 1, to, payload: message.payload })
+    taped.get(key)?.push({ to, payload: message.payload })
   }
   const fakes = new Map(
     Array.from({ length: switches }, (_, i) => {
@@ -117,6 +122,7 @@ export function probed({ switches, links, carries = () => false, bfd, store = op
     if (changed.links) commits += 1
   })
   const deliver = () => {
+    for (const frames of taped.values()) for (const frame of frames) arriving.unshift({ at: time, ...frame })
     while (arriving.length > 0 && arriving[0]!.at <= time) {
       const { to, payload } = arriving.shift()!
       const fake = fakes.get(to.dpid)!
@@ -159,6 +165,7 @@ export function probed({ switches, links, carries = () => false, bfd, store = op
       if (connected) discover.ports(fakeOf(n).session)
     },
     drop: (n, packetIns) => void (fakeOf(n).dropped += packetIns),
+    replay: (from, to) => void taped.set(keyOf(from, to), []),
     narrow: (from, to, mtu) => void widths.set(keyOf(from, to), mtu),
     probes() {
       const before = sent

@@ -141,6 +141,17 @@ t.test('probes that we threw away ourselves are no proof', async t => {
   await until(world, () => world.dead().length === 1, 1000)
 })
 
+t.test('probes that are sent again and again keep no dead link alive', async t => {
+  const world = probed({ switches: 2 })
+  await world.pass(2000)
+  world.replay(1, 2)
+  await world.pass(1000)
+  world.lose(1, 2, always)
+  await until(world, () => world.dead().length === 1, 1000)
+  await world.pass(5000)
+  t.strictSame(world.dead(), [linkKey(world.link(1, 2)[0])], 'nor wake it')
+})
+
 t.test('a link that died before a restart is dead after it, until probes say otherwise', async t => {
   const first = probed({ switches: 2 })
   await first.pass(3000)
