@@ -51,6 +51,8 @@ function ask(
     asked.on('error', error =>
       reject(whole.aborted && !signal.aborted ? new Error(`no answer in ${timeout} ms`) : error),
     )
+    // A connection whose other side is gone without a word is dead after 15 s: libuv asks ten times, a second apart.
+    asked.on('socket', socket => socket.setKeepAlive(true, 5_000))
     asked.end(text)
   })
 }

@@ -36,6 +36,8 @@ export type Tls = NonNullable<NodePlan['tls']>
 
 export type Wanted = {
   readonly bridges: readonly WantedBridge[]
+  /** Bridges of ours that are to go. What is in neither is left alone: it may be wanted again in a moment. */
+  readonly unwanted?: readonly string[]
   /** Files for `ssl:` targets: Open vSwitch has one set for all of its bridges. */
   readonly tls: Tls | undefined
 }

@@ -32,6 +32,12 @@ export function diff(wanted: Wanted, database: Database, owner: string): Differe
       )
     else changeBridge(draft, bridge, actual, database, owner)
   }
+  for (const name of wanted.unwanted ?? []) {
+    const actual = bridgeNamed(database, name)
+    if (actual?.external_ids[mark] !== owner) continue
+    draft.operations.push(mutate('Open_vSwitch', [], [['bridges', 'delete', setOf([uuidOf(actual.uuid)])]]))
+    draft.changes.push(`bridge ${name} removed`)
+  }
   secure(draft, wanted, root, database, owner)
   const { operations, changes, faults } = draft
   return { operations: operations.length === 0 ? [] : carriedOut(operations, changes), changes, faults }

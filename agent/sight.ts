@@ -7,7 +7,7 @@ import { pairOf } from './pairs.ts'
 import { troubleOf } from './report.ts'
 import type { Database } from './schema.ts'
 import { numberOf, type Stock, stock } from './stock.ts'
-import { physicalBridge, type Underlay } from './underlay.ts'
+import { physical, physicalBridge, type Underlay } from './underlay.ts'
 
 export type Sight = {
   readonly plan: NodePlan
@@ -48,7 +48,7 @@ export const wanted = (sight: Sight, bridged: boolean, time: number): Wanted => 
   const bridge = isRestoring(copy, time) ? { ...whole, controllers: [] } : whole
   const more = below.is === 'bridged' && bridged ? [physicalBridge(below.saved, devices)] : []
   // First of all the way to the controllers.
-  return { bridges: [...more, bridge], tls: plan.tls }
+  return { bridges: [...more, bridge], unwanted: bridged ? [] : [physical], tls: plan.tls }
 }
 
 /** What the node is to be: the plan, and the devices that pods have left of it. */

@@ -56,10 +56,12 @@ export function underlay(
   const { name, mac, mtu } = device
   if (!inUserspace || bridgeNamed(database, name)?.datapath_type === 'netdev') return { is: 'plain', device: name, mtu }
   const own = addresses.filter(one => one.device === name).map(one => one.address)
+  // A gateway may be reached by a route of its own.
+  const along = routes.filter(route => route.device === name).toSorted((a, b) => Number(!!a.via) - Number(!!b.via))
   return {
     is: 'bridged',
     mtu,
-    saved: { device: name, mac, addresses: own, routes: routes.filter(r => r.device === name) },
+    saved: { device: name, mac, addresses: own, routes: along },
   }
 }
 

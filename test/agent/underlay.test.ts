@@ -79,6 +79,15 @@ t.test('addresses, routes and MAC go to the bridge and back, and then nothing is
   t.same(placement(saved, physical, { devices: on(eth0), addresses: own }), [], 'and not to a bridge that is not there')
 })
 
+t.test('the way to a gateway comes before what leads over it', async t => {
+  const routes = readRoutes(
+    `[{"dst":"203.0.113.0/24","gateway":"204.0.0.1","dev":"eth0"},{"dst":"204.0.0.1","dev":"eth0","scope":"link"},{"dst":"default","dev":"eth1"}]`,
+    4,
+  )
+  const found = underlay('192.0.2.1', true, { devices: on(eth0), addresses: own, routes }, emptyDatabase(), bridge)
+  t.match(found, { is: 'bridged', saved: { routes: [{ to: '204.0.0.1' }, { to: '203.0.113.0/24' }] } })
+})
+
 t.test('the other MAC is one for a single station, and locally administered', async t => {
   for (const mac of ['52:54:00:00:00:01', '02:1a:b0:00:00:01', 'ff:ff:ff:ff:ff:fe']) {
     const first = Number.parseInt(aside(mac).slice(0, 2), 16)

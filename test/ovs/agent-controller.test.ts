@@ -51,7 +51,7 @@ if (needs(t)) {
   }
 
   t.test('agents wait for a plan; a mesh declared in one call is made', async t => {
-    await Promise.all([1, 2, 3].map(agents.start))
+    await Promise.all([1, 2, 3].map(node => agents.start(node)))
     await until(
       'they say that they have none',
       () => agents.log.filter(({ msg }) => /has no node/.test(msg)).length === 3,

@@ -1,10 +1,12 @@
 // Agents killed in the middle of anything leave nothing half-made; and one that is told to takes all of it away.
+import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { ipBatch } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
 import { run } from '../cli/command.ts'
+import { until } from '../controller/watching.ts'
 import { bridgeOf, makeAgents, nameOf, nearOf, tunnelOf } from './agents.ts'
 
 type Link = {
@@ -116,5 +118,23 @@ if (needs(t)) {
     t.ok((await names()).includes('br-phy'), 'and it can all be made again')
     t.match(await agents.on(1, `ip route show`), /203\.0\.113\.0\/24 via 198\.18\.255\.253 dev br-phy metric 7 onlink/)
     t.match(await agents.on(1, `ip address show br-phy`), new RegExp(address))
+  })
+
+  t.test('a node that would be cut off by br-phy keeps its address on its device, and says why', async t => {
+    await agents.stop(1, 'SIGTERM')
+    await run(['agent', '--remove', '--node', nameOf(1), '--ovs', join(ovs.directory, 'db.sock')], {}, { netns })
+    // An `ip` that can not set one of the routes.
+    const folder = t.testdir({
+      ip: '#!/bin/sh\nsed "s/^route replace 203.0.113.0.*dev br-phy/nonsense/" | PATH=/usr/sbin:/sbin:/usr/bin:/bin exec ip "$@"\n',
+    })
+    chmodSync(join(folder, 'ip'), 0o755)
+    await agents.start(1, { PATH: `${folder}:${process.env['PATH']}` })
+    const health = async () => agents.health(1)
+    await until('it says so', async () => (await health()).includes('can not be on br-phy'))
+    await until('the bridge is gone again', async () => !(await names()).includes('br-phy'))
+    t.equal(await addresses(), before.addresses)
+    t.match(await agents.on(1, `ping -c 1 -W 2 ${mesh.ctl.address}`), / 0% packet loss/)
+    t.match(await agents.on(1, 'ip link show uplink'), /02:1a:b0:00:00:01/)
+    t.ok((await names()).includes(nearOf(1, 4)), 'the rest is made all the same')
   })
 }

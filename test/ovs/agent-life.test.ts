@@ -182,12 +182,14 @@ if (needs(t)) {
 
   t.test('flows that are held back for a restore which never comes are released', async t => {
     await one.ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.', 'other_config:flow-restore-wait=true')
+    await one.ovs.stop({ kill: true })
+    await one.ovs.start()
     const began = performance.now()
-    await until(
-      'it is cleared',
-      async () => !(await one.ovs.vsctl('--no-wait', 'get', 'Open_vSwitch', '.', 'other_config')).includes('restore'),
-      { ms: 15_000 },
-    )
+    const config = () => one.ovs.vsctl('--no-wait', 'get', 'Open_vSwitch', '.', 'other_config')
+    t.equal(await mesh.ping(a, red[1]!), 0, 'nothing flows while it is set')
+    await until('it is cleared', async () => !(await config()).includes('restore'), { ms: 15_000 })
     t.ok(performance.now() - began < 10_500)
+    await until('frames flow again', async () => (await mesh.ping(a, red[1]!)) === 1)
+    await agents.settled(1)
   })
 }

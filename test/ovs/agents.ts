@@ -21,12 +21,15 @@ export type Agents = {
   plan(node: number): NodePlan
   /** Writes the node's plan anew, as whoever replaces a file would. */
   change(node: number, over: (plan: NodePlan) => Partial<NodePlan>): void
-  start(node: number): Promise<void>
+  /** With other variables than ours. */
+  start(node: number, env?: Readonly<Record<string, string>>): Promise<void>
   /** Resolves with its exit code or signal. */
   stop(node: number, signal: NodeJS.Signals): Promise<number | string | null>
   /** Until the agent says that all is as planned, and so does this. */
   settled(node: number, also?: () => Promise<boolean> | boolean): Promise<void>
   metrics(node: number): Promise<string>
+  /** What /readyz says; nothing while it can't be asked. */
+  health(node: number): Promise<string>
   /** Runs a command on the node. */
   on(node: number, command: string): Promise<string>
   /** A pod on that interface of the node, as Multus would make it. */
@@ -80,13 +83,13 @@ export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agent
       openvswitch: { datapath: 'auto', inactivityProbe: 5000, maxBackoff: 1000 },
     })
 
-  const start = async (node: number) => {
+  const start = async (node: number, more: Readonly<Record<string, string>> = {}) => {
     const { netns, ovs, address } = mesh.node(node)
     const source = options.source?.(node) ?? ['--plan', fileOf(node)]
     const own = [...source, '--ovs', join(ovs.directory, 'db.sock'), '--http', `${address}:${httpPort}`]
     const [command, args] = inNamespace(netns, process.execPath, [l2sm, 'agent', ...own])
     const { NODE_OPTIONS: _, ...env } = process.env
-    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] })
     const ended = new Promise<number | string | null>(resolve => child.on('close', (code, by) => resolve(code ?? by)))
     running.set(node, { child, ended })
     createInterface(child.stdout).on('line', text => log.push({ ...JSON.parse(text), node }))
@@ -122,6 +125,11 @@ export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agent
     ...{ stage, log, start, stop, settled },
     plan: node => plans.get(node)!,
     change: (node, over) => write(node, { ...plans.get(node)!, ...over(plans.get(node)!) }),
+    health: node =>
+      get(node, '/readyz').then(
+        answer => answer.text(),
+        () => '',
+      ),
     metrics: async node => (await get(node, '/metrics')).text(),
     on: (node, command) => run('sh', ['-ec', command], { netns: mesh.node(node).netns }),
     pod: async (node, number) => {
