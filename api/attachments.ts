@@ -2,10 +2,13 @@ import type { Progress } from '../controller/view.ts'
 import { attachmentKey } from '../store/attachments.ts'
 import { attach, detach } from '../store/desired.ts'
 import { isVlan } from '../store/parse.ts'
+import { followNames } from '../store/port-names.ts'
 import { refuse } from '../store/refusals.ts'
 import type { Attachment } from '../store/state.ts'
-import { byEndpoint, endpointOf } from './endpoints.ts'
+import type { Endpoint } from '../topology/topology.ts'
+import { byEndpoint, dpidOf } from './endpoints.ts'
 import { findNetwork, networkId } from './networks.ts'
+import { namedEndpoint, type PortPath } from './port-names.ts'
 import { problem, refusalProblem } from './problems.ts'
 import { progressAfter, progressNow, waitOf } from './progress.ts'
 import * as schemas from './schemas.ts'
@@ -64,9 +67,14 @@ export const attachmentRoutes = (app: App, services: Services): void => {
     },
     async (request, reply) => {
       const wait = waitOf(request.query)
-      const { created, attachment } = await write(services, draft =>
-        attach(draft, { ...request.body, ...request.params }),
-      )
+      const { network } = request.params
+      const endpoint = namedEndpoint(services, request.params)
+      const { created, attachment } = await write(services, draft => {
+        const { dpid, port, portName } = endpoint
+        // It may have another number since it was attached by that name.
+        if (portName !== undefined) followNames(draft, dpid, new Map([[portName, port]]))
+        return attach(draft, { ...request.body, ...endpoint, network })
+      })
       const subject = subjectOf(attachment)
       const progress =
         wait === undefined ? progressNow(services, subject) : await progressAfter(services, subject, wait)
@@ -88,8 +96,8 @@ export const attachmentRoutes = (app: App, services: Services): void => {
     async request => {
       const wait = waitOf(request.query) ?? 0
       const network = networkId(request.params.network)
-      const endpoint = endpointOf(request.params.dpid, request.params.port)
       const vlan = vlanOf(request.query)
+      const endpoint = attachedEndpoint(services, request.params, vlan)
       const { detached, revision } = await write(services, draft =>
         detach(draft, network, endpoint.dpid, endpoint.port, vlan),
       )
@@ -100,13 +108,19 @@ export const attachmentRoutes = (app: App, services: Services): void => {
   )
 }
 
-const findAttachment = (
-  services: Services,
-  path: { readonly network: string; readonly dpid: string; readonly port: string },
-  vlan: number | undefined,
-): Attachment => {
+/** By the name by which it was attached, it is where it is now. */
+const attachedEndpoint = (services: Services, path: PortPath, vlan: number | undefined): Endpoint => {
+  const { named } = services.store.state()
+  for (const attachment of named.get(dpidOf(path.dpid))?.values() ?? []) {
+    const { network, portName } = attachment
+    if (network === path.network && portName === path.port && attachment.vlan === vlan) return attachment
+  }
+  return namedEndpoint(services, path)
+}
+
+const findAttachment = (services: Services, path: PortPath, vlan: number | undefined): Attachment => {
   const { id } = findNetwork(services, path.network)
-  const key = attachmentKey({ ...endpointOf(path.dpid, path.port), vlan })
+  const key = attachmentKey({ ...attachedEndpoint(services, path, vlan), vlan })
   const attachment = services.store.state().attachments.get(key)
   if (attachment?.network === id) return attachment
   throw problem('unknown-attachment', {
@@ -132,12 +146,13 @@ const attachmentNow = (services: Services, attachment: Attachment) =>
   attachmentAnswer(attachment, progressNow(services, subjectOf(attachment)))
 
 const attachmentAnswer = (
-  { network, dpid, port, mac, ips, name, vlan, trunk, guard }: Attachment,
+  { network, dpid, port, portName, mac, ips, name, vlan, trunk, guard }: Attachment,
   progress: Progress,
 ): schemas.Wire<typeof schemas.Attachment> => ({
   network,
   dpid,
   port,
+  ...(portName !== undefined && { portName }),
   ...(mac !== undefined && { mac }),
   ...(ips !== undefined && { ips: [...ips] }),
   ...(name !== undefined && { name }),

@@ -17,6 +17,7 @@ export const catalogue = {
   'no-route': [404, 'There is nothing at this address'],
   'unknown-attachment': [404, 'The port is not in this network'],
   'unknown-switch': [404, 'No such switch has connected'],
+  'unknown-port': [404, 'The switch has no port of that name'],
   'unknown-link': [404, 'There is no such link'],
   'method-not-allowed': [405, 'This method is not for this address'],
   timeout: [408, 'The request took too long to arrive'],

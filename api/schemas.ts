@@ -29,7 +29,15 @@ const dpid = Type.String({ description: '16 lower-case hex digits' })
 const port = Type.Integer({ description: 'an OpenFlow port number, 1 to 4294967040', minimum: 1, maximum: 0xffffff00 })
 
 export const NetworkPath = Type.Object({ network: networkId }, closed)
-export const AttachmentPath = Type.Object({ network: networkId, dpid: dpidText, port: portText }, closed)
+/** What OpenFlow calls its reserved ports (§7.2.1) is no name: nothing is attached there. */
+const reserved = '(?!LOCAL$|CONTROLLER$|NORMAL$|FLOOD$|ALL$|IN_PORT$|TABLE$|ANY$)'
+const portOrName = Type.String({
+  description:
+    'an OpenFlow port number, 1 to 4294967040, in decimal; or the name of the port on its switch, which begins with a letter, and is followed when it gets another number',
+  pattern: `^${reserved}([1-9][0-9]{0,9}|[A-Za-z_][^/ ]{0,14})$`,
+  examples: ['1', 'eth1'],
+})
+export const AttachmentPath = Type.Object({ network: networkId, dpid: dpidText, port: portOrName }, closed)
 export const SwitchPath = Type.Object({ dpid: dpidText }, closed)
 export const LinkPath = Type.Object(
   { fromDpid: dpidText, fromPort: portText, toDpid: dpidText, toPort: portText },
@@ -210,6 +218,9 @@ export const Attachment = Type.Object({
   network: Type.String(),
   dpid,
   port,
+  portName: Type.Optional(
+    Type.String({ description: 'it was attached by this name of its port, and goes where that goes' }),
+  ),
   mac: Type.Optional(Type.String()),
   ips: Type.Optional(Type.Array(Type.String())),
   name: Type.Optional(Type.String()),

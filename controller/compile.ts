@@ -19,6 +19,8 @@ import { out, output, popVlan } from './tag.ts'
 /** What compile reads of a switch. */
 export type Datapath = {
   readonly ports: ReadonlySet<PortNo>
+  /** What they are called. */
+  readonly names?: ReadonlyMap<PortNo, string>
   /** It takes Nicira's controller action with a meter, so that copies are limited and the data is not. */
   readonly meteredCopies: boolean
   /** The highest id of a meter that it takes; 0 without meters. */
@@ -148,12 +150,16 @@ function sites({ network, attachments }: Subject, datapaths: Datapaths, lanes: L
   for (const [dpid, members] of byDatapath) {
     const datapath = datapaths.get(dpid)
     if (!datapath) continue
-    const local = members.filter(a => datapath.ports.has(a.port)).sort((a, b) => a.port - b.port)
+    const local = members.filter(a => isThere(datapath, a)).sort((a, b) => a.port - b.port)
     const crossings = lanes.map(lane => crossingAt(dpid, network.number, lane))
     found.push({ dpid, datapath, network, marks, local, entered: crossings[0]!, crossings })
   }
   return found
 }
+
+/** A port that has the number of one which was asked for by name, and another name, is another port. */
+const isThere = ({ ports, names }: Datapath, { port, portName }: Attachment): boolean =>
+  ports.has(port) && (portName === undefined || names === undefined || names.get(port) === portName)
 
 function crossingAt(dpid: DatapathId, number: number, { epoch, route, frozen }: Lanes[number]): Crossing {
   const inEpoch = epoch === 1 ? metadata.epoch : 0n

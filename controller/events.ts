@@ -1,11 +1,13 @@
 // What switches tell us: each event marks what is to be looked at again, and no more.
 import type { Events, Session } from '../openflow/session.ts'
 import { attachmentsAt } from '../store/attachments.ts'
+import { followNames, renumbered } from '../store/port-names.ts'
+import type { Store } from '../store/store.ts'
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { owner } from './cookie.ts'
 import { lacks } from './lacks.ts'
 import type { Parts } from './parts.ts'
-import { newSwitch, roomMade } from './reconcile.ts'
+import { type Log, newSwitch, roomMade } from './reconcile.ts'
 import { portsSettleMs } from './stale.ts'
 
 export function switchEvents(parts: Parts): Events {
@@ -71,9 +73,19 @@ export function switchEvents(parts: Parts): Events {
   }
 }
 
+/** Attachments by name go where their ports went. Until that is stored, what is compiled leaves out ports of another name. */
+function follow(store: Store, { dpid, ports }: Session, log: Log): void {
+  const names = new Map([...ports().values()].map(({ name, portNo }) => [name, portNo]))
+  if (renumbered(store.state(), dpid, names).length === 0) return
+  store
+    .write(draft => followNames(draft, dpid, names))
+    .catch(error => log.warn({ dpid, error: String(error) }, 'that ports have other numbers could not be stored'))
+}
+
 /** Takes a switch's ports as they are; answers the networks of those that came or went. */
-function portsChanged({ store, switches, fabric, discover, stale, tables }: Parts, s: Session): readonly string[] {
+function portsChanged({ store, switches, fabric, discover, stale, tables, log }: Parts, s: Session): readonly string[] {
   const { changed, ofLinks } = fabric.ports(s)
+  if (changed.length > 0) follow(store, s, log)
   if (switches.get(s.dpid)?.standing.is !== 'lacking') discover.ports(s)
   const state = store.state()
   if (ofLinks) stale.markMesh()

@@ -11,7 +11,7 @@ import type { Planned } from './planned.ts'
 
 export type KnownFabric = {
   current(): Fabric
-  /** Takes a switch's ports as they are now; answers those that came or went, and whether a link begins or ends at one. */
+  /** Takes a switch's ports as they are now; answers those that came, went or have another name, and whether a link begins or ends at one. */
   ports(session: Session): { readonly changed: readonly PortNo[]; readonly ofLinks: boolean }
   /** Works out the mesh again; answers whether it is another one. */
   remesh(): boolean
@@ -42,8 +42,10 @@ export function knownFabric(
       // A switch that can't run our pipeline has no port that a frame could take.
       const now = new Set(lacks(session) === undefined ? session.ports().keys() : [])
       const meteredCopies = session.can.nicira && session.can.maxMeter >= meterId(maxMeteredPort)
-      datapaths.set(session.dpid, { ports: now, meteredCopies, maxMeter: session.can.maxMeter })
-      const changed = [...now].filter(p => !before.has(p)).concat([...before].filter(p => !now.has(p)))
+      const names = new Map([...session.ports()].map(([port, { name }]) => [port, name]))
+      datapaths.set(session.dpid, { ports: now, names, meteredCopies, maxMeter: session.can.maxMeter })
+      const isNew = (p: PortNo) => !before.has(p) || known?.names?.get(p) !== names.get(p)
+      const changed = [...now].filter(isNew).concat([...before].filter(p => !now.has(p)))
       // Of a switch that nobody has seen yet we had thought that all its links are there.
       const linked = [...(ends.get(session.dpid) ?? [])]
       const ofLinks = known ? linked.some(p => before.has(p) !== now.has(p)) : linked.some(p => !now.has(p))

@@ -1,7 +1,7 @@
 // How far the switches are with what was asked: only what they have confirmed counts. Pure.
 import type { Attachment, State, Vlink } from '../store/state.ts'
 import { maxFanOut, type Route } from '../topology/route.ts'
-import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey, type PortNo } from '../topology/topology.ts'
 import type { VlinkWays } from '../topology/vlink-route.ts'
 import type { Item } from './item.ts'
 import { type Course, goal } from './lanes.ts'
@@ -124,15 +124,36 @@ function switchLack({ switches }: Status, dpid: DatapathId, number: number, revi
   return undefined
 }
 
-function portLack({ switches }: Status, { dpid, port }: Endpoint): Lack | undefined {
+function portLack(
+  { switches }: Status,
+  { dpid, port, portName }: Endpoint & Pick<Attachment, 'portName'>,
+): Lack | undefined {
   const ports = switches.get(dpid)?.session?.ports()
-  if (!ports || ports.has(port)) return undefined
+  if (!ports) return undefined
+  if (portName !== undefined) return nameLack(dpid, port, portName, ports)
+  if (ports.has(port)) return undefined
   const has = [...ports.keys()].sort((a, b) => a - b)
   const listed = has.length > 12 ? `${has.slice(0, 12).join(', ')}, ...` : has.join(', ')
   return {
     state: 'pending',
     reason: `port ${port} of switch ${dpid} does not exist: the switch has ${listed || 'no ports'}`,
   }
+}
+
+function nameLack(
+  dpid: DatapathId,
+  port: PortNo,
+  wanted: string,
+  ports: ReadonlyMap<PortNo, { readonly name: string }>,
+): Lack | undefined {
+  if (ports.get(port)?.name === wanted) return undefined
+  const [number] = [...ports].find(([, { name }]) => name === wanted) ?? []
+  const has = [...ports.values()].map(({ name }) => name).slice(0, 12)
+  const reason =
+    number === undefined
+      ? `switch ${dpid} has no port ${wanted}: it has ${has.join(', ') || 'none'}`
+      : `port ${wanted} of switch ${dpid} is number ${number} now, which is in use otherwise`
+  return { state: 'pending', reason }
 }
 
 /**

@@ -20,6 +20,8 @@ export type AttachmentWish = NamedPort & {
   readonly mac?: string | undefined
   readonly ips?: readonly string[] | undefined
   readonly name?: string | undefined
+  /** That the port was asked for by this name. */
+  readonly portName?: string | undefined
   /** `mac` when a mac is given, else `learn`. */
   readonly guard?: Guard | undefined
   /** 1 to 4094. Several of a port, each in a network of its own, beside one without. */
@@ -217,6 +219,7 @@ const parseAttachment = (wish: AttachmentWish): Omit<Attachment, 'revision'> | R
     ...(mac !== undefined && { mac }),
     ...(wish.ips !== undefined && { ips: wish.ips }),
     ...(wish.name !== undefined && { name: wish.name }),
+    ...(wish.portName !== undefined && { portName: wish.portName }),
     ...(vlan !== undefined && { vlan }),
     ...(trunk && { trunk }),
     guard,

@@ -111,6 +111,7 @@ const readers = (t: Tables) => ({
   networks: t.networks,
   attachments: t.attachments,
   taggedAt: t.taggedAt,
+  named: t.named,
   members: t.members,
   declaredLinks: t.declaredLinks,
   discoveredLinks: t.discoveredLinks,

@@ -16,6 +16,9 @@ export const parseAddress = (text: string): string | undefined => {
   return address === '::' || address.startsWith('ff') ? undefined : address
 }
 
+/** Digits, so not the name of a port; which numbers there are, parsePort says. */
+export const isPortNumber = (text: string): boolean => /^[0-9]+$/.test(text)
+
 /** IPv4 or IPv6 (RFC 4291 §2.2), with or without a prefix length; as given. Zones (`%eth0`) are refused. */
 export const parseIp = (text: string): string | undefined => {
   const parts = /^([^/]{1,45})(?:\/(0|[1-9][0-9]{0,2}))?$/.exec(text)

@@ -101,6 +101,7 @@ const isAttachment = (v: unknown): v is Attachment =>
   (v['guard'] === 'learn' || v['guard'] === 'mac') &&
   isAbsentOr(isText, v['mac']) &&
   isAbsentOr(isText, v['name']) &&
+  isAbsentOr(isText, v['portName']) &&
   isAbsentOr(isNumber, v['vlan']) &&
   isAbsentOr(trunk => trunk === true, v['trunk']) &&
   isAbsentOr(ips => Array.isArray(ips) && ips.every(isText), v['ips'])

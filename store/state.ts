@@ -54,6 +54,8 @@ export type Attachment = {
   /** IPv4 or IPv6, with or without a prefix length, as given. */
   readonly ips?: readonly string[]
   readonly name?: string
+  /** It was asked for by this name of its port, and goes where that goes; `port` is its number, as last seen. */
+  readonly portName?: string
   /** 1 to 4094: it is in the network by frames with this tag only, which they do not keep inside. Absent: untagged. */
   readonly vlan?: number
   /** Frames come and go as they are, whatever tags they have. Nothing else shares the port, and `vlan` is absent. */
@@ -114,6 +116,8 @@ export type State = {
   readonly attachments: ReadonlyMap<string, Attachment>
   /** Attachments with a `vlan`, by endpointKey of their port and then by it. A port without any is absent. */
   readonly taggedAt: ReadonlyMap<string, ReadonlyMap<number, Attachment>>
+  /** Attachments by the name of their port, by dpid, then attachmentKey. */
+  readonly named: ReadonlyMap<DatapathId, ReadonlyMap<string, Attachment>>
   /** By network id, then attachmentKey. A network without attachments may be absent. */
   readonly members: ReadonlyMap<string, ReadonlyMap<string, Attachment>>
   /** Links that an operator declared, by linkKey, one entry a direction. */

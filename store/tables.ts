@@ -14,7 +14,7 @@ import {
 import { applyNode, applyNodeLink, badNode, badNodeLink, badNodeRemoval } from './tables-nodes.ts'
 
 /** State that can be written to, with the indexes that make every decision a look-up. */
-export type Tables = Omit<State, 'members' | 'taggedAt' | 'peers'> & {
+export type Tables = Omit<State, 'members' | 'taggedAt' | 'named' | 'peers'> & {
   revision: number
   complete: boolean
   /** How many numbers were ever handed out; with firstNumber, it says which one is next. */
@@ -24,6 +24,7 @@ export type Tables = Omit<State, 'members' | 'taggedAt' | 'peers'> & {
   readonly networks: Map<string, Network>
   readonly attachments: Map<string, Attachment>
   readonly taggedAt: Map<string, Map<number, Attachment>>
+  readonly named: Map<DatapathId, Map<string, Attachment>>
   readonly members: Map<string, Map<string, Attachment>>
   readonly declaredLinks: Map<string, Link>
   readonly discoveredLinks: Map<string, Link>
@@ -87,6 +88,7 @@ export const emptyTables = (firstNumber: number): Tables => ({
   networks: new Map(),
   attachments: new Map(),
   taggedAt: new Map(),
+  named: new Map(),
   members: new Map(),
   declaredLinks: new Map(),
   discoveredLinks: new Map(),
@@ -113,6 +115,7 @@ export const copyTables = (t: Tables): Tables => ({
   networks: new Map(t.networks),
   attachments: new Map(t.attachments),
   taggedAt: new Map(Array.from(t.taggedAt, ([port, of]) => [port, new Map(of)])),
+  named: new Map(Array.from(t.named, ([dpid, of]) => [dpid, new Map(of)])),
   members: new Map(Array.from(t.members, ([id, of]) => [id, new Map(of)])),
   declaredLinks: new Map(t.declaredLinks),
   discoveredLinks: new Map(t.discoveredLinks),
@@ -288,6 +291,7 @@ const endsOf = ({ vlink }: Network): readonly string[] => (vlink ? [vlink.from, 
 const applyAttachment = (t: Tables, { key, before, after }: Put<'attachment', Attachment>): void => {
   put(t.attachments, key, after)
   applyTag(t, before ?? after, after)
+  applyName(t, key, before ?? after, after)
   if (before && before.network !== after?.network) {
     const members = t.members.get(before.network)!
     members.delete(key)
@@ -307,6 +311,13 @@ const applyTag = (t: Tables, either: Attachment | undefined, after: Attachment |
   const tagged = t.taggedAt.get(port) ?? new Map<number, Attachment>()
   put(tagged, either.vlan, after)
   put(t.taggedAt, port, tagged.size > 0 ? tagged : undefined)
+}
+
+const applyName = (t: Tables, key: string, either: Attachment | undefined, after: Attachment | undefined): void => {
+  if (!either) return
+  const named = t.named.get(either.dpid) ?? new Map<string, Attachment>()
+  put(named, key, after?.portName === undefined ? undefined : after)
+  put(t.named, either.dpid, named.size > 0 ? named : undefined)
 }
 
 const applyDeclared = (t: Tables, { key, before, after }: Put<'declared', Link>): void => {

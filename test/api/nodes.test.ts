@@ -229,6 +229,42 @@ t.test('a report is kept for as long as its node is declared, and is of that nod
   t.match(again, { state: 'unseen' })
 })
 
+t.test('a port is attached by its name, found by it, and taken out by it', async t => {
+  const there = [switchView({ dpid: dpidOf('a') })]
+  const { call, store } = await startApi(t, { controller: stillController({ switches: () => there }).controller })
+  const path = `/v1/networks/red/attachments/${dpidOf('a')}`
+  await call('PUT', '/v1/networks/red', {})
+  const put = await call('PUT', `${path}/ls2`, { mac: '02:00:00:00:00:05' })
+  t.equal(put.status, 201)
+  t.match(put.body, { port: 2, portName: 'ls2', mac: '02:00:00:00:00:05' })
+  t.same((await call('GET', `${path}/ls2`)).body, put.body)
+  t.same((await call('GET', `${path}/2`)).body, put.body)
+  t.equal((await call('PUT', `${path}/ls2`, { mac: '02:00:00:00:00:05' })).status, 200)
+
+  there[0] = switchView({ dpid: dpidOf('a'), ports: [{ number: 9, name: 'ls2', mac: '02:00:00:00:00:02', up: true }] })
+  t.match((await call('GET', `${path}/ls2`)).body, { port: 2 }, 'it is the controller that follows')
+  t.match((await call('PUT', `${path}/ls2`, {})).body, { port: 9, portName: 'ls2' }, 'or who asks again')
+  t.equal(store.state().attachments.size, 1)
+
+  t.match((await call('PUT', `${path}/eth7`, {})).body, { status: 404, detail: /has no port eth7: it has ls2/ })
+  t.match((await call('PUT', `${path}/0`, {})).body, { status: 400, detail: /port number/ })
+  t.match((await call('PUT', `${path}/9`, {})).body, { port: 9 })
+  t.notOk(store.state().attachments.get(`${dpidOf('a')}/9`)?.portName, 'by number it is not followed any more')
+  await call('PUT', `${path}/ls2`, {})
+  t.match((await call('DELETE', `${path}/ls2`)).body, { deleted: true })
+  t.equal(store.state().attachments.size, 0)
+})
+
+t.test('an interface of a node is known by its name before its switch has ever connected', async t => {
+  const { call } = await startApi(t)
+  await call('PUT', '/v1/networks/red', {})
+  const { plan } = (await call('PUT', '/v1/nodes/a', { address: '192.0.2.1' })).body
+  const path = `/v1/networks/red/attachments/${plan.dpid}/${plan.interfaces.near}`
+  t.match((await call('PUT', `${path}7`, {})).body, { port: 7, portName: `${plan.interfaces.near}7`, state: 'pending' })
+  t.match((await call('PUT', `${path}4100`, {})).body, { port: 4100 })
+  t.match((await call('PUT', `${path}11`, {})).body, { status: 404, detail: /is not known: it is not connected/ })
+})
+
 t.test('/metrics tells how many nodes stand how, how old reports are, and how many interfaces are left', async t => {
   const { call } = await startApi(t)
   await call('PUT', '/v1/mesh', { full: true, nodes: nodes('a', 'b') })

@@ -142,6 +142,34 @@ if (needs(t)) {
     await ready()
   })
 
+  t.test('a pod whose port gets another number stays in its network, and who gets the old one does not', async t => {
+    const { interfaces, dpid } = (await call('GET', `/v1/nodes/${nameOf(1)}/plan`)) as NodePlan
+    const near = (number: number) => `${interfaces.near}${number}`
+    await call('PUT', `/v1/networks/red/attachments/${dpid}/${near(1)}?wait=5s`, {})
+    agents.get(1)!.kill('SIGKILL')
+    const { ovs } = mesh.node(1)
+    const at = async (port: string) => (await ovs.vsctl('get', 'interface', port, 'ofport')).trim()
+    await ovs.vsctl('set', 'interface', near(1), 'ofport_request=77')
+    await until('it has its new number', async () => (await at(near(1))) === '77')
+    // The stock's third interface has the number now, and the namespace of the node has its other end.
+    await ovs.vsctl('set', 'interface', near(3), 'ofport_request=1')
+    await until('another has the old one', async () => (await at(near(3))) === '1')
+    const stranger = await mesh.adopt(1, `${interfaces.far}3`, { port: 3, name: 'stranger' })
+    await stage.frames.open(stranger)
+    const port = async () => (await call('GET', `/v1/networks/red/attachments/${dpid}/${near(1)}`)).port
+    await until('the controller follows', async () => (await port()) === 77)
+    await stage.programmed('red')
+    const pods = mesh.pods()
+    const red = pods.filter(pod => pod.port === 1)
+    const blue = pods.filter(pod => pod.port === 2)
+    t.strictSame(await hearing(stage, pods), apart(pods, red, blue))
+    start(1)
+    await until('its agent puts the numbers back', async () => (await port()) === 1)
+    await ready()
+    await stage.programmed('red')
+    t.strictSame(await hearing(stage, pods), apart(pods, red, blue))
+  })
+
   t.test('BFD says within a report that a link is dead, and its node says so too', async t => {
     await call('PUT', '/v1/mesh', { full: true, bfd: true, interfaceNumber: 3, nodes })
     await ready()
