@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { environment } from '../lab/command.ts'
 
@@ -62,6 +62,12 @@ export function cpuOfChildren(): number {
   const { cutime, cstime } = stat(process.pid)
   return (cutime + cstime) / ticksPerSecond
 }
+/** As `cpuOf`, to the nanosecond: of the threads that the process has now. */
+export const cpuOfThreads = (pid: number): number =>
+  readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
+    const [ns] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')
+    return sum + Number(ns) / 1e9
+  }, 0)
 const ticksPerSecond = 100 // sysconf(_SC_CLK_TCK), which Linux keeps at 100 for all that read /proc (proc(5))
 
 function stat(pid: number): { utime: number; stime: number; cutime: number; cstime: number } {

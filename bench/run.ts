@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { agentBench } from './agent.ts'
 import { attachBench } from './attach.ts'
 import { codec } from './codec.ts'
+import { dataplane } from './dataplane.ts'
 import { flows } from './flows.ts'
 import { learn } from './learn.ts'
 import { load, machine } from './machine.ts'
 import { recompute } from './recompute.ts'
+import { reroute } from './reroute.ts'
 import { folder, runInside, settleIn } from './sandbox.ts'
 import { sessions } from './sessions.ts'
 import { startBench } from './start.ts'
@@ -34,6 +36,8 @@ const benches: Readonly<Record<string, Bench>> = {
   learn,
   codec,
   sessions,
+  dataplane,
+  reroute,
   agent: agentBench,
   recompute,
 }

@@ -1,6 +1,5 @@
 // A mesh of real switches, a store, a controller and raw frames, as one object that is gone after its test. Tests ask
 // the network, not the controller: who received what, how often.
-import type { Test } from 'tap'
 import { createController, type RunningController } from '../../controller/controller.ts'
 import type { Progress } from '../../controller/view.ts'
 import { broadcast, probe } from '../../lab/frame.ts'
@@ -67,13 +66,20 @@ export type Stage = {
 
 export const openflowPort = 6653
 
+/** Whose end is also the stage's: a tap test is one. */
+export type Scope = {
+  setTimeout(ms: number): unknown
+  /** `end` runs when it is over; what was said last runs first. */
+  teardown(end: () => unknown): unknown
+}
+
 type Running = {
   readonly controller: RunningController
   readonly store: Store
   readonly watched: ReturnType<typeof counting>
 }
 
-export async function makeStage(t: Test, options: StageOptions): Promise<Stage> {
+export async function makeStage(t: Scope, options: StageOptions): Promise<Stage> {
   const { open, takeover, adopt, start: starts = true, plain = {}, ...meshOptions } = options
   t.setTimeout(120_000)
   const mesh = await makeMesh({ ...meshOptions, controllerPorts: [openflowPort] })
@@ -219,7 +225,7 @@ export async function makeStage(t: Test, options: StageOptions): Promise<Stage> 
 }
 
 /** Puts a proxy between the controller and each of these nodes. */
-async function disguise(t: Test, mesh: Mesh, models: Readonly<Record<number, Model>>): Promise<Map<number, Plain>> {
+async function disguise(t: Scope, mesh: Mesh, models: Readonly<Record<number, Model>>): Promise<Map<number, Plain>> {
   const plains = new Map<number, Plain>()
   for (const [number, model] of Object.entries(models)) {
     const plain = await openPlain(mesh.ctl.address, openflowPort, model)
