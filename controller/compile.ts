@@ -339,8 +339,8 @@ function multicast(items: Item[], site: Site, { snooped, wanted, reach }: Snoopi
   const tapped = tappedPort(site)
   const speakers = site.local.map(a => a.port)
   const from = site.crossings.flatMap((crossing, i): readonly From[] => {
-    const { direct, local, remote, either, vni, epoch, branches, entrances } = crossing
-    if (speakers.length === 0 && direct) return []
+    const { frozen, direct, local, remote, either, vni, epoch, branches, entrances } = crossing
+    if (frozen || (speakers.length === 0 && direct)) return []
     const to = (kind: 'flood' | 'remote'): Action[] => [{ type: 'group', groupId: groupId(number, kind, epoch) }]
     const links = { branches, hops: (wanting: ReadonlySet<DatapathId>) => reach[i]!(dpid, wanting) }
     const there = { ...links, into: (hop: Hop) => into(vni, hop), flood: to('flood') }

@@ -20,9 +20,12 @@ const runs = Number(process.env['L2SM_RUNS'] ?? 60)
 const groups = ['239.0.0.1', '239.1.2.3', 'ff1e::42']
 
 type Port = { readonly joined: readonly string[]; readonly gets: 'joined' | 'router' | 'everything' }
+type Edges = readonly (readonly [number, number])[]
 type Scene = {
   readonly switches: number
-  readonly edges: readonly (readonly [number, number])[]
+  readonly edges: Edges
+  /** Those that another way is built on, under the other epoch, while frames take the first. */
+  readonly later: Edges | undefined
   readonly placement: world.Placement
   /** Of the members, by `<dpid>/<port>`. */
   readonly ports: ReadonlyMap<string, Port>
@@ -45,16 +48,17 @@ const scene: fc.Arbitrary<Scene> = fc.integer({ min: 1, max: 5 }).chain(switches
     .record({
       members: fc.array(member, { minLength: keys.length, maxLength: keys.length }),
       edges: fc.oneof(fc.subarray(all), fc.constant(all)),
+      later: fc.option(fc.subarray(all), { nil: undefined }),
       querier: fc.boolean(),
     })
-    .map(({ members, edges, querier }) => {
+    .map(({ members, edges, later, querier }) => {
       const there = keys.flatMap((key, i) => (members[i] ? [[key, members[i]] as const] : []))
       const placement = { switches, members: new Map(there), mirrors: new Map(), vlinks: new Map() }
-      return { switches, edges, placement, ports: new Map(there), querier }
+      return { switches, edges, later, placement, ports: new Map(there), querier }
     })
 })
 
-const linksOf = ({ edges }: Scene): Link[] =>
+const linksOf = (edges: Edges): Link[] =>
   edges.flatMap(([a, b]) => {
     const x = { dpid: world.dpidOf(a), port: world.linkPort(a, b) }
     const y = { dpid: world.dpidOf(b), port: world.linkPort(b, a) }
@@ -63,9 +67,9 @@ const linksOf = ({ edges }: Scene): Link[] =>
       { from: y, to: x },
     ]
   })
-const knownOf = (it: Scene, nicira: boolean): Known => ({
+const knownOf = (it: Scene, nicira: boolean, edges = it.edges): Known => ({
   ...world.known(it.switches, nicira),
-  paths: paths(mesh(linksOf(it))),
+  paths: paths(mesh(linksOf(edges))),
 })
 
 function snoopedOf({ attachments }: Subject, { ports, querier }: Scene): Snooped {
@@ -93,9 +97,16 @@ function contentsOf(it: Scene, known: Known, snooped: Snooping, epoch: 0 | 1): M
     contents.set(world.dpidOf(s), new Map(base(world.instance).map(item => [item.key, item])))
   for (const plain of world.subjects(it.placement)) {
     const subject = { ...plain, snooped: snooped(plain) }
-    const lanes: Lanes = [{ epoch, route: world.routeOf(subject, known) }]
+    const lane = { epoch, route: world.routeOf(subject, known) }
+    const other = it.later && knownOf(it, true, it.later)
+    const next = other && ({ epoch: epoch === 0 ? 1 : 0, route: world.routeOf(subject, other) } as const)
+    const lanes: Lanes = next ? [lane, next] : [lane]
     for (const [dpid, items] of compile(subject, known.datapaths, lanes))
-      for (const item of items) contents.get(dpid)!.set(item.key, item)
+      for (const item of items) {
+        // A port's meter is for all copies of it.
+        if (item.kind !== 'meter' && contents.get(dpid)!.has(item.key)) throw new Error(`${item.key} is wanted twice`)
+        contents.get(dpid)!.set(item.key, item)
+      }
   }
   return contents
 }
@@ -109,7 +120,7 @@ function fabricOf(it: Scene, contents: ReadonlyMap<string, Content>, nicira: boo
       ...(nicira ? {} : { kind: plainHardware }),
     }),
   )
-  const joints = linksOf(it)
+  const joints = linksOf(it.edges)
     .filter(({ from, to }) => from.dpid < to.dpid)
     .map(({ from, to }) => [`${from.dpid}/${from.port}`, `${to.dpid}/${to.port}`] as const)
   const fabric = newFabric(all, joints)
@@ -191,7 +202,9 @@ t.test(
   'after a restart, in whatever order switches are read, no entry of those that were is another',
   async () =>
     void fc.assert(
-      fc.property(scene, fc.array(fc.nat(4), { maxLength: 5 }), (it, order) => {
+      fc.property(scene, fc.array(fc.nat(4), { maxLength: 5 }), (any, order) => {
+        // Lanes that are half built stay as they are (lanes.ts).
+        const it = { ...any, later: undefined }
         const known = knownOf(it, true)
         const before = contentsOf(it, known, subject => snoopedOf(subject, it), 0)
         const members = memberships()
