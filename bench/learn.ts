@@ -28,6 +28,8 @@ import { dpidOf, linkPort, must, networkId } from './world.ts'
 
 const switches = 16
 const outstanding = 64
+/** Until a contender must have greeted all switches, and then until it must have learned all; ms. */
+const longest = 120_000
 
 /** Which networks a switch has a port in: port p of switch s. */
 type Layout = { readonly words: string; readonly ports: number; network(s: number, p: number): number }
@@ -55,8 +57,12 @@ export const learn: Bench = {
     for (const [i, layout] of layouts(16).entries())
       row(`l2sm, ${layout.words}`, await ours(join(folder, `store${i}`), join(folder, 'cache'), layout, addresses))
     for (const { name, command, there, install } of peers)
-      if (there()) row(`${name}, 16 ports a switch`, await theirs(command, addresses))
-      else rows.push([`${name} is missing: ${install}`])
+      if (!there()) rows.push([`${name} is missing: ${install}`])
+      else
+        await theirs(command, addresses).then(
+          figures => row(`${name}, 16 ports a switch`, figures),
+          error => rows.push([`${name}: ${error.message}`]),
+        )
     print(`${switches} switches, ${outstanding} packet-ins of each on their way`, [
       ['', 'addresses', 'a second', 'a CPU second', 'flow-mods a CPU second'],
       ...rows,
@@ -121,7 +127,12 @@ async function measure(command: Command, plan: Plan, ready: () => Promise<void>)
     try {
       const gone = once(peer, 'exit').then(() => Promise.reject(new Error('the emulated switches ended early')))
       gone.catch(() => {})
-      const told = async (): Promise<unknown> => (await Promise.race([once(peer, 'message'), gone, controller.died]))[0]
+      const late = sleep(longest, undefined, { ref: false }).then(() => {
+        throw new Error(`not done after ${longest / 1000} s`)
+      })
+      late.catch(() => {})
+      const told = async (): Promise<unknown> =>
+        (await Promise.race([once(peer, 'message'), gone, controller.died, late]))[0]
       await told()
       // Until every switch has what its networks had before.
       await sleep(2000)

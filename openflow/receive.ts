@@ -214,9 +214,11 @@ function stray(c: Connection, _message: Message, frame: Buffer): void {
 }
 
 function takeReply(c: Connection, reply: Message, frame: Buffer): void {
-  const taken = answer(c.requests, reply, frame.length, { now: c.clock.now(), most: c.limits.reply })
+  const isFlows = reply.type === 'multipart_reply' && reply.body.type === 'flow'
+  const most = isFlows ? c.limits.flows : c.limits.reply
+  const taken = answer(c.requests, reply, frame.length, { now: c.clock.now(), most })
   if (taken === 'stray') stray(c, reply, frame)
-  if (taken === 'oversize') close(c, 'oversize', `answers with more than ${c.limits.reply} bytes to one question`)
+  if (taken === 'oversize') close(c, 'oversize', `answers with more than ${most} bytes to one question`)
 }
 
 /** An error belongs to a question, or to a change on its way; both are known by the xid (§7.4.4). */

@@ -175,8 +175,9 @@ export const limits = {
   tick: 100,
   /** Written but not yet taken by the kernel. */
   queued: 4 * 1024 * 1024,
-  /** All parts of one multipart reply. */
-  reply: 64 * 1024 * 1024,
+  /** All parts of one multipart reply; 100,000 flow entries of ours take some 16 MiB, and a switch may hold more. */
+  reply: 16 * 1024 * 1024,
+  flows: 64 * 1024 * 1024,
   /** Read but not yet looked at, before we stop reading a switch that sends faster than its share of our time. */
   unread: 128 * 1024,
   /** Ports of one switch: as many as OpenFlow 1.0 could number, and Open vSwitch still allows. */

@@ -176,8 +176,8 @@ t.test('an experimenter multipart answer in parts is one', async t => {
   t.match(reply, { flags: 0, body: { payload: Buffer.from('one two') } })
 })
 
-t.test('an answer that never ends is given up when it is too long, and so is its switch', async t => {
-  const c = await listening(t, { limits: { reply: 100_000 } })
+t.test('flows never end: the answer is given up when it is too long, and so is its switch', async t => {
+  const c = await listening(t, { limits: { reply: 10_000, flows: 100_000 } })
   const { session, fake } = await c.live({
     answer(message, self) {
       if (!asksFlows(message)) return undefined
@@ -190,6 +190,23 @@ t.test('an answer that never ends is given up when it is too long, and so is its
   t.match(await failure(session.flows()), { why: 'closed' })
   await fake.closed
   t.same(c.endings, ['up', 'oversize'])
+})
+
+t.test('nor may an answer about anything else be long', async t => {
+  const c = await listening(t, { limits: { reply: 20_000 } })
+  const { session, fake } = await c.live({
+    answer(message, self) {
+      if (message.type !== 'multipart_request' || message.body.type !== 'group_desc') return undefined
+      const { xid } = message
+      const group = { groupType: 'all', groupId: 1, buckets: [] } as const
+      const body = { type: 'group_desc', groups: Array(50).fill(group) } as const
+      const timer = setInterval(() => self.say({ type: 'multipart_reply', xid, flags: multipartMore, body }), 1)
+      self.closed.then(() => clearInterval(timer))
+      return []
+    },
+  })
+  t.match(await failure(session.groups()), { why: 'closed', message: /more than 20000 bytes to one question/ })
+  await fake.closed
 })
 
 t.test('an answer whose parts trickle in is given up in the end, and the rest of it changes nothing', async t => {

@@ -191,6 +191,31 @@ t.test('a conversation', { skip: missing ?? false }, async t => {
     for (const controllerId of [9, 0]) await accepted(t, { type: 'set_controller_id', xid: 0, controllerId })
   })
 
+  await t.test(
+    'what another controller does is told: that it is master now, and how it changes groups and meters',
+    async t => {
+      const other = await talkTo(`${ovs.directory}/br0.mgmt`)
+      t.teardown(() => other.close())
+      const told = { requestforwardMaster: 3, requestforwardSlave: 3, roleStatusMaster: 7, roleStatusSlave: 7 }
+      await accepted(t, { type: 'set_async2', xid: 0, properties: told })
+      await accepted(t, { type: 'role_request', xid: 0, role: 'master', generationId: 7n })
+      const role = { type: 'role_request', xid: 0, role: 'master', generationId: 8n } as const
+      t.match(await other.ask(role, 'role_reply'), { role: 'master' })
+      t.match(await until([], 'role_status'), [
+        { type: 'role_status', role: 'slave', reason: 'master_request', generationId: 8n },
+      ])
+      const change = groupMod({ groupId: 4, buckets: [bucket({ actions: [{ type: 'output', port: 1, maxLen: 0 }] })] })
+      t.same(await other.exchange(change), [])
+      t.match(await until([], 'requestforward'), [
+        { type: 'requestforward', message: { type: 'group_mod', groupId: 4 } },
+      ])
+      t.same(await other.exchange(groupMod({ command: 'delete', groupId: 4 })), [])
+      t.match(await until([], 'requestforward'), [{ message: { command: 'delete', groupId: 4 } }])
+      t.match(await refused(change), ['BAD_REQUEST/IS_SLAVE'])
+      await talk.ask({ ...role, generationId: 9n }, 'role_reply')
+    },
+  )
+
   await t.test('what it is and has', async t => {
     t.match(await multipart({ type: 'desc' }), { mfrDesc: 'Nicira, Inc.', hwDesc: 'Open vSwitch' })
     const desc = await multipart({ type: 'port_desc' })
