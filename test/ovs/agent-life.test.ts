@@ -85,6 +85,23 @@ if (needs(t)) {
     })
   })
 
+  t.test(
+    'controllers are planned, replaced and planned again: flows stay, and a plan without any changes nothing',
+    async t => {
+      const [here] = agents.plan(1).controllers
+      const nowhere = `tcp:${mesh.ctl.address}:6699`
+      const targets = async () => (await one.ovs.vsctl('get-controller', bridgeOf(1))).trim().split('\n').sort().join()
+      await unnoticed(t, 6, async () => {
+        for (const controllers of [[here!, nowhere], [nowhere], [], [here!]]) {
+          agents.change(1, () => ({ controllers }))
+          const expected = (controllers.length === 0 ? [nowhere] : controllers).toSorted().join()
+          await agents.settled(1, async () => (await targets()).replace(/:0(\d+)/g, ':$1') === expected)
+        }
+      })
+      await stage.live()
+    },
+  )
+
   t.test('what is changed by hand is put right, and told', async t => {
     const from = log.length
     const spare = nearOf(1, 3)
