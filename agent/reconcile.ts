@@ -72,6 +72,7 @@ export function createReconcile({ socket, version, log, record, changed }: Recon
   /** The configuration that ovs-vswitchd was told last, until it has carried it out. */
   let pending: { readonly config: number; readonly since: number } | undefined
   let heldSince: number | undefined
+  let remembered: Saved | undefined
   /** Why the node's addresses can not be on br-phy: not tried again until there is another plan. */
   let unbridged: string | undefined
   const kernel = new Map<string, Promise<boolean>>()
@@ -122,7 +123,8 @@ export function createReconcile({ socket, version, log, record, changed }: Recon
     }
     const seen = await readMachine()
     const datapath = await datapathFor(plan, copy)
-    const below = underlay(plan.underlay.address, datapath === 'netdev', seen, copy, plan.bridge)
+    const below = underlay(plan.underlay.address, datapath === 'netdev', seen, copy, plan.bridge, remembered)
+    if (below.is === 'bridged') remembered = below.saved
     // Before anything else: a node that is cut off can't be told what is wrong.
     if (below.is === 'bridged') await place(plan, below.saved, copy, seen)
     if (carriedOut(copy)) await carryOut(plan, copy, datapath, below, seen)

@@ -37,15 +37,18 @@ export type Surroundings = {
   readonly routes: readonly Route[]
 }
 
+/** @param remembered What the agent knows of br-phy's making, should somebody have deleted it with all that its row said. */
 export function underlay(
   address: string,
   inUserspace: boolean,
   { devices, addresses, routes }: Surroundings,
   database: Database,
   owner: string,
+  remembered?: Saved,
 ): Underlay {
-  const saved = inUserspace ? savedIn(database, owner) : undefined
-  if (saved) {
+  const saved = inUserspace ? (savedIn(database, owner) ?? remembered) : undefined
+  // What was saved counts as long as it is about this address.
+  if (saved?.addresses.some(one => one.split('/')[0] === address)) {
     const device = devices.get(saved.device)
     if (device) return { is: 'bridged', saved, mtu: device.mtu }
     return { is: 'missing', why: `device ${saved.device}, which ${physical} was made for, is not there any more` }
@@ -53,16 +56,13 @@ export function underlay(
   const found = addresses.find(one => one.address.split('/')[0] === address)
   const device = devices.get(found?.device ?? '')
   if (!device) return { is: 'missing', why: `no device of this node has the planned address ${address}` }
-  const { name, mac, mtu } = device
+  const { name, mtu } = device
   if (!inUserspace || bridgeNamed(database, name)?.datapath_type === 'netdev') return { is: 'plain', device: name, mtu }
   const own = addresses.filter(one => one.device === name).map(one => one.address)
   // A gateway may be reached by a route of its own.
   const along = routes.filter(route => route.device === name).toSorted((a, b) => Number(!!a.via) - Number(!!b.via))
-  return {
-    is: 'bridged',
-    mtu,
-    saved: { device: name, mac, addresses: own, routes: along },
-  }
+  const mac = saved && device.mac === aside(saved.mac) ? saved.mac : device.mac
+  return { is: 'bridged', mtu, saved: { device: name, mac, addresses: own, routes: along } }
 }
 
 /** What br-phy was made from, if it is there and ours. */

@@ -88,6 +88,20 @@ t.test('the way to a gateway comes before what leads over it', async t => {
   t.match(found, { is: 'bridged', saved: { routes: [{ to: '204.0.0.1' }, { to: '203.0.113.0/24' }] } })
 })
 
+t.test(
+  'what was saved counts while it is about the planned address, and is remembered when its row is deleted',
+  async t => {
+    const moved = { devices: on({ ...eth0, mac: aside(eth0.mac) }), addresses: [] as Address[], routes: [] }
+    t.match(underlay('192.0.2.1', true, moved, emptyDatabase(), bridge), { is: 'missing' })
+    t.same(underlay('192.0.2.1', true, moved, emptyDatabase(), bridge, saved), { is: 'bridged', saved, mtu: 1500 })
+    const renumbered = { ...moved, addresses: [{ device: 'eth0', address: '192.0.2.7/24' }] }
+    t.same(underlay('192.0.2.7', true, renumbered, emptyDatabase(), bridge, saved), {
+      ...{ is: 'bridged', mtu: 1500 },
+      saved: { device: 'eth0', mac: eth0.mac, addresses: ['192.0.2.7/24'], routes: [] },
+    })
+  },
+)
+
 t.test('the other MAC is one for a single station, and locally administered', async t => {
   for (const mac of ['52:54:00:00:00:01', '02:1a:b0:00:00:01', 'ff:ff:ff:ff:ff:fe']) {
     const first = Number.parseInt(aside(mac).slice(0, 2), 16)

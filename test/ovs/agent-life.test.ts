@@ -130,6 +130,13 @@ if (needs(t)) {
     )
   })
 
+  t.test('bridges deleted by hand are made again, and the node has its address again', async () => {
+    await one.ovs.vsctl('del-br', 'br-phy', '--', 'del-br', bridgeOf(1))
+    await until('the address is somewhere', async () => (await agents.on(1, 'ip address')).includes(one.address))
+    await agents.settled(1, async () => (await agents.on(1, 'ip address show br-phy')).includes(one.address))
+    await until('frames flow again', async () => (await mesh.ping(a, b)) === 1)
+  })
+
   t.test('a pod that ends leaves its interface to the next one, with its name and its number', async () => {
     await stage.removePod(b)
     const back = async () => (await numberOf(2, nearOf(2, 1))) === '1'
