@@ -3,7 +3,7 @@
 import type { Network } from '../store/state.ts'
 import { compatible, directId, type Route } from '../topology/route.ts'
 import type { Epoch } from './cookie.ts'
-import type { Item } from './item.ts'
+import type { FlowItem, Item } from './item.ts'
 import { metadata, pipeline } from './pipeline.ts'
 
 /** A route, and how frames on it are marked (metadata bit 33, VNI bit 23). */
@@ -160,7 +160,17 @@ export function epochOf(item: Item): Epoch | undefined {
   if (item.kind !== 'flow') return undefined
   const { tunnel_id: vni, metadata: mark } = item.match
   if (item.tableId === pipeline.admit.id && typeof vni === 'bigint') return vni >> 23n ? 1 : 0
+  if (item.tableId === pipeline.admit.id) return markedBy(item)
   if (item.tableId !== pipeline.deliver.id || mark === undefined) return undefined
   const { value, mask } = typeof mark === 'object' ? mark : { value: mark, mask: metadata.epoch }
   return mask & metadata.epoch ? (value & metadata.epoch ? 1 : 0) : undefined
+}
+
+/** What enters a vlink is given a VNI in the first table, and so is in a lane from there on. */
+function markedBy({ instructions }: FlowItem): Epoch | undefined {
+  for (const i of instructions)
+    for (const action of i.type === 'apply_actions' ? i.actions : [])
+      if (action.type === 'set_field' && action.field === 'tunnel_id' && typeof action.value === 'bigint')
+        return action.value >> 23n ? 1 : 0
+  return undefined
 }

@@ -30,7 +30,8 @@ export function moving({ store, tables, stale, switches, away, now, failed }: Ar
 
   /** A timer may fire a little before its time by the clock that never jumps: then it is set again. */
   const lookAt = (number: number, when: number) => {
-    if (timers.has(number)) return
+    // What it waited for may come earlier now.
+    clearTimeout(timers.get(number))
     const timer = setTimeout(
       () => {
         timers.delete(number)

@@ -1,6 +1,6 @@
 // What a switch may keep for a while although we do not want it there: what an earlier run of ours knew, and we do not yet.
 import type { Store } from '../store/store.ts'
-import type { DatapathId } from '../topology/topology.ts'
+import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { learnedWay } from './content.ts'
 import { owner } from './cookie.ts'
 import type { KnownFabric } from './fabric.ts'
@@ -27,11 +27,12 @@ function isFrozen({ store }: Known, { network, course }: Compiled, dpid: Datapat
   const epoch = epochOf(item)
   if (!lanesOf(course).some(lane => lane.frozen && lane.epoch === epoch)) return false
   const { attachments, accessPorts } = store.state()
+  const ends = [network.vlink?.from, network.vlink?.to].map(end => end && endpointKey(end))
   const lists = item.kind === 'group' ? item.buckets.map(b => b.actions) : actionsOf(item)
   return lists.flat().every(action => {
     if (action.type !== 'output') return true
     const key = `${dpid}/${action.port}`
-    return attachments.get(key)?.network === network.id || !accessPorts.has(key)
+    return attachments.get(key)?.network === network.id || ends.includes(key) || !accessPorts.has(key)
   })
 }
 const actionsOf = (item: Item) =>

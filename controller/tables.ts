@@ -171,7 +171,7 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
       index(id, was?.datapaths ?? none, datapaths)
       // Who holds something of a lane that we never knew, only they know.
       const unknown = was && lanesOf(was.course).some(lane => lane.frozen) ? fabric().datapaths.keys() : []
-      const dpids = new Set([...(was?.parts.keys() ?? []), ...parts.keys(), ...members, ...unknown])
+      const dpids = new Set([...(was?.parts.keys() ?? []), ...parts.keys(), ...members, ...asked, ...unknown])
       const mirrorChanged = was && was.network.mirror?.number !== network.mirror?.number
       return [...dropped, { number, dpids }, ...(mirrorChanged ? mirrorOf(was) : [])]
     },

@@ -7,7 +7,7 @@ import type { Route } from '../topology/route.ts'
 import type { DatapathId, Endpoint, PortNo } from '../topology/topology.ts'
 import type { Datapath, Datapaths } from './compile.ts'
 import { cookie, limitMeterId, maxMeteredPort } from './cookie.ts'
-import { entry, type Item, meterItem } from './item.ts'
+import { entry, type Item, type MeterItem, meterItem } from './item.ts'
 import type { Lanes } from './lanes.ts'
 import { vniOf } from './pipeline.ts'
 
@@ -22,7 +22,17 @@ export function compileVlink(
   lanes: Lanes,
 ): ReadonlyMap<DatapathId, readonly Item[]> {
   const compiled = new Map<DatapathId, Item[]>()
+  const put = (dpid: DatapathId, item: Item) => {
+    const items = compiled.get(dpid)
+    if (items) items.push(item)
+    else compiled.set(dpid, [item])
+  }
   const { from, to, reverseNumber } = vlink
+  // Also while no lane of ours enters there, for without its meter a flow that stays would go.
+  for (const { dpid, port } of [from, to]) {
+    const meter = limitOf(network, vlink, port, datapaths.get(dpid))
+    if (meter) put(dpid, meter)
+  }
   for (const [number, first, last] of [
     [network.number, from, to],
     [reverseNumber, to, from],
@@ -34,11 +44,8 @@ export function compileVlink(
         const datapath = datapaths.get(dpid)
         const enters = at === 0
         if (!datapath?.ports.has(comes) || !datapath.ports.has(goes) || (enters && i > 0)) continue
-        const items = compiled.get(dpid) ?? []
-        compiled.set(dpid, items)
         const apply = at === passes.length - 1 ? [output(goes)] : [mark(vni), output(goes)]
-        if (enters) items.push(...enter(network, vlink, comes, datapath, apply))
-        else items.push(pass(network, comes, vni, apply))
+        put(dpid, enters ? enter(network, vlink, comes, datapath, apply) : pass(network, comes, vni, apply))
       }
     }
   return compiled
@@ -66,18 +73,22 @@ function trail({ towards, entrances }: Route, first: Endpoint, last: Endpoint): 
 const output = (port: PortNo): Action => ({ type: 'output', port, maxLen: 0 })
 const mark = (value: bigint): Action => ({ type: 'set_field', field: 'tunnel_id', value })
 
-function enter(
+function enter(network: Network, vlink: Vlink, port: PortNo, datapath: Datapath, apply: readonly Action[]): Item {
+  const { number } = network
+  const meter = limitOf(network, vlink, port, datapath)?.id
+  const wish = { match: { in_port: port }, apply, cookie: cookie('network', number) }
+  return entry(number, 'admit', 'vlink', { ...wish, ...(meter !== undefined && { meter }) })
+}
+
+/** Better without its limit than not at all; that it has none is said (vlink-state.ts). */
+function limitOf(
   { number }: Network,
   { bandwidth }: Vlink,
   port: PortNo,
-  { maxMeter }: Datapath,
-  apply: readonly Action[],
-): readonly Item[] {
-  const wish = { match: { in_port: port }, apply, cookie: cookie('network', number) }
-  // Better without its limit than not at all; that it has none is said (vlink-state.ts).
-  if (bandwidth === undefined || !canLimit(port, maxMeter)) return [entry(number, 'admit', 'vlink', wish)]
-  const meter = limitMeterId(port)
-  return [limit(number, meter, bandwidth), entry(number, 'admit', 'vlink', { ...wish, meter })]
+  datapath: Datapath | undefined,
+): MeterItem | undefined {
+  if (bandwidth === undefined || !datapath?.ports.has(port) || !canLimit(port, datapath.maxMeter)) return undefined
+  return limit(number, limitMeterId(port), bandwidth)
 }
 
 /** On a link, by its VNI: no other network's frames have it. */
@@ -85,7 +96,7 @@ const pass = ({ number }: Network, in_port: PortNo, vni: bigint, apply: readonly
   entry(number, 'admit', 'passing', { match: { in_port, tunnel_id: vni }, apply, cookie: cookie('network', number) })
 
 /** What comes at once may be a tenth of a second's worth, and at least some large frames. */
-function limit(owner: number, id: number, bandwidth: number): Item {
+function limit(owner: number, id: number, bandwidth: number): MeterItem {
   const rate = Math.round(bandwidth / 1000)
   const burstSize = Math.min(0xffff_ffff, Math.max(Math.ceil(rate / 10), leastBurst))
   return meterItem(owner, id, meterFlags.kbps | meterFlags.burst, [{ type: 'drop', rate, burstSize }])

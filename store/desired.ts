@@ -59,7 +59,7 @@ export const putNetwork = (
 }
 
 /** What the controller keeps of a network's ways: no client asks for it. */
-const laneOf = ({ epoch, target, way }: Partial<Network> = {}): Pick<Network, 'epoch' | 'target' | 'way'> => ({
+export const laneOf = ({ epoch, target, way }: Partial<Network> = {}): Pick<Network, 'epoch' | 'target' | 'way'> => ({
   ...(epoch !== undefined && { epoch }),
   ...(target !== undefined && { target }),
   ...(way !== undefined && { way }),

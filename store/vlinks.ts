@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parseDpid } from '../topology/parse.ts'
 import { type DatapathId, type Endpoint, endpointKey, linkKey } from '../topology/topology.ts'
+import { waysId } from '../topology/vlink-route.ts'
 import { networkAt } from './attachments.ts'
-import { type NamedPort, parseNamedPort } from './desired.ts'
+import { laneOf, type NamedPort, parseNamedPort } from './desired.ts'
 import type { Draft } from './draft.ts'
 import { parseNetworkId } from './parse.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
@@ -43,10 +44,10 @@ export const putVlink = (
   if (before && !before.vlink) return refuse('network-is-no-vlink', id)
   const conflict = endTaken(draft, id, planned.from) ?? endTaken(draft, id, planned.to)
   if (conflict) return conflict
-  const numbers = chooseNumbers(draft, id, planned)
-  if (isRefusal(numbers)) return numbers
-  const { number, reverseNumber, epoch } = numbers
-  draft.putNetwork({ id, number, vlink: { ...planned, reverseNumber }, ...(epoch && { epoch }) })
+  const numbered = chooseNumbers(draft, id, planned)
+  if (isRefusal(numbered)) return numbered
+  const { reverseNumber, ...rest } = numbered
+  draft.putNetwork({ id, ...rest, vlink: { ...planned, reverseNumber } })
   return { created: before === undefined, network: draft.networks.get(id)! }
 }
 
@@ -64,23 +65,16 @@ export const sameWays = (a: PlannedVlink, b: PlannedVlink): boolean =>
   isDeepStrictEqual([a.from, a.to, a.path, a.reversePath], [b.from, b.to, b.path, b.reversePath])
 
 /** Other ends go under other numbers: with the old ones a switch that was away may still send frames to the old port. */
-const chooseNumbers = (
-  draft: Draft,
-  id: string,
-  planned: PlannedVlink,
-): Pick<Network & Vlink, 'number' | 'reverseNumber' | 'epoch'> | Refusal => {
+const chooseNumbers = (draft: Draft, id: string, planned: PlannedVlink): Numbered | Refusal => {
   const before = draft.networks.get(id)
   if (before?.vlink && sameEnds(before.vlink, planned))
-    return {
-      number: before.number,
-      reverseNumber: before.vlink.reverseNumber,
-      ...(before.epoch && { epoch: before.epoch }),
-    }
+    return { number: before.number, reverseNumber: before.vlink.reverseNumber, ...laneOf(before) }
   const number = draft.nextNumber()
   const reverseNumber = draft.nextNumber()
   if (number === undefined || reverseNumber === undefined) return refuse('number-space-exhausted', id)
-  return { number, reverseNumber }
+  return { number, reverseNumber, way: waysId(planned.path, planned.reversePath) }
 }
+type Numbered = Pick<Network, 'number' | 'epoch' | 'target' | 'way'> & Pick<Vlink, 'reverseNumber'>
 
 /** From text to a vlink, or what is wrong with it. */
 export const parseVlink = (id: string, wish: VlinkWish): PlannedVlink | Refusal => {

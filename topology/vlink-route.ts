@@ -1,7 +1,8 @@
 // The ways of a vlink's frames: over the switches that were asked for, or round a link that is down.
+import { createHash } from 'node:crypto'
 import type { Hop, Mesh } from './mesh.ts'
 import { type Paths, paths as pathsOf } from './paths.ts'
-import { directId, type Route, type Ways } from './route.ts'
+import type { Route, Ways } from './route.ts'
 import type { DatapathId, Link } from './topology.ts'
 
 /** One direction. */
@@ -71,6 +72,10 @@ function shortest(from: DatapathId, to: DatapathId, paths: Paths): readonly Data
   return path
 }
 
+/** Of a route over these switches. A vlink is stored with that of the paths that were asked for: so it begins there at once. */
+export const waysId = (there: readonly DatapathId[], back: readonly DatapathId[]): string =>
+  createHash('sha256').update(`${there} ${back}`).digest('hex').slice(0, 16)
+
 /** The ways as a route: each direction leads to the switch at its end, and nothing goes to all. */
 export function routeOfWays({ there, back }: VlinkWays): Route {
   const towards: Building = new Map()
@@ -82,7 +87,8 @@ export function routeOfWays({ there, back }: VlinkWays): Route {
     }
   const islands = [new Set([there.asked[0]!, there.asked.at(-1)!])]
   // Its path is in the store: a restart wants the same.
-  return { id: directId, direct: false, branches: none, towards, entrances, islands }
+  const id = waysId(there.taken ?? [], back.taken ?? [])
+  return { id, direct: false, branches: none, towards, entrances, islands }
 }
 type Building = Map<DatapathId, Map<DatapathId, Hop>>
 const none: Ways = new Map()

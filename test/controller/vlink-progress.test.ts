@@ -1,4 +1,5 @@
 // How a vlink stands, as a running controller says it and as frames find it: programmed, pending or degraded, and why.
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { vlinkView } from '../../controller/vlink-state.ts'
 import { deleteNetwork } from '../../store/desired.ts'
@@ -7,7 +8,7 @@ import { putVlink, type VlinkWish } from '../../store/vlinks.ts'
 import { broadcast, ethernet } from '../reference/frames.ts'
 import { plainHardware } from '../reference/index.ts'
 import { dpidOf, macOf, makePeers, type Peers } from './peers.ts'
-import { until } from './watching.ts'
+import { changesSent, until } from './watching.ts'
 
 t.setTimeout(120_000)
 
@@ -34,6 +35,14 @@ const becomes = (world: Peers, state: string, reason?: RegExp) =>
     },
     { why: () => `: ${JSON.stringify(world.controller.network('l'))}` },
   )
+
+/** What this is once it has not changed for longer than a lane is drained. */
+async function settles(seen: () => string): Promise<string> {
+  for (let before = seen(); ; before = seen()) {
+    await sleep(1500)
+    if (seen() === before) return before
+  }
+}
 
 /** Probes that leave switch a for switch b, or b for a, are lost from now on; frames of others are not. */
 const silence = (world: Peers, a: number, b: number) => {
@@ -125,11 +134,59 @@ t.test('asked to, it goes round a dead link meanwhile, says so, and goes back', 
   )
   t.strictSame(way(world, 1, 1), ['1-3-1'])
   t.strictSame(way(world, 3, 1), ['3-1-1'])
+  await until('it has come to rest', () => world.controller.vlink('l')?.back.path?.length === 2)
+  const held = () => JSON.stringify(world.peers.map(({ sw }) => [...sw.tables.values()].map(({ size }) => size)))
+  const rest = await settles(held)
+  await world.restart()
+  await until('all are read', () => world.controller.switches().filter(sw => sw.state === 'live').length === 3)
+  await becomes(world, 'degraded', /meanwhile/)
+  t.equal(changesSent(world.counts), 0, 'a controller that restarts meanwhile changes nothing')
+  t.strictSame([...way(world, 1, 1), ...way(world, 3, 1), held()], ['1-3-1', '3-1-1', rest])
   mend()
   await becomes(world, 'programmed')
   t.strictSame(way(world, 1, 1), ['1-2-3-1'])
   t.strictSame(way(world, 3, 1), ['3-2-1-1'])
 })
+
+t.test(
+  'a controller that is ended while another path is built goes on with it, and no frame is lost meanwhile',
+  async t => {
+    const world = await makePeers(t, { switches: 3 })
+    await world.live()
+    await put(world, { bandwidth: 1e9 })
+    const seen = new Set<string>()
+    const watched = (n: number, tell: () => void) => {
+      const whim = world.peer(n).whim
+      world.peer(n).whim = message => {
+        const answer = whim(message)
+        if (['flow_mod', 'bundle_control', 'barrier_request'].includes(message.type)) setImmediate(tell)
+        return answer
+      }
+    }
+    const look = () => {
+      for (const [n, port] of [
+        [1, 1],
+        [3, 1],
+      ] as const)
+        seen.add(`${n}: ${way(world, n, port)}`)
+    }
+    for (const n of [1, 2, 3]) watched(n, look)
+    // It can't be confirmed by this one, so nothing enters the other path yet.
+    const { whim } = world.peer(3)
+    world.peer(3).whim = message => (message.type === 'barrier_request' ? [] : whim(message))
+    await world.ask(draft => putVlink(draft, 'l', wish({ path: [1, 3].map(dpidOf), bandwidth: 1e9 })))
+    await until('it is being built', () => world.store.state().networks.get('l')?.target === 1)
+    await until('switch 1 has it', () =>
+      [...world.peer(1).sw.tables.get(0)!.shapes].some(s => s.priority === 1100 && s.size > 1),
+    )
+    t.strictSame(way(world, 1, 1), ['1-2-3-1'])
+    world.peer(3).whim = whim
+    await world.restart()
+    await becomes(world, 'programmed')
+    t.strictSame([...way(world, 1, 1), ...way(world, 3, 1)], ['1-3-1', '3-1-1'])
+    t.strictSame([...seen].sort(), ['1: 1-2-3-1', '1: 1-3-1', '3: 3-1-1', '3: 3-2-1-1'])
+  },
+)
 
 t.test('a switch without meters forwards without a limit, and that is said', async t => {
   const world = await makePeers(t, { switches: 3, kind: { ...plainHardware, maxMeter: 0 } })

@@ -2,8 +2,10 @@ import t from 'tap'
 import { attach, detach, putDeclaredLink, putNetwork, setMirror } from '../../store/desired.ts'
 import { openDraft } from '../../store/draft.ts'
 import { isRefusal } from '../../store/refusals.ts'
+import { parseRow } from '../../store/rows.ts'
 import { emptyTables } from '../../store/tables.ts'
 import { deleteVlink, putVlink, type VlinkWish } from '../../store/vlinks.ts'
+import { waysId } from '../../topology/vlink-route.ts'
 import { backends, dpid, snapshot } from './backends.ts'
 
 const [a, b, c, d] = [dpid(1), dpid(2), dpid(3), dpid(4)]
@@ -23,7 +25,8 @@ const draftWith = (...networks: string[]) => {
 t.test('a vlink has two ends, a path, the same path back, and a number for each way', async t => {
   const draft = draftWith()
   const planned = { from: at(a, 1), to: at(c, 1), path: [a, b, c], reversePath: [c, b, a], reroute: false }
-  const network = { id: 'l', number: 100, vlink: { ...planned, reverseNumber: 101 }, revision: 1 }
+  const way = waysId([a, b, c], [c, b, a])
+  const network = { id: 'l', number: 100, way, vlink: { ...planned, reverseNumber: 101 }, revision: 1 }
   t.strictSame(putVlink(draft, 'l', wish()), { created: true, network })
   t.strictSame(putVlink(draft, 'l', wish()), { created: false, network }, 'asked for again it is what it was')
   t.ok(draft.accessPorts.has(`${a}/1`) && draft.accessPorts.has(`${c}/1`), 'its ends are never believed to be links')
@@ -70,6 +73,8 @@ t.test('a port of a vlink is nothing else, and nothing else becomes an end of on
   const link = { from: at(a, 1), to: at(d, 40) }
   for (const [what, use] of [
     ['an attachment', (draft, port) => attach(draft, { network: 'red', ...port })],
+    ['a tagged attachment', (draft, port) => attach(draft, { network: 'red', ...port, vlan: 7 })],
+    ['a trunk', (draft, port) => attach(draft, { network: 'red', ...port, trunk: true })],
     ['a mirror', (draft, port) => setMirror(draft, 'red', port)],
     ['another vlink', (draft, port) => putVlink(draft, 'other', wish({ from: port, to: at(c, 9) }))],
     ['a declared link', (draft, port) => putDeclaredLink(draft, { ...link, from: port })],
@@ -181,3 +186,23 @@ for (const { name, open, survives } of backends) {
     t.match(await again.write(draft => attach(draft, { network: 'red', ...at(a, 1) })), { refused: 'vlink-port-taken' })
   })
 }
+
+t.test(
+  'a row of a file of before there were vlinks is a network; one that is half a vlink is none of ours',
+  async t => {
+    const row = (value: object) =>
+      parseRow({ kind: 'network', key: 'l', value: JSON.stringify({ id: 'l', number: 1, ...value }), revision: 3 })
+    t.strictSame(row({}), { kind: 'network', key: 'l', before: undefined, after: { id: 'l', number: 1, revision: 3 } })
+    const vlink = { ...wish(), reversePath: [c, b, a], reverseNumber: 2, reroute: false }
+    t.match(row({ vlink }), { after: { vlink } })
+    for (const more of [
+      { from: a },
+      { path: 'abc' },
+      { path: [1] },
+      { reverseNumber: '2' },
+      { reroute: 1 },
+      { bandwidth: '20M' },
+    ])
+      t.equal(row({ vlink: { ...vlink, ...more } }), undefined, JSON.stringify(more))
+  },
+)
