@@ -31,7 +31,7 @@ type Seen = {
 export const reroute: Bench = {
   about: 'a link goes silent: until frames go another way, and what they lose; in a ring of five',
   async run({ folder, small }) {
-    const failures = small ? 3 : 30
+    const failures = small ? 3 : 21
     const seen: Seen[] = []
     await onStage(folder, { nodes, podsPerNode: 1, links: ring }, async stage => {
       await stage.join(network, stage.mesh.pods())
