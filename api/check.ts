@@ -7,7 +7,7 @@ import { shown } from './problems.ts'
  * Why not that compiler, or Ajv: their words are for programmers, and loading them takes as long as the rest of the start.
  */
 export type Schema = {
-  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean' | 'null'
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean' | 'null'
   readonly properties?: { readonly [name: string]: Schema }
   readonly required?: readonly string[]
   readonly additionalProperties?: false
@@ -55,6 +55,8 @@ export const checker = (schema: Schema): Checker => {
       return string(schema, wrong)
     case 'integer':
       return integer(schema, wrong)
+    case 'number':
+      return (value, where) => (Number.isFinite(value) ? undefined : wrong(value, where))
     case 'boolean':
       return (value, where) => (typeof value === 'boolean' ? undefined : wrong(value, where))
     case 'null':
@@ -141,6 +143,7 @@ const inWords = (schema: Schema): string => {
     array: 'a list',
     string: 'a string',
     integer: 'an integer',
+    number: 'a number',
     boolean: 'true or false',
     null: 'null',
   }[schema.type!]

@@ -37,6 +37,8 @@ const near = (schema: Schema): fc.Arbitrary<unknown> => {
         return schema.pattern ? fc.oneof(matching(schema.pattern), fc.string()) : fc.string()
       case 'integer':
         return fc.integer({ min: (schema.minimum ?? 0) - 1, max: schema.maximum ?? 1000 })
+      case 'number':
+        return fc.double({ noNaN: true, noDefaultInfinity: true })
       case 'boolean':
         return fc.boolean()
       default:
