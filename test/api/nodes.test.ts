@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
+import { nodeReports, standingOf } from '../../api/node-reports.ts'
 import type { NodePlan, NodeReport, ReportedPort } from '../../api/node-schemas.ts'
 import type { SwitchView } from '../../controller/view.ts'
 import { startApi, stillController, switchView } from './harness.ts'
@@ -210,6 +211,33 @@ t.test('a node is ready when its agent and its switch say so; else it is said wh
   t.match(await node(), { state: 'working', missing: [/has address 192.0.2.66, declared is 192.0.2.1/] })
   await tell({ health: { state: 'failing', reasons: ['ovsdb-server does not answer'] } })
   t.match(await node(), { state: 'failing', missing: [/its agent says: ovsdb-server does not answer/] })
+})
+
+t.test('a node whose agent does not speak any more is silent, whatever it said last', async t => {
+  let now = 0
+  const reports = nodeReports(() => now)
+  const { call } = await startApi(t)
+  const { plan } = (await call('PUT', '/v1/nodes/a', { address: '192.0.2.1' })).body
+  const sw = switchOf(plan)
+  t.match(standingOf(plan, reports.of('a'), sw), { state: 'unseen' })
+  reports.put(reportOf(plan))
+  t.match(standingOf(plan, reports.of('a'), sw), { state: 'ready', missing: [] })
+  now += 94_000
+  t.match(standingOf(plan, reports.of('a'), sw), { state: 'ready' })
+  now += 2_000
+  t.match(standingOf(plan, reports.of('a'), sw), { state: 'silent', missing: [/silent for 96 s: see whether it runs/] })
+  reports.put(reportOf(plan))
+  t.match(standingOf(plan, reports.of('a'), sw), { state: 'ready' })
+})
+
+t.test('of a hundred links that are not there, the first are named and the others counted', async t => {
+  const { call } = await startApi(t)
+  const wish = Array.from({ length: 101 }, (_, i) => ({ name: `n${i}`, address: `10.1.0.${i + 1}` }))
+  await call('PUT', '/v1/mesh', { full: true, interfaceNumber: 0, nodes: wish })
+  const plan: NodePlan = (await call('GET', '/v1/nodes/n0/plan')).body
+  const { missing } = standingOf(plan, undefined, switchView({ dpid: plan.dpid, ports: [] }))
+  t.equal(missing.length, 12)
+  t.match(missing.at(-1), /90 more links and interfaces/)
 })
 
 t.test('a report is kept for as long as its node is declared, and is of that node', async t => {

@@ -22,8 +22,7 @@ const world = async (...names: string[]) => {
       ports: () => new Map(Object.entries(ports).map(([name, portNo]) => [portNo, { name, portNo } as PortDesc])),
     } as unknown as Session)
   const links = () =>
-    planned
-      .links()
+    [...planned.links()]
       .map(
         ({ from, to }) =>
           `${store.state().nodeAt.get(from.dpid)}/${from.port} ${store.state().nodeAt.get(to.dpid)}/${to.port}`,
@@ -59,7 +58,16 @@ t.test('another port that has the planned number is no end of the link', async t
   const { sees, links, planned } = await world('a', 'b')
   t.equal(sees('a', { veth7: 12 }), true)
   t.strictSame(links(), [])
-  t.match(planned.all(), [{ lack: /node a has no port vx[0-9a-f]{10} to node b yet/ }, { lack: /node a/ }])
+  t.match([...planned.all()], [{ lack: /node a has no port vx[0-9a-f]{10} to node b yet/ }, { lack: /node a/ }])
+})
+
+t.test('two links may change ports with each other', async t => {
+  const { sees, links, port, planned, node } = await world('a', 'b', 'c')
+  sees('a', { [port('a', 'b')]: 12, [port('a', 'c')]: 13 })
+  t.equal(sees('a', { [port('a', 'b')]: 13, [port('a', 'c')]: 12 }), true)
+  t.strictSame(links().slice(0, 2), ['a/12 c/11', 'a/13 b/11'])
+  t.equal(planned.at({ dpid: node('a').dpid, port: 12 })?.to.dpid, node('c').dpid)
+  t.equal(planned.at({ dpid: node('a').dpid, port: 13 })?.to.dpid, node('b').dpid)
 })
 
 t.test('ports of others move no link', async t => {
