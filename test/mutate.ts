@@ -15,6 +15,7 @@ type Mutation = {
 }
 
 const core = ['test/controller', 'test/topology']
+const ways = ['test/controller/lanes.test.ts']
 const tls = ['test/openflow/tls.test.ts']
 const mutations: readonly Mutation[] = [
   {
@@ -34,9 +35,23 @@ const mutations: readonly Mutation[] = [
   {
     name: 'the sender in its own flood group',
     file: 'controller/compile.ts',
-    from: "['flood', local, [...here, ...there]],",
-    to: "['flood', local, [...here, ...there, bucket([output(ports.inPort)])]],",
+    from: "put('flood', direct ? local : either, [...here, ...there])",
+    to: "put('flood', direct ? local : either, [...here, ...there, bucket([output(ports.inPort)])])",
     tests: core,
+  },
+  {
+    name: 'trees that make a circle together are mixed',
+    file: 'topology/route.ts',
+    from: 'samePorts(a.branches, b.branches) && isForest([a.branches, b.branches])',
+    to: 'samePorts(a.branches, b.branches) && isForest([a.branches])',
+    tests: ways,
+  },
+  {
+    name: 'a restart believes that switches hold the ways that it wants',
+    file: 'controller/lanes.ts',
+    from: 'way === wanted.id ? { epoch, route: wanted } : frozen(epoch)',
+    to: "way === '' ? frozen(epoch) : { epoch, route: wanted }",
+    tests: ways,
   },
   {
     name: 'a pinned port may send from any address',
