@@ -17,7 +17,50 @@ type Mutation = {
 const core = ['test/controller', 'test/topology']
 const ways = ['test/controller/lanes.test.ts']
 const tls = ['test/openflow/tls.test.ts']
+const agent = ['test/agent/diff.test.ts', 'test/agent/stock.test.ts', 'test/agent/pairs.test.ts']
 const mutations: readonly Mutation[] = [
+  {
+    name: 'a port that somebody put on our bridge taken away',
+    file: 'agent/diff.ts',
+    from: 'if (port.external_ids[mark] !== owner || port.name === bridge.name) continue',
+    to: 'if (port.name === bridge.name) continue',
+    tests: agent,
+  },
+  {
+    name: 'controllers replaced by none',
+    file: 'agent/diff.ts',
+    from: '  if (bridge.controllers.length === 0) return\n',
+    to: '',
+    tests: agent,
+  },
+  {
+    name: 'the port of a device that is gone kept for the next one',
+    file: 'agent/diff.ts',
+    from: "else if (actual.external_ids[deviceNote] !== want.notes[deviceNote]) remove(port, 'its device is another one now')",
+    to: '',
+    tests: agent,
+  },
+  {
+    name: 'an interface that a pod has taken away',
+    file: 'agent/stock.ts',
+    from: "    if (peer === 'elsewhere') live.add(number)\n",
+    to: '',
+    tests: agent,
+  },
+  {
+    name: 'the MTU of an interface changed under its pod',
+    file: 'agent/pairs.ts',
+    from: '    if (live.has(number)) continue\n',
+    to: '',
+    tests: agent,
+  },
+  {
+    name: 'checksums of pods left to a hardware that is not there',
+    file: 'agent/machine.ts',
+    from: 'if (fill && finish.length > 0)',
+    to: 'if (!fill && finish.length > 0)',
+    tests: ['test/ovs/agent-mesh.test.ts'],
+  },
   {
     name: 'the remote bit dropped',
     file: 'controller/compile.ts',
