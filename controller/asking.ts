@@ -1,6 +1,7 @@
 // What ports are asked about multicast, and when silence means that they want none any more. Time is an argument: pure.
 import type { DatapathId, PortNo } from '../topology/topology.ts'
 import { type Family, type Query, queryInterval, robustness } from './igmp.ts'
+import { copiesPerSecond } from './metered.ts'
 import type { Outputs } from './snoop.ts'
 
 /** Milliseconds in which members answer a general query, and one that a port is asked by itself. */
@@ -14,6 +15,8 @@ const slackMs = 500
 export const routerMs = robustness * queryInterval * 1000 + responseMs / 2
 /** Queries that a new port is asked by itself, a second apart, before it is believed not to want what it does not name. */
 const firstAsks = 3
+/** Milliseconds that a port which copied us too much is not listened to. */
+const deafMs = 5000
 /** Groups of one port that are asked about singly; more are asked about all at once. */
 const singly = 8
 
@@ -33,6 +36,9 @@ export type Port = {
   unsettled: boolean
   /** A multicast router was heard there. */
   routerUntil: number
+  /** It copied us more than its share, and is not listened to: until when, and what came since when. */
+  deafUntil: number
+  copies: { count: number; since: number }
   /** It wants more than it may: by family, as Member.asked, of the newest report that did not fit. */
   readonly crowded: Map<Family, number>
 }
@@ -69,6 +75,8 @@ export const newPort = (): Port => ({
   asking: firstAsking(0),
   unsettled: true,
   routerUntil: 0,
+  deafUntil: 0,
+  copies: { count: 0, since: 0 },
   crowded: new Map(),
 })
 export const firstAsking = (now: number): Asking => ({ left: firstAsks, at: now })
@@ -109,6 +117,18 @@ export function askAgain(site: Site, now: number): void {
   }
 }
 
+/**
+ * A copy of a frame came from this port. Switches that can't meter copies send as many as there are frames: a port that makes
+ * too many is not listened to for a while, and gets everything meanwhile. Answers whether that begins now.
+ */
+export function countCopy(port: Port, now: number): boolean {
+  if (now - port.copies.since > 1000) port.copies = { count: 0, since: now }
+  port.copies.count += 1
+  if (port.copies.count <= 2 * copiesPerSecond || port.deafUntil > 0) return false
+  port.deafUntil = now + deafMs
+  return true
+}
+
 /** Takes away what is over; answers whether entries change. */
 export function forget(network: Network, site: Site, now: number): boolean {
   let changed = false
@@ -121,6 +141,12 @@ export function forget(network: Network, site: Site, now: number): boolean {
     if (forgetGroups(network, site, port, now)) changed = true
     if (port.routerUntil > 0 && port.routerUntil <= now) {
       port.routerUntil = 0
+      changed = true
+    }
+    if (port.deafUntil > 0 && port.deafUntil <= now) {
+      port.deafUntil = 0
+      port.unsettled = true
+      port.asking = firstAsking(now)
       changed = true
     }
     if (port.asking?.left === 0 && port.asking.at <= now) {

@@ -3,6 +3,7 @@ import type { DatapathId, PortNo } from '../topology/topology.ts'
 import {
   askAgain,
   countAsk,
+  countCopy,
   dueAsks,
   familyOf,
   firstAsking,
@@ -36,7 +37,9 @@ export type Memberships = {
   follow(network: number, ports: Iterable<{ readonly dpid: DatapathId; readonly port: PortNo }>): void
   /** The network snoops no more. */
   drop(network: number): void
-  /** A frame that came in there. Answers whether entries change. */
+  /** Any copy of a frame from there. Answers whether it is one too many, and entries change. */
+  copied(network: number, at: { readonly dpid: DatapathId; readonly port: PortNo }, now: number): boolean
+  /** What such a frame says. Answers whether entries change. */
   heard(network: number, at: { readonly dpid: DatapathId; readonly port: PortNo }, heard: Heard, now: number): boolean
   /** A switch has connected, and was read: `found` by network. Answers the networks whose entries change. */
   recall(dpid: DatapathId, found: ReadonlyMap<number, Recalled>, now: number): readonly number[]
@@ -61,6 +64,10 @@ export function memberships(): Memberships {
       followPorts(network, ports)
     },
     drop: number => void networks.delete(number),
+    copied(number, at, now) {
+      const port = networks.get(number)?.sites.get(at.dpid)?.ports.get(at.port)
+      return port !== undefined && countCopy(port, now)
+    },
     heard(number, at, heard, now) {
       const network = networks.get(number)
       const site = network?.sites.get(at.dpid)
@@ -210,11 +217,13 @@ function snoopedSite({ ports }: Site): SnoopedSite {
   const routers = new Set<PortNo>()
   const everything = new Set<PortNo>()
   const crowded = new Set<PortNo>()
+  const deaf = new Set<PortNo>()
   for (const [number, port] of ports) {
     if (port.crowded.size > 0) crowded.add(number)
     for (const group of port.groups.keys()) joined.set(group, (joined.get(group) ?? new Set()).add(number))
     if (port.routerUntil > 0) routers.add(number)
-    if (port.routerUntil > 0 || port.unsettled || port.crowded.size > 0) everything.add(number)
+    if (port.deafUntil > 0) deaf.add(number)
+    if (port.routerUntil > 0 || port.unsettled || port.crowded.size > 0 || port.deafUntil > 0) everything.add(number)
   }
-  return { joined, routers, everything, crowded }
+  return { joined, routers, everything, crowded, deaf }
 }

@@ -67,9 +67,12 @@ export function multicast({ state, networkOf, session, holds, changed, now, drop
     packetIn(sw, { cookie, match, payload }) {
       const whose = owner(cookie)
       const port = match.in_port
+      if (whose.is !== 'multicast' || typeof port !== 'number') return dropped()
+      const at = { dpid: sw.dpid, port }
+      const isTooMuch = members.copied(whose.network, at, now())
       const heard = readIgmp(payload)
-      if (whose.is !== 'multicast' || typeof port !== 'number' || !heard) return dropped()
-      if (members.heard(whose.network, { dpid: sw.dpid, port }, heard, now())) mark([whose.network])
+      if (!heard) dropped()
+      if ((heard && members.heard(whose.network, at, heard, now())) || isTooMuch) mark([whose.network])
     },
     recall(sw, { multicast }) {
       // An audit reads what we wrote ourselves.

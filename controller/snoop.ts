@@ -30,6 +30,8 @@ export type SnoopedSite = {
   readonly everything: ReadonlySet<PortNo>
   /** Those that want too much. */
   readonly crowded: ReadonlySet<PortNo>
+  /** Those that are not listened to for a while. */
+  readonly deaf: ReadonlySet<PortNo>
 }
 /** Ports that entries output to: by group, or under `everything` (of any group) and `reports`. */
 export type Outputs = ReadonlyMap<string, ReadonlySet<PortNo>>
@@ -119,7 +121,9 @@ export function snoop(items: Item[], part: SnoopPart, snooped: Snooped, wanted: 
       if (spelled(apply) !== asIfUnjoined) deliver('joined', ofGroup(group), apply)
     }
   }
+  const deaf = snooped.sites.get(part.dpid)?.deaf
   for (const port of part.speakers) {
+    if (deaf?.has(port)) continue
     const { action, needs } = copyOf(number, port, copyBytes, part.copies(port))
     items.push(...needs)
     const match = { in_port: port, metadata: { value: BigInt(number), mask: metadata.network } }

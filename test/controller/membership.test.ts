@@ -230,6 +230,27 @@ t.test(
 )
 
 t.test(
+  'a port that copies us too much is not listened to for some seconds, gets everything, and is asked again',
+  async t => {
+    const w = world()
+    const site = () => w.members.of(network)!.sites.get('a1')!
+    take(w, { do: 'join', host: 0, group: groups[0]! })
+    w.wait(10)
+    const copies = Array.from({ length: 1000 }, () => w.members.copied(network, places[0]!, 10_000))
+    t.equal(copies.filter(changes => changes).length, 1)
+    t.strictSame([...site().deaf], [1])
+    t.strictSame([...site().everything], [1])
+    w.wait(20)
+    t.strictSame([...site().deaf], [])
+    t.strictSame([...site().everything], [])
+    t.equal(w.gets(0, groups[0]!), true)
+    for (let second = 0; second < 10; second++)
+      for (let i = 0; i < 150; i++)
+        if (w.members.copied(network, places[1]!, 60_000 + second * 1001)) t.fail('that is its share')
+  },
+)
+
+t.test(
   'after a restart it is as the entries say; a port that they do not know gets everything until it was asked',
   async t => {
     const members = memberships()
@@ -254,6 +275,7 @@ t.test(
       routers: new Set([2]),
       everything: new Set([2, 4]),
       crowded: new Set(),
+      deaf: new Set(),
     })
     t.strictSame(members.recall('a1', new Map(), 1), [], 'read again, it is what we know')
     t.strictSame(members.of(network)!.sites.get('a1')!.joined, new Map([[groups[0], new Set([1])]]))

@@ -87,6 +87,7 @@ function siteOf(dpid: string, attachments: Subject['attachments'], ports: Scene[
     routers: who(p => p.gets === 'router'),
     everything: who(p => p.gets !== 'joined'),
     crowded: new Set<number>(),
+    deaf: new Set<number>(),
   }
 }
 
