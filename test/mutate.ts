@@ -122,14 +122,14 @@ const mutations: readonly Mutation[] = [
     file: 'controller/vlink.ts',
     from: '[reverseNumber, to, from],',
     to: '[network.number, to, from],',
-    tests: ['test/controller/vlink.test.ts'],
+    tests: ['test/controller/vlink-progress.test.ts', 'test/controller/vlink.test.ts'],
   },
   {
     name: 'a vlink that is not drained',
     file: 'controller/lanes.ts',
     from: 'branches.size + towards.size === 0',
     to: 'branches.size === 0',
-    tests: ['test/controller/vlink-progress.test.ts'],
+    tests: ['test/controller/vlink.test.ts'],
   },
   {
     name: 'a vlink on a port that is attached',

@@ -78,6 +78,14 @@ t.test('it is programmed when all switches of its paths have it, and gone when n
   t.equal(world.controller.vlink('l'), undefined)
 })
 
+t.test('its two ways may cross, and take one link in the same direction', async t => {
+  const world = await makePeers(t, { switches: 4 })
+  await world.live()
+  const paths = { path: [1, 2, 3, 4].map(dpidOf), reversePath: [4, 2, 3, 1].map(dpidOf) }
+  t.match(await put(world, { to: end(4, 1), ...paths }), { state: 'programmed' })
+  t.strictSame([...way(world, 1, 1), ...way(world, 4, 1)], ['1-2-3-4-1', '4-2-3-1-1'])
+})
+
 t.test('with other ends it leaves the old ones, and nothing of it stays there', async t => {
   const world = await makePeers(t, { switches: 3 })
   await world.live()

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { base } from '../../controller/compile.ts'
 import type { Content, Item } from '../../controller/item.ts'
-import { advance, type Course, goal, lanesOf, otherEpoch, steer } from '../../controller/lanes.ts'
+import { advance, type Course, drainMs, goal, lanesOf, otherEpoch, steer } from '../../controller/lanes.ts'
 import { compileVlink } from '../../controller/vlink.ts'
 import { encode } from '../../openflow/index.ts'
 import type { Network, Vlink } from '../../store/state.ts'
@@ -194,3 +194,25 @@ t.test('while vlinks go over to other paths, no frame is lost, comes twice, or c
   )
   t.ok(moved > 10, `${moved} went over to another path`)
 })
+
+t.test(
+  'frames that are under way on the old path are waited for; between ports of one switch there are none',
+  async t => {
+    const until = (path: readonly string[]) => {
+      const known = world.known(3)
+      const asked = { path, reversePath: path.toReversed(), reroute: false }
+      const lane = { epoch: 0, route: routeOfWays(vlinkWays(asked, known.paths, known.known)) } as const
+      const course = {
+        is: 'draining',
+        serial: 1,
+        from: lane,
+        to: { ...lane, epoch: 1 },
+        entered: 0,
+        until: undefined,
+      } as const
+      return advance(course, { confirmed: true, now: 5, serial: 2 })
+    }
+    t.match(until([0, 1, 2].map(world.dpidOf)), { is: 'draining', until: 5 + drainMs })
+    t.match(until([world.dpidOf(0)]), { is: 'draining', until: 5 })
+  },
+)
