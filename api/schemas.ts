@@ -48,7 +48,11 @@ const cost = Type.Integer({
   minimum: 1,
   maximum: 65535,
 })
-export const LinkWish = Type.Object({ cost: Type.Optional(cost) }, closed)
+const carries = Type.Enum(['vni', 'vid'], {
+  description:
+    'how it tells networks apart: "vni", a VXLAN tunnel (unless said otherwise); "vid", a plain link with VLANs',
+})
+export const LinkWish = Type.Object({ cost: Type.Optional(cost), carries: Type.Optional(carries) }, closed)
 
 export const NoQuery = Type.Object({}, closed)
 const wait = Type.Optional(
@@ -267,6 +271,7 @@ const linkFields = {
   from: endpoint,
   to: endpoint,
   cost: Type.Optional(cost),
+  carries: Type.Optional(carries),
   origin: Type.Enum(['declared', 'mesh', 'discovered'], {
     description: 'mesh: planned for the nodes of PUT /v1/mesh or PUT /v1/nodes/{name}',
   }),

@@ -191,6 +191,8 @@ export type NamedLink = {
   readonly to: NamedPort
   /** 1 or more; absent: what a link costs by default. */
   readonly cost?: number | undefined
+  /** How it tells networks apart: by VNI, a tunnel (the default), or by VLAN, a plain link. */
+  readonly carries?: 'vni' | 'vid' | undefined
 }
 
 export const parseNamedPort = (named: NamedPort): Endpoint | Refusal => {
@@ -232,10 +234,11 @@ const parseDirections = (link: NamedLink): readonly [Link, Link] | Refusal => {
   const to = parseNamedPort(link.to)
   if (isRefusal(to)) return to
   if (from.dpid === to.dpid) return refuse('bad-link', endpointKey(from), endpointKey(to))
-  const { cost } = link
+  const { cost, carries } = link
+  const said = { ...(cost !== undefined && { cost }), ...(carries === 'vid' && { carries }) }
   return [
-    { from, to, ...(cost !== undefined && { cost }) },
-    { from: to, to: from, ...(cost !== undefined && { cost }) },
+    { from, to, ...said },
+    { from: to, to: from, ...said },
   ]
 }
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import { type DatapathId, endpointKey, type Link, linkKey } from '../topology/topology.ts'
 import { attachmentKey } from './attachments.ts'
 import { isMeshLinkKey, isUnplanned, meshLinkAt, nodeLinkKey } from './overlay.ts'
 import {
@@ -12,6 +12,7 @@ import {
   type State,
 } from './state.ts'
 import { apply, type Change, inverse, macKey, type Tables, violation } from './tables.ts'
+import { freePair, type VlanRange } from './vlans.ts'
 
 /** A value as a caller gives it: the draft fills in the revision of the write. */
 type Unrevised<T> = Omit<T, 'revision'>
@@ -46,6 +47,10 @@ export type Draft = State & {
   deleteLink(kind: LinkKind, key: string): void
   /** What probes say of a link, in one direction; of one that is not known nothing is kept. */
   setDead(key: string, dead: boolean): void
+  /** Reserves two VLANs of the range for a network on these switches, or adds switches to those that know of them. False: none are left. */
+  reserveVlans(number: number, dpids: Iterable<DatapathId>, range: VlanRange): boolean
+  /** A switch has forgotten the VLANs of a network that is gone; the last one makes them free. */
+  releaseVlans(number: number, dpid: DatapathId): void
   setComplete(complete: boolean): void
   putNode(node: Unrevised<Node>): void
   /** Its links too. */
@@ -117,6 +122,7 @@ const readers = (t: Tables) => ({
   discoveredLinks: t.discoveredLinks,
   discoveredFrom: t.discoveredFrom,
   deadLinks: t.deadLinks,
+  vlans: t.vlans,
   accessPorts: t.accessPorts,
   nodes: t.nodes,
   nodeLinks: t.nodeLinks,
@@ -203,6 +209,20 @@ const writers = (t: Tables, step: (change: Change) => void, revision: number) =>
     },
     deleteLink,
     setDead,
+    reserveVlans(number: number, dpids: Iterable<DatapathId>, range: VlanRange): boolean {
+      const before = t.vlans.get(number)
+      const vids = before?.vids ?? freePair(t.vlans, range)
+      if (!vids || !t.numbers.has(number)) return vids !== undefined
+      const after = { number, vids, dpids: [...new Set([...(before?.dpids ?? []), ...dpids])].sort() }
+      if (after.dpids.length > (before?.dpids.length ?? 0)) step({ kind: 'vlans', key: String(number), before, after })
+      return true
+    },
+    releaseVlans(number: number, dpid: DatapathId): void {
+      const before = t.vlans.get(number)
+      if (!before?.dpids.includes(dpid) || t.numbers.has(number)) return
+      const dpids = before.dpids.filter(other => other !== dpid)
+      step({ kind: 'vlans', key: String(number), before, after: dpids.length > 0 ? { ...before, dpids } : undefined })
+    },
     setComplete(complete: boolean): void {
       if (t.complete !== complete) step({ kind: 'complete', before: t.complete, after: complete })
     },

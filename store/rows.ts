@@ -4,6 +4,7 @@ import { nodeLinkKey } from './overlay.ts'
 import type { Row } from './sqlite-rows.ts'
 import type { Attachment, Network, Node, NodeLink, Overlay, Vlink } from './state.ts'
 import type { Change } from './tables.ts'
+import type { NetworkVlans } from './vlans.ts'
 
 /** Between changes of the state and rows on disk. */
 
@@ -37,6 +38,10 @@ export const parseRow = ({ kind, key, value, revision }: Row): Change | undefine
     case 'declared':
     case 'discovered':
       return isLink(object) && linkKey(object) === key ? { kind, key, before: undefined, after: object } : undefined
+    case 'vlans':
+      return isVlans(object) && String(object.number) === key
+        ? { kind, key, before: undefined, after: object }
+        : undefined
     case 'node':
       return isNode(object) && object.name === key
         ? { kind, key, before: undefined, after: { ...object, revision } }
@@ -107,7 +112,20 @@ const isAttachment = (v: unknown): v is Attachment =>
   isAbsentOr(ips => Array.isArray(ips) && ips.every(isText), v['ips'])
 
 const isLink = (v: unknown): v is Link =>
-  isObject(v) && isEndpoint(v['from']) && isEndpoint(v['to']) && isAbsentOr(isNumber, v['cost'])
+  isObject(v) &&
+  isEndpoint(v['from']) &&
+  isEndpoint(v['to']) &&
+  isAbsentOr(isNumber, v['cost']) &&
+  isAbsentOr(carries => carries === 'vni' || carries === 'vid', v['carries'])
+
+const isVlans = (v: unknown): v is NetworkVlans =>
+  isObject(v) &&
+  isNumber(v['number']) &&
+  Array.isArray(v['vids']) &&
+  v['vids'].length === 2 &&
+  v['vids'].every(isNumber) &&
+  Array.isArray(v['dpids']) &&
+  v['dpids'].every(isText)
 
 const isYes = (v: unknown): boolean => typeof v === 'boolean'
 const isTls = (v: unknown): boolean => isObject(v) && isText(v['key']) && isText(v['cert']) && isText(v['ca'])

@@ -13,7 +13,7 @@ export type Row = {
 
 /** In the order in which rows are read: what others refer to comes first. */
 export const rowKinds = [
-  ...(['network', 'attachment', 'declared', 'discovered', 'dead', 'access'] as const),
+  ...(['network', 'attachment', 'declared', 'discovered', 'dead', 'access', 'vlans'] as const),
   ...(['overlay', 'node', 'nodelink'] as const),
 ] as const
 export type RowKind = (typeof rowKinds)[number]

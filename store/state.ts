@@ -1,4 +1,5 @@
 import type { DatapathId, Endpoint, Link, PortNo } from '../topology/topology.ts'
+import type { NetworkVlans } from './vlans.ts'
 
 /**
  * How much of a sender's addresses a switch insists on.
@@ -128,6 +129,8 @@ export type State = {
   readonly discoveredFrom: ReadonlyMap<string, Link>
   /** Links that probes say are dead, by linkKey, one entry a direction: kept so that a restart does not use them again. Each is known. */
   readonly deadLinks: ReadonlySet<string>
+  /** VLANs of networks on plain links, by network number: also of networks that are gone, until their switches have forgotten them. */
+  readonly vlans: ReadonlyMap<number, NetworkVlans>
   /** Ports that are or were an attachment, a mirror or an end of a vlink: never believed to be a link. By endpointKey. */
   readonly accessPorts: ReadonlySet<string>
   /** By name. Their links are worked out in overlay.ts. */

@@ -167,7 +167,10 @@ const changedBy = (committed: Tables, changes: readonly Change[]): Changed => {
   let complete = false
   for (const change of changes) {
     if (change.kind === 'network') networks.add(change.key)
-    else if (change.kind === 'complete') complete = true
+    else if (change.kind === 'vlans') {
+      const id = committed.numbers.get(Number(change.key))
+      if (id !== undefined) networks.add(id)
+    } else if (change.kind === 'complete') complete = true
     else if (change.kind === 'declared' || change.kind === 'discovered' || change.kind === 'dead') links = true
     else if (change.kind === 'node' || change.kind === 'nodelink' || change.kind === 'overlay') nodes = true
     else if (change.kind === 'access' && committed.discoveredAt.has(change.key)) links = true

@@ -12,6 +12,7 @@ import {
   type Vlink,
 } from './state.ts'
 import { applyNode, applyNodeLink, badNode, badNodeLink, badNodeRemoval } from './tables-nodes.ts'
+import { badVlans, type NetworkVlans } from './vlans.ts'
 
 /** State that can be written to, with the indexes that make every decision a look-up. */
 export type Tables = Omit<State, 'members' | 'taggedAt' | 'named' | 'peers'> & {
@@ -30,6 +31,7 @@ export type Tables = Omit<State, 'members' | 'taggedAt' | 'named' | 'peers'> & {
   readonly discoveredLinks: Map<string, Link>
   readonly discoveredFrom: Map<string, Link>
   readonly deadLinks: Set<string>
+  readonly vlans: Map<number, NetworkVlans>
   readonly accessPorts: Set<string>
   readonly nodes: Map<string, Node>
   readonly nodeLinks: Map<string, NodeLink>
@@ -67,6 +69,7 @@ export type Change =
   | Put<'discovered', Link>
   | Put<'dead', true>
   | Put<'access', true>
+  | Put<'vlans', NetworkVlans>
   | Put<'node', Node>
   | Put<'nodelink', NodeLink>
   | Put<'overlay', Overlay>
@@ -94,6 +97,7 @@ export const emptyTables = (firstNumber: number): Tables => ({
   discoveredLinks: new Map(),
   discoveredFrom: new Map(),
   deadLinks: new Set(),
+  vlans: new Map(),
   accessPorts: new Set(),
   nodes: new Map(),
   nodeLinks: new Map(),
@@ -121,6 +125,7 @@ export const copyTables = (t: Tables): Tables => ({
   discoveredLinks: new Map(t.discoveredLinks),
   discoveredFrom: new Map(t.discoveredFrom),
   deadLinks: new Set(t.deadLinks),
+  vlans: new Map(t.vlans),
   accessPorts: new Set(t.accessPorts),
   nodes: new Map(t.nodes),
   nodeLinks: new Map(t.nodeLinks),
@@ -144,6 +149,7 @@ export const violation = (t: Tables, change: Change): string | undefined => {
   if (change.kind === 'attachment' && change.after) return badAttachment(t, change.key, change.after)
   if (change.kind === 'declared' && change.after) return badDeclared(t, change.key, change.after)
   if (change.kind === 'discovered' && change.after) return badDiscovered(t, change.key, change.after)
+  if (change.kind === 'vlans' && change.after) return badVlans(t.vlans, change.after)
   if (change.kind === 'node') return change.after ? badNode(t, change.after) : badNodeRemoval(t, change.key)
   if (change.kind === 'nodelink' && change.after) return badNodeLink(t, change.after)
   return undefined
@@ -238,6 +244,9 @@ export const apply = (t: Tables, change: Change): void => {
       return
     case 'dead':
       change.after ? t.deadLinks.add(change.key) : t.deadLinks.delete(change.key)
+      return
+    case 'vlans':
+      put(t.vlans, Number(change.key), change.after)
       return
     case 'network':
       applyNetwork(t, change)
