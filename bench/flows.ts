@@ -2,7 +2,7 @@
 // loop that the controller runs for a switch; beside it ovs-ofctl, and prepared bytes on a connection like ours.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { base } from '../controller/compile.ts'
+import { base } from '../controller/base.ts'
 import { cookie } from '../controller/cookie.ts'
 import { diff, plan } from '../controller/diff.ts'
 import { type Content, entry, type FlowItem, type Item } from '../controller/item.ts'
@@ -56,7 +56,7 @@ function loopFor({ session }: Bridge): {
     instance,
     complete: () => false,
     compiled: () => compiled,
-    base: base(instance),
+    base: () => base(instance),
     learnt: () => {},
     firstRead: () => {},
     stays: () => false,

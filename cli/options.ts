@@ -4,6 +4,9 @@
  * To add an option: add a row, and use `config['its-name']` in cli/controller.ts.
  */
 
+import { isVlan } from '../store/parse.ts'
+import { standardVlanRange, type VlanRange } from '../store/vlans.ts'
+
 export type Parsed<T> = { readonly value: T } | { readonly expected: string; readonly hint?: string }
 
 export type Option<T> = {
@@ -52,6 +55,14 @@ const store = (text: string): Parsed<StorePlace> => {
 
 export const path = (text: string): Parsed<string> =>
   text === '' ? { expected: 'the path of a file' } : { value: text }
+
+/** `FIRST-LAST`, of which two make one network. */
+const vlans = (text: string): Parsed<VlanRange> => {
+  const [, first = 0, last = 0] = (/^(\d{1,4})-(\d{1,4})$/.exec(text) ?? []).map(Number)
+  return isVlan(first) && isVlan(last) && first < last
+    ? { value: { first, last } }
+    : { expected: 'FIRST-LAST, two different VLANs of 1 to 4094, such as 2-4000' }
+}
 
 export const yes = (text: string): Parsed<boolean> => {
   if (text === 'true' || text === '1') return { value: true }
@@ -104,6 +115,12 @@ export const options = {
     parse: store,
     standard: { kind: 'sqlite', path: 'l2sm.db' },
     text: 'where networks and attachments are kept; memory forgets them',
+  }),
+  'vlan-range': single({
+    takes: 'FIRST-LAST',
+    parse: vlans,
+    standard: standardVlanRange,
+    text: 'VLANs on plain links between switches, two for each network that crosses one; nobody else may use them there',
   }),
   config: single({ takes: 'FILE', parse: path, standard: undefined, text: 'a YAML file with these options as keys' }),
   'token-file': single({

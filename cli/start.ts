@@ -49,6 +49,7 @@ export const start = async (
         ...{ host, port },
         tls: scheme === 'tls' ? tls?.credentials : undefined,
       })),
+      vlanRange: config['vlan-range'],
       adopt: config.adopt,
       takeover: config.takeover,
     })

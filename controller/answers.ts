@@ -16,10 +16,10 @@ export function answers(parts: Parts): Controller {
     switches: () =>
       [...switches.values()]
         .sort((a, b) => (a.dpid < b.dpid ? -1 : 1))
-        .map(sw => switchView(status(), sw, reconciler.base)),
+        .map(sw => switchView(status(), sw, reconciler.base(sw.dpid))),
     switch(dpid) {
       const sw = switches.get(dpid)
-      return sw && switchView(status(), sw, reconciler.base)
+      return sw && switchView(status(), sw, reconciler.base(sw.dpid))
     },
     connected: dpid => switches.get(dpid)?.session !== undefined,
     links: () =>

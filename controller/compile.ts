@@ -2,17 +2,17 @@
 import type { Action, Bucket } from '../openflow/index.ts'
 import { flowModFlags, groups, ports, vid } from '../openflow/index.ts'
 import type { Attachment, Network } from '../store/state.ts'
-import { lldpEthertype, lldpMac } from '../topology/lldp.ts'
+import type { NetworkVlans } from '../store/vlans.ts'
 import type { Hop, Mesh } from '../topology/mesh.ts'
 import type { Paths } from '../topology/paths.ts'
 import { type Pruned, pruned } from '../topology/pruned.ts'
 import { datapathsOf, maxFanOut } from '../topology/route.ts'
 import type { DatapathId, PortNo } from '../topology/topology.ts'
-import { cookie, type Epoch, groupId, markerCookie } from './cookie.ts'
+import { cookie, type Epoch, groupId } from './cookie.ts'
 import { entry, groupItem, type Item } from './item.ts'
 import type { Lanes } from './lanes.ts'
 import { copyOf } from './metered.ts'
-import { metadata, probeVni, vniOf } from './pipeline.ts'
+import { metadata, vniOf } from './pipeline.ts'
 import { type From, type Snooped, snoop, type Wanted, wantedAt } from './snoop.ts'
 import { out, output, popVlan } from './tag.ts'
 
@@ -48,6 +48,8 @@ export type Subject = {
   readonly hushed: ReadonlySet<string>
   /** Who wants which multicast, if the network snoops. */
   readonly snooped?: Snooped | undefined
+  /** Its VLANs on plain links. Where there are none yet, nothing of it crosses such a link. */
+  readonly vlans?: NetworkVlans | undefined
 }
 
 /** A port, as a member of one network: by tags it may be in others, which have nothing to do with it. */
@@ -78,7 +80,9 @@ type Crossing = {
   readonly epoch: Epoch
   readonly frozen: boolean
   readonly direct: boolean
+  /** How its frames are marked in a tunnel, and on a plain link. */
   readonly vni: bigint
+  readonly vid: number
   /** Metadata of a frame that began here, of one that came over a link, and of either. */
   readonly local: bigint
   readonly remote: bigint
@@ -117,27 +121,8 @@ export function compile(
   return compiled
 }
 
-/** What every datapath holds whatever its networks: the marker, our probes' way to us, and what is never let in. */
-export function base(instance: string): readonly Item[] {
-  const owned = { cookie: cookie('base') }
-  const drop = (kind: 'reserved' | 'forged', match: object) => entry(0, 'admit', kind, { ...owned, match })
-  return [
-    entry(0, 'admit', 'miss', { match: {}, cookie: markerCookie(instance) }),
-    entry(0, 'admit', 'probe', {
-      ...owned,
-      match: { tunnel_id: probeVni, eth_dst: lldpMac, eth_type: lldpEthertype },
-      apply: [{ type: 'output', port: ports.controller, maxLen: 0xffff }],
-    }),
-    drop('reserved', { eth_dst: { value: '01:80:c2:00:00:00', mask: 'ff:ff:ff:ff:ff:f0' } }),
-    drop('forged', { eth_src: { value: '01:00:00:00:00:00', mask: '01:00:00:00:00:00' } }),
-    // Of two tags, some switches see both and others the first only, with the second as payload.
-    entry(0, 'guard', 'tag', { ...owned, match: { vlan_vid: { value: vid.present, mask: vid.present } } }),
-    ...[0x8100, 0x88a8].map(eth_type => entry(0, 'guard', 'tag', { ...owned, match: { eth_type } })),
-  ]
-}
-
 /** Every switch that holds something of the network, as far as we know it. */
-function sites({ network, attachments }: Subject, datapaths: Datapaths, lanes: Lanes): Site[] {
+function sites({ network, attachments, vlans }: Subject, datapaths: Datapaths, lanes: Lanes): Site[] {
   const byDatapath = new Map<DatapathId, Attachment[]>()
   for (const { route } of lanes) for (const dpid of datapathsOf(route)) byDatapath.set(dpid, [])
   for (const a of attachments) {
@@ -151,7 +136,7 @@ function sites({ network, attachments }: Subject, datapaths: Datapaths, lanes: L
     const datapath = datapaths.get(dpid)
     if (!datapath) continue
     const local = members.filter(a => isThere(datapath, a)).sort((a, b) => a.port - b.port)
-    const crossings = lanes.map(lane => crossingAt(dpid, network.number, lane))
+    const crossings = lanes.map(lane => crossingAt(dpid, network.number, lane, vlans))
     found.push({ dpid, datapath, network, marks, local, entered: crossings[0]!, crossings })
   }
   return found
@@ -161,21 +146,31 @@ function sites({ network, attachments }: Subject, datapaths: Datapaths, lanes: L
 const isThere = ({ ports, names }: Datapath, { port, portName }: Attachment): boolean =>
   ports.has(port) && (portName === undefined || names === undefined || names.get(port) === portName)
 
-function crossingAt(dpid: DatapathId, number: number, { epoch, route, frozen }: Lanes[number]): Crossing {
+function crossingAt(
+  dpid: DatapathId,
+  number: number,
+  { epoch, route, frozen }: Lanes[number],
+  vlans: NetworkVlans | undefined,
+): Crossing {
   const inEpoch = epoch === 1 ? metadata.epoch : 0n
   const local = BigInt(number) | inEpoch
-  const byPort = (hops: Iterable<Hop> = []) => [...hops].sort((a, b) => a.port - b.port)
+  const isOpen = ({ carries, to }: Hop) =>
+    carries === 'vni' || (vlans?.dpids.includes(dpid) === true && vlans.dpids.includes(to))
+  const byPort = (hops: Iterable<Hop> = []) => [...hops].filter(isOpen).sort((a, b) => a.port - b.port)
+  const towards = route.towards.get(dpid) ?? nowhere
+  const isAllOpen = [...towards.values()].every(isOpen)
   return {
     epoch,
     frozen: frozen === true,
     direct: route.direct,
     vni: vniOf(number, epoch),
+    vid: vlans?.vids[epoch] ?? 0,
     local,
     remote: local | metadata.remote,
     either: { value: local, mask: metadata.network | metadata.epoch },
     entrances: byPort(route.entrances.get(dpid)?.values()),
     branches: byPort(route.branches.get(dpid)?.values()),
-    towards: route.towards.get(dpid) ?? nowhere,
+    towards: isAllOpen ? towards : new Map([...towards].filter(([, hop]) => isOpen(hop))),
   }
 }
 const nowhere: ReadonlyMap<DatapathId, Hop> = new Map()
@@ -207,10 +202,9 @@ const marksOf = ({ number }: Network): Marks => ({
   any: { value: BigInt(number), mask: metadata.network },
 })
 
-const into = (vni: bigint, { port }: Hop): Action[] => [
-  { type: 'set_field', field: 'tunnel_id', value: vni },
-  output(port),
-]
+/** Out of a link, marked as it carries networks. */
+const into = ({ vni, vid }: Pick<Crossing, 'vni' | 'vid'>, { port, carries }: Hop): readonly Action[] =>
+  carries === 'vid' ? out({ port, vlan: vid }) : [{ type: 'set_field', field: 'tunnel_id', value: vni }, output(port)]
 const bucket = (actions: readonly Action[]): Bucket => ({
   weight: 0,
   watchPort: ports.any,
@@ -236,12 +230,18 @@ function admit(items: Item[], { marks, entered }: Site, { port, vlan, trunk }: A
       }),
     )
 }
-/** Which network is this frame in: by its link and VNI. Remote from here on: in a full mesh it leaves by no link again. */
-function admitLinks(items: Item[], { marks: { number, fixed } }: Site, { entrances, vni, remote }: Crossing): void {
-  for (const { port } of entrances) {
-    const match = { in_port: port, tunnel_id: vni }
-    items.push(entry(number, 'admit', 'link', { ...fixed, match, metadata: remote, goto: 'deliver' }))
-  }
+/** Which network is this frame in: by its link, and there by its VNI or VID. Remote from here on: in a full mesh it leaves by no link again. */
+function admitLinks(
+  items: Item[],
+  { marks: { number, fixed } }: Site,
+  { entrances, vni, vid: vlan, remote }: Crossing,
+): void {
+  const admitted = { ...fixed, metadata: remote, goto: 'deliver' } as const
+  for (const { port, carries } of entrances)
+    if (carries === 'vid') {
+      const match = { in_port: port, vlan_vid: vid.present | vlan }
+      items.push(entry(number, 'admit', 'link', { ...admitted, match, apply: popVlan }))
+    } else items.push(entry(number, 'admit', 'link', { ...admitted, match: { in_port: port, tunnel_id: vni } }))
 }
 
 /** May this sender speak: what is pinned or learned passes; the rest passes too on a learning port, and is shown to us. */
@@ -292,10 +292,10 @@ function deliverHere(items: Item[], site: Site, locations: Addresses): void {
 /** Known addresses of other switches, each over the link that leads there. */
 function deliverThere(items: Item[], site: Site, crossing: Crossing, locations: Addresses): void {
   const { number, fixed, learned } = site.marks
-  const { towards, direct, local, either, vni } = crossing
+  const { towards, direct, local, either } = crossing
   const metadata = direct ? local : either
   for (const [dpid, hop] of towards) {
-    const apply = into(vni, hop)
+    const apply = into(crossing, hop)
     for (const { mac, learned: fades } of locations.get(dpid) ?? []) {
       const match = { metadata, eth_dst: mac }
       items.push(entry(number, 'deliver', 'there', { ...(fades ? learned : fixed), match, apply }))
@@ -307,11 +307,12 @@ function deliverThere(items: Item[], site: Site, crossing: Crossing, locations: 
  * Everything else to everybody else, once. In a full mesh what began here goes to local ports and links, and what came over
  * a link to local ports; on a tree both go to local ports and to the branches that they did not come from.
  */
-function flood(items: Item[], site: Site, { direct, branches, vni, local, remote, either, epoch }: Crossing): void {
+function flood(items: Item[], site: Site, crossing: Crossing): void {
+  const { direct, branches, local, remote, either, epoch } = crossing
   const { number, fixed } = site.marks
   const tapped = tappedPort(site)
   const here = site.local.filter(a => a.port !== tapped).map(a => bucket(out(a)))
-  const there = branches.slice(0, maxFanOut).map(hop => bucket(into(vni, hop)))
+  const there = branches.slice(0, maxFanOut).map(hop => bucket(into(crossing, hop)))
   const put = (kind: 'flood' | 'remote', metadata: bigint | Crossing['either'], buckets: readonly Bucket[]) => {
     const id = groupId(number, kind, epoch)
     const apply = [{ type: 'group', groupId: id }] as const
@@ -339,11 +340,11 @@ function multicast(items: Item[], site: Site, { snooped, wanted, reach }: Snoopi
   const tapped = tappedPort(site)
   const speakers = site.local.map(a => a.port)
   const from = site.crossings.flatMap((crossing, i): readonly From[] => {
-    const { frozen, direct, local, remote, either, vni, epoch, branches, entrances } = crossing
+    const { frozen, direct, local, remote, either, epoch, branches, entrances } = crossing
     if (frozen || (speakers.length === 0 && direct)) return []
     const to = (kind: 'flood' | 'remote'): Action[] => [{ type: 'group', groupId: groupId(number, kind, epoch) }]
     const links = { branches, hops: (wanting: ReadonlySet<DatapathId>) => reach[i]!(dpid, wanting) }
-    const there = { ...links, into: (hop: Hop) => into(vni, hop), flood: to('flood') }
+    const there = { ...links, into: (hop: Hop) => into(crossing, hop), flood: to('flood') }
     if (!direct) return [{ metadata: either, ...there }]
     const here = { branches: [], hops: () => [], into: there.into, flood: to('remote') }
     return [{ metadata: local, ...there }, ...(entrances.length > 0 ? [{ metadata: remote, ...here }] : [])]
@@ -376,7 +377,8 @@ function mirrorWay(
 ): readonly Action[] | undefined {
   if (mirror.dpid === dpid) return datapath.ports.has(mirror.port) ? [output(mirror.port)] : undefined
   const hop = towards.get(mirror.dpid)
-  return hop && into(vniOf(mirror.number, epoch), hop)
+  // Its copies have no VLANs of their own, so they cross no plain link (status.ts says so).
+  return hop?.carries === 'vni' ? into({ vni: vniOf(mirror.number, epoch), vid: 0 }, hop) : undefined
 }
 function mirror(items: Item[], site: Site, lanes: Lanes): void {
   const { mirror } = site.network
@@ -388,7 +390,8 @@ function mirror(items: Item[], site: Site, lanes: Lanes): void {
   for (const [i, crossing] of site.crossings.entries()) {
     const apply = mirrorWay(mirror, site, crossing)
     if (!apply) continue
-    for (const { to: before, port } of crossing.entrances) {
+    for (const { to: before, port, carries } of crossing.entrances) {
+      if (carries === 'vid') continue
       if (lanes[i]!.route.towards.get(before)?.get(mirror.dpid)?.to !== site.dpid) continue
       const match = { in_port: port, tunnel_id: vniOf(mirror.number, crossing.epoch) }
       items.push(entry(number, 'admit', 'mirrored', { ...fixed, match, apply }))

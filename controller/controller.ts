@@ -4,11 +4,12 @@ import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { type Address, type Credentials, listen } from '../openflow/server.ts'
 import type { Store } from '../store/store.ts'
+import { standardVlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { answers } from './answers.ts'
 import { audit } from './audit.ts'
 import { watchAway } from './away.ts'
-import { base } from './compile.ts'
+import { base } from './base.ts'
 import { discovery } from './discover.ts'
 import { switchEvents } from './events.ts'
 import { knownFabric } from './fabric.ts'
@@ -17,6 +18,7 @@ import { learning } from './learning.ts'
 import { moving } from './moving.ts'
 import { multicast } from './multicast.ts'
 import type { ControllerOptions, Parts } from './parts.ts'
+import { vlanKeeper } from './plain-links.ts'
 import { plannedLinks } from './planned.ts'
 import { type Log, type Reconciler, run, type Switch } from './reconcile.ts'
 import { staleNetworks } from './stale.ts'
@@ -119,11 +121,25 @@ function assemble(options: ControllerOptions): Parts {
     snooped: snooping.of,
     now,
   })
+  const range = options.vlanRange ?? standardVlanRange
+  const vlans = vlanKeeper({
+    ...{ store, tables, range },
+    failed: error => log.warn({ error: String(error) }, 'VLANs could not be stored; it is tried again'),
+  })
   const touched = new Set<Switch>()
   const used = usage(tables)
   const stale = staleNetworks({
     now,
-    remesh: () => (fabric.remesh() ? store.state().networks.keys() : []),
+    remesh() {
+      const isOther = fabric.remesh()
+      for (const dpid of fabric.bared()) {
+        const sw = switches.get(dpid)
+        if (!sw) continue
+        sw.dirty.add(0)
+        touched.add(sw)
+      }
+      return isOther ? store.state().networks.keys() : []
+    },
     compile(id, moved) {
       for (const { number, dpids } of tables.refresh(id)) {
         used.compiled(number)
@@ -145,6 +161,7 @@ function assemble(options: ControllerOptions): Parts {
       for (const sw of touched) start(sw)
       touched.clear()
       moves.look()
+      vlans.look()
       waiters.wake()
     },
   })
@@ -158,10 +175,15 @@ function assemble(options: ControllerOptions): Parts {
     tables,
     stale: stale.ids,
     planned,
+    vlanRange: range,
+  })
+  const told = programmed(store, status, tables, record, () => {
+    moves.look()
+    waiters.wake()
   })
   const reconciler: Reconciler = {
     instance: store.instance,
-    base: base(store.instance),
+    base: dpid => base(store.instance, fabric.bare(dpid)),
     complete: () => store.state().complete,
     compiled: () => tables.compiled,
     learnt(sw, reading) {
@@ -182,10 +204,10 @@ function assemble(options: ControllerOptions): Parts {
     },
     stays: (dpid, item) => stays(parts(), dpid, item),
     fresh: () => waiters.until(() => stale.idle() || undefined).then(() => {}),
-    progress: programmed(store, status, tables, record, () => {
-      moves.look()
-      waiters.wake()
-    }),
+    progress(sw, numbers) {
+      vlans.confirmed(sw)
+      told(sw, numbers)
+    },
     later(sw, again) {
       sw.retries += 1
       const pause = Math.min(60_000, 500 * 2 ** sw.retries) * (0.75 + Math.random() / 2)
@@ -203,6 +225,7 @@ function assemble(options: ControllerOptions): Parts {
     ready: dpid => isAnswering(switches.get(dpid)),
     carries: link => used.has(link.from),
     bfd: tunnels.bfd,
+    plain: fabric.plain,
     planned: planned.at,
     failed: error => log.warn({ error: String(error) }, 'what probes found could not be stored; it is tried again'),
     told({ dead, alive }) {

@@ -11,7 +11,7 @@ import { answered, asked, excused, failed, isDoubtful, looked, pauseMs } from '.
 import { probeFrame, readProbe } from '../topology/lldp.ts'
 import { passed } from '../topology/mtu.ts'
 import { arrive, forgive, leave, shortestMs } from '../topology/tally.ts'
-import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey, type PortNo } from '../topology/topology.ts'
+import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey } from '../topology/topology.ts'
 import { type Figures, figures, roundTrips } from './figures.ts'
 import { probeVni } from './pipeline.ts'
 import { sizing } from './sizing.ts'
@@ -64,6 +64,8 @@ export type Surroundings = {
   carries(link: Link): boolean
   /** What the link's own switches find out about it (BFD): `down` counts at once, `up` proves nothing about our frames. */
   bfd?(link: Link): 'up' | 'down' | undefined
+  /** Where a plain link leads that an operator declared. */
+  plain?(end: Endpoint): Link | undefined
   /** Where a port should lead, for what was declared is probed before anything is heard. */
   planned?(end: Endpoint): Link | undefined
   failed(error: unknown): void
@@ -74,7 +76,7 @@ export type Surroundings = {
 }
 
 export function discovery(around: Surroundings): Discovery {
-  const { store, now, session, ready, carries, bfd, planned } = around
+  const { store, now, session, ready, carries, bfd, plain, planned } = around
   const secret = createSecretKey(around.secret)
   const ways = newWays()
   const suspects = new Set<Way>()
@@ -96,7 +98,7 @@ export function discovery(around: Surroundings): Discovery {
 
   const know = (way: Way) => {
     const state = store.state()
-    const link = state.discoveredFrom.get(way.key) ?? planned?.(way.from)
+    const link = plain?.(way.from) ?? state.discoveredFrom.get(way.key) ?? planned?.(way.from)
     way.knownAt = now()
     if (link !== way.link && lead(way, link, link !== undefined && state.deadLinks.has(linkKey(link)), now()))
       settle(way)
@@ -127,7 +129,7 @@ export function discovery(around: Surroundings): Discovery {
       xid: 0,
       bufferId: noBuffer,
       inPort: ports.controller,
-      actions: [...probeActions(way.from.port)],
+      actions: [...probeActions(way)],
       payload,
     })
   }
@@ -263,6 +265,8 @@ export function discovery(around: Surroundings): Discovery {
         if (isThere) way.mtu = passed(way.mtu, probe.mtu, now())
         return
       }
+      // Only in tunnels can nobody else say that there is a link; a plain one is an operator's word.
+      if (!isThere && message.match.tunnel_id !== probeVni) return
       // While a link answers where it always did, a copy that turns up elsewhere is no reason to believe that it moved.
       if (!isThere && way.link && judged(way) && way.live.is !== 'down') return
       if (!arrive(way.tally, probe.sequence, tookMs)) return
@@ -284,9 +288,9 @@ export function discovery(around: Surroundings): Discovery {
   }
 }
 
-/** How a probe gets into a link, whatever the link is. */
-const probeActions = (port: PortNo): readonly Action[] => [
-  { type: 'set_field', field: 'tunnel_id', value: probeVni },
+/** How a probe gets into a link: a tunnel, or a plain one. */
+const probeActions = ({ from: { port }, link }: Way): readonly Action[] => [
+  ...(link?.carries === 'vid' ? [] : [{ type: 'set_field' as const, field: 'tunnel_id' as const, value: probeVni }]),
   { type: 'output', port, maxLen: 0 },
 ]
 

@@ -3,10 +3,11 @@ import type { Session } from '../openflow/session.ts'
 import type { State } from '../store/state.ts'
 import { type Hop, type Mesh, mesh } from '../topology/mesh.ts'
 import { type Paths, paths } from '../topology/paths.ts'
-import { type DatapathId, endpointKey, linkKey, type PortNo } from '../topology/topology.ts'
+import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey, type PortNo } from '../topology/topology.ts'
+import type { Bare } from './base.ts'
 import type { Datapath, Fabric } from './compile.ts'
 import { maxMeteredPort, meterId } from './cookie.ts'
-import { lacks } from './lacks.ts'
+import { lacks, matchesNoTunnels } from './lacks.ts'
 import type { Planned } from './planned.ts'
 
 export type KnownFabric = {
@@ -15,6 +16,12 @@ export type KnownFabric = {
   ports(session: Session): { readonly changed: readonly PortNo[]; readonly ofLinks: boolean }
   /** Works out the mesh again; answers whether it is another one. */
   remesh(): boolean
+  /** What a switch holds for itself follows from this. */
+  bare(dpid: DatapathId): Bare
+  /** The declared plain link that begins here. */
+  plain(end: Endpoint): Link | undefined
+  /** Switches of which that has become another; each is told once. */
+  bared(): readonly DatapathId[]
 }
 
 /**
@@ -34,7 +41,11 @@ export function knownFabric(
   const ends = new Map<DatapathId, Set<PortNo>>()
   const usable = (dpid: DatapathId, port: PortNo) => datapaths.get(dpid)?.ports.has(port) ?? true
   const ofPods = (key: string) => state().accessPorts.has(key) || state().attachments.has(key)
+  const bare = bareSwitches()
   return {
+    bare: bare.of,
+    plain: bare.linkAt,
+    bared: bare.changed,
     current: () => ({ paths: joined, known, datapaths }),
     ports(session) {
       const known = datapaths.get(session.dpid)
@@ -42,6 +53,7 @@ export function knownFabric(
       // A switch that can't run our pipeline has no port that a frame could take.
       const now = new Set(lacks(session) === undefined ? session.ports().keys() : [])
       const meteredCopies = session.can.nicira && session.can.maxMeter >= meterId(maxMeteredPort)
+      bare.tunnels(session)
       const names = new Map([...session.ports()].map(([port, { name }]) => [port, name]))
       datapaths.set(session.dpid, { ports: now, names, meteredCopies, maxMeter: session.can.maxMeter })
       const isNew = (p: PortNo) => !before.has(p) || known?.names?.get(p) !== names.get(p)
@@ -65,12 +77,46 @@ export function knownFabric(
         if (ports) ports.add(from.port)
         else ends.set(from.dpid, new Set([from.port]))
       }
+      bare.plainLinks(declaredLinks.values())
       const now = mesh(links, { usable, away })
       const before = known
       known = links.length === all.length ? now : mesh(all, { usable, away })
       if (same(now, joined.mesh)) return !same(known, before)
       joined = paths(now)
       return true
+    },
+  }
+}
+
+/** What switches hold for themselves: which of them have plain links, and which no tunnels. */
+function bareSwitches() {
+  const tunnelless = new Set<DatapathId>()
+  const changed = new Set<DatapathId>()
+  let plain = new Map<DatapathId, Map<PortNo, Link>>()
+  const portsOf = (dpid: DatapathId): readonly PortNo[] => [...(plain.get(dpid)?.keys() ?? [])].sort((a, b) => a - b)
+  return {
+    of: (dpid: DatapathId): Bare => ({ plainLinks: portsOf(dpid), tunnels: !tunnelless.has(dpid) }),
+    linkAt: ({ dpid, port }: Endpoint): Link | undefined => plain.get(dpid)?.get(port),
+    changed(): readonly DatapathId[] {
+      const told = [...changed]
+      changed.clear()
+      return told
+    },
+    tunnels({ dpid, can }: Session): void {
+      if (matchesNoTunnels(can.tables ?? [])) tunnelless.add(dpid)
+      else tunnelless.delete(dpid)
+    },
+    plainLinks(declared: Iterable<Link>): void {
+      const dpids = new Set(plain.keys())
+      const before = new Map([...dpids].map(dpid => [dpid, portsOf(dpid).join()]))
+      plain = new Map()
+      for (const link of declared) {
+        const { from, carries } = link
+        if (carries !== 'vid') continue
+        dpids.add(from.dpid)
+        plain.set(from.dpid, (plain.get(from.dpid) ?? new Map()).set(from.port, link))
+      }
+      for (const dpid of dpids) if ((before.get(dpid) ?? '') !== portsOf(dpid).join()) changed.add(dpid)
     },
   }
 }

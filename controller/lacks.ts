@@ -66,3 +66,13 @@ function missingWords({ tableId, properties }: TableFeatures, { match, next }: D
   }
   return words
 }
+
+/** The first table says what it matches, and a tunnel id is not among it. */
+export const matchesNoTunnels = (tables: readonly TableFeatures[]): boolean =>
+  tables.some(
+    ({ tableId, properties }) =>
+      tableId === pipeline.admit.id &&
+      properties.some(
+        p => p.type === 'match' && p.fields.length > 0 && !p.fields.some(({ field }) => field === 'tunnel_id'),
+      ),
+  )

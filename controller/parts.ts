@@ -1,5 +1,6 @@
 import type { Listener } from '../openflow/server.ts'
 import type { Store } from '../store/store.ts'
+import type { VlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import type { Away } from './away.ts'
 import type { Discovery } from './discover.ts'
@@ -21,6 +22,8 @@ export type ControllerOptions = {
   readonly listeners: readonly Listener[]
   readonly record: Counts
   readonly log: Log
+  /** VLANs that networks may have on plain links between switches. */
+  readonly vlanRange?: VlanRange | undefined
   /** The store is all there is: switches that hold another store's flows may be cleaned. */
   readonly adopt?: boolean
   /** Flows and groups that are not ours are removed from every switch that connects. */

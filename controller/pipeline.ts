@@ -13,7 +13,10 @@ export const pipeline = tables({
         'From an end of a vlink, any frame: into the next link, marked, or out of the other end. Metered if so wished.',
       ],
       passing: [1100, "A vlink's frame from a link, by port and VNI: on into the next link, or out of its end."],
-      probe: [1000, 'Our LLDP from a tunnel, in the probe VNI, which no pod can write: to the controller.'],
+      probe: [
+        1000,
+        'Our LLDP from a tunnel, in the probe VNI, which no pod can write, or untagged from a plain link: to the controller.',
+      ],
       reserved: [900, 'To 01:80:c2:00:00:0x (bridges, LACP, PAUSE, LLDP of others; IEEE 802.1Q §8.6.3): dropped.'],
       forged: [900, 'From a multicast source address, which no sender has (IEEE 802 §8.2.2): dropped.'],
       trunk: [100, 'Any frame on a trunk port, with whatever tags: its network goes into metadata; to `guard`.'],
@@ -23,7 +26,10 @@ export const pipeline = tables({
       ],
       access: [100, 'Untagged on an access port: its network goes into metadata; to `guard`.'],
       priority: [100, 'A priority tag (VID 0) on an access port counts as untagged: the tag goes, then as above.'],
-      link: [100, 'From a link, by port and VNI: its network and the remote bit go into metadata; to `deliver`.'],
+      link: [
+        100,
+        'From a link, by port and VNI, or by port and VLAN tag, which goes: its network and the remote bit go into metadata; to `deliver`.',
+      ],
       mirrored: [100, "A mirror's copy from a link, by port and VNI: out of the mirror port, as it is."],
       miss: [0, 'Everything else: dropped. Its cookie is the marker: the instance of the store that rules here.'],
     },
@@ -58,7 +64,7 @@ export const pipeline = tables({
       here: [30, 'A known MAC on a port of this switch: out of that port.'],
       there: [
         30,
-        'A known MAC on another switch: VNI set, out of the link that leads there. In a full mesh only what began here (remote = 0).',
+        'A known MAC on another switch: marked with VNI or VLAN tag, out of the link that leads there. In a full mesh only what began here (remote = 0).',
       ],
       query: [28, 'Snooping: a query, or what shows a multicast router: flooded, and to `listen` where it began.'],
       asked: [27, 'Snooping: anything else of IGMP from the querier, who is not us: as a query.'],

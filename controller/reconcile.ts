@@ -87,7 +87,7 @@ export type Reconciler = {
   complete(): boolean
   compiled(): ReadonlyMap<number, Wanted>
   /** What the switch itself must hold. */
-  readonly base: readonly Item[]
+  base(dpid: DatapathId): readonly Item[]
   /** A switch was read: takes over what it has learned, and recompiles what that changes. */
   learnt(sw: Switch, reading: Reading): void
   /** A switch was read for the first time since we started: others need not keep any more what leads to it unasked. */
@@ -297,7 +297,7 @@ async function changesFor(
     await slice()
   }
   if (free && !left.has(0) && (numbers === undefined || numbers.has(0)))
-    for (const item of r.base) desired.set(item.key, item)
+    for (const item of r.base(sw.dpid)) desired.set(item.key, item)
   await slice()
   // A meter does not say whose it is, and stays when its port moves to another network: what is as it should be has its
   // new owner from now on. Else the next look at the former one would take it away.

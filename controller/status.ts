@@ -1,10 +1,12 @@
 // How far the switches are with what was asked: only what they have confirmed counts. Pure.
 import type { Attachment, State, Vlink } from '../store/state.ts'
+import type { VlanRange } from '../store/vlans.ts'
 import { maxFanOut, type Route } from '../topology/route.ts'
 import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey, type PortNo } from '../topology/topology.ts'
 import type { VlinkWays } from '../topology/vlink-route.ts'
 import type { Item } from './item.ts'
 import { type Course, goal } from './lanes.ts'
+import { vlanLack } from './plain-links.ts'
 import type { Planned } from './planned.ts'
 import type { Switch } from './reconcile.ts'
 import type { Compiled, Tables } from './tables.ts'
@@ -18,6 +20,8 @@ export type Status = {
   /** Ids of networks that wait to be compiled. */
   readonly stale: ReadonlySet<string>
   readonly planned: Planned
+  /** VLANs that networks may have on plain links. */
+  readonly vlanRange: VlanRange
 }
 export type Lack = { readonly state: 'pending' | 'degraded'; readonly reason: string }
 
@@ -51,6 +55,7 @@ function networkProgress(status: Status, compiled: Compiled): Progress {
   const lack =
     first([...datapaths].sort(), dpid => switchLack(status, dpid, number, revision)) ??
     first(attachments, a => portLack(status, a)) ??
+    plainLack(status, compiled) ??
     routeLack(compiled)
   return lack ? { ...lack, revision } : { state: 'programmed', revision }
 }
@@ -75,6 +80,7 @@ function attachmentProgress(status: Status, compiled: Compiled, attachment: Atta
     switchLack(status, attachment.dpid, network.number, revision) ??
     portLack(status, attachment) ??
     first(there, dpid => switchLack(status, dpid, network.number, revision)) ??
+    plainLack(status, compiled) ??
     routeLack(compiled, dpid => status.switches.get(dpid)?.session !== undefined)
   return lack ? { ...lack, revision } : { state: 'programmed', revision }
 }
@@ -181,6 +187,19 @@ function routeLack(
   for (const [dpid, hops] of branches) {
     if (hops.size <= maxFanOut) continue
     const reason = `switch ${dpid} has links to ${hops.size} switches of its ${members.size}; it copies a broadcast to ${maxFanOut} at most`
+    return { state: 'degraded', reason }
+  }
+  return undefined
+}
+
+/** What keeps frames, or a mirror's copies, from crossing plain links. */
+function plainLack({ state, tables, vlanRange }: Status, { network, course }: Compiled): Lack | undefined {
+  if (tables.wanting.has(network.number)) return vlanLack(state.vlans, vlanRange, number => tables.compiled.has(number))
+  const { mirror } = network
+  const { towards } = goal(course).route
+  for (const [dpid, hops] of mirror ? towards : []) {
+    if (hops.get(mirror!.dpid)?.carries !== 'vid') continue
+    const reason = `copies for its mirror do not cross the plain link from switch ${dpid}: they go over tunnels only`
     return { state: 'degraded', reason }
   }
   return undefined

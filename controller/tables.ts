@@ -9,6 +9,7 @@ import { routeOfWays, tunnelsOnly, type VlinkWays, vlinkWays } from '../topology
 import { compile, type Fabric, type Location } from './compile.ts'
 import type { Item } from './item.ts'
 import { advance, begin, type Course, keeps, type Lanes, lanesOf, record, steer } from './lanes.ts'
+import { isCovered, plainEnds } from './plain-links.ts'
 import type { Snooped } from './snoop.ts'
 import { compileVlink } from './vlink.ts'
 
@@ -39,6 +40,8 @@ export type Tables = {
   at(dpid: DatapathId): Iterable<string>
   /** Numbers of the networks that are on their way from one route to another, or should be. */
   readonly moving: ReadonlySet<number>
+  /** Numbers of the networks that cross plain links, and the switches there that are not told of their VLANs yet. */
+  readonly wanting: ReadonlyMap<number, ReadonlySet<DatapathId>>
   /** Switches that could not be told that a lane of this network is built or gone: no way leads there until they are. */
   readonly strays: ReadonlyMap<number, ReadonlySet<DatapathId>>
   /** Such a switch has been told. Answers whether it was one. */
@@ -67,6 +70,7 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
   const byDatapath = new Map<DatapathId, Set<string>>()
   const moving = new Set<number>()
   const strays = new Map<number, Set<DatapathId>>()
+  const wanting = new Map<number, ReadonlySet<DatapathId>>()
   const routes = keptRoutes()
   let serial = 0
 
@@ -79,6 +83,7 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
     compiled.delete(number)
     moving.delete(number)
     strays.delete(number)
+    wanting.delete(number)
     routes.forget(number)
     if (!was) return []
     index(id, was.datapaths, new Set())
@@ -128,6 +133,7 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
     compiled,
     moving,
     strays,
+    wanting,
     numberOf: id => numbers.get(id),
     at: dpid => byDatapath.get(dpid) ?? [],
     returned(number, dpid) {
@@ -152,6 +158,7 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
         learned: learned(network, attachments),
         hushed,
         snooped: snooped(network, attachments),
+        vlans: current.vlans.get(number),
       }
       const members = new Set(attachments.map(a => a.dpid))
       for (const end of [network.mirror, network.vlink?.from, network.vlink?.to]) if (end) members.add(end.dpid)
@@ -159,6 +166,9 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
       const ways = waysOf(network, was?.ways)
       const { course, wanted } = courseOf(network, members, ways, was)
       const lanes = lanesOf(course)
+      const ends = network.vlink || current.declaredLinks.size === 0 ? none : plainEnds(lanes)
+      if (isCovered(subject.vlans, ends)) wanting.delete(number)
+      else wanting.set(number, ends)
       const asked = [...(network.vlink?.path ?? []), ...(network.vlink?.reversePath ?? [])]
       const datapaths = new Set([...members, ...asked, ...lanes.flatMap(lane => [...datapathsOf(lane.route)])])
       const parts = network.vlink

@@ -118,8 +118,9 @@ function ring<T>() {
 /** The way leads there from now on; what was measured of another link is forgotten. False: it did before. */
 export function lead(way: Way, link: Link | undefined, dead: boolean, now: number): boolean {
   const key = link ? linkKey(link) : ''
-  if (way.linkKey === key) return false
+  // What is said of it, its cost and what it carries, may be another.
   way.link = link
+  if (way.linkKey === key) return false
   way.linkKey = key
   way.toKey = link ? endpointKey(link.to) : ''
   way.live = unproven(dead, now)

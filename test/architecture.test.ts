@@ -41,6 +41,7 @@ const pure = [
     'vlink',
     'vlink-state',
     'lacks',
+    'base',
     'tag',
   ].map(n => `controller/${n}.ts`),
   ...['igmp', 'asking', 'membership', 'snoop', 'metered'].map(n => `controller/${n}.ts`),

@@ -2,7 +2,8 @@
 // the switches are told, no frame is lost, doubled, or let out of its network.
 import fc from 'fast-check'
 import t from 'tap'
-import { base, compile, type Fabric as Known } from '../../controller/compile.ts'
+import { base } from '../../controller/base.ts'
+import { compile, type Fabric as Known } from '../../controller/compile.ts'
 import type { Content, Item } from '../../controller/item.ts'
 import { advance, begin, type Course, epochOf, goal, lanesOf, record, steer } from '../../controller/lanes.ts'
 import { encode } from '../../openflow/index.ts'

@@ -12,18 +12,22 @@ import * as world from './world.ts'
 
 const runs = Number(process.env['L2SM_RUNS'] ?? 60)
 
-const switchOf = (s: number, switches: number, nicira: boolean): Switch =>
-  newSwitch({
+const switchOf = (s: number, { switches, plain }: Placement, nicira: boolean): Switch => {
+  const isPlain = (port: number) => plain === true && world.isPlain(s, port - world.linkPort(s, 0))
+  const links = world.linkPortsOf(s, switches)
+  return newSwitch({
     dpid: world.dpidOf(s),
-    ports: [1, 2, 3],
-    tunnels: world.linkPortsOf(s, switches),
+    ports: [1, 2, 3, ...links.filter(isPlain)],
+    tunnels: links.filter(port => !isPlain(port)),
     ...(nicira ? {} : { kind: plainHardware }),
   })
+}
 
-function fabricOf(switches: number, contents: ReadonlyMap<string, Content>, nicira = true): Fabric {
-  const all = Array.from({ length: switches }, (_, s) => switchOf(s, switches, nicira))
+function fabricOf(placement: Placement, contents: ReadonlyMap<string, Content>, nicira = true): Fabric {
+  const { switches, plain } = placement
+  const all = Array.from({ length: switches }, (_, s) => switchOf(s, placement, nicira))
   const joints = world
-    .links(switches)
+    .links(switches, plain)
     .filter(l => l.from.dpid < l.to.dpid)
     .map(l => [`${l.from.dpid}/${l.from.port}`, `${l.to.dpid}/${l.to.port}`] as const)
   const fabric = newFabric(all, joints)
@@ -83,7 +87,7 @@ for (const nicira of [true, false])
     async () =>
       void fc.assert(
         fc.property(world.changes(true), ({ after, switches }) => {
-          const fabric = fabricOf(switches, world.desired(after, nicira), nicira)
+          const fabric = fabricOf(after, world.desired(after, nicira), nicira)
           for (const from of keys(switches))
             for (const to of [
               world.broadcast,
@@ -107,7 +111,7 @@ t.test(
   async () =>
     void fc.assert(
       fc.property(world.changes(), ({ after, switches }) => {
-        const fabric = fabricOf(switches, world.desired(after))
+        const fabric = fabricOf(after, world.desired(after))
         for (const from of keys(switches)) {
           if (world.networkOf(after, from)?.startsWith('vlink')) continue
           const heard = hear(fabric, from, world.broadcast, '02:66:66:66:66:66').size
@@ -129,7 +133,7 @@ t.test(
         ({ before, after, switches }, order) => {
           const from = world.desired(before)
           const to = world.desired(after)
-          const fabric = fabricOf(switches, from)
+          const fabric = fabricOf(before, from)
           const left = [...to].map(([dpid, content]) => ({
             dpid,
             steps: [...world.messages(from.get(dpid)!, content)],
@@ -206,7 +210,7 @@ t.test(
         fc.boolean(),
         fc.array(fc.constantFrom(0, 5, 7, 9), { minLength: 1, maxLength: 3 }),
         ({ after, switches }, nicira, tags) => {
-          const fabric = fabricOf(switches, world.desired(after, nicira), nicira)
+          const fabric = fabricOf(after, world.desired(after, nicira), nicira)
           for (const { dpid, port, vlan } of world.endpoints(switches)) {
             const key = attachmentKey({ dpid, port, vlan })
             const member = after.members.get(key)

@@ -1,7 +1,8 @@
 // Networks that snoop on random meshes of reference switches: who gets a datagram to a group, and what a restart leaves as it is.
 import fc from 'fast-check'
 import t from 'tap'
-import { base, compile, type Fabric as Known, type Subject } from '../../controller/compile.ts'
+import { base } from '../../controller/base.ts'
+import { compile, type Fabric as Known, type Subject } from '../../controller/compile.ts'
 import { diff, isEmpty } from '../../controller/diff.ts'
 import type { Content, Item } from '../../controller/item.ts'
 import type { Lanes } from '../../controller/lanes.ts'

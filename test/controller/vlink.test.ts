@@ -2,7 +2,7 @@
 // nobody else gets it, and while a vlink goes over to another path no frame is lost or comes twice.
 import fc from 'fast-check'
 import t from 'tap'
-import { base } from '../../controller/compile.ts'
+import { base } from '../../controller/base.ts'
 import type { Content, Item } from '../../controller/item.ts'
 import { advance, type Course, drainMs, goal, lanesOf, otherEpoch, steer } from '../../controller/lanes.ts'
 import { compileVlink } from '../../controller/vlink.ts'

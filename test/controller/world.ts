@@ -1,6 +1,7 @@
 // Random meshes with random networks on reference switches, for properties that hold whatever an operator does.
 import fc from 'fast-check'
-import { base, compile, type Fabric as Known, type Location, type Subject } from '../../controller/compile.ts'
+import { base } from '../../controller/base.ts'
+import { compile, type Fabric as Known, type Location, type Subject } from '../../controller/compile.ts'
 import { diff, type Plan, plan, type Step } from '../../controller/diff.ts'
 import type { Content, Item } from '../../controller/item.ts'
 import { compileVlink } from '../../controller/vlink.ts'
@@ -32,6 +33,8 @@ export type Member = {
 }
 export type Placement = {
   readonly switches: number
+  /** Some of the links between switches are plain ones, with VLANs; then there are no vlinks and no mirrors. */
+  readonly plain?: boolean
   /** By attachmentKey. */
   readonly members: ReadonlyMap<string, Member>
   /** Port that copies of a network's frames go to. */
@@ -118,14 +121,14 @@ function place(all: readonly Station[], wanted: readonly (Member | undefined)[])
 
 /** Who is in which network, before and after, on the same switches. */
 export const changes = (mirrored = false): fc.Arbitrary<{ before: Placement; after: Placement; switches: number }> =>
-  fc.integer({ min: 1, max: 4 }).chain(switches => {
+  fc.tuple(fc.integer({ min: 1, max: 4 }), fc.boolean()).chain(([switches, plain]) => {
     const all = endpoints(switches)
     const placement = fc
       .tuple(
         fc.array(member, { minLength: all.length, maxLength: all.length }),
         fc.nat(all.length - 1),
         fc.boolean(),
-        fc.array(vlinkAmong(switches), { maxLength: 2 }),
+        fc.array(vlinkAmong(switches), { maxLength: plain ? 0 : 2 }),
       )
       .map(([members, at, tapped, wished]): Placement => {
         const vlinks: Placement['vlinks'] = apart(wished)
@@ -137,9 +140,9 @@ export const changes = (mirrored = false): fc.Arbitrary<{ before: Placement; aft
         const mirrors = new Map<string, Endpoint>()
         const { dpid, port } = all[at]!
         const key = endpointKey({ dpid, port })
-        if (mirrored && tapped && port < accessPorts && !placed.has(key) && !taken.has(key))
+        if (mirrored && !plain && tapped && port < accessPorts && !placed.has(key) && !taken.has(key))
           mirrors.set('red', { dpid, port })
-        return { switches, members: placed, mirrors, vlinks }
+        return { switches, plain, members: placed, mirrors, vlinks }
       })
     return fc.tuple(placement, placement).map(([before, after]) => {
       // What becomes of a vlink that takes another path is another law (vlink.test.ts).
@@ -163,21 +166,27 @@ export function stationOf(key: string): Station {
   return { dpid, port: Number(port), ...(vlan !== undefined && { vlan: Number(vlan) }) }
 }
 
-export function links(switches: number): Link[] {
+/** Between which of them there is a plain link, where there are some. */
+export const isPlain = (a: number, b: number): boolean => (a + b) % 2 === 1
+export function links(switches: number, plain = false): Link[] {
   const all: Link[] = []
   for (let a = 0; a < switches; a++)
     for (let b = 0; b < switches; b++)
       if (a !== b)
-        all.push({ from: { dpid: dpidOf(a), port: linkPort(a, b) }, to: { dpid: dpidOf(b), port: linkPort(b, a) } })
+        all.push({
+          from: { dpid: dpidOf(a), port: linkPort(a, b) },
+          to: { dpid: dpidOf(b), port: linkPort(b, a) },
+          ...(plain && isPlain(a, b) && { carries: 'vid' as const }),
+        })
   return all
 }
 
-export function known(switches: number, meteredCopies = true): Known {
+export function known(switches: number, meteredCopies = true, plain = false): Known {
   const ports = (s: number) =>
     new Set([...Array.from({ length: accessPorts }, (_, p) => p + 1), ...linkPortsOf(s, switches)])
   return {
-    paths: paths(mesh(links(switches))),
-    known: mesh(links(switches)),
+    paths: paths(mesh(links(switches, plain))),
+    known: mesh(links(switches, plain)),
     datapaths: new Map(
       Array.from({ length: switches }, (_, s) => [
         dpidOf(s),
@@ -191,7 +200,8 @@ export const linkPortsOf = (s: number, switches: number): number[] =>
     .filter(to => to !== s)
     .map(to => linkPort(s, to))
 
-export function subjects({ members, mirrors }: Placement): Subject[] {
+export function subjects({ switches, plain, members, mirrors }: Placement): Subject[] {
+  const dpids = Array.from({ length: switches }, (_, s) => dpidOf(s))
   return networkNames.map((id, i) => {
     const mirror = mirrors.get(id)
     const network: Network = {
@@ -215,7 +225,10 @@ export function subjects({ members, mirrors }: Placement): Subject[] {
       })
       if (address === 'learned') learned.push({ ...at, mac })
     }
-    return { network, attachments, learned, hushed: new Set<string>() }
+    // The same as tags of ports: who is admitted by one is told by the port that it is on.
+    const vids = [5 + 2 * i, 6 + 2 * i] as const
+    const vlans = plain ? { number: network.number, vids, dpids } : undefined
+    return { network, attachments, learned, hushed: new Set<string>(), vlans }
   })
 }
 
@@ -230,7 +243,7 @@ export function desired(placement: Placement, meteredCopies = true): Map<string,
   const contents = new Map<string, Map<string, Item>>()
   for (let s = 0; s < placement.switches; s++)
     contents.set(dpidOf(s), new Map(base(instance).map(item => [item.key, item])))
-  const fabric = known(placement.switches, meteredCopies)
+  const fabric = known(placement.switches, meteredCopies, placement.plain)
   const put = (parts: ReadonlyMap<string, readonly Item[]>) => {
     for (const [dpid, items] of parts)
       for (const item of items) {
