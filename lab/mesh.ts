@@ -20,7 +20,17 @@ import { requirements, spell } from './install.ts'
 import { killWithin, ownerPrefix, removeOwned, sweep } from './leftovers.ts'
 import { bridge, type Node, type NodePlan, nodeCommands, nodeNetns, openNodeOvs, startNode } from './node.ts'
 import { addPort, checkInterfaces, type Datapath, findDatapath } from './ovs.ts'
-import { deviceOf, fillChecksums, type Pod, type PodSpec, podCommands, podLinks, podOf, silence } from './pod.ts'
+import {
+  cablePort,
+  deviceOf,
+  fillChecksums,
+  type Pod,
+  type PodSpec,
+  podCommands,
+  podLinks,
+  podOf,
+  silence,
+} from './pod.ts'
 import { waitForEnd } from './proc.ts'
 import { claimSubnet } from './subnet.ts'
 import {
@@ -75,6 +85,8 @@ export type Mesh = {
   exec(pod: Pod, command: string, ...args: string[]): Promise<string>
   /** How many of `count` pings (default 1, 20 ms apart) were answered within a second, to the first address of `to`. */
   ping(from: Pod, to: Pod, count?: number): Promise<number>
+  /** Joins two nodes by a plain cable, a port of each switch at its ends: see Cable. */
+  cable(a: number, b: number): Promise<Cable>
   /** Loses this share (0 to 1) of the frames between two places of the underlay, both ways; 1 cuts them off from each other. */
   lose(a: Place, b: Place, share: number): Promise<void>
   /** Loses frames between two places, both ways, with more than `mtu` bytes after their Ethernet header; those of tunnels have theirs in front. */
@@ -85,6 +97,14 @@ export type Mesh = {
   mend(place: Place): Promise<void>
   /** Removes everything. Whatever runs in its namespaces is killed. */
   close(): Promise<void>
+}
+
+/** A veth from switch to switch, with no tunnel in it. */
+export type Cable = {
+  /** The OpenFlow port of each end: on node a, which is at index 0, and on node b. */
+  readonly ports: readonly [number, number]
+  /** Loses all frames both ways, without a port going down; or no more. */
+  lose(all: boolean): Promise<void>
 }
 
 /** Rejects when the machine lacks something (see `requirements`). When it rejects, nothing is left behind. */
@@ -169,6 +189,38 @@ async function build(options: MeshOptions, prefix: string, subnet: string, close
     exec: (pod, command, ...args) => run(command, args, { netns: pod.netns }),
     ...podOperations(prefix, node, pods),
     ...underlayOperations(underlay),
+    cable: (a, b) => layCable(node(a), node(b)),
+  }
+}
+
+async function layCable(a: Node, b: Node): Promise<Cable> {
+  const end = (other: Node) => ({ name: `cable${other.number}`, ofport: cablePort(other.number) })
+  const [there, here] = [end(b), end(a)]
+  // Room for a full-sized frame with tags.
+  await ipBatch([
+    `link add name ${there.name} mtu 1600 netns ${a.netns} type veth peer name ${here.name} mtu 1600 netns ${b.netns}`,
+  ])
+  const ends = [
+    [a, there],
+    [b, here],
+  ] as const
+  await Promise.all(
+    ends.map(async ([{ netns, ovs }, { name, ofport }]) => {
+      await shell(netns, [`ip link set ${name} up`, `ethtool -K ${name} tx off >/dev/null`])
+      await ovs.vsctl(...addPort({ bridge, name, ofport }))
+      await checkInterfaces(ovs)
+    }),
+  )
+  const lossy = async (netns: string, name: string, all: boolean) => {
+    await run('tc', ['qdisc', 'replace', 'dev', name, 'clsact'], { netns })
+    await run('tc', ['filter', 'del', 'dev', name, 'egress'], { netns })
+    if (!all) return
+    const drop = ['protocol', 'all', 'prio', '1', 'bpf', 'bytecode', '1,6 0 0 2', 'direct-action']
+    await run('tc', ['filter', 'add', 'dev', name, 'egress', ...drop], { netns })
+  }
+  return {
+    ports: [there.ofport, here.ofport],
+    lose: async all => void (await Promise.all(ends.map(([{ netns }, { name }]) => lossy(netns, name, all)))),
   }
 }
 

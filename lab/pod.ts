@@ -31,6 +31,9 @@ export type Pod = {
 /** Port 0 and those from `linkPort(0)` on are no pod's. */
 export const linkPort = (node: number): number => 10_000 + node
 
+/** The port at which a plain cable to this node begins. */
+export const cablePort = (node: number): number => 20_000 + node
+
 /** What a spec leaves out follows from node and port: port 2 of node 1 has MAC 02:00:00:01:00:02 and IP 10.200.1.2/8. */
 export function podOf(prefix: string, node: number, spec: PodSpec): Pod {
   const { port, name = `n${node}p${port}`, mac = podMac(node, port), ips = [podIp(node, port)], vlan } = spec

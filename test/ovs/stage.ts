@@ -12,6 +12,7 @@ import type { Draft } from '../../store/draft.ts'
 import { openMemory } from '../../store/memory.ts'
 import { isRefusal, type Refusal } from '../../store/refusals.ts'
 import type { Store } from '../../store/store.ts'
+import type { VlanRange } from '../../store/vlans.ts'
 import { type Counts, counting, type Line, until } from '../controller/watching.ts'
 import { type Model, openPlain, type Plain } from '../plain/proxy.ts'
 
@@ -20,6 +21,8 @@ export type StageOptions = Omit<MeshOptions, 'controllerPorts' | 'signals'> & {
   readonly open?: () => Promise<Store>
   readonly takeover?: boolean
   readonly adopt?: boolean
+  /** VLANs for plain links. */
+  readonly vlanRange?: VlanRange
   /** False: no controller yet. */
   readonly start?: boolean
   /** Nodes that show themselves to the controller as plain OpenFlow 1.3 switches. The test fails if one is told an extension. */
@@ -80,7 +83,7 @@ type Running = {
 }
 
 export async function makeStage(t: Scope, options: StageOptions): Promise<Stage> {
-  const { open, takeover, adopt, start: starts = true, plain = {}, ...meshOptions } = options
+  const { open, takeover, adopt, start: starts = true, plain = {}, vlanRange, ...meshOptions } = options
   t.setTimeout(120_000)
   const mesh = await makeMesh({ ...meshOptions, controllerPorts: [openflowPort] })
   t.teardown(() => mesh.close())
@@ -109,6 +112,7 @@ export async function makeStage(t: Scope, options: StageOptions): Promise<Stage>
       listeners: [{ host: mesh.ctl.address, port: openflowPort }],
       record: watched.record,
       log: watched.log,
+      vlanRange,
       adopt: chosen.adopt === true,
       takeover: chosen.takeover === true,
     })
