@@ -39,6 +39,12 @@ export function vlanLack(reserved: State['vlans'], range: VlanRange, isThere: (n
   }
 }
 
+/**
+ * Milliseconds from a switch's word that VLANs are gone to their being free. Open vSwitch answers a barrier before the caches of its
+ * datapath have followed: frames of the next network were seen to go the ways of the last one (on a machine that was very busy).
+ */
+const restMs = 3000
+
 export type VlanKeeper = {
   /** Networks were compiled, or VLANs became free: reserves what is wanted. */
   look(): void
@@ -78,6 +84,8 @@ export function vlanKeeper({ store, tables, range, failed }: Arguments): VlanKee
       for (const [number, { dpids }] of store.state().vlans) {
         if (tables.compiled.has(number) || !dpids.includes(sw.dpid) || !isGone(sw, number)) continue
         once(`release ${number} ${sw.dpid}`, async () => {
+          await new Promise<void>(resolve => setTimeout(resolve, restMs).unref())
+          if (!isGone(sw, number)) return
           await store.write(draft => draft.releaseVlans(number, sw.dpid))
           look()
         })

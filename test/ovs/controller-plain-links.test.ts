@@ -109,6 +109,7 @@ if (needs(t)) {
       t.equal(stage.controller.network('white')?.state === 'programmed', false)
       await p.connect([`tcp:${mesh.ctl.address}:${stage.plain(2).port}`])
       await until('it has them', () => stage.controller.network('white')?.state === 'programmed', { ms: 20_000 })
+      await stage.programmed('white')
       t.strictSame(vids().at(-1), [102, 103])
       const heard = await hearing(stage, pods)
       t.strictSame(heard, apart(pods, red, [black[0], black[3]]))
