@@ -23,6 +23,8 @@ export const macOfGroup = (group: string): string => {
 const sourceOf = (n: number, port: number, group: string): string =>
   group.includes(':') ? `fe80::${n}:${port}` : `10.0.${n}.${port}`
 
+const u16 = (value: number): number[] => [value >> 8, value & 255]
+
 /** A datagram to a group. */
 export function datagram(n: number, port: number, group: string): Buffer {
   const l2 = { dst: macOfGroup(group), src: macOf(n, port) }
@@ -47,8 +49,7 @@ export function control(
     const head = Buffer.from([
       0x46,
       0xc0,
-      0,
-      24 + body.length,
+      ...u16(24 + body.length),
       0,
       0,
       0,
@@ -68,8 +69,11 @@ export function control(
     return ethernet(l2, 0x0800, Buffer.concat([head, body]))
   }
   const addresses = Buffer.from([...octets(from), ...octets(to)])
-  body.writeUInt16BE(checksum(Buffer.concat([addresses, Buffer.from([0, 0, 0, body.length, 0, 0, 0, 58]), body])), 2)
-  const head = Buffer.from([0x60, 0, 0, 0, 0, 8 + body.length, 0, 1])
+  body.writeUInt16BE(
+    checksum(Buffer.concat([addresses, Buffer.from([0, 0, ...u16(body.length), 0, 0, 0, 58]), body])),
+    2,
+  )
+  const head = Buffer.from([0x60, 0, 0, 0, ...u16(8 + body.length), 0, 1])
   return ethernet(l2, 0x86dd, Buffer.concat([head, addresses, Buffer.from([58, 0, 5, 2, 0, 0, 1, 0]), body]))
 }
 
