@@ -98,9 +98,9 @@ async function agree(running: readonly Running[]): Promise<void> {
 async function race(running: readonly Running[], small: boolean): Promise<ReadonlyMap<string, readonly number[]>> {
   const calls = new Map<string, number>()
   const rates = new Map<string, number[]>()
-  const rounds = small ? 3 : 15
+  const rounds = small ? 3 : 9
   // Compilers need some rounds before they have done what they can: those do not count.
-  for (let round = small ? -2 : -8; round < rounds; round++)
+  for (let round = small ? -2 : -5; round < rounds; round++)
     for (const [name, , messages] of cases)
       for (const { name: who, ask } of running) {
         const key = `${who} ${name}`

@@ -2,7 +2,7 @@
 // such shapes for nearly all of their matches, so a shape that is seen often is compiled as one: twice as fast as field after field.
 import { type Field, fieldByHeader, fieldByName } from './fields.ts'
 import { type Compiled, type Fields, struct } from './struct.ts'
-import { type Cursor, constant, type Fixed, fixed } from './wire.ts'
+import { type Cursor, constant, type Fixed, fixed, pad } from './wire.ts'
 
 /** What follows a header of 32 bits: a value, or with a mask both. */
 type Part = { readonly field: Field; readonly masked: boolean }
@@ -17,12 +17,23 @@ export type Shape = {
   lastMasked: boolean
   last: Shape | undefined
   uses: number
-  codec: Compiled | undefined
+  /** Reads and writes the fields alone, and a whole struct ofp_match. */
+  fields: Compiled | undefined
+  match: Compiled | undefined
 }
 
 const newShape = (parts: readonly Part[]): Shape => ({
   parts,
-  ...{ next: new Map(), lastHeader: -1, lastName: '', lastMasked: false, last: undefined, uses: 0, codec: undefined },
+  ...{
+    next: new Map(),
+    lastHeader: -1,
+    lastName: '',
+    lastMasked: false,
+    last: undefined,
+    uses: 0,
+    fields: undefined,
+    match: undefined,
+  },
 })
 
 /** A peer may send what it likes: it must not fill our memory with shapes, nor our time with compiling them. */
@@ -65,11 +76,28 @@ export function withName(shape: Shape, name: string, masked: boolean): Shape | u
   return extended(shape, masked ? field.maskedHeader : field.header, { field, masked })
 }
 
-/** What reads and writes the whole of such a match; undefined as long as it has not been asked for often. */
-export function codecOf(shape: Shape): Compiled | undefined {
-  if (shape.codec === undefined && ++shape.uses > usesBeforeCompiled) shape.codec = struct(fieldsOf(shape))
-  return shape.codec
+/** What reads and writes fields of this shape; undefined as long as it has not been asked for often. */
+export function fieldsCodec(shape: Shape): Compiled | undefined {
+  if (shape.fields === undefined && ++shape.uses > usesBeforeCompiled) shape.fields = struct(fieldsOf(shape))
+  return shape.fields
 }
+
+/** The same with the head of a struct ofp_match before them, and padding behind. */
+export function matchCodec(shape: Shape): Compiled | undefined {
+  if (shape.match === undefined && ++shape.uses > usesBeforeCompiled) {
+    const length = shape.parts.reduce((sum, { field, masked }) => sum + lengthOf(field, masked), 4)
+    const padding = (8 - (length & 7)) & 7
+    const tail = padding === 0 ? {} : { _: pad(padding) }
+    shape.match = struct({ _head: constant(oxmMatch * 0x10000 + length), ...fieldsOf(shape), ...tail })
+  }
+  return shape.match
+}
+
+/** OFPMT_OXM, the only type of match in OpenFlow 1.3. */
+export const oxmMatch = 1
+
+const lengthOf = ({ header, maskedHeader }: Field, masked: boolean): number =>
+  4 + ((masked ? maskedHeader : header) & 0xff)
 
 const fieldsOf = ({ parts }: Shape): Fields =>
   Object.fromEntries(

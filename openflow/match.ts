@@ -9,7 +9,7 @@ import {
   type UnknownField,
   unknownName,
 } from './fields.ts'
-import { codecOf, emptyShape, type Shape, withHeader, withName } from './match-shape.ts'
+import { emptyShape, fieldsCodec, matchCodec, oxmMatch, type Shape, withHeader, withName } from './match-shape.ts'
 import type { Compiled } from './struct.ts'
 import {
   align8,
@@ -117,22 +117,32 @@ function writeBytes(c: Cursor, name: string, field: Field | undefined, value: un
   c.view.setUint32(start, ((known.header & ~0x1ff) | (parts.length > 1 ? hasMask : 0) | length) >>> 0)
 }
 
-/** What reads all fields up to the end at once, if a match of that shape was read often enough. */
-function codecAhead(c: Cursor): Compiled | undefined {
-  const { view, end } = c
+/** The shape of the fields that stand between `at` and `end`; undefined where they have none, or do not end there. */
+function shapeAhead(c: Cursor, from: number, end: number): Shape | undefined {
+  const { view } = c
   let shape: Shape | undefined = emptyShape
-  let at = c.at
+  let at = from
   while (at + 4 <= end) {
     const header = view.getUint32(at)
     shape = shape.lastHeader === header ? shape.last : withHeader(shape, header)
     if (shape === undefined) return undefined
     at += 4 + (header & 0xff)
   }
-  return at === end ? codecOf(shape) : undefined
+  return at === end ? shape : undefined
 }
 
-/** The same for writing. */
-function codecFor(match: Values): Compiled | undefined {
+/** What reads the whole match that is next, if such a one was read often enough. */
+function codecAhead(c: Cursor): Compiled | undefined {
+  const { view, at, end } = c
+  if (at + 8 > end || view.getUint16(at) !== oxmMatch) return undefined
+  const length = view.getUint16(at + 2)
+  if (at + ((length + 7) & ~7) > end) return undefined
+  const shape = shapeAhead(c, at + 4, at + length)
+  return shape && matchCodec(shape)
+}
+
+/** The shape of a match that is to be written. */
+function shapeOf(match: Values): Shape | undefined {
   let shape: Shape | undefined = emptyShape
   for (const name in match) {
     const value = match[name]
@@ -140,13 +150,14 @@ function codecFor(match: Values): Compiled | undefined {
     shape = shape.lastName === name && shape.lastMasked === masked ? shape.last : withName(shape, name, masked)
     if (shape === undefined) return undefined
   }
-  return codecOf(shape)
+  return shape
 }
 
 /** OXM fields without a header around them, up to the end of the enclosing structure. */
 export const oxmFields: Codec<Match> = {
   read(c) {
-    const codec = codecAhead(c)
+    const shape = shapeAhead(c, c.at, c.end)
+    const codec = shape && fieldsCodec(shape)
     if (codec !== undefined) return codec.read(c)
     const match: Values = {}
     const read: Read = { name: '' }
@@ -173,7 +184,8 @@ export const oxmFields: Codec<Match> = {
     return match as Match
   },
   write(c, match) {
-    const codec = codecFor(match as Values)
+    const shape = shapeOf(match as Values)
+    const codec = shape && fieldsCodec(shape)
     if (codec !== undefined) return codec.write(c, match)
     let name = ''
     try {
@@ -208,11 +220,11 @@ export const setFieldBody = <T extends string>(type: T): Codec<SetField> & { rea
   },
 })
 
-const oxmMatch = 1
-
 /** struct ofp_match (§7.2.3.1): type, length without padding, fields, padding to 8 bytes. */
 export const match: Codec<Match> = {
   read(c) {
+    const codec = codecAhead(c)
+    if (codec !== undefined) return codec.read(c)
     const start = take(c, 4)
     const type = c.view.getUint16(start)
     if (type !== oxmMatch) refuse(c, start, `expected match type 1 (OXM), got ${type}`)
@@ -224,6 +236,9 @@ export const match: Codec<Match> = {
     return value
   },
   write(c, value) {
+    const shape = shapeOf(value as Values)
+    const codec = shape && matchCodec(shape)
+    if (codec !== undefined) return codec.write(c, value)
     const start = take(c, 4)
     c.view.setUint16(start, oxmMatch)
     oxmFields.write(c, value)

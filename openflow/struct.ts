@@ -75,10 +75,16 @@ ${Object.keys(fields)
   .map((_, i) => `const f${i} = codecs[${i}]`)
   .join('\n')}
 return { read: function (c, xid) {\n${reader(fields, lead)}\n}, write: function (c, v) {\n${writer(fields)}\n} }`
-  return new Function('scope', 'codecs', 'names', source)(scope, Object.values(fields), Object.keys(fields))
+  return new Function('scope', 'codecs', 'names', source)(
+    scope,
+    Object.values(fields),
+    Object.keys(fields).map(shownName),
+  )
 }
 
 const hidden = (name: string): boolean => name.startsWith('_')
+/** What an error calls a field: nothing, where it has no name in the value. */
+const shownName = (name: string): string => (hidden(name) ? '' : name)
 
 function reader(fields: Fields, lead: Lead): string {
   const names = Object.keys(fields)

@@ -49,7 +49,7 @@ const refusals: readonly (readonly [name: string, wire: string, message: RegExp]
   [
     'padding that is not zero',
     '04 11 0010 00000001 ff 000100 00000000',
-    /^table_mod\._ at byte 10: expected padding of zero, got 0x1$/,
+    /^table_mod at byte 10: expected padding of zero, got 0x1$/,
   ],
   [
     'the same field twice',
@@ -89,7 +89,7 @@ const refusals: readonly (readonly [name: string, wire: string, message: RegExp]
   [
     'padding inside an action of an extension',
     '04 0d 0028 00000001 ffffffff fffffffd 0010 000000000000 ffff 0010 00002320 0001 0001 00 000001',
-    /^packet_out\.actions\[0\]\.resubmit\._ at byte 39: expected padding of zero/,
+    /^packet_out\.actions\[0\]\.resubmit at byte 39: expected padding of zero/,
   ],
   [
     'a name that is not UTF-8',
