@@ -18,7 +18,43 @@ const core = ['test/controller', 'test/topology']
 const ways = ['test/controller/lanes.test.ts']
 const tls = ['test/openflow/tls.test.ts']
 const agent = ['test/agent/diff.test.ts', 'test/agent/stock.test.ts', 'test/agent/pairs.test.ts']
+const planned = ['test/controller/planned.test.ts']
 const mutations: readonly Mutation[] = [
+  {
+    name: 'a port of another name taken for the one that was asked for',
+    file: 'controller/compile.ts',
+    from: '(portName === undefined || names === undefined || names.get(port) === portName)',
+    to: 'true',
+    tests: ['test/controller/port-names.test.ts'],
+  },
+  {
+    name: 'a link of the mesh at whatever port has its number',
+    file: 'controller/planned.ts',
+    from: 'return here ? here.get(nameOf(node, peer.name)) : portTo(node, peer)',
+    to: 'return portTo(node, peer)',
+    tests: planned,
+  },
+  {
+    name: 'BFD believed that only one end runs',
+    file: 'controller/tunnels.ts',
+    from: '      if (ends.includes(undefined)) return undefined\n',
+    to: '',
+    tests: planned,
+  },
+  {
+    name: 'a node with the number of one that has just left',
+    file: 'store/nodes.ts',
+    from: 'const number = 1 + ((allocated + i) % maxNodeNumber)',
+    to: 'const number = 1 + i',
+    tests: ['test/store/nodes.test.ts'],
+  },
+  {
+    name: 'a link that was taken out of the mesh found again',
+    file: 'store/draft.ts',
+    from: 'if (isUnplanned(t, link)) step(',
+    to: 'if (false) step(',
+    tests: ['test/store/nodes.test.ts'],
+  },
   {
     name: 'a port that somebody put on our bridge taken away',
     file: 'agent/diff.ts',
