@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { broadcast, ethernet } from '../reference/frames.ts'
+import { openVSwitch, plainHardware } from '../reference/index.ts'
 import { at, control, datagram, type Hosts, makeHosts, v2Leave, v2Query, v2Report } from './hosts.ts'
 import { macOf, makePeers, type Peers } from './peers.ts'
 import { changesSent, until } from './watching.ts'
@@ -19,8 +20,11 @@ const delivered = (world: Peers, [n, port]: End, frame: Buffer): string[] => {
   return [...counts].map(([where, times]) => (times === 1 ? where : `${where} x${times}`)).sort()
 }
 
-async function snooping(t: Test, switches = 2): Promise<{ world: Peers; hosts: Hosts; settled: () => Promise<void> }> {
-  const world = await makePeers(t, { switches })
+async function snooping(
+  t: Test,
+  kind = openVSwitch,
+): Promise<{ world: Peers; hosts: Hosts; settled: () => Promise<void> }> {
+  const world = await makePeers(t, { switches: 2, kind })
   const hosts = makeHosts(world)
   await world.live()
   await world.ask(draft => void draft.putNetwork({ id: 'red', number: 7, multicast: 'snoop' }))
@@ -37,47 +41,48 @@ async function snooping(t: Test, switches = 2): Promise<{ world: Peers; hosts: H
 const known = (world: Peers, [n, port]: End, group: string): boolean =>
   world.controller.multicast('red')!.ports.some(p => `${p.dpid}/${p.port}` === at(n, port) && p.groups.includes(group))
 
-t.test('until ports were asked, all get everything; then those who joined, and nobody else', async t => {
-  const { world, hosts, settled } = await snooping(t)
-  hosts.join(1, 1, four)
-  await world.join('red', [1, 1], [1, 2, macOf(1, 2)], [2, 1], [2, 2, macOf(2, 2)])
-  // Joined before its port was in the network: only asking can tell.
-  hosts.join(2, 1, six)
-  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
-  const others = [at(1, 1), at(2, 1), at(2, 2)]
-  t.strictSame(gets(world, [1, 2], four), others)
-  t.strictSame(gets(world, [1, 2], six), others)
-  await settled()
-  for (const from of [
-    [1, 2],
-    [2, 2],
-  ] as const) {
-    t.strictSame(gets(world, from, four), [at(1, 1)])
-    t.strictSame(gets(world, from, six), [at(2, 1)])
-    t.strictSame(gets(world, from, '239.9.9.9'), [], 'nobody joined this one')
-    t.strictSame(
-      gets(world, from, '224.0.0.251'),
-      [at(1, 1), at(1, 2), at(2, 1), at(2, 2)].filter(p => p !== at(from[0], from[1])),
-    )
-    t.strictSame(
-      gets(world, from, 'ff02::fb'),
-      [at(1, 1), at(1, 2), at(2, 1), at(2, 2)].filter(p => p !== at(from[0], from[1])),
-    )
-  }
-  t.strictSame(gets(world, [1, 1], four), [], 'a sender does not get its own')
-  const all = ethernet({ dst: broadcast, src: macOf(1, 2) }, 0x88b5, Buffer.alloc(46))
-  t.strictSame(delivered(world, [1, 2], all), others, 'a broadcast is no multicast')
-  t.match(world.controller.multicast('red'), { groups: 2, querier: 'controller' })
+for (const [name, kind] of Object.entries({ 'Open vSwitch': openVSwitch, 'plain OpenFlow 1.3': plainHardware }))
+  t.test(`until ports were asked, all get everything; then those who joined, and nobody else (${name})`, async t => {
+    const { world, hosts, settled } = await snooping(t, kind)
+    hosts.join(1, 1, four)
+    await world.join('red', [1, 1], [1, 2, macOf(1, 2)], [2, 1], [2, 2, macOf(2, 2)])
+    // Joined before its port was in the network: only asking can tell.
+    hosts.join(2, 1, six)
+    t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+    const others = [at(1, 1), at(2, 1), at(2, 2)]
+    t.strictSame(gets(world, [1, 2], four), others)
+    t.strictSame(gets(world, [1, 2], six), others)
+    await settled()
+    for (const from of [
+      [1, 2],
+      [2, 2],
+    ] as const) {
+      t.strictSame(gets(world, from, four), [at(1, 1)])
+      t.strictSame(gets(world, from, six), [at(2, 1)])
+      t.strictSame(gets(world, from, '239.9.9.9'), [], 'nobody joined this one')
+      t.strictSame(
+        gets(world, from, '224.0.0.251'),
+        [at(1, 1), at(1, 2), at(2, 1), at(2, 2)].filter(p => p !== at(from[0], from[1])),
+      )
+      t.strictSame(
+        gets(world, from, 'ff02::fb'),
+        [at(1, 1), at(1, 2), at(2, 1), at(2, 2)].filter(p => p !== at(from[0], from[1])),
+      )
+    }
+    t.strictSame(gets(world, [1, 1], four), [], 'a sender does not get its own')
+    const all = ethernet({ dst: broadcast, src: macOf(1, 2) }, 0x88b5, Buffer.alloc(46))
+    t.strictSame(delivered(world, [1, 2], all), others, 'a broadcast is no multicast')
+    t.match(world.controller.multicast('red'), { groups: 2, querier: 'controller' })
 
-  hosts.join(2, 1, four)
-  await until('it is known', () => known(world, [2, 1], four) && gets(world, [1, 2], four).length === 2)
-  t.strictSame(gets(world, [1, 2], four), [at(1, 1), at(2, 1)])
-  hosts.leave(1, 1, four)
-  t.strictSame(gets(world, [1, 2], four), [at(1, 1), at(2, 1)], 'it is asked before it is believed')
-  await until('it has left', () => gets(world, [1, 2], four).length === 1)
-  t.strictSame(gets(world, [1, 2], four), [at(2, 1)])
-  t.ok(hosts.asked.some(({ n, port, group }) => n === 1 && port === 1 && group === four))
-})
+    hosts.join(2, 1, four)
+    await until('it is known', () => known(world, [2, 1], four) && gets(world, [1, 2], four).length === 2)
+    t.strictSame(gets(world, [1, 2], four), [at(1, 1), at(2, 1)])
+    hosts.leave(1, 1, four)
+    t.strictSame(gets(world, [1, 2], four), [at(1, 1), at(2, 1)], 'it is asked before it is believed')
+    await until('it has left', () => gets(world, [1, 2], four).length === 1)
+    t.strictSame(gets(world, [1, 2], four), [at(2, 1)])
+    t.ok(hosts.asked.some(({ n, port, group }) => n === 1 && port === 1 && group === four))
+  })
 
 t.test('whoever says that it leaves, but answers when asked, stays', async t => {
   const { world, hosts, settled } = await snooping(t)

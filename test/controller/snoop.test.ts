@@ -51,26 +51,29 @@ const scene: fc.Arbitrary<Scene> = fc.integer({ min: 1, max: 5 }).chain(switches
       edges: fc.oneof(fc.subarray(all), fc.constant(all)),
       later: fc.option(fc.subarray(all), { nil: undefined }),
       querier: fc.boolean(),
+      plain: fc.boolean(),
     })
-    .map(({ members, edges, later, querier }) => {
+    .map(({ members, edges, later, querier, plain }) => {
       const there = keys.flatMap((key, i) => (members[i] ? [[key, members[i]] as const] : []))
-      const placement = { switches, members: new Map(there), mirrors: new Map(), vlinks: new Map() }
+      const placement = { switches, plain, members: new Map(there), mirrors: new Map(), vlinks: new Map() }
       return { switches, edges, later, placement, ports: new Map(there), querier }
     })
 })
 
-const linksOf = (edges: Edges): Link[] =>
+/** Every other of them a plain link with VLAN tags, if some are. */
+const linksOf = (edges: Edges, plain: boolean): Link[] =>
   edges.flatMap(([a, b]) => {
     const x = { dpid: world.dpidOf(a), port: world.linkPort(a, b) }
     const y = { dpid: world.dpidOf(b), port: world.linkPort(b, a) }
+    const carries = plain && world.isPlain(a, b) ? 'vid' : 'vni'
     return [
-      { from: x, to: y },
-      { from: y, to: x },
+      { from: x, to: y, carries },
+      { from: y, to: x, carries },
     ]
   })
 const knownOf = (it: Scene, nicira: boolean, edges = it.edges): Known => ({
   ...world.known(it.switches, nicira),
-  paths: paths(mesh(linksOf(edges))),
+  paths: paths(mesh(linksOf(edges, it.placement.plain === true))),
 })
 
 function snoopedOf({ attachments }: Subject, { ports, querier }: Scene): Snooped {
@@ -122,7 +125,7 @@ function fabricOf(it: Scene, contents: ReadonlyMap<string, Content>, nicira: boo
       ...(nicira ? {} : { kind: plainHardware }),
     }),
   )
-  const joints = linksOf(it.edges)
+  const joints = linksOf(it.edges, it.placement.plain === true)
     .filter(({ from, to }) => from.dpid < to.dpid)
     .map(({ from, to }) => [`${from.dpid}/${from.port}`, `${to.dpid}/${to.port}`] as const)
   const fabric = newFabric(all, joints)
