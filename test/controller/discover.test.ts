@@ -144,3 +144,29 @@ t.test('ports that come, go and flap cost few probes', async t => {
   t.ok(during < 1000 * (seconds + 1), `${during} probes for 200 flaps in ${seconds} s`)
   t.ok(world.counts.compiled < 40, `${world.counts.compiled} compiles`)
 })
+
+t.test('a port of a link that flaps 100 times a second is worked out a few times, and ends right', async t => {
+  const world = await makePeers(t, { switches: 2 })
+  await world.live()
+  await world.join('red', [1, 1], [2, 1])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  const peer = world.peer(1)
+  const { desc } = peer.sw.ports.get(102)!
+  const carrier = (there: boolean) =>
+    peer.say({ type: 'port_status', xid: 0, reason: 'modify', port: { ...desc, state: there ? 4 : 1 } })
+  const compiled = world.counts.compiled
+  const began = performance.now()
+  for (let i = 0; i < 200; i++) {
+    carrier(i % 2 === 1)
+    await sleep(5)
+  }
+  const seconds = (performance.now() - began) / 1000
+  const compiles = world.counts.compiled - compiled
+  t.ok(compiles <= 10 * seconds, `${compiles} compiles in ${seconds} s`)
+  carrier(false)
+  await until('the switches are apart', () => world.controller.network('red')?.state === 'degraded')
+  t.ok(states(world).every(state => state === 'down'))
+  carrier(true)
+  await until('they are joined again', () => world.controller.network('red')?.state === 'programmed')
+  t.ok(states(world).every(state => state === 'up'))
+})
