@@ -6,6 +6,9 @@ import type { Switch } from './reconcile.ts'
 import type { StaleNetworks } from './stale.ts'
 import type { Compiled, Tables } from './tables.ts'
 
+/** Milliseconds until a write that failed is tried again. */
+const retryMs = 1000
+
 export type Moving = {
   /** Something was confirmed, or a switch came or went. */
   look(): void
@@ -27,6 +30,8 @@ type Arguments = {
 export function moving({ store, tables, stale, switches, away, now, failed }: Arguments): Moving {
   const writing = new Set<number>()
   const timers = new Map<number, NodeJS.Timeout>()
+  const retries = new Set<NodeJS.Timeout>()
+  let stopped = false
 
   /** A timer may fire a little before its time by the clock that never jumps: then it is set again. */
   const lookAt = (number: number, when: number) => {
@@ -40,6 +45,16 @@ export function moving({ store, tables, stale, switches, away, now, failed }: Ar
       Math.max(1, when - now()),
     )
     timers.set(number, timer)
+  }
+  /** Until then the network is left as it is: to ask a store again at once that can't write would be all we do. */
+  const retryAt = (number: number) => {
+    if (stopped) return
+    const timer = setTimeout(() => {
+      retries.delete(timer)
+      writing.delete(number)
+      look()
+    }, retryMs)
+    retries.add(timer)
   }
   const step = (number: number, at: Compiled) => {
     const stepped = tables.step(number, isConfirmed(at, number, { switches, away }))
@@ -57,10 +72,16 @@ export function moving({ store, tables, stale, switches, away, now, failed }: Ar
     writing.add(number)
     store
       .write(draft => draft.setLane(at.network.id, kept))
-      .catch(failed)
-      .finally(() => writing.delete(number))
+      .then(
+        () => writing.delete(number),
+        error => {
+          failed(error)
+          retryAt(number)
+        },
+      )
   }
   const look = () => {
+    if (stopped) return
     for (const number of tables.moving) {
       const at = tables.compiled.get(number)
       if (at && !stale.ids.has(at.network.id)) lookAtOne(number, at)
@@ -68,7 +89,8 @@ export function moving({ store, tables, stale, switches, away, now, failed }: Ar
     const back: string[] = []
     for (const [number, dpids] of tables.strays)
       for (const dpid of dpids) {
-        if (!switches.get(dpid)?.serials.has(number) || !tables.returned(number, dpid)) continue
+        const sw = switches.get(dpid)
+        if (!sw?.session || !sw.serials.has(number) || !tables.returned(number, dpid)) continue
         const id = tables.compiled.get(number)?.network.id
         if (id !== undefined) back.push(id)
       }
@@ -77,7 +99,8 @@ export function moving({ store, tables, stale, switches, away, now, failed }: Ar
   return {
     look,
     stop() {
-      for (const timer of timers.values()) clearTimeout(timer)
+      stopped = true
+      for (const timer of [...timers.values(), ...retries]) clearTimeout(timer)
     },
   }
 }
