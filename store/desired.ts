@@ -173,7 +173,11 @@ export const putDeclaredLink = (draft: Draft, link: NamedLink): { created: boole
     if (conflict) return conflict
   }
   const created = directions.some(direction => !draft.declaredLinks.has(linkKey(direction)))
-  for (const direction of directions) draft.putLink('declared', direction)
+  for (const direction of directions) {
+    draft.putLink('declared', direction)
+    // An operator's word that it is there, until probes say otherwise: a port that was a pod's was not probed meanwhile.
+    if (created) draft.setDead(linkKey(direction), false)
+  }
   return { created }
 }
 

@@ -296,3 +296,20 @@ t.test('a refusal shows control characters, and cuts what is long', async t => {
   const refused = putNetwork(draftWith(), `\u001b[31m${'x'.repeat(1000)}`)
   t.ok(isRefusal(refused) && refused.detail.length < 300 && !refused.detail.includes('\u001b'))
 })
+
+t.test(
+  'a link that is declared is believed until probes say otherwise, and no repetition of that says so again',
+  async t => {
+    const draft = draftWith()
+    const link = { from: at(s1, 1), to: at(s2, 1) }
+    const key = `${s1}/1/${s2}/1`
+    draft.putLink('discovered', link)
+    draft.setDead(key, true)
+    t.equal(draft.deadLinks.has(key), true)
+    t.strictSame(putDeclaredLink(draft, link), { created: true })
+    t.equal(draft.deadLinks.has(key), false)
+    draft.setDead(key, true)
+    t.strictSame(putDeclaredLink(draft, link), { created: false })
+    t.equal(draft.deadLinks.has(key), true)
+  },
+)
