@@ -5,6 +5,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Row } from './schema.ts'
 import { established, placeOf } from './target.ts'
 
@@ -23,6 +24,9 @@ const pace = 500
 /** Open vSwitch tells up to 5 s late that it is connected: so long nothing is done again, and longer each time. */
 const rest = { first: 6_000, most: 60_000 }
 
+/** Milliseconds of a hurry: in all, between two knocks, and from a new spelling until a connection should stand. */
+const haste = { most: 5_000, pace: 100, renewed: 700 }
+
 /** @param renew Spells the targets of these anew. */
 export function watchControllers(renew: (controllers: Controllers) => Promise<void>): Reconnect {
   const now = () => performance.now()
@@ -31,19 +35,29 @@ export function watchControllers(renew: (controllers: Controllers) => Promise<vo
   let closed = false
   let patience = rest.first
   let quietUntil = 0
-  const knock = async () => {
+  let isHurrying = false
+  const knock = async (): Promise<'closed' | 'stands' | 'renewed'> => {
     const open = await Promise.all(controllers.map(each => opens(each.target)))
     const there = controllers.filter((_, i) => open[i])
-    if (there.length === 0) return
+    if (there.length === 0) return controllers.length === 0 ? 'stands' : 'closed'
     // What the system knows is newer than what Open vSwitch has told.
     const sockets = await Promise.all(
       ['/proc/net/tcp', '/proc/net/tcp6'].map(path => readFile(path, 'utf8').catch(() => '')),
     )
     const cut = there.filter(({ target }) => !established(sockets.join('\n'), placeOf(target)!))
-    if (cut.length === 0) return
+    if (cut.length === 0 || closed) return 'stands'
     quietUntil = now() + patience
     patience = Math.min(2 * patience, rest.most)
     await renew(cut)
+    return 'renewed'
+  }
+  /** A device that has just come up may lose what is sent first: so not once only. */
+  const hurry = async () => {
+    for (const end = now() + haste.most; now() < end && !closed; ) {
+      const found = await knock().catch(() => 'closed' as const)
+      if (found === 'stands') return
+      await sleep(found === 'renewed' ? haste.renewed : haste.pace)
+    }
   }
   const again = (delay: number) => {
     clearTimeout(timer)
@@ -64,8 +78,11 @@ export function watchControllers(renew: (controllers: Controllers) => Promise<vo
       if (was.length !== next.length || was.some((one, i) => one.is_connected !== next[i]?.is_connected)) again(pace)
     },
     hurry() {
-      if (closed || now() < quietUntil) return
-      void knock().catch(() => {})
+      if (isHurrying) return
+      isHurrying = true
+      void hurry().finally(() => {
+        isHurrying = false
+      })
     },
     close() {
       closed = true
