@@ -20,7 +20,7 @@ export type Framing = {
 type Deliver = (bytes: Buffer, from: number, to: number) => void
 
 const lengthAt = (bytes: Buffer, at: number): number => {
-  const length = bytes.readUInt16BE(at + 2)
+  const length = (bytes[at + 2]! << 8) | bytes[at + 3]!
   if (length < headerLength)
     throw new WireError(`header says that the message is ${length} bytes long; expected at least ${headerLength}`, 2)
   return length

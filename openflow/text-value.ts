@@ -160,7 +160,7 @@ export function parseValue(name: string, text: string): any {
   if (style === 'port' && parsePort(text) !== undefined) return parsePort(text)
   if (style === 'port16' && parsePort(text) !== undefined) return parsePort(text)! & 0xffff
   const size = field.value.size
-  if (style === 'bits') return parseFlags(textOf(name), text, 2 ** (size * 8) - 1)
+  if (style === 'bits') return parseFlags(textOf(name), text, 2 ** field.bits - 1)
   if (field.kind === 'u64' || field.kind === 'u128') return parsePlain(text, part => parseBigInt(part, size * 8, name))
   return parsePlain(text, part => parseNumber(part, 2 ** field.bits - 1, name))
 }

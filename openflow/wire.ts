@@ -301,7 +301,11 @@ export const text = (n: number): Fixed<string> =>
 
 /** All bytes up to the end of the enclosing structure; a view of the message's own memory, not a copy. */
 export const rest: Codec<Buffer> = {
-  read: c => c.bytes.subarray(take(c, c.end - c.at), c.end),
+  read(c) {
+    const from = c.at
+    c.at = c.end
+    return c.bytes.subarray(from, c.end)
+  },
   write: (c, value) => {
     if (!(value instanceof Uint8Array)) wrong('a Buffer', value)
     c.bytes.set(value, take(c, value.length))

@@ -125,6 +125,7 @@ const wrongLines: readonly (readonly [line: string, message: RegExp])[] = [
   // ovs-ofctl takes these, and leaves the upper bits out without a word.
   ['vlan_vid=0xa700,actions=drop', /expected a number from 0 to 8191 for vlan_vid, got '0xa700'/],
   ['ip,ip_dscp=64,actions=drop', /expected a number from 0 to 63 for ip_dscp, got '64'/],
+  ['tun_flags=2,actions=drop', /expected a number from 0 to 1 for tun_flags, got '2'/],
   ['in_port=1,in_port=2,actions=drop', /in_port stands there twice/],
   ['actions=learn(vlan_vid=5/0xf)', /expected a value for vlan_vid, without a mask, got '5\/0xf'/],
   ['actions=learn(vlan_vid=*)', /expected a value for vlan_vid, without a mask, got '\*'/],
