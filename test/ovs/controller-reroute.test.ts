@@ -1,9 +1,11 @@
 // Ways that change under traffic, on real switches: nothing is lost, but what a dead link itself has eaten; nothing comes twice.
 import t from 'tap'
+import { probePayload, udp } from '../../lab/frame.ts'
 import type { Stream } from '../../lab/frames.ts'
 import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
-import { putDeclaredLink } from '../../store/desired.ts'
+import { putDeclaredLink, putNetwork } from '../../store/desired.ts'
+import { macOfGroup } from '../controller/hosts.ts'
 import { until } from '../controller/watching.ts'
 import { ages, apart, hearing, makeStage, streamTo, touched } from './stage.ts'
 
@@ -43,11 +45,27 @@ if (needs(t)) {
     const { lost, duplicated, received } = (await stream.finish()).at(at)
     return { lost, duplicated, some: received > 0 }
   }
+  const group = '239.1.2.3'
+  /** Datagrams to a group that the third has joined. */
+  const toGroup = (seconds: number) => {
+    const ip = { src: one.ips[0]!.split('/')[0]!, dst: group, sourcePort: 5000, targetPort: 5000 }
+    const header = { dst: macOfGroup(group), src: one.mac }
+    return stage.frames.stream(one, counted => udp(header, { ...ip, payload: probePayload(counted) }), {
+      pps: 500,
+      seconds,
+    })
+  }
   const all = { lost: 0, duplicated: 0, some: true }
 
   t.before(async () => {
     await stage.join('red', red)
     await stage.join('green', green, 'learn')
+    await stage.frames.join(three, group)
+    await stage.ask(draft => putNetwork(draft, 'red', { multicast: 'snoop' }))
+    await until('who joined is known', () => {
+      const ports = stage.controller.multicast('red')?.ports
+      return ports?.length === 1 && ports[0]?.groups.includes(group) === true
+    })
   })
 
   t.test('a path and a tree that change because a link became dear lose nothing and double nothing', async t => {
@@ -57,6 +75,7 @@ if (needs(t)) {
       await streamTo(stage, three, one, 12, 500),
       await streamTo(stage, two, undefined, 12, 1000),
     ] as const
+    const datagrams = await toGroup(12)
     await cost(1, 2, 100)
     await goesBy(1, three, 5)
     await cost(4, 5, 500)
@@ -69,6 +88,13 @@ if (needs(t)) {
     for (const pod of red)
       if (pod !== two) t.match(counts.at(pod), { lost: 0, duplicated: 0 }, `the broadcast came to ${pod.name}`)
     for (const pod of green) t.equal(counts.at(pod).received, 0)
+    const grouped = await datagrams.finish()
+    for (const pod of red)
+      t.match(
+        grouped.at(pod),
+        pod === three ? { lost: 0, duplicated: 0 } : { received: 0 },
+        `the group's to ${pod.name}`,
+      )
     t.strictSame(await hearing(stage, mesh.pods()), apart(mesh.pods(), red, green))
   })
 
