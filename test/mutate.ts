@@ -15,7 +15,7 @@ type Mutation = {
 }
 
 const core = ['test/controller', 'test/topology']
-const ways = ['test/controller/lanes.test.ts']
+const ways = ['test/controller/lanes.test.ts', 'test/topology/route.test.ts']
 const tls = ['test/openflow/tls.test.ts']
 const agent = ['test/agent/diff.test.ts', 'test/agent/stock.test.ts', 'test/agent/pairs.test.ts']
 const planned = ['test/controller/planned.test.ts']
