@@ -1,11 +1,11 @@
 // What a switch holds, as we last read it or had it confirmed, with an index by owner.
 import type { FlowStats, GroupDesc, MeterConfig } from '../openflow/index.ts'
 import type { PortNo } from '../topology/topology.ts'
-import type { Location } from './compile.ts'
 import { groupOwner, isOurMeter, owner } from './cookie.ts'
 import type { Changes } from './diff.ts'
 import { type Content, type FlowItem, flowItem, groupItem, type Item, meterItem } from './item.ts'
 import { pipeline } from './pipeline.ts'
+import type { Location } from './site.ts'
 import { type Recalled, recallSteps } from './snoop.ts'
 import { each, type Steps } from './steps.ts'
 

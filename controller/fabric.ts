@@ -5,10 +5,10 @@ import { type Hop, type Mesh, mesh } from '../topology/mesh.ts'
 import { type Paths, paths } from '../topology/paths.ts'
 import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey, type PortNo } from '../topology/topology.ts'
 import type { Bare } from './base.ts'
-import type { Datapath, Fabric } from './compile.ts'
 import { maxMeteredPort, meterId } from './cookie.ts'
 import { lacks, matchesNoTunnels } from './lacks.ts'
 import type { Planned } from './planned.ts'
+import type { Datapath, Fabric } from './site.ts'
 
 export type KnownFabric = {
   current(): Fabric

@@ -1,5 +1,6 @@
 // How a network goes from one route to another without losing a frame: the new ways are built under the other epoch beside the
 // old ones, then frames are let in there, and when the last of the old ones have arrived, the old ways go. Pure.
+import { vid } from '../openflow/index.ts'
 import type { Network } from '../store/state.ts'
 import { compatible, directId, type Route } from '../topology/route.ts'
 import type { Epoch } from './cookie.ts'
@@ -154,12 +155,20 @@ const isEmpty = ({ branches, towards }: Route): boolean => branches.size + towar
 export const due = (course: Course): number | undefined =>
   course.is === 'draining' ? (course.until ?? course.entered + goneOverMs) : undefined
 
-/** Whose lane an item of ours serves; undefined: both, or none. */
-export function epochOf(item: Item): Epoch | undefined {
+/**
+ * Whose lane an item of ours serves; undefined: both, or none.
+ * @param vids The network's VLANs on plain links, one for each epoch.
+ */
+export function epochOf(item: Item, vids?: readonly [number, number]): Epoch | undefined {
   if (item.kind === 'group') return (item.id >>> 1) & 1 ? 1 : 0
   if (item.kind !== 'flow') return undefined
-  const { tunnel_id: vni, metadata: mark } = item.match
-  if (item.tableId === pipeline.admit.id && typeof vni === 'bigint') return vni >> 23n ? 1 : 0
+  const { tunnel_id: vni, vlan_vid: tag, metadata: mark } = item.match
+  if (item.tableId === pipeline.admit.id) {
+    if (typeof vni === 'bigint') return vni >> 23n ? 1 : 0
+    const ofLink = item.instructions.some(i => i.type === 'goto_table' && i.tableId === pipeline.deliver.id)
+    const epoch = ofLink ? vids?.findIndex(number => tag === (vid.present | number)) : undefined
+    return epoch === 0 || epoch === 1 ? epoch : undefined
+  }
   if (item.tableId === pipeline.admit.id) return markedBy(item)
   if (item.tableId !== pipeline.deliver.id || mark === undefined) return undefined
   const { value, mask } = typeof mark === 'object' ? mark : { value: mark, mask: metadata.epoch }

@@ -1,5 +1,5 @@
 // Addresses learned at the edge. Only the place where a frame came in from a pod can teach us where its sender is.
-import type { Location } from './compile.ts'
+import type { Location } from './site.ts'
 
 /** Addresses that one port may show before it is hushed. */
 export const addressesPerPort = 128

@@ -4,7 +4,6 @@ import type { Session } from '../openflow/session.ts'
 import { attachmentIn } from '../store/attachments.ts'
 import type { State } from '../store/state.ts'
 import { endpointKey } from '../topology/topology.ts'
-import { type Location, placeOf } from './compile.ts'
 import type { Reading } from './content.ts'
 import { cookie, cookieMask, owner } from './cookie.ts'
 import { flowItem } from './item.ts'
@@ -12,6 +11,7 @@ import type { LearnedAddresses } from './learn.ts'
 import { copiesPerSecond } from './metered.ts'
 import { pipeline } from './pipeline.ts'
 import type { Switch } from './reconcile.ts'
+import { type Location, placeOf } from './site.ts'
 
 /** An address that is claimed elsewhere moves when its holder has sent nothing for this long (milliseconds). */
 const silenceMs = 1000

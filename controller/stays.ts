@@ -24,15 +24,16 @@ export function stays(known: Known, dpid: DatapathId, item: Item): boolean {
 
 /** It serves a lane that was in use when we were ended, and leads to no port that has left the network since. */
 function isFrozen({ store }: Known, { network, course }: Compiled, dpid: DatapathId, item: Item): boolean {
-  const epoch = epochOf(item)
+  const { members, accessPorts, vlans } = store.state()
+  const epoch = epochOf(item, vlans.get(network.number)?.vids)
   if (!lanesOf(course).some(lane => lane.frozen && lane.epoch === epoch)) return false
-  const { attachments, accessPorts } = store.state()
-  const ends = [network.vlink?.from, network.vlink?.to].map(end => end && endpointKey(end))
+  const attached = [...(members.get(network.id)?.values() ?? [])]
+  const ends = [...attached, network.vlink?.from, network.vlink?.to].flatMap(end => (end ? [endpointKey(end)] : []))
   const lists = item.kind === 'group' ? item.buckets.map(b => b.actions) : actionsOf(item)
   return lists.flat().every(action => {
     if (action.type !== 'output') return true
     const key = `${dpid}/${action.port}`
-    return attachments.get(key)?.network === network.id || ends.includes(key) || !accessPorts.has(key)
+    return ends.includes(key) || !accessPorts.has(key)
   })
 }
 const actionsOf = (item: Item) =>

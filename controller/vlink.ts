@@ -5,11 +5,11 @@ import { meterFlags } from '../openflow/index.ts'
 import type { Network, Vlink } from '../store/state.ts'
 import type { Route } from '../topology/route.ts'
 import type { DatapathId, Endpoint, PortNo } from '../topology/topology.ts'
-import type { Datapath, Datapaths } from './compile.ts'
 import { cookie, limitMeterId, maxMeteredPort } from './cookie.ts'
 import { entry, type Item, type MeterItem, meterItem } from './item.ts'
 import type { Lanes } from './lanes.ts'
 import { vniOf } from './pipeline.ts'
+import type { Datapath, Datapaths } from './site.ts'
 
 /** A switch on the way of a frame: the ports by which it comes and goes. */
 type Pass = { readonly dpid: DatapathId; readonly comes: PortNo; readonly goes: PortNo }

@@ -1,8 +1,8 @@
-import { hushSeconds, learnedIdleTimeout } from '../controller/compile.ts'
 import { drainMs } from '../controller/lanes.ts'
 import { groupsPerNetwork, groupsPerPort } from '../controller/membership.ts'
 import { copiesPerSecond } from '../controller/metered.ts'
 import { pipeline } from '../controller/pipeline.ts'
+import { hushSeconds, learnedIdleTimeout } from '../controller/rules.ts'
 import { maxFanOut } from '../topology/route.ts'
 
 /** docs/pipeline.md, from the pipeline's declaration. */

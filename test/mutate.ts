@@ -22,7 +22,7 @@ const planned = ['test/controller/planned.test.ts']
 const mutations: readonly Mutation[] = [
   {
     name: 'a port of another name taken for the one that was asked for',
-    file: 'controller/compile.ts',
+    file: 'controller/site.ts',
     from: '(portName === undefined || names === undefined || names.get(port) === portName)',
     to: 'true',
     tests: ['test/controller/port-names.test.ts'],
@@ -99,21 +99,21 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'the remote bit dropped',
-    file: 'controller/compile.ts',
+    file: 'controller/site.ts',
     from: 'remote: local | metadata.remote,',
     to: 'remote: local,',
     tests: core,
   },
   {
     name: 'two VNIs swapped',
-    file: 'controller/compile.ts',
-    from: 'const match = { in_port: port, tunnel_id: vni }',
-    to: 'const match = { in_port: port, tunnel_id: vni === 1n ? 2n : vni === 2n ? 1n : vni }',
+    file: 'controller/rules.ts',
+    from: 'match: { in_port: port, tunnel_id: vni } }))',
+    to: 'match: { in_port: port, tunnel_id: vni === 1n ? 2n : vni === 2n ? 1n : vni } }))',
     tests: core,
   },
   {
     name: 'the sender in its own flood group',
-    file: 'controller/compile.ts',
+    file: 'controller/rules.ts',
     from: "put('flood', direct ? local : either, [...here, ...there])",
     to: "put('flood', direct ? local : either, [...here, ...there, bucket([output(ports.inPort)])])",
     tests: core,
@@ -134,7 +134,7 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'a pinned port may send from any address',
-    file: 'controller/compile.ts',
+    file: 'controller/rules.ts',
     from: "if (guard !== 'learn') continue",
     to: 'if (guard === undefined) continue',
     tests: core,

@@ -1,9 +1,10 @@
 // Random meshes with random networks on reference switches, for properties that hold whatever an operator does.
 import fc from 'fast-check'
 import { base } from '../../controller/base.ts'
-import { compile, type Fabric as Known, type Location, type Subject } from '../../controller/compile.ts'
+import { compile } from '../../controller/compile.ts'
 import { diff, type Plan, plan, type Step } from '../../controller/diff.ts'
 import type { Content, Item } from '../../controller/item.ts'
+import type { Fabric as Known, Location, Subject } from '../../controller/site.ts'
 import { compileVlink } from '../../controller/vlink.ts'
 import { attachmentKey } from '../../store/attachments.ts'
 import type { Attachment, Network, Vlink } from '../../store/state.ts'
