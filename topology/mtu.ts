@@ -46,10 +46,13 @@ export const renewed = (search: Search): Search =>
 /** The padded probe leaves. */
 export const padded = (search: Search, now: number): Search => ({ ...search, sent: search.sent + 1, sentAt: now })
 
-/** A probe of this size arrives. */
+/** A probe of this size arrives: that one passes is believed at any time, also when it was given up already. */
 export function passed(search: Search, size: number, now: number): Search {
-  if (search.size !== size) return search
-  if (size === search.passes) return size < mostMtu ? { ...search, size: size + 1, sent: 0 } : over(search, now)
+  if (size > mostMtu || size < search.passes) return search
+  if (size === search.passes) {
+    if (search.size !== size) return search
+    return size < mostMtu ? { ...search, size: size + 1, sent: 0 } : over(search, now)
+  }
   return next({ ...search, passes: size, fails: search.fails > size ? search.fails : mostMtu + 1 }, now)
 }
 

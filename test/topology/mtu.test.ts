@@ -62,9 +62,14 @@ t.test('whatever probes are lost, an MTU is never larger than what passes', asyn
   ),
 )
 
-t.test('an answer to another size than the one that was asked changes nothing', async t => {
-  const search = padded(newSearch(), 0)
-  t.equal(passed(search, 9000, 1), search)
+t.test('a probe that arrives when it was given up already counts', async t => {
+  const { search } = run(newSearch(), 1499)
+  t.equal(search.known, 1499)
+  t.equal(run(passed(search, 1500, 1), 1500).search.known, 1500)
+  t.equal(run(passed(padded(newSearch(), 0), 9000, 1), 9000).search.known, 9000)
+})
+
+t.test('an answer that says nothing new changes nothing', async t => {
   const { search: found } = run(newSearch(), 1500)
-  t.equal(passed(found, 1500, 1), found)
+  for (const size of [1450, 1500, mostMtu + 1]) t.equal(passed(found, size, 1), found)
 })
