@@ -19,7 +19,50 @@ const ways = ['test/controller/lanes.test.ts', 'test/topology/route.test.ts']
 const tls = ['test/openflow/tls.test.ts']
 const agent = ['test/agent/diff.test.ts', 'test/agent/stock.test.ts', 'test/agent/pairs.test.ts']
 const planned = ['test/controller/planned.test.ts']
+const laws = ['test/controller/laws.test.ts']
 const mutations: readonly Mutation[] = [
+  {
+    name: 'a tag behind a tag let through',
+    file: 'controller/base.ts',
+    from: "    entry(0, 'guard', 'tag', { ...owned, match: { vlan_vid: { value: vid.present, mask: vid.present } } }),\n",
+    to: '',
+    tests: laws,
+  },
+  {
+    name: 'the tag of a plain link left on',
+    file: 'controller/compile.ts',
+    from: "items.push(entry(number, 'admit', 'link', { ...admitted, match, apply: popVlan }))",
+    to: "items.push(entry(number, 'admit', 'link', { ...admitted, match }))",
+    tests: laws,
+  },
+  {
+    name: 'half a network left on a switch that refused the rest',
+    file: 'controller/commit.ts',
+    from: 'if (undone.length > 0) await',
+    to: 'if (false) await',
+    tests: ['test/controller/commit.test.ts'],
+  },
+  {
+    name: 'VLANs given to another network before all switches have forgotten them',
+    file: 'store/draft.ts',
+    from: 'after: dpids.length > 0 ? { ...before, dpids } : undefined',
+    to: 'after: undefined',
+    tests: ['test/store/plain-links.test.ts'],
+  },
+  {
+    name: 'a trunk whose tags come out as those of other networks',
+    file: 'store/attachments.ts',
+    from: '  return trunkConflict(state, planned, others)',
+    to: '  return undefined',
+    tests: ['test/store/vlans.test.ts'],
+  },
+  {
+    name: 'a switch without metadata taken for able',
+    file: 'controller/lacks.ts',
+    from: '(bits & metadataBits) === metadataBits',
+    to: 'true',
+    tests: ['test/controller/lacks.test.ts'],
+  },
   {
     name: 'a port of another name taken for the one that was asked for',
     file: 'controller/site.ts',

@@ -332,3 +332,21 @@ t.test('a VLAN of a port is attached, found and taken out by its number', async 
   t.match(await call('DELETE', `${path('b')}?vlan=6`), { body: { deleted: true } })
   t.match(await call('PUT', path('a'), { trunk: true }), { status: 201, body: { trunk: true } })
 })
+
+t.test('a link says that it is a plain one, with VLANs', async t => {
+  const { call, store } = await startApi(t)
+  const path = `/v1/links/${dpid}/7/${other}/8`
+  t.match(await call('PUT', path, { carries: 'vid', cost: 3 }), { status: 201, body: { carries: 'vid', cost: 3 } })
+  t.strictSame(
+    [...store.state().declaredLinks.values()].map(({ carries }) => carries),
+    ['vid', 'vid'],
+    'in both directions',
+  )
+  t.match(await call('PUT', path, { carries: 'vlan' }), { status: 400 })
+  await call('PUT', path, {})
+  t.strictSame(
+    [...store.state().declaredLinks.values()].map(({ carries }) => carries),
+    [undefined, undefined],
+    'what is not said is as usual',
+  )
+})
