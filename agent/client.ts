@@ -78,6 +78,9 @@ export type Following = {
 /** Milliseconds between two tries while nobody answers: a thousand nodes may do so at once. */
 const backoff = { first: 100, most: 2_000 }
 
+/** Milliseconds between two questions, at least: changes that come faster than that are taken together. */
+const pace = 100
+
 /** Follows the plan of a node, for as long as it takes. */
 export function followPlan(controller: Controller, node: string, { tell, complain, returned }: Following): PlanSource {
   const stop = new AbortController()
@@ -113,8 +116,11 @@ export function followPlan(controller: Controller, node: string, { tell, complai
   }
   const loop = async () => {
     while (!signal.aborted) {
+      const began = performance.now()
       try {
         await once()
+        // Who answers at once although asked to wait (a controller that stops) is not asked as fast as it answers.
+        if (performance.now() - began < pace) await sleep(pace * (1 + Math.random()), signal)
         continue
       } catch (error) {
         if (signal.aborted) return
