@@ -14,12 +14,26 @@ export type Server = {
   close(): Promise<void>
 }
 
+const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+
 export async function startServer(): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'l2sm-ovsdb-'))
   const at = (name: string) => join(folder, name)
   const env = { OVS_RUNDIR: folder, OVS_LOGDIR: folder }
   await run('ovsdb-tool', ['create', at('conf.db'), '/usr/share/openvswitch/vswitch.ovsschema'])
   const pid = () => Number(readFileSync(at('pid'), 'utf8'))
+  // A test that ends early, by --bail or by a signal, ends without its teardown.
+  const end = () => {
+    try {
+      process.kill(pid(), 'SIGKILL')
+    } catch {
+      // It has ended, or never began.
+    }
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const stop = () => process.exit(1)
+  process.once('exit', end)
+  for (const signal of signals) process.once(signal, stop)
   const server: Server = {
     socket: at('db.sock'),
     vsctl: command =>
@@ -36,7 +50,9 @@ export async function startServer(): Promise<Server> {
     },
     close: async () => {
       await server.signal('SIGKILL').catch(() => {})
-      rmSync(folder, { recursive: true })
+      rmSync(folder, { recursive: true, force: true })
+      process.off('exit', end)
+      for (const signal of signals) process.off(signal, stop)
     },
   }
   await server.start()
