@@ -167,6 +167,8 @@ export function parseValue(name: string, text: string): any {
 
 /** Open vSwitch's option fields: of any length up to this, in bytes, which is also what it takes them for by itself. */
 const longestOption = 124
+/** An offset has 10 bits in the actions that have one. */
+const mostBits = 1024
 
 /**
  * A value as a switch wants it: no bit of it outside its mask (else it is refused, BAD_WILDCARDS), and no mask that says
@@ -207,6 +209,7 @@ export function parseBits(text: string): Bits {
   const offset = Number(parts[2])
   const last = Number(parts[3] ?? parts[2])
   if (last < offset) unexpected('a last bit behind the first', text)
+  if (last >= mostBits) unexpected(`bits below ${mostBits}`, text)
   return { field: name as FieldRef, offset, nBits: last - offset + 1 }
 }
 const isRef = (word: string): boolean => {

@@ -129,6 +129,7 @@ const wrongLines: readonly (readonly [line: string, message: RegExp])[] = [
   ['in_port=1,in_port=2,actions=drop', /in_port stands there twice/],
   ['actions=learn(vlan_vid=5/0xf)', /expected a value for vlan_vid, without a mask, got '5\/0xf'/],
   ['actions=learn(vlan_vid=*)', /expected a value for vlan_vid, without a mask, got '\*'/],
+  ['actions=load:5->NXM_NX_REG0[0..429496729615]', /expected bits below 1024, got 'NXM_NX_REG0\[0\.\.429496729615\]'/],
   ['actions=fly', /expected an action, got 'fly'/],
   ['actions=output(1', /expected brackets that match/],
   ['actions=set_field:1->nothing', /expected the name of a field, got 'nothing'/],
