@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -21,13 +21,17 @@ const environment = (more: Environment): NodeJS.ProcessEnv => ({
 /** Where to run it: a network namespace under /run/netns. */
 export type Place = { readonly netns?: string }
 
+const running = new Set<ChildProcess>()
+// A test that runs out of time ends without its teardown.
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 const start = (args: readonly string[], env: Environment, { netns }: Place = {}) => {
   const [file, words] = inNamespace(netns, process.execPath, [l2sm, ...args])
   const child = spawn(file, words, { env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] })
-  // A test that runs out of time ends without its teardown.
-  const end = () => child.kill('SIGKILL')
-  process.on('exit', end)
-  child.on('exit', () => process.off('exit', end))
+  running.add(child)
+  child.on('exit', () => running.delete(child))
   return child
 }
 
