@@ -167,9 +167,8 @@ export function epochOf(item: Item, vids?: readonly [number, number]): Epoch | u
     if (typeof vni === 'bigint') return vni >> 23n ? 1 : 0
     const ofLink = item.instructions.some(i => i.type === 'goto_table' && i.tableId === pipeline.deliver.id)
     const epoch = ofLink ? vids?.findIndex(number => tag === (vid.present | number)) : undefined
-    return epoch === 0 || epoch === 1 ? epoch : undefined
+    return epoch === 0 || epoch === 1 ? epoch : markedBy(item)
   }
-  if (item.tableId === pipeline.admit.id) return markedBy(item)
   if (item.tableId !== pipeline.deliver.id || mark === undefined) return undefined
   const { value, mask } = typeof mark === 'object' ? mark : { value: mark, mask: metadata.epoch }
   return mask & metadata.epoch ? (value & metadata.epoch ? 1 : 0) : undefined
