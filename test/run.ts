@@ -1,4 +1,5 @@
-// `npm test [-- FILE|FOLDER ...]`: types, lint, then every test; ends with a line `N passed, N failed`.
+// `npm test [-- FILE|FOLDER ...]`: types, lint, then every test but those of test/e2e, which take long and come with
+// `npm run test:e2e`; ends with a line `N passed, N failed`.
 // Tests on real switches come by themselves, one after the other: they measure loss, and must not starve each other.
 import { spawnSync } from 'node:child_process'
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -70,13 +71,14 @@ function secondChance(name: string, first: Result): Result {
   return { passed, failed: second.failed, skipped: first.skipped, again }
 }
 
+const inFolder = (file: string, folder: string) => file.split(/[\\/]/).includes(folder)
 const flags = process.argv.slice(2).filter(a => a.startsWith('--'))
 const asked = process.argv.slice(2).filter(a => !a.startsWith('--'))
 const files =
   asked.length > 0
     ? asked.flatMap(a => (a.endsWith('.ts') ? a : globSync(`${a}/**/*.test.ts`)))
-    : globSync('test/**/*.test.ts')
-const onSwitches = (file: string) => file.split(/[\\/]/).includes('ovs')
+    : globSync('test/**/*.test.ts').filter(file => !inFolder(file, 'e2e'))
+const onSwitches = (file: string) => inFolder(file, 'ovs') || inFolder(file, 'e2e')
 
 try {
   const checked =

@@ -8,7 +8,7 @@ import type { Pod } from '../../lab/pod.ts'
 import { putNetwork } from '../../store/desired.ts'
 import { macOfGroup, report as reportOf, v2Query } from '../controller/hosts.ts'
 import { changesSent, until } from '../controller/watching.ts'
-import { ages, makeStage, type Stage, touched } from './stage.ts'
+import { ages, makeStage, type Stage, touched } from '../ovs/stage.ts'
 
 const four = '239.1.2.3'
 const six = 'ff1e::42'

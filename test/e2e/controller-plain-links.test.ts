@@ -10,7 +10,7 @@ import type { Pod } from '../../lab/pod.ts'
 import { deleteNetwork, putDeclaredLink, putNetwork } from '../../store/desired.ts'
 import { until } from '../controller/watching.ts'
 import { tagsOf } from '../controller/world.ts'
-import { apart, hearing, makeStage, streamTo, wish } from './stage.ts'
+import { apart, hearing, makeStage, streamTo, wish } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const stage = await makeStage(t, {

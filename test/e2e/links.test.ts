@@ -7,7 +7,7 @@ import type { Place } from '../../lab/underlay.ts'
 import { openSqlite } from '../../store/sqlite.ts'
 import { linkKey } from '../../topology/topology.ts'
 import { until } from '../controller/watching.ts'
-import { makeStage, type Stage } from './stage.ts'
+import { makeStage, type Stage } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const stage: Stage = await makeStage(t, { nodes: 3, podsPerNode: 1, start: false })

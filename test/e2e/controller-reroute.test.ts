@@ -7,7 +7,7 @@ import type { Pod } from '../../lab/pod.ts'
 import { putDeclaredLink, putNetwork } from '../../store/desired.ts'
 import { macOfGroup } from '../controller/hosts.ts'
 import { until } from '../controller/watching.ts'
-import { ages, apart, hearing, makeStage, streamTo, touched } from './stage.ts'
+import { ages, apart, hearing, makeStage, streamTo, touched } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const ring = [1, 2, 3, 4, 5].map(n => [n, (n % 5) + 1] as const)

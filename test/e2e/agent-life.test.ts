@@ -3,8 +3,8 @@ import t, { type Test } from 'tap'
 import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { until } from '../controller/watching.ts'
-import { bridgeOf, makeAgents, nearOf, tunnelOf } from './agents.ts'
-import { ages, apart, hearing, streamTo, touched } from './stage.ts'
+import { bridgeOf, makeAgents, nearOf, tunnelOf } from '../ovs/agents.ts'
+import { ages, apart, hearing, streamTo, touched } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const agents = await makeAgents(t, { nodes: 3, interfaces: 3, links: [[1, 2]] })

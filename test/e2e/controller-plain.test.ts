@@ -6,7 +6,7 @@ import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { attach, deleteNetwork, detach, putNetwork } from '../../store/desired.ts'
 import { changesSent, until } from '../controller/watching.ts'
-import { ages, apart, hearing, holdings, makeStage, streamTo, touched, wish } from './stage.ts'
+import { ages, apart, hearing, holdings, makeStage, streamTo, touched, wish } from '../ovs/stage.ts'
 
 if (needs(t)) {
   await t.test('plain switches and Open vSwitch in one mesh', async t => {

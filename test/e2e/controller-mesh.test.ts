@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap'
 import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
-import { apart, hearing, makeStage, type Stage } from './stage.ts'
+import { apart, hearing, makeStage, type Stage } from '../ovs/stage.ts'
 
 type Edge = readonly [number, number]
 const line = (n: number): Edge[] => Array.from({ length: n - 1 }, (_, i) => [i + 1, i + 2])
