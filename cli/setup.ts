@@ -1,9 +1,16 @@
-/** `npm run setup`: installs what the demo and the tests on real switches need, if it is missing. Needs root. */
+/** `npm run setup`: installs what the demo and the tests need, if it is missing. Needs root. */
 
 import { ensureInstalled } from '../lab/install.ts'
 
+/** Without these some tests are skipped, and say so. */
+const more = [
+  { command: 'tshark', package: 'tshark', why: 'somebody else reads what we write' },
+  { command: 'strace', package: 'strace', why: 'a write is on disk before it is answered' },
+  { command: 'openssl', package: 'openssl', why: 'certificates that are not ours, and old versions of TLS' },
+]
+
 try {
-  await ensureInstalled({ say: line => console.log(line) })
+  await ensureInstalled({ say: line => console.log(line), more })
 } catch (error) {
   console.error(`setup: ${(error as Error).message}`)
   process.exitCode = 1

@@ -12,8 +12,10 @@ export type Requirement = {
   readonly package?: string
 }
 
+export type Tool = { readonly command: string; readonly package: string; readonly why: string }
+
 /** To need another command: add it here. */
-const commands = [
+const commands: readonly Tool[] = [
   { command: 'ovs-vswitchd', package: 'openvswitch-switch', why: 'the switches are real' },
   { command: 'ovsdb-server', package: 'openvswitch-switch', why: 'each switch has a database of its own' },
   { command: 'ip', package: 'iproute2', why: 'nodes and pods are network namespaces' },
@@ -22,18 +24,18 @@ const commands = [
   { command: 'ping', package: 'iputils-ping', why: 'pods ping each other' },
   { command: 'ethtool', package: 'ethtool', why: 'a pod must fill in its checksums itself' },
   { command: 'python3', package: 'python3', why: 'it opens raw sockets, which Node has not' },
-] as const
+]
 
 /** Where a command is; undefined when it is nowhere. */
 export type Find = (command: string) => string | undefined
 
-/** What is missing here; nothing when a lab can be made. */
-export function requirements(find: Find = pathOf): readonly Requirement[] {
+/** What is missing here; nothing when a lab can be made. @param more Commands that are wanted besides. */
+export function requirements(find: Find = pathOf, more: readonly Tool[] = []): readonly Requirement[] {
   if (process.platform !== 'linux') {
     return [{ need: 'Linux', why: `network namespaces; this is ${process.platform}` }]
   }
   if (process.getuid?.() !== 0) return [{ need: 'root', why: 'network namespaces; try again with sudo' }]
-  const missing = commands.filter(({ command }) => find(command) === undefined)
+  const missing = [...commands, ...more].filter(({ command }) => find(command) === undefined)
   const refused = namespacesRefused()
   return [
     ...(refused === undefined ? [] : [{ need: 'network namespaces', why: refused }]),
@@ -41,11 +43,15 @@ export function requirements(find: Find = pathOf): readonly Requirement[] {
   ]
 }
 
-export type InstallOptions = { readonly say: (line: string) => void; readonly find?: Find }
+export type InstallOptions = {
+  readonly say: (line: string) => void
+  readonly find?: Find
+  readonly more?: readonly Tool[]
+}
 
 /** Installs what is missing with apt-get, after telling `say`. Rejects when something is missing that no package brings. */
-export async function ensureInstalled({ say, find = pathOf }: InstallOptions): Promise<void> {
-  const missing = requirements(find)
+export async function ensureInstalled({ say, find = pathOf, more = [] }: InstallOptions): Promise<void> {
+  const missing = requirements(find, more)
   const hopeless = missing.filter(({ package: name }) => name === undefined)
   if (hopeless.length > 0) throw new Error(`the lab needs ${spell(hopeless)}`)
   const packages = [...new Set(missing.map(({ package: name }) => name!))]
@@ -63,7 +69,7 @@ export async function ensureInstalled({ say, find = pathOf }: InstallOptions): P
     await aptGet('update')
     await install()
   })
-  const still = requirements(find)
+  const still = requirements(find, more)
   if (still.length > 0) throw new Error(`apt-get installed ${list}, and yet the lab needs ${spell(still)}`)
 }
 
