@@ -65,7 +65,7 @@ async function measured(stage: Stage, extent: Extent): Promise<ReadonlyMap<Case,
     { name: 'over VXLAN, between two nodes', from: pod(2, 1), to: pod(3, 1), by: [2, 3] },
     { name: 'over VXLAN, three nodes in a line', from: pod(1, 3), to: pod(3, 3), by: [1, 2, 3] },
   ]
-  // They read every frame of the pods.
+  // What counts probes reads every frame of the pods, and takes processor time for it.
   for (const pod of stage.mesh.pods()) await stage.frames.shut(pod)
   for (const [i, { from, to }] of cases.entries()) {
     await stage.join(networkOf(i), [from, to])
