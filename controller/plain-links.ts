@@ -7,8 +7,8 @@ import type { Route } from '../topology/route.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import type { Lanes } from './lanes.ts'
 import type { Switch } from './reconcile.ts'
-import type { Lack } from './status.ts'
 import type { Tables } from './tables.ts'
+import type { Lack } from './view.ts'
 
 /** Switches at the ends of plain links that these lanes cross. */
 export function plainEnds(lanes: Lanes): ReadonlySet<DatapathId> {

@@ -10,7 +10,7 @@ import { vlanLack } from './plain-links.ts'
 import type { Planned } from './planned.ts'
 import type { Switch } from './reconcile.ts'
 import type { Compiled, Tables } from './tables.ts'
-import type { Figures, LinkView, Progress, SwitchView } from './view.ts'
+import type { Figures, Lack, LinkView, Progress, SwitchView } from './view.ts'
 import { passed, vlinkLack } from './vlink-state.ts'
 
 export type Status = {
@@ -23,7 +23,6 @@ export type Status = {
   /** VLANs that networks may have on plain links. */
   readonly vlanRange: VlanRange
 }
-export type Lack = { readonly state: 'pending' | 'degraded'; readonly reason: string }
 
 /**
  * Where a network stands, or with `about` (an endpointKey) one attachment of it, also one that is gone again.

@@ -14,6 +14,9 @@ export type Progress = {
   readonly revision: number
 }
 
+/** What keeps something from being programmed. */
+export type Lack = { readonly state: 'pending' | 'degraded'; readonly reason: string }
+
 export type SwitchView = {
   readonly dpid: DatapathId
   readonly connected: boolean

@@ -3,8 +3,7 @@ import type { Vlink } from '../store/state.ts'
 import type { DatapathId, Endpoint, Link } from '../topology/topology.ts'
 import { getsThrough, type VlinkWays, type Way } from '../topology/vlink-route.ts'
 import type { Switch } from './reconcile.ts'
-import type { Lack } from './status.ts'
-import type { Met, VlinkView, VlinkWay } from './view.ts'
+import type { Lack, Met, VlinkView, VlinkWay } from './view.ts'
 import { canLimit } from './vlink.ts'
 
 type Switches = ReadonlyMap<DatapathId, Switch>

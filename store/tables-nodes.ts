@@ -1,5 +1,6 @@
+import { put } from './maps.ts'
 import { maxNodeNumber, type Node, type NodeLink } from './state.ts'
-import { type Put, put, type Tables } from './tables.ts'
+import type { Put, Tables } from './tables.ts'
 
 /** Of the tables, what concerns nodes: what must hold, and how a step is taken, indexes included. */
 

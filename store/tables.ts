@@ -1,5 +1,6 @@
 import { type DatapathId, endpointKey, type Link, linkKey } from '../topology/topology.ts'
 import { networkAt, sharingConflict } from './attachments.ts'
+import { put } from './maps.ts'
 import {
   type Attachment,
   maxNetworkNumber,
@@ -270,10 +271,6 @@ export const apply = (t: Tables, change: Change): void => {
       t.overlay = change.after ?? plainOverlay
       return
   }
-}
-
-export const put = <K, V>(map: Map<K, V>, key: K, value: V | undefined): void => {
-  value === undefined ? map.delete(key) : map.set(key, value)
 }
 
 const applyNetwork = (t: Tables, { key, before, after }: Put<'network', Network>): void => {
