@@ -1,6 +1,6 @@
 /** Runs the system's commands: outcome as text, failure as an error that says which command, where, and what it answered. */
 
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 
 export type RunOptions = {
   /** Name of a network namespace under /run/netns to run in; the caller's own when left out. */
@@ -33,6 +33,13 @@ export const environment = (): NodeJS.ProcessEnv => ({
 export const inNamespace = (netns: string | undefined, command: string, args: readonly string[]): [string, string[]] =>
   netns === undefined ? [command, [...args]] : ['nsenter', [`--net=/run/netns/${netns}`, command, ...args]]
 
+const running = new Set<ChildProcess>()
+
+/** Kills what `run` has started and what still runs: it would go on when this process has ended. */
+export function endCommands(): void {
+  for (const child of running) child.kill('SIGKILL')
+}
+
 /** Resolves with what the command wrote to its standard output; rejects with CommandFailed if it did not exit with 0. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const { netns, input, env, timeout = 30_000 } = options
@@ -42,11 +49,14 @@ export function run(command: string, args: readonly string[], options: RunOption
     // Not spawn's own `timeout`: when a command does not exist, its timer stays and keeps the process from ending.
     const signal = AbortSignal.timeout(timeout)
     const child = spawn(file, list, { env: { ...environment(), ...env }, signal, killSignal: 'SIGKILL' })
+    running.add(child)
+    child.on('close', () => running.delete(child))
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', text => (stdout += text))
     child.stderr.setEncoding('utf8').on('data', text => (stderr += text))
     child.on('error', error => {
+      running.delete(child)
       const why = signal.aborted ? `killed, as it took more than ${timeout} ms` : error.message
       reject(new CommandFailed(spelled, null, stdout, stderr.trim(), why))
     })

@@ -15,7 +15,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CommandFailed, ipBatch, run, shell } from './command.ts'
+import { CommandFailed, endCommands, ipBatch, run, shell } from './command.ts'
 import { requirements, spell } from './install.ts'
 import { killWithin, ownerPrefix, removeOwned, sweep } from './leftovers.ts'
 import { bridge, type Node, type NodePlan, nodeCommands, nodeNetns, openNodeOvs, startNode } from './node.ts'
@@ -138,10 +138,16 @@ function removeAtExit(remove: () => unknown, signals: boolean): () => void {
     signal,
     listener: () => process.exit(128 + number),
   }))
-  process.on('exit', remove)
+  // A command that was making something may have finished that while the rest was removed: so once more.
+  const leave = () => {
+    endCommands()
+    remove()
+    remove()
+  }
+  process.on('exit', leave)
   if (signals) for (const { signal, listener } of listeners) process.on(signal, listener)
   return () => {
-    process.off('exit', remove)
+    process.off('exit', leave)
     for (const { signal, listener } of listeners) process.off(signal, listener)
   }
 }
