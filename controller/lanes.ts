@@ -19,8 +19,8 @@ export type Lane = {
 export type Lanes = readonly [Lane, ...Lane[]]
 
 /**
- * Frames that are under way when the last switch has gone over have arrived after so long (milliseconds). Nearly all of it is for
- * Open vSwitch's caches, which follow a barrier's answer some time later, the later the busier the machine.
+ * Frames that are under way when the last switch has gone over have arrived after so long (milliseconds). Most of it is meant for
+ * Open vSwitch's caches, which follow a barrier's answer some time later (docs/decisions/0014).
  */
 export const drainMs = 1000
 /** A switch that does not confirm for so long (milliseconds) that it has gone over is waited for no more. */
