@@ -1,4 +1,4 @@
-import type { Progress } from '../controller/view.ts'
+import type { Progress } from '../controller/view/view.ts'
 import { attachmentKey } from '../store/attachments.ts'
 import { attach, detach } from '../store/desired.ts'
 import { isVlan } from '../store/parse.ts'

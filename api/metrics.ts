@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { Controller, Record } from '../controller/view.ts'
+import type { Controller, Record } from '../controller/view/view.ts'
 import type { Store, StoreRecord } from '../store/store.ts'
 import { inSlices } from './slices.ts'
 

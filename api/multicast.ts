@@ -1,4 +1,4 @@
-import type { MulticastView } from '../controller/view.ts'
+import type { MulticastView } from '../controller/view/view.ts'
 import type { Network } from '../store/state.ts'
 import type { Services } from './services.ts'
 

@@ -1,4 +1,4 @@
-import type { Progress } from '../controller/view.ts'
+import type { Progress } from '../controller/view/view.ts'
 import { deleteNetwork } from '../store/desired.ts'
 import { parseNetworkId } from '../store/parse.ts'
 import { refuse } from '../store/refusals.ts'

@@ -1,4 +1,4 @@
-import type { Progress } from '../controller/view.ts'
+import type { Progress } from '../controller/view/view.ts'
 import { duration, durationWords } from './duration.ts'
 import { problem, shown } from './problems.ts'
 import type { Services } from './services.ts'

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type FastifyBaseLogger, type FastifyRequest, type FastifyServerOptions, fastify } from 'fastify'
-import type { Controller } from '../controller/view.ts'
+import type { Controller } from '../controller/view/view.ts'
 import type { Store } from '../store/store.ts'
 import { attachmentRoutes } from './attachments.ts'
 import { type Auth, loginGate, tokenGate } from './auth.ts'

@@ -6,7 +6,7 @@ import type {
   RawReplyDefaultExpression,
   RawRequestDefaultExpression,
 } from 'fastify'
-import type { Controller } from '../controller/view.ts'
+import type { Controller } from '../controller/view/view.ts'
 import { isRefusal, type Refusal } from '../store/refusals.ts'
 import { type Draft, type Store, StoreError } from '../store/store.ts'
 import { problem, refusalProblem } from './problems.ts'

@@ -1,4 +1,4 @@
-import type { SwitchView } from '../controller/view.ts'
+import type { SwitchView } from '../controller/view/view.ts'
 import { dpidOf } from './endpoints.ts'
 import { problem } from './problems.ts'
 import * as schemas from './schemas.ts'

@@ -1,9 +1,9 @@
 // What an event costs the core: routes, compile and diff, without switches. One network at a time is kept, for the whole would not
 // fit into the memory of a small machine; each is compiled as the controller would on its event.
-import { compile } from '../controller/compile.ts'
-import { diff } from '../controller/diff.ts'
-import type { Item } from '../controller/item.ts'
-import type { Datapath, Datapaths } from '../controller/site.ts'
+import { compile } from '../controller/compile/compile.ts'
+import { diff } from '../controller/compile/diff.ts'
+import type { Item } from '../controller/compile/item.ts'
+import type { Datapath, Datapaths } from '../controller/compile/local-network.ts'
 import type { Attachment, Network } from '../store/state.ts'
 import { type Mesh, mesh } from '../topology/mesh.ts'
 import { type Paths, paths } from '../topology/paths.ts'

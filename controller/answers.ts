@@ -2,12 +2,12 @@
 import { formatFlow, formatGroup } from '../openflow/index.ts'
 import type { State } from '../store/state.ts'
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
-import type { Item } from './item.ts'
-import { networkMtu } from './network-mtu.ts'
+import type { Item } from './compile/item.ts'
+import { networkMtu } from './links/network-mtu.ts'
 import type { Parts } from './parts.ts'
 import { linkView, linkViews, progressOf, readiness, switchView } from './status.ts'
-import type { Controller, Progress } from './view.ts'
-import { vlinkView } from './vlink-state.ts'
+import type { Controller, Progress } from './view/view.ts'
+import { vlinkView } from './vlink-status.ts'
 
 export function answers(parts: Parts): Controller {
   const { store, switches, fabric, tables, tunnels, status, waiting, reconciler, discover, multicast, log, start } =

@@ -1,14 +1,14 @@
-import { drainMs } from '../controller/lanes.ts'
-import { groupsPerNetwork, groupsPerPort } from '../controller/membership.ts'
-import { copiesPerSecond } from '../controller/metered.ts'
-import { pipeline } from '../controller/pipeline.ts'
-import { hushSeconds, learnedIdleTimeout } from '../controller/rules.ts'
+import { copiesPerSecond } from '../controller/compile/metered.ts'
+import { pipeline } from '../controller/compile/pipeline.ts'
+import { drainMs } from '../controller/compile/rollout.ts'
+import { hushSeconds, learnedIdleTimeout } from '../controller/compile/rules.ts'
+import { groupsPerNetwork, groupsPerPort } from '../controller/multicast/membership.ts'
 import { maxFanOut } from '../topology/route.ts'
 
 /** docs/pipeline.md, from the pipeline's declaration. */
 export const pipelineDocument = (): string => `# The OpenFlow pipeline
 
-<!-- Written by \`npm run docs\` from controller/pipeline.ts: change that, not this. -->
+<!-- Written by \`npm run docs\` from controller/compile/pipeline.ts: change that, not this. -->
 
 A frame meets these tables in order. What no entry matches is dropped.
 

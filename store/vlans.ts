@@ -1,4 +1,4 @@
-// VLANs of networks on plain links between switches. A network has two, one for each set of its ways (controller/lanes.ts): reserved
+// VLANs of networks on plain links between switches. A network has two, one for each set of its ways (controller/compile/rollout.ts): reserved
 // when its frames first cross such a link, and free again when every switch that was told of them has confirmed that they are gone.
 import type { DatapathId } from '../topology/topology.ts'
 

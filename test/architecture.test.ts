@@ -13,7 +13,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   topology: [],
   store: ['topology'],
   controller: ['openflow', 'topology', 'store'],
-  api: ['topology', 'store', 'controller/view.ts'],
+  api: ['topology', 'store', 'controller/view/view.ts'],
   agent: ['api/node-schemas.ts', 'api/type.ts', 'api/check.ts'],
   lab: [],
   cli: ['openflow', 'api', 'controller', 'store', 'topology', 'agent', 'lab'],

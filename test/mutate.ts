@@ -15,32 +15,32 @@ type Mutation = {
 }
 
 const core = ['test/controller', 'test/topology']
-const ways = ['test/controller/lanes.test.ts', 'test/topology/route.test.ts']
+const ways = ['test/controller/compile/rollout.test.ts', 'test/topology/route.test.ts']
 const tls = ['test/openflow/tls.test.ts']
 const agent = ['test/agent/diff.test.ts', 'test/agent/stock.test.ts', 'test/agent/pairs.test.ts']
-const planned = ['test/controller/planned.test.ts']
+const planned = ['test/controller/links/planned-links.test.ts']
 const laws = ['test/controller/laws.test.ts']
 const mutations: readonly Mutation[] = [
   {
     name: 'a tag behind a tag let through',
-    file: 'controller/base.ts',
+    file: 'controller/compile/default-flows.ts',
     from: "    entry(0, 'guard', 'tag', { ...owned, match: { vlan_vid: { value: vid.present, mask: vid.present } } }),\n",
     to: '',
     tests: laws,
   },
   {
     name: 'the tag of a plain link left on',
-    file: 'controller/compile.ts',
+    file: 'controller/compile/compile.ts',
     from: "items.push(entry(number, 'admit', 'link', { ...admitted, match, apply: popVlan }))",
     to: "items.push(entry(number, 'admit', 'link', { ...admitted, match }))",
     tests: laws,
   },
   {
     name: 'half a network left on a switch that refused the rest',
-    file: 'controller/commit.ts',
+    file: 'controller/switch/commit.ts',
     from: 'if (undone.length > 0) await',
     to: 'if (false) await',
-    tests: ['test/controller/commit.test.ts'],
+    tests: ['test/controller/switch/commit.test.ts'],
   },
   {
     name: 'VLANs given to another network before all switches have forgotten them',
@@ -58,28 +58,28 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'a switch without metadata taken for able',
-    file: 'controller/lacks.ts',
+    file: 'controller/switch/unsupported.ts',
     from: '(bits & metadataBits) === metadataBits',
     to: 'true',
-    tests: ['test/controller/lacks.test.ts'],
+    tests: ['test/controller/switch/unsupported.test.ts'],
   },
   {
     name: 'a port of another name taken for the one that was asked for',
-    file: 'controller/site.ts',
+    file: 'controller/compile/local-network.ts',
     from: '(portName === undefined || names === undefined || names.get(port) === portName)',
     to: 'true',
     tests: ['test/controller/port-names.test.ts'],
   },
   {
     name: 'a link of the mesh at whatever port has its number',
-    file: 'controller/planned.ts',
+    file: 'controller/links/planned-links.ts',
     from: 'return here ? here.get(nameOf(node, peer.name)) : portTo(node, peer)',
     to: 'return portTo(node, peer)',
     tests: planned,
   },
   {
     name: 'BFD believed that only one end runs',
-    file: 'controller/tunnels.ts',
+    file: 'controller/links/tunnel-status.ts',
     from: '      if (ends.includes(undefined)) return undefined\n',
     to: '',
     tests: planned,
@@ -142,21 +142,21 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'the remote bit dropped',
-    file: 'controller/site.ts',
+    file: 'controller/compile/local-network.ts',
     from: 'remote: local | metadata.remote,',
     to: 'remote: local,',
     tests: core,
   },
   {
     name: 'two VNIs swapped',
-    file: 'controller/rules.ts',
+    file: 'controller/compile/rules.ts',
     from: 'match: { in_port: port, tunnel_id: vni } }))',
     to: 'match: { in_port: port, tunnel_id: vni === 1n ? 2n : vni === 2n ? 1n : vni } }))',
     tests: core,
   },
   {
     name: 'the sender in its own flood group',
-    file: 'controller/rules.ts',
+    file: 'controller/compile/rules.ts',
     from: "put('flood', direct ? local : either, [...here, ...there])",
     to: "put('flood', direct ? local : either, [...here, ...there, bucket([output(ports.inPort)])])",
     tests: core,
@@ -170,45 +170,45 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'a restart believes that switches hold the ways that it wants',
-    file: 'controller/lanes.ts',
+    file: 'controller/compile/rollout.ts',
     from: 'way === wanted.id ? { epoch, route: wanted } : frozen(epoch)',
     to: "way === '' ? frozen(epoch) : { epoch, route: wanted }",
     tests: ways,
   },
   {
     name: 'a pinned port may send from any address',
-    file: 'controller/rules.ts',
+    file: 'controller/compile/rules.ts',
     from: "if (guard !== 'learn') continue",
     to: 'if (guard === undefined) continue',
     tests: core,
   },
   {
     name: 'a vlink below the drops',
-    file: 'controller/pipeline.ts',
+    file: 'controller/compile/pipeline.ts',
     from: '      passing: [1100, ',
     to: '      passing: [850, ',
-    tests: ['test/controller/vlink.test.ts'],
+    tests: ['test/controller/compile/vlink.test.ts'],
   },
   {
     name: 'a vlink without epochs',
-    file: 'controller/vlink.ts',
+    file: 'controller/compile/vlink.ts',
     from: 'const vni = vniOf(number, epoch)',
     to: 'const vni = vniOf(number, 0)',
-    tests: ['test/controller/vlink.test.ts'],
+    tests: ['test/controller/compile/vlink.test.ts'],
   },
   {
     name: 'both ways of a vlink by one number',
-    file: 'controller/vlink.ts',
+    file: 'controller/compile/vlink.ts',
     from: '[reverseNumber, to, from],',
     to: '[network.number, to, from],',
-    tests: ['test/controller/vlink-progress.test.ts', 'test/controller/vlink.test.ts'],
+    tests: ['test/controller/vlink-progress.test.ts', 'test/controller/compile/vlink.test.ts'],
   },
   {
     name: 'a vlink that is not drained',
-    file: 'controller/lanes.ts',
+    file: 'controller/compile/rollout.ts',
     from: 'branches.size + towards.size === 0',
     to: 'branches.size === 0',
-    tests: ['test/controller/vlink.test.ts'],
+    tests: ['test/controller/compile/vlink.test.ts'],
   },
   {
     name: 'a vlink on a port that is attached',
@@ -219,14 +219,14 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'a delete left out',
-    file: 'controller/diff.ts',
+    file: 'controller/compile/diff.ts',
     from: 'if (has && !desired.has(key)) remove.push(has)',
     to: 'if (has && !desired.has(key) && remove.length > 0) remove.push(has)',
     tests: core,
   },
   {
     name: 'ports arrive before others have left',
-    file: 'controller/diff.ts',
+    file: 'controller/compile/diff.ts',
     from: '      leave.push(...withoutLeavers(item, actual))\n',
     to: '',
     tests: core,
@@ -240,21 +240,21 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: "another store's flows taken for ours",
-    file: 'controller/reconcile.ts',
+    file: 'controller/switch/reconcile.ts',
     from: 'const mine = instance === r.instance',
     to: 'const mine = instance !== undefined',
     tests: ['test/controller', 'test/ovs'],
   },
   {
     name: 'programmed said before the switch has it',
-    file: 'controller/reconcile.ts',
+    file: 'controller/switch/reconcile.ts',
     from: 'const refused = await send(r, sw, session, changes, why)',
     to: 'for (const [n, revision] of revisions) sw.confirmed.set(n, revision)\n  r.progress(sw, looked)\n  const refused = await send(r, sw, session, changes, why)',
     tests: ['test/controller', 'test/ovs'],
   },
   {
     name: 'what a switch has learned is forgotten by a restart',
-    file: 'controller/content.ts',
+    file: 'controller/switch/content.ts',
     from: "if (whose.is === 'learned') learned.push(...learnedHere(dpid, whose.network, item))",
     to: "if (whose.is === 'learned' && dpid === '') learned.push(...learnedHere(dpid, whose.network, item))",
     tests: ['test/controller', 'test/ovs'],
@@ -316,7 +316,11 @@ const mutations: readonly Mutation[] = [
     file: join('controller', file!),
     from: from!,
     to: to!,
-    tests: ['test/topology/pruned.test.ts', 'test/controller/membership.test.ts', 'test/controller/snoop.test.ts'],
+    tests: [
+      'test/topology/pruned.test.ts',
+      'test/controller/multicast/membership.test.ts',
+      'test/controller/compile/snoop.test.ts',
+    ],
   })),
   {
     name: 'TLS: names that cannot be read are none',

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createMetrics } from '../../api/metrics.ts'
-import type { Progress } from '../../controller/view.ts'
+import type { Progress } from '../../controller/view/view.ts'
 import { openMemory } from '../../store/memory.ts'
 import { dpid, other, startApi, stillController, switchView } from './harness.ts'
 

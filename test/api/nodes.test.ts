@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { nodeReports, standingOf } from '../../api/node-reports.ts'
 import type { NodePlan, NodeReport, ReportedPort } from '../../api/node-schemas.ts'
-import type { SwitchView } from '../../controller/view.ts'
+import type { SwitchView } from '../../controller/view/view.ts'
 import { startApi, stillController, switchView } from './harness.ts'
 
 const sha = (text: string): string => createHash('sha256').update(text).digest('hex')

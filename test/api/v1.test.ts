@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Progress } from '../../controller/view.ts'
+import type { Progress } from '../../controller/view/view.ts'
 import { dpid, other, startApi, stillController, switchView } from './harness.ts'
 
 t.test('a network is created, found, listed and deleted', async t => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { VlinkView } from '../../controller/view.ts'
+import type { VlinkView } from '../../controller/view/view.ts'
 import { dpid, other, startApi, stillController, switchView } from './harness.ts'
 
 const middle = '00000000000000c3'

@@ -1,8 +1,8 @@
 // What holds of the core for random networks, asked of reference switches: where does this frame go?
 import fc from 'fast-check'
 import t from 'tap'
-import { applied, diff, isEmpty, plan } from '../../controller/diff.ts'
-import type { Content } from '../../controller/item.ts'
+import { applied, diff, isEmpty, plan } from '../../controller/compile/diff.ts'
+import type { Content } from '../../controller/compile/item.ts'
 import { encode } from '../../openflow/index.ts'
 import { attachmentKey } from '../../store/attachments.ts'
 import { endpointKey } from '../../topology/topology.ts'

@@ -1,7 +1,7 @@
 // A port that was asked for by name: another port that has its number gets nothing, and lets nothing in.
 import t from 'tap'
-import { compile } from '../../controller/compile.ts'
-import type { Subject } from '../../controller/site.ts'
+import { compile } from '../../controller/compile/compile.ts'
+import type { Subject } from '../../controller/compile/local-network.ts'
 import type { Action } from '../../openflow/index.ts'
 import type { Attachment } from '../../store/state.ts'
 import { mesh } from '../../topology/mesh.ts'

@@ -1,9 +1,9 @@
 // Switches and links on a clock of their own, as discovery sees them: what leaves by a port arrives at the link's other end a
 // millisecond later, unless a test loses it. So hours of probing and thousands of links take seconds, and no run differs from another.
 import { setImmediate } from 'node:timers/promises'
-import { cookie } from '../../controller/cookie.ts'
-import { type Discovery, discovery, type Surroundings, tickMs } from '../../controller/discover.ts'
-import { probeVni } from '../../controller/pipeline.ts'
+import { cookie } from '../../controller/compile/cookie.ts'
+import { probeVni } from '../../controller/compile/pipeline.ts'
+import { type Discovery, discovery, type Surroundings, tickMs } from '../../controller/links/discovery.ts'
 import { type Message, noBuffer, type PortDesc } from '../../openflow/index.ts'
 import type { Session } from '../../openflow/session.ts'
 import { openMemory } from '../../store/memory.ts'

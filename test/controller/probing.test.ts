@@ -1,6 +1,6 @@
 // Links die, flap and come back, on a clock that the test holds.
 import t from 'tap'
-import { tickMs } from '../../controller/discover.ts'
+import { tickMs } from '../../controller/links/discovery.ts'
 import { linkKey } from '../../topology/topology.ts'
 import { type Probed, probed } from './probed.ts'
 

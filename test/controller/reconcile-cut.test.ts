@@ -1,6 +1,6 @@
 // What is cut off in the middle, or answered by nobody, is found out and finished; and a switch stays ours meanwhile.
 import t from 'tap'
-import { owner } from '../../controller/cookie.ts'
+import { owner } from '../../controller/compile/cookie.ts'
 import type { Message } from '../../openflow/index.ts'
 import { openMemory } from '../../store/memory.ts'
 import { broadcast, ethernet } from '../reference/frames.ts'

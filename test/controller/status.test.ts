@@ -1,6 +1,6 @@
 // What is said of a write: which switch or port is missing, who refused, and since when it is done.
 import t from 'tap'
-import type { Progress } from '../../controller/view.ts'
+import type { Progress } from '../../controller/view/view.ts'
 import { deleteNetwork, detach, setMirror } from '../../store/desired.ts'
 import { broadcast, ethernet } from '../reference/frames.ts'
 import { dpidOf, macOf, makePeers, type Peers } from './peers.ts'

@@ -1,7 +1,7 @@
 // How a vlink stands, as a running controller says it and as frames find it: programmed, pending or degraded, and why.
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { vlinkView } from '../../controller/vlink-state.ts'
+import { vlinkView } from '../../controller/vlink-status.ts'
 import { deleteNetwork } from '../../store/desired.ts'
 import { openMemory } from '../../store/memory.ts'
 import { putVlink, type VlinkWish } from '../../store/vlinks.ts'

@@ -1,6 +1,6 @@
 // What a controller counts and logs, written down; and waiting for what must come.
-import type { Log } from '../../controller/reconcile.ts'
-import type { Record as Recorder } from '../../controller/view.ts'
+import type { Log } from '../../controller/switch/reconcile.ts'
+import type { Record as Recorder } from '../../controller/view/view.ts'
 
 export type Line = {
   readonly level: string

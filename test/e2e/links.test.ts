@@ -1,7 +1,7 @@
 // Links of a real mesh die without a word, flap, come back, and are measured.
 import { join } from 'node:path'
 import t from 'tap'
-import type { LinkView } from '../../controller/view.ts'
+import type { LinkView } from '../../controller/view/view.ts'
 import { needs } from '../../lab/install.ts'
 import type { Place } from '../../lab/underlay.ts'
 import { openSqlite } from '../../store/sqlite.ts'

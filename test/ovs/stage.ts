@@ -1,7 +1,7 @@
 // A mesh of real switches, a store, a controller and raw frames, as one object that is gone after its test. Tests ask
 // the network, not the controller: who received what, how often.
 import { createController, type RunningController } from '../../controller/controller.ts'
-import type { Progress } from '../../controller/view.ts'
+import type { Progress } from '../../controller/view/view.ts'
 import { broadcast, probe } from '../../lab/frame.ts'
 import { type Frames, openFrames, type ReachOptions, type Station, type Stream } from '../../lab/frames.ts'
 import { type Mesh, type MeshOptions, makeMesh } from '../../lab/mesh.ts'

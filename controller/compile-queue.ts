@@ -1,0 +1,102 @@
+// Networks that wait to be compiled again. Many marks make one compile; nothing is compiled in the middle of an event.
+import { slices } from './switch/slices.ts'
+
+/** Ports and links that come and go make us compile at most this often (milliseconds). */
+export const portsSettleMs = 100
+
+export type StaleNetworks = {
+  /** Those that wait for another reason than that an address was learned or forgotten. */
+  readonly ids: ReadonlySet<string>
+  /** @param settleMs Milliseconds between two compiles because ports or links came or went; else it is compiled at once. */
+  mark(ids: Iterable<string>, settleMs?: number): void
+  /** Links, or ports at which they end, came or went: the mesh is worked out again, now or when it has settled. */
+  markMesh(): void
+  /** Other ways are to be built, or old ones to go: compiled at once, and programmed only when switches have confirmed it. */
+  markMoved(ids: Iterable<string>): void
+  /** An address was learned or forgotten: compiled at once, but what was programmed stays so meanwhile. */
+  markLearned(ids: Iterable<string>): void
+  /** Nothing waits, and nothing is being compiled. */
+  idle(): boolean
+}
+
+type Work = {
+  /** Milliseconds of a clock that never jumps. */
+  now(): number
+  /** Works out the mesh; answers the networks that another one concerns. */
+  remesh(): Iterable<string>
+  /** Compiles one network; `moved`: ports or links have, so what was confirmed is not enough, though no revision is newer. */
+  compile(id: string, moved: boolean): void
+  /** All that was marked is compiled; it took so many seconds. */
+  compiled(seconds: number): void
+}
+
+export function staleNetworks({ now, remesh, compile, compiled }: Work): StaleNetworks {
+  const marked = new Set<string>()
+  const mattering = new Set<string>()
+  const moved = new Set<string>()
+  let meshMoved = false
+  let busy = false
+  let settling: NodeJS.Timeout | undefined
+  let settledAt = 0
+
+  const look = async () => {
+    settling = undefined
+    const slice = slices()
+    const began = now()
+    while (marked.size > 0 || meshMoved) {
+      if (meshMoved) {
+        meshMoved = false
+        add(remesh(), true)
+      }
+      for (const id of marked) {
+        marked.delete(id)
+        mattering.delete(id)
+        compile(id, moved.delete(id))
+        await slice()
+      }
+    }
+    busy = false
+    compiled((now() - began) / 1000)
+  }
+  const add = (ids: Iterable<string>, ofPorts: boolean) => {
+    for (const id of ids) {
+      marked.add(id)
+      mattering.add(id)
+      if (ofPorts) moved.add(id)
+    }
+  }
+  const schedule = (settleMs: number) => {
+    if (marked.size === 0 && !meshMoved) return
+    if (settling && settleMs === 0) {
+      clearTimeout(settling)
+      settling = undefined
+      setImmediate(look)
+    }
+    if (busy) return
+    busy = true
+    const pause = settleMs > 0 ? Math.max(0, settledAt - now()) : 0
+    settledAt = now() + pause + settleMs
+    if (pause > 0) settling = setTimeout(look, pause)
+    else setImmediate(look)
+  }
+  return {
+    ids: mattering,
+    idle: () => !busy,
+    mark(ids, settleMs = 0) {
+      add(ids, settleMs > 0)
+      schedule(settleMs)
+    },
+    markMesh() {
+      meshMoved = true
+      schedule(portsSettleMs)
+    },
+    markMoved(ids) {
+      add(ids, true)
+      schedule(0)
+    },
+    markLearned(ids) {
+      for (const id of ids) marked.add(id)
+      schedule(0)
+    },
+  }
+}

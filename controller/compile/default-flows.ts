@@ -1,0 +1,38 @@
+// What every switch holds whatever its networks.
+import { type Action, ports, vid } from '../../openflow/index.ts'
+import { lldpEthertype, lldpMac } from '../../topology/lldp.ts'
+import type { PortNo } from '../../topology/topology.ts'
+import { cookie, markerCookie } from './cookie.ts'
+import { entry, type Item } from './item.ts'
+import { probeVni } from './pipeline.ts'
+
+/** What is read of a switch for it. */
+export type Bare = {
+  /** Ports at which plain links begin. */
+  readonly plainLinks: readonly PortNo[]
+  /** False: it cannot match tunnel_id, so it has no tunnels. */
+  readonly tunnels: boolean
+}
+
+/** The marker, our probes' way to us, and what is never let in. */
+export function base(
+  instance: string,
+  { plainLinks, tunnels }: Bare = { plainLinks: [], tunnels: true },
+): readonly Item[] {
+  const owned = { cookie: cookie('base') }
+  const drop = (kind: 'reserved' | 'forged', match: object) => entry(0, 'admit', kind, { ...owned, match })
+  const lldp = { eth_dst: lldpMac, eth_type: lldpEthertype }
+  const apply: readonly Action[] = [{ type: 'output', port: ports.controller, maxLen: 0xffff }]
+  return [
+    entry(0, 'admit', 'miss', { match: {}, cookie: markerCookie(instance) }),
+    ...(tunnels ? [entry(0, 'admit', 'probe', { ...owned, match: { tunnel_id: probeVni, ...lldp }, apply })] : []),
+    ...plainLinks.map(in_port =>
+      entry(0, 'admit', 'probe', { ...owned, match: { in_port, vlan_vid: vid.none, ...lldp }, apply }),
+    ),
+    drop('reserved', { eth_dst: { value: '01:80:c2:00:00:00', mask: 'ff:ff:ff:ff:ff:f0' } }),
+    drop('forged', { eth_src: { value: '01:00:00:00:00:00', mask: '01:00:00:00:00:00' } }),
+    // Of two tags, some switches see both and others the first only, with the second as payload.
+    entry(0, 'guard', 'tag', { ...owned, match: { vlan_vid: { value: vid.present, mask: vid.present } } }),
+    ...[0x8100, 0x88a8].map(eth_type => entry(0, 'guard', 'tag', { ...owned, match: { eth_type } })),
+  ]
+}

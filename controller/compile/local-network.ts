@@ -1,0 +1,163 @@
+// What compile reads, and what of it concerns each switch.
+import type { Attachment, Network } from '../../store/state.ts'
+import type { NetworkVlans } from '../../store/vlans.ts'
+import type { Hop, Mesh } from '../../topology/mesh.ts'
+import type { Paths } from '../../topology/paths.ts'
+import { datapathsOf } from '../../topology/route.ts'
+import type { DatapathId, PortNo } from '../../topology/topology.ts'
+import { cookie, type Epoch } from './cookie.ts'
+import { metadata, vniOf } from './pipeline.ts'
+import type { Lanes } from './rollout.ts'
+import type { Snooped } from './snoop.ts'
+
+/** What compile reads of a switch. */
+export type Datapath = {
+  readonly ports: ReadonlySet<PortNo>
+  /** What they are called. */
+  readonly names?: ReadonlyMap<PortNo, string>
+  /** It takes Nicira's controller action with a meter, so that copies are limited and the data is not. */
+  readonly meteredCopies: boolean
+  /** The highest id of a meter that it takes; 0 without meters. */
+  readonly maxMeter: number
+}
+export type Datapaths = ReadonlyMap<DatapathId, Datapath>
+export type Fabric = {
+  readonly paths: Paths
+  /** All links, also those that are down: a vlink's path stays where it was asked for. */
+  readonly known: Mesh
+  readonly datapaths: Datapaths
+}
+
+/** Where an address is: pinned by its attachment, or learned from frames. */
+export type Location = { readonly mac: string; readonly dpid: DatapathId; readonly port: PortNo }
+/** A location that came from frames: its entries say so in their cookies, so that a restart can read it back. */
+type Address = Location & { readonly learned: boolean }
+
+export type Subject = {
+  readonly network: Network
+  readonly attachments: readonly Attachment[]
+  /** Addresses learned at the edge; what an attachment pins counts more. */
+  readonly learned: readonly Location[]
+  /** Ports over their cap of learned addresses, by placeOf. */
+  readonly hushed: ReadonlySet<string>
+  /** Who wants which multicast, if the network snoops. */
+  readonly snooped?: Snooped | undefined
+  /** Its VLANs on plain links. Where there are none yet, nothing of it crosses such a link. */
+  readonly vlans?: NetworkVlans | undefined
+}
+
+/** A port, as a member of one network: by tags it may be in others, which have nothing to do with it. */
+export const placeOf = (network: number, dpid: DatapathId, port: PortNo): string => `${network} ${dpid}/${port}`
+
+/** One switch's part of a network. */
+export type Site = {
+  readonly dpid: DatapathId
+  readonly datapath: Datapath
+  readonly network: Network
+  readonly marks: Marks
+  /** Attachments here whose port exists, by port. */
+  readonly local: readonly Attachment[]
+  /** By which frames of members here leave. */
+  readonly entered: Crossing
+  /** All that frames may come by, the one above too. */
+  readonly crossings: readonly Crossing[]
+}
+/** A lane, as it passes one switch. */
+export type Crossing = {
+  readonly epoch: Epoch
+  readonly frozen: boolean
+  readonly direct: boolean
+  /** How its frames are marked in a tunnel, and on a plain link. */
+  readonly vni: bigint
+  readonly vid: number
+  /** Metadata of a frame that began here, of one that came over a link, and of either. */
+  readonly local: bigint
+  readonly remote: bigint
+  readonly either: { readonly value: bigint; readonly mask: bigint }
+  /** Links, by port: where frames come in, and where those to all go out. */
+  readonly entrances: readonly Hop[]
+  readonly branches: readonly Hop[]
+  /** The link towards each member switch. */
+  readonly towards: ReadonlyMap<DatapathId, Hop>
+}
+
+/** Every switch that holds something of the network, as far as we know it. */
+export function sites({ network, attachments, vlans }: Subject, datapaths: Datapaths, lanes: Lanes): Site[] {
+  const byDatapath = new Map<DatapathId, Attachment[]>()
+  for (const { route } of lanes) for (const dpid of datapathsOf(route)) byDatapath.set(dpid, [])
+  for (const a of attachments) {
+    const here = byDatapath.get(a.dpid)
+    if (here) here.push(a)
+    else byDatapath.set(a.dpid, [a])
+  }
+  const marks = marksOf(network)
+  const found: Site[] = []
+  for (const [dpid, members] of byDatapath) {
+    const datapath = datapaths.get(dpid)
+    if (!datapath) continue
+    const local = members.filter(a => isThere(datapath, a)).sort((a, b) => a.port - b.port)
+    const crossings = lanes.map(lane => crossingAt(dpid, network.number, lane, vlans))
+    found.push({ dpid, datapath, network, marks, local, entered: crossings[0]!, crossings })
+  }
+  return found
+}
+
+/** A port that has the number of one which was asked for by name, and another name, is another port. */
+const isThere = ({ ports, names }: Datapath, { port, portName }: Attachment): boolean =>
+  ports.has(port) && (portName === undefined || names === undefined || names.get(port) === portName)
+
+function crossingAt(
+  dpid: DatapathId,
+  number: number,
+  { epoch, route, frozen }: Lanes[number],
+  vlans: NetworkVlans | undefined,
+): Crossing {
+  const inEpoch = epoch === 1 ? metadata.epoch : 0n
+  const local = BigInt(number) | inEpoch
+  const isOpen = ({ carries, to }: Hop) =>
+    carries === 'vni' || (vlans?.dpids.includes(dpid) === true && vlans.dpids.includes(to))
+  const byPort = (hops: Iterable<Hop> = []) => [...hops].filter(isOpen).sort((a, b) => a.port - b.port)
+  const towards = route.towards.get(dpid) ?? nowhere
+  const isAllOpen = [...towards.values()].every(isOpen)
+  return {
+    epoch,
+    frozen: frozen === true,
+    direct: route.direct,
+    vni: vniOf(number, epoch),
+    vid: vlans?.vids[epoch] ?? 0,
+    local,
+    remote: local | metadata.remote,
+    either: { value: local, mask: metadata.network | metadata.epoch },
+    entrances: byPort(route.entrances.get(dpid)?.values()),
+    branches: byPort(route.branches.get(dpid)?.values()),
+    towards: isAllOpen ? towards : new Map([...towards].filter(([, hop]) => isOpen(hop))),
+  }
+}
+const nowhere: ReadonlyMap<DatapathId, Hop> = new Map()
+
+/** By switch. */
+export type Addresses = ReadonlyMap<DatapathId, readonly Address[]>
+
+/** One place for each address: the attachment that pins it, else where it was learned. */
+export function addresses({ attachments, learned }: Subject): Addresses {
+  const pinned = attachments.flatMap(({ mac, dpid, port }) => (mac ? [{ mac, dpid, port, learned: false }] : []))
+  const taken = new Set(pinned.map(l => l.mac))
+  const free = learned.flatMap(l => (taken.has(l.mac) ? [] : [{ ...l, learned: true }]))
+  return Map.groupBy([...pinned, ...free], ({ dpid }) => dpid)
+}
+
+/** How entries of a network are marked and matched: worked out once for all of them. */
+export type Marks = {
+  readonly number: number
+  /** Cookies, ready to be spread into an entry: of what was asked for, and of what was learned. */
+  readonly fixed: { readonly cookie: bigint }
+  readonly learned: { readonly cookie: bigint }
+  /** Metadata of any frame of the network, wherever it began and whichever way it came. */
+  readonly any: { readonly value: bigint; readonly mask: bigint }
+}
+const marksOf = ({ number }: Network): Marks => ({
+  number,
+  fixed: { cookie: cookie('network', number) },
+  learned: { cookie: cookie('learned', number) },
+  any: { value: BigInt(number), mask: metadata.network },
+})

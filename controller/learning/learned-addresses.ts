@@ -1,0 +1,71 @@
+// Addresses learned at the edge. Only the place where a frame came in from a pod can teach us where its sender is.
+import type { Location } from '../compile/local-network.ts'
+
+/** Addresses that one port may show before it is hushed. */
+export const addressesPerPort = 128
+
+/**
+ * What a claim ("this address spoke here") came to. `elsewhere`: another port holds the address; it moves only when the
+ * holder has fallen silent, or else anybody could draw a neighbour's frames by sending from its address.
+ */
+export type Claim = 'new' | 'known' | 'full' | { readonly elsewhere: Location }
+
+export type LearnedAddresses = {
+  of(network: number): readonly Location[]
+  claim(network: number, at: Location): Claim
+  /** Takes the address from whoever holds it. */
+  move(network: number, to: Location): void
+  /** Forgets the address, if it is still there. */
+  forget(network: number, at: Location): boolean
+  /** Keeps only what `keep` says; answers whether anything went. */
+  prune(network: number, keep: (location: Location) => boolean): boolean
+  networks(): Iterable<number>
+}
+
+export function learnedAddresses(): LearnedAddresses {
+  const byNetwork = new Map<number, Map<string, Location>>()
+  const perPort = new Map<string, number>()
+  const place = (l: Location) => `${l.dpid}/${l.port}`
+  const same = (a: Location, b: Location) => a.port === b.port && a.dpid === b.dpid
+  const count = (l: Location, by: 1 | -1) => {
+    const left = (perPort.get(place(l)) ?? 0) + by
+    if (left > 0) perPort.set(place(l), left)
+    else perPort.delete(place(l))
+  }
+  const forget = (network: number, at: Location): boolean => {
+    const addresses = byNetwork.get(network)
+    const held = addresses?.get(at.mac)
+    if (!addresses || !held || !same(held, at)) return false
+    addresses.delete(at.mac)
+    if (addresses.size === 0) byNetwork.delete(network)
+    count(held, -1)
+    return true
+  }
+  const add = (network: number, at: Location) => {
+    const addresses = byNetwork.get(network) ?? new Map<string, Location>()
+    byNetwork.set(network, addresses.set(at.mac, at))
+    count(at, 1)
+  }
+  return {
+    of: network => [...(byNetwork.get(network)?.values() ?? [])],
+    claim(network, at) {
+      const held = byNetwork.get(network)?.get(at.mac)
+      if (held) return same(held, at) ? 'known' : { elsewhere: held }
+      if ((perPort.get(place(at)) ?? 0) >= addressesPerPort) return 'full'
+      add(network, at)
+      return 'new'
+    },
+    move(network, to) {
+      const held = byNetwork.get(network)?.get(to.mac)
+      if (held) forget(network, held)
+      add(network, to)
+    },
+    forget,
+    prune(network, keep) {
+      const gone = [...(byNetwork.get(network)?.values() ?? [])].filter(l => !keep(l))
+      for (const l of gone) forget(network, l)
+      return gone.length > 0
+    },
+    networks: () => byNetwork.keys(),
+  }
+}

@@ -1,0 +1,136 @@
+// What compile may know of the switches: their ports and the mesh between them, kept current.
+import type { Session } from '../../openflow/session.ts'
+import type { State } from '../../store/state.ts'
+import { type Hop, type Mesh, mesh } from '../../topology/mesh.ts'
+import { type Paths, paths } from '../../topology/paths.ts'
+import {
+  type DatapathId,
+  type Endpoint,
+  endpointKey,
+  type Link,
+  linkKey,
+  type PortNo,
+} from '../../topology/topology.ts'
+import { maxMeteredPort, meterId } from '../compile/cookie.ts'
+import type { Bare } from '../compile/default-flows.ts'
+import type { Datapath, Fabric } from '../compile/local-network.ts'
+import { lacks, matchesNoTunnels } from '../switch/unsupported.ts'
+import type { Planned } from './planned-links.ts'
+
+export type KnownFabric = {
+  current(): Fabric
+  /** Takes a switch's ports as they are now; answers those that came, went or have another name, and whether a link begins or ends at one. */
+  ports(session: Session): { readonly changed: readonly PortNo[]; readonly ofLinks: boolean }
+  /** Works out the mesh again; answers whether it is another one. */
+  remesh(): boolean
+  /** What a switch holds for itself follows from this. */
+  bare(dpid: DatapathId): Bare
+  /** The declared plain link that begins here. */
+  plain(end: Endpoint): Link | undefined
+  /** Switches of which that has become another; each is told once. */
+  bared(): readonly DatapathId[]
+}
+
+/**
+ * @param planned Links of the mesh that was declared.
+ * @param away Switches that have not been connected for a while.
+ */
+export function knownFabric(
+  state: () => State,
+  planned: Planned,
+  away: ReadonlySet<DatapathId> = new Set(),
+): KnownFabric {
+  // A switch that went away is remembered with the ports that it had: its flows still run.
+  const datapaths = new Map<DatapathId, Datapath>()
+  let joined: Paths = paths(new Map())
+  let known: Mesh = joined.mesh
+  /** Where links begin, as of the last remesh: a link counts in both directions, so that is where they end too. */
+  const ends = new Map<DatapathId, Set<PortNo>>()
+  const usable = (dpid: DatapathId, port: PortNo) => datapaths.get(dpid)?.ports.has(port) ?? true
+  const ofPods = (key: string) => state().accessPorts.has(key) || state().attachments.has(key)
+  const bare = bareSwitches()
+  return {
+    bare: bare.of,
+    plain: bare.linkAt,
+    bared: bare.changed,
+    current: () => ({ paths: joined, known, datapaths }),
+    ports(session) {
+      const known = datapaths.get(session.dpid)
+      const before = known?.ports ?? new Set<PortNo>()
+      // A switch that can't run our pipeline has no port that a frame could take.
+      const now = new Set(lacks(session) === undefined ? session.ports().keys() : [])
+      const meteredCopies = session.can.nicira && session.can.maxMeter >= meterId(maxMeteredPort)
+      bare.tunnels(session)
+      const names = new Map([...session.ports()].map(([port, { name }]) => [port, name]))
+      datapaths.set(session.dpid, { ports: now, names, meteredCopies, maxMeter: session.can.maxMeter })
+      const isNew = (p: PortNo) => !before.has(p) || known?.names?.get(p) !== names.get(p)
+      const changed = [...now].filter(isNew).concat([...before].filter(p => !now.has(p)))
+      // Of a switch that nobody has seen yet we had thought that all its links are there.
+      const linked = [...(ends.get(session.dpid) ?? [])]
+      const ofLinks = known ? linked.some(p => before.has(p) !== now.has(p)) : linked.some(p => !now.has(p))
+      return { changed, ofLinks: planned.ports(session) || ofLinks }
+    },
+    remesh() {
+      const { declaredLinks, discoveredLinks, deadLinks } = state()
+      const found = [...discoveredLinks.values()].filter(
+        l => !ofPods(endpointKey(l.from)) && !ofPods(endpointKey(l.to)),
+      )
+      // What an operator says of a link counts more than what was found.
+      const all = [...found, ...planned.links(), ...declaredLinks.values()]
+      const links = all.filter(link => !deadLinks.has(linkKey(link)))
+      ends.clear()
+      for (const { from } of all) {
+        const ports = ends.get(from.dpid)
+        if (ports) ports.add(from.port)
+        else ends.set(from.dpid, new Set([from.port]))
+      }
+      bare.plainLinks(declaredLinks.values())
+      const now = mesh(links, { usable, away })
+      const before = known
+      known = links.length === all.length ? now : mesh(all, { usable, away })
+      if (same(now, joined.mesh)) return !same(known, before)
+      joined = paths(now)
+      return true
+    },
+  }
+}
+
+/** What switches hold for themselves: which of them have plain links, and which no tunnels. */
+function bareSwitches() {
+  const tunnelless = new Set<DatapathId>()
+  const changed = new Set<DatapathId>()
+  let plain = new Map<DatapathId, Map<PortNo, Link>>()
+  const portsOf = (dpid: DatapathId): readonly PortNo[] => [...(plain.get(dpid)?.keys() ?? [])].sort((a, b) => a - b)
+  return {
+    of: (dpid: DatapathId): Bare => ({ plainLinks: portsOf(dpid), tunnels: !tunnelless.has(dpid) }),
+    linkAt: ({ dpid, port }: Endpoint): Link | undefined => plain.get(dpid)?.get(port),
+    changed(): readonly DatapathId[] {
+      const told = [...changed]
+      changed.clear()
+      return told
+    },
+    tunnels({ dpid, can }: Session): void {
+      if (matchesNoTunnels(can.tables ?? [])) tunnelless.add(dpid)
+      else tunnelless.delete(dpid)
+    },
+    plainLinks(declared: Iterable<Link>): void {
+      const dpids = new Set(plain.keys())
+      const before = new Map([...dpids].map(dpid => [dpid, portsOf(dpid).join()]))
+      plain = new Map()
+      for (const link of declared) {
+        const { from, carries } = link
+        if (carries !== 'vid') continue
+        dpids.add(from.dpid)
+        plain.set(from.dpid, (plain.get(from.dpid) ?? new Map()).set(from.port, link))
+      }
+      for (const dpid of dpids) if ((before.get(dpid) ?? '') !== portsOf(dpid).join()) changed.add(dpid)
+    },
+  }
+}
+
+const same = (a: Mesh, b: Mesh): boolean =>
+  a.size === b.size && [...a].every(([from, to]) => sameHops(to, b.get(from) ?? new Map()))
+const sameHops = (a: ReadonlyMap<DatapathId, Hop>, b: ReadonlyMap<DatapathId, Hop>): boolean =>
+  a.size === b.size && [...a].every(([peer, hop]) => sameHop(hop, b.get(peer)))
+const sameHop = (a: Hop, b: Hop | undefined): boolean =>
+  b !== undefined && a.port === b.port && a.cost === b.cost && a.carries === b.carries

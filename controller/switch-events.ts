@@ -1,0 +1,101 @@
+// What switches tell us: each event marks what is to be looked at again, and no more.
+import type { Events, Session } from '../openflow/session.ts'
+import { attachmentsAt } from '../store/attachments.ts'
+import { followNames, renumbered } from '../store/port-names.ts'
+import type { Store } from '../store/store.ts'
+import { type DatapathId, endpointKey } from '../topology/topology.ts'
+import { owner } from './compile/cookie.ts'
+import { portsSettleMs } from './compile-queue.ts'
+import type { Parts } from './parts.ts'
+import { type Log, newSwitch, roomMade } from './switch/reconcile.ts'
+import { lacks } from './switch/unsupported.ts'
+
+export function switchEvents(parts: Parts): Events {
+  const { switches, stale, tables, discover, learner, multicast, log, record, waiting, start } = parts
+  const current = (s: Session) => {
+    const sw = switches.get(s.dpid)
+    return sw?.session === s ? sw : undefined
+  }
+  return {
+    up(s) {
+      const sw = switches.get(s.dpid) ?? newSwitch(s.dpid)
+      switches.set(s.dpid, sw)
+      sw.session = s
+      const missing = lacks(s)
+      sw.standing = missing === undefined ? { is: 'comparing' } : { is: 'lacking', missing }
+      sw.compare = 'connected'
+      sw.pausing = false
+      sw.retrying = false
+      sw.retries = 0
+      sw.takeover ||= parts.takeover === true
+      sw.confirmed.clear()
+      sw.unconfirmed.clear()
+      sw.serials.clear()
+      sw.refused.clear()
+      log.info({ dpid: s.dpid, remote: s.remote, switch: s.description.swDesc }, 'switch connected')
+      // It holds nothing of ours that others would have to wait for.
+      sw.seen ||= missing !== undefined
+      if (missing !== undefined)
+        log.warn({ dpid: s.dpid, missing }, 'switch lacks what is needed: networks with members there are degraded')
+      parts.away.came(s.dpid)
+      portsChanged(parts, s)
+      stale.mark(tables.at(s.dpid))
+      start(sw)
+    },
+    down(s, reason) {
+      const sw = current(s)
+      if (!sw) return
+      sw.session = undefined
+      sw.standing = { is: 'disconnected', reason }
+      parts.away.left(s.dpid)
+      log.warn({ dpid: s.dpid, reason }, 'switch disconnected; its flows stay')
+      parts.moving.look()
+      waiting.wake()
+    },
+    portStatus(s) {
+      if (current(s)) stale.mark(portsChanged(parts, s), portsSettleMs)
+    },
+    packetIn(s, message) {
+      record.packetIn(message.reason)
+      const sw = current(s)
+      if (!sw) return
+      const { is } = owner(message.cookie)
+      if (is === 'base') discover.heard(s, message)
+      else if (is === 'multicast') multicast.packetIn(sw, message)
+      else learner.packetIn(sw, message)
+    },
+    flowRemoved(s, message) {
+      const sw = current(s)
+      if (!sw) return
+      learner.flowRemoved(sw, message)
+      roomMade(parts.reconciler, sw)
+    },
+  }
+}
+
+/** Attachments by name go where their ports went. Until that is stored, what is compiled leaves out ports of another name. */
+function follow(store: Store, { dpid, ports }: Session, log: Log): void {
+  const names = new Map([...ports().values()].map(({ name, portNo }) => [name, portNo]))
+  if (renumbered(store.state(), dpid, names).length === 0) return
+  store
+    .write(draft => followNames(draft, dpid, names))
+    .catch(error => log.warn({ dpid, error: String(error) }, 'that ports have other numbers could not be stored'))
+}
+
+/** Takes a switch's ports as they are; answers the networks of those that came or went. */
+function portsChanged({ store, switches, fabric, discover, stale, tables, log }: Parts, s: Session): readonly string[] {
+  const { changed, ofLinks } = fabric.ports(s)
+  if (changed.length > 0) follow(store, s, log)
+  if (switches.get(s.dpid)?.standing.is !== 'lacking') discover.ports(s)
+  const state = store.state()
+  if (ofLinks) stale.markMesh()
+  const usedAt = (dpid: DatapathId, port: number): string[] =>
+    [...tables.at(dpid)].filter(id => {
+      const { mirror, vlink } = state.networks.get(id) ?? {}
+      return [mirror, vlink?.from, vlink?.to].some(used => used?.dpid === dpid && used.port === port)
+    })
+  return changed.flatMap(port => {
+    const attached = attachmentsAt(state, endpointKey({ dpid: s.dpid, port }))
+    return attached.length > 0 ? attached.map(({ network }) => network) : usedAt(s.dpid, port)
+  })
+}

@@ -1,0 +1,54 @@
+// Switches are looked at now and then although nothing happened: somebody else may have changed them.
+import { RequestError, type Session } from '../../openflow/session.ts'
+import { pipeline } from '../compile/pipeline.ts'
+import { type Reconciler, run, type Switch } from './reconcile.ts'
+
+/** Seconds between full readings of a switch; each is up to a fifth sooner or later, so that they spread. */
+const fullSeconds = 60
+/** Seconds between looks at how many flows its tables hold, which costs next to nothing. */
+const countSeconds = 5
+
+export function audit(r: Reconciler, switches: ReadonlyMap<string, Switch>, random: () => number): { stop(): void } {
+  const fullAt = new Map<string, number>()
+  /** Sessions of switches that do not tell how many flows their tables hold: they are read in full now and then, and that is all. */
+  const uncounted = new WeakSet<Session>()
+  let second = 0
+  const nextFull = () => second + fullSeconds * (0.8 + 0.4 * random())
+  const visit = async (sw: Switch, session: Session) => {
+    const due = fullAt.get(sw.dpid)
+    if (due === undefined) fullAt.set(sw.dpid, nextFull())
+    const full = due !== undefined && due <= second
+    if (!full && (second + Number.parseInt(sw.dpid.slice(-2), 16)) % countSeconds !== 0) return
+    if (full) fullAt.set(sw.dpid, nextFull())
+    else if (uncounted.has(session) || !(await miscounts(sw, session))) return
+    if (sw.session !== session) return
+    sw.compare ??= 'audit'
+    await run(r, sw)
+  }
+  const failed = (dpid: string, session: Session) => (error: unknown) => {
+    const why = error instanceof RequestError ? error.why : 'defect'
+    if (why === 'closed') return
+    if (why !== 'refused') return r.log.warn({ dpid, error: String(error) }, 'audit failed')
+    uncounted.add(session)
+    r.log.info({ dpid, error: String(error) }, 'switch does not count its flows: what others do there is found later')
+  }
+  const timer = setInterval(() => {
+    second += 1
+    for (const sw of switches.values())
+      if (sw.session && sw.standing.is !== 'comparing' && sw.standing.is !== 'lacking' && !sw.running && !sw.pausing)
+        visit(sw, sw.session).catch(failed(sw.dpid, sw.session))
+  }, 1000)
+  return { stop: () => clearInterval(timer) }
+}
+
+/** Does the switch count other flows in our tables than we believe? Not while we are changing them. */
+async function miscounts(sw: Switch, session: Session): Promise<boolean> {
+  const believed = () => sw.held.flows()
+  const before = believed()
+  const reply = await session.request({ type: 'multipart_request', xid: 0, flags: 0, body: { type: 'table' } })
+  if (reply.type !== 'multipart_reply' || reply.body.type !== 'table') return false
+  let counted = 0
+  for (const t of reply.body.tables) if (t.tableId < Object.keys(pipeline).length) counted += t.activeCount
+  const foreign = sw.standing.is === 'unsafe' ? sw.standing.foreign.filter(i => i.kind === 'flow').length : 0
+  return !sw.running && sw.dirty.size === 0 && before === believed() && counted !== before + foreign
+}

@@ -1,0 +1,353 @@
+// One loop per switch: look again, compare, send what differs, wait for the barrier, report.
+// Every event only marks a network or a switch; nothing here knows what kind of change it was.
+import type { Session } from '../../openflow/session.ts'
+import type { DatapathId } from '../../topology/topology.ts'
+import { owner } from '../compile/cookie.ts'
+import { type Changes, diffSteps, isEmpty, planSteps } from '../compile/diff.ts'
+import type { Item } from '../compile/item.ts'
+import { each } from '../compile/steps.ts'
+import type { Compiled } from '../compile/tables.ts'
+import type { Record as Counts } from '../view/view.ts'
+import { commit } from './commit.ts'
+import { meets, occupiedBy } from './conflicts.ts'
+import { applySteps, type Holdings, holdings, type Reading, readSteps } from './content.ts'
+import { limitCopies } from './packet-ins.ts'
+import { inSlices, slices } from './slices.ts'
+
+export type Log = { [level in 'debug' | 'info' | 'warn' | 'error']: (fields: object, sentence: string) => void }
+
+/** Where a switch stands. Only `live` may be told to forget something. */
+export type Standing =
+  | { readonly is: 'disconnected'; readonly reason: string }
+  | { readonly is: 'comparing' }
+  /** It cannot do what our pipeline needs (lacks.ts): nothing is sent to it. */
+  | { readonly is: 'lacking'; readonly missing: string }
+  /** Flows of somebody else stand in our tables: nothing is sent until takeover. */
+  | { readonly is: 'unsafe'; readonly foreign: readonly Item[] }
+  /** It holds the flows of another store: what is new is added, nothing is taken away, nothing is called programmed. */
+  | { readonly is: 'unadopted'; readonly instance: string | undefined }
+  | { readonly is: 'live' }
+
+export type Switch = {
+  readonly dpid: DatapathId
+  session: Session | undefined
+  standing: Standing
+  held: Holdings
+  /** Read at least once since we started: what it has learned is known. */
+  seen: boolean
+  /** Networks (by number) to look at again; 0 is the switch itself. */
+  readonly dirty: Set<number>
+  /** Why everything is to be read again, if it is. */
+  compare: 'connected' | 'audit' | 'refused' | 'asked' | undefined
+  running: boolean
+  /** It failed to answer: nothing more is asked of it until the pause is over. */
+  pausing: boolean
+  /** What it refused will be asked of it again; `soon` when something of ours has made room there. */
+  retrying: false | 'later' | 'soon'
+  takeover: boolean
+  /** Store revision of each network that the switch has confirmed; under 0, once it has all that it should hold. */
+  readonly confirmed: Map<number, number>
+  /** Serial of the newest compile of each network that the switch has confirmed. */
+  readonly serials: Map<number, number>
+  /** Networks that were compiled anew for a port or a link, which the switch has not confirmed yet. */
+  readonly unconfirmed: Set<number>
+  /** What the switch said when it refused a network's flows; it is asked again, ever less often, or when the network changes. */
+  readonly refused: Map<number, string>
+  /** Flows found wrong by the last comparison. */
+  drift: number
+  retries: number
+}
+
+export const newSwitch = (dpid: DatapathId): Switch => ({
+  dpid,
+  session: undefined,
+  standing: { is: 'disconnected', reason: 'it has not connected since the controller started' },
+  held: holdings(),
+  seen: false,
+  dirty: new Set(),
+  compare: undefined,
+  running: false,
+  pausing: false,
+  retrying: false,
+  takeover: false,
+  confirmed: new Map(),
+  serials: new Map(),
+  unconfirmed: new Set(),
+  refused: new Map(),
+  drift: 0,
+  retries: 0,
+})
+
+/** What a network wants of the switches. */
+export type Wanted = Pick<Compiled, 'network' | 'revision' | 'serial' | 'parts'>
+
+export type Reconciler = {
+  readonly instance: string
+  /** The store is all there is, or a client said so. */
+  complete(): boolean
+  compiled(): ReadonlyMap<number, Wanted>
+  /** What the switch itself must hold. */
+  base(dpid: DatapathId): readonly Item[]
+  /** A switch was read: takes over what it has learned, and recompiles what that changes. */
+  learnt(sw: Switch, reading: Reading): void
+  /** A switch was read for the first time since we started: others need not keep any more what leads to it unasked. */
+  firstRead(sw: Switch): void
+  /** Whether something that we do not want there stays all the same, for now. */
+  stays(dpid: DatapathId, item: Item): boolean
+  /** Resolves when nothing waits to be compiled. */
+  fresh(): Promise<void>
+  /** Something about these networks changed on this switch: whoever waits looks again. */
+  progress(sw: Switch, numbers: Iterable<number>): void
+  /** Calls back after a pause that grows with `sw.retries`. */
+  later(sw: Switch, again: () => void): void
+  /** Calls back after a second: not for each of many flows that go. */
+  soon(again: () => void): void
+  readonly record: Counts
+  readonly log: Log
+}
+
+/** Runs until nothing is left to do on this switch. Calling it again meanwhile is harmless. */
+export async function run(r: Reconciler, sw: Switch): Promise<void> {
+  if (sw.running) return
+  sw.running = true
+  while (sw.session && !sw.pausing && (sw.compare || sw.dirty.size > 0)) {
+    const { session } = sw
+    try {
+      if (sw.standing.is === 'lacking') leave(r, sw)
+      else if (sw.compare) await compareAll(r, sw, session)
+      else await reconcile(r, sw, session, takeDirty(sw))
+    } catch (error) {
+      if (sw.session === session) pause(r, sw, error)
+    }
+  }
+  sw.running = false
+}
+
+const takeDirty = (sw: Switch): ReadonlySet<number> => {
+  const numbers = new Set(sw.dirty)
+  sw.dirty.clear()
+  return numbers
+}
+
+/** There is nothing to be done on a switch that lacks something; who waits for it is told. */
+function leave(r: Reconciler, sw: Switch): void {
+  sw.compare = undefined
+  r.progress(sw, takeDirty(sw))
+}
+
+/** Its answers failed us, not its connection: it is read again later, rather than guess what it holds. */
+function pause(r: Reconciler, sw: Switch, error: unknown): void {
+  r.log.warn({ dpid: sw.dpid, error: String(error) }, 'switch did not answer as it should; reading it again soon')
+  sw.compare = 'asked'
+  sw.pausing = true
+  r.later(sw, () => {
+    sw.pausing = false
+    void run(r, sw)
+  })
+}
+
+/** Reads all that the switch holds, decides what we may do there, and compares everything. */
+async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<void> {
+  const why = sw.compare
+  const [flows, groups, meters] = await Promise.all([
+    session.flows(),
+    session.groups(),
+    session.can.maxMeter > 0 ? session.meters() : [],
+  ])
+  if (sw.session !== session) return
+  const reading = await inSlices(readSteps(sw.dpid, { flows, groups, meters }))
+  sw.compare = undefined
+  sw.dirty.clear()
+  const { standing, cleans } = stand(r, sw, reading)
+  const held = holdings()
+  await inSlices(each([...reading.ours, ...(cleans ? reading.foreign : [])], held.put))
+  if (sw.session !== session) return
+  sw.held = held
+  if (standing.is !== sw.standing.is) tell(r, sw, standing)
+  sw.standing = standing
+  if (standing.is === 'live') {
+    const words = await limitCopies(session, meters)
+    if (words && why === 'connected') r.log.info({ dpid: sw.dpid, words }, 'switch has no controller meter')
+  }
+  r.learnt(sw, reading)
+  await r.fresh()
+  if (sw.session !== session) return
+  if (!sw.seen) {
+    // Not before what it has learned is compiled: until then others keep what leads there.
+    sw.seen = true
+    r.firstRead(sw)
+  }
+  await reconcile(r, sw, session, undefined, why)
+}
+
+/** What this reading allows us to do, and whether what is not ours there goes too. */
+function stand(
+  r: Reconciler,
+  sw: Switch,
+  { ours, foreign, instance }: Reading,
+): { standing: Standing; cleans: boolean } {
+  // That it was ours is known as long as it stays connected, whatever became of the marker.
+  const mine = instance === r.instance || (instance === undefined && sw.standing.is === 'live')
+  // Beside our own marker, others' flows came later and are put right like any drift.
+  if (foreign.length > 0 && !mine && !sw.takeover) return { standing: { is: 'unsafe', foreign }, cleans: false }
+  // Meters alone carry no frame anywhere, and only their numbers say that they are ours.
+  const claimed = ours.some(item => item.kind !== 'meter')
+  if (claimed && !mine && !r.complete()) return { standing: { is: 'unadopted', instance }, cleans: false }
+  return { standing: { is: 'live' }, cleans: true }
+}
+
+function tell(r: Reconciler, sw: Switch, standing: Standing): void {
+  const { dpid } = sw
+  if (standing.is === 'unsafe')
+    r.log.warn(
+      { dpid, foreign: standing.foreign.length },
+      'switch holds flows that are not ours: nothing is programmed there until POST /v1/switches/{dpid}/takeover (or --takeover) removes them',
+    )
+  else if (standing.is === 'unadopted')
+    r.log.warn(
+      { dpid, instance: standing.instance, expected: r.instance },
+      'switch holds the flows of another store: nothing is removed there until this store is declared complete (PUT /v1/state, or --adopt)',
+    )
+  else r.log.info({ dpid, standing: standing.is }, 'switch compared')
+}
+
+/** @param numbers Networks to compare; undefined for all that the switch holds or should hold. */
+async function reconcile(
+  r: Reconciler,
+  sw: Switch,
+  session: Session,
+  numbers: ReadonlySet<number> | undefined,
+  why?: Switch['compare'],
+): Promise<void> {
+  const looked = [...(numbers ?? [0, ...r.compiled().keys()])]
+  if (sw.standing.is === 'unsafe') return r.progress(sw, looked)
+  // What it refused a moment ago is not asked of it again until the pause is over.
+  const left = new Set(why === 'refused' ? sw.refused.keys() : [])
+  const revisions = new Map(looked.filter(n => !left.has(n)).map(n => [n, r.compiled().get(n)?.revision ?? Infinity]))
+  const serials = new Map([...revisions.keys()].map(n => [n, r.compiled().get(n)?.serial ?? Infinity]))
+  const changes = await changesFor(r, sw, numbers, left)
+  const refused = await send(r, sw, session, changes, why)
+  if (sw.session !== session) return
+  for (const number of revisions.keys()) {
+    sw.refused.delete(number)
+    // Of a switch that is another store's we have not sent all, so it has not confirmed anything.
+    if (refused.has(number) || sw.standing.is !== 'live') continue
+    sw.confirmed.set(number, revisions.get(number)!)
+    sw.serials.set(number, serials.get(number)!)
+    if (!sw.dirty.has(number)) sw.unconfirmed.delete(number)
+  }
+  if (refused.size > 0) retryRefused(r, sw, refused)
+  else if (sw.refused.size === 0) sw.retries = 0
+  if (changes.remove.length > 0) roomMade(r, sw)
+  r.progress(sw, looked)
+}
+
+/** A refusal leaves us unsure what the switch has: it is read again at once, and asked again later. */
+function retryRefused(r: Reconciler, sw: Switch, refused: ReadonlyMap<number, string>): void {
+  for (const [number, words] of refused) sw.refused.set(number, words)
+  // One line, however many: a switch that refuses everything must not fill the log.
+  const ids = [...refused.keys()].map(number => r.compiled().get(number)?.network.id ?? 'the switch itself')
+  const [words] = refused.values()
+  r.log.error({ dpid: sw.dpid, networks: ids.slice(0, 5), count: ids.length, words }, 'switch refused flows')
+  sw.compare = 'refused'
+  if (sw.retrying) return
+  sw.retrying = 'later'
+  r.later(sw, () => askAgain(r, sw, 'later'))
+}
+
+/** Something of ours is gone from a switch: what it refused may fit now. */
+export function roomMade(r: Reconciler, sw: Switch): void {
+  if (sw.refused.size === 0 || sw.retrying === 'soon') return
+  sw.retrying = 'soon'
+  r.soon(() => askAgain(r, sw, 'soon'))
+}
+
+function askAgain(r: Reconciler, sw: Switch, waited: Switch['retrying']): void {
+  // Whoever waits longer has been overtaken.
+  if (sw.retrying !== waited) return
+  sw.retrying = false
+  for (const number of sw.refused.keys()) sw.dirty.add(number)
+  void run(r, sw)
+}
+
+/** What to change, among these networks or all, leaving `left` as they are. Long comparisons are cut into slices. */
+async function changesFor(
+  r: Reconciler,
+  sw: Switch,
+  numbers: ReadonlySet<number> | undefined,
+  left: ReadonlySet<number>,
+): Promise<Changes> {
+  const free = sw.standing.is === 'live'
+  const compiled = r.compiled()
+  const occupied = free ? undefined : occupiedBy(sw.held)
+  // What may go is decided before what is desired is gathered, for meanwhile another switch may be read: its
+  // addresses are then desired, while what leads to them was still to stay.
+  const owned: string[] = []
+  if (free)
+    for (const key of numbers === undefined ? sw.held.items.keys() : sw.held.keysOf(numbers)) {
+      const item = sw.held.items.get(key)!
+      if (!left.has(item.owner) && !r.stays(sw.dpid, item)) owned.push(key)
+    }
+  const desired = new Map<string, Item>()
+  const slice = slices()
+  for (const number of numbers ?? compiled.keys()) {
+    const part = compiled.get(number)?.parts.get(sw.dpid)
+    if (!part || left.has(number) || (occupied && meets(part, number, occupied))) continue
+    for (const item of part) desired.set(item.key, item)
+    await slice()
+  }
+  if (free && !left.has(0) && (numbers === undefined || numbers.has(0)))
+    for (const item of r.base(sw.dpid)) desired.set(item.key, item)
+  await slice()
+  // A meter does not say whose it is, and stays when its port moves to another network: what is as it should be has its
+  // new owner from now on. Else the next look at the former one would take it away.
+  for (const [key, item] of desired) {
+    const has = sw.held.items.get(key)
+    if (has?.body === item.body && has.owner !== item.owner) sw.held.put(item)
+  }
+  return inSlices(diffSteps(desired, sw.held.items, owned))
+}
+
+/** Sends the changes and, once the switch has them, counts them as held. */
+async function send(
+  r: Reconciler,
+  sw: Switch,
+  session: Session,
+  changes: Changes,
+  why: Switch['compare'],
+): Promise<ReadonlyMap<number, string>> {
+  const count = changes.add.length + changes.modify.length + changes.remove.length
+  if (why === 'audit') {
+    sw.drift = count
+    if (count > 0) {
+      r.record.repaired(count)
+      r.log.warn({ dpid: sw.dpid, items: count }, 'switch had drifted from what it should hold; repaired')
+    }
+  }
+  if (isEmpty(changes)) return new Map()
+  for (const [command, items] of Object.entries(changes)) {
+    const flows = items.filter(i => i.kind === 'flow').length
+    if (flows > 0) r.record.flowMods(command, flows)
+  }
+  return markFirst(sw, session, changes)
+}
+
+/**
+ * The marker goes first and alone: if the rest is cut off in the middle, what came so far is known as ours. A switch
+ * that refuses it gets nothing else.
+ */
+async function markFirst(sw: Switch, session: Session, changes: Changes): Promise<ReadonlyMap<number, string>> {
+  const { add, modify, remove } = changes
+  const marker = add.find(item => item.kind === 'flow' && owner(item.cookie).is === 'marker')
+  if (!marker) return sendAll(sw, session, changes)
+  const refused = await sendAll(sw, session, { add: [marker], modify: [], remove: [] })
+  const [words] = refused.values()
+  if (words !== undefined) return new Map([...add, ...modify, ...remove].map(item => [item.owner, words]))
+  return sendAll(sw, session, { add: add.filter(item => item !== marker), modify, remove })
+}
+
+async function sendAll(sw: Switch, session: Session, changes: Changes): Promise<ReadonlyMap<number, string>> {
+  const refused = await commit(session, await inSlices(planSteps(changes, sw.held.items)))
+  if (refused.size === 0 && sw.session === session) await inSlices(applySteps(sw.held, changes))
+  return refused
+}

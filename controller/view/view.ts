@@ -1,0 +1,147 @@
+import type { DatapathId, Link, Port, PortNo } from '../../topology/topology.ts'
+import type { Figures } from '../links/link-statistics.ts'
+
+export type { Figures } from '../links/link-statistics.ts'
+
+/**
+ * Where a write stands. `programmed`: every switch concerned has confirmed it by a barrier without an error.
+ * `pending`: not yet, and `reason` says what is missing. `degraded`: a switch refused, or cannot reach another member.
+ */
+export type Progress = {
+  readonly state: 'pending' | 'programmed' | 'degraded'
+  readonly reason?: string
+  /** The revision that this is about: programmed means that the switches hold this revision or a later one. */
+  readonly revision: number
+}
+
+/** What keeps something from being programmed. */
+export type Lack = { readonly state: 'pending' | 'degraded'; readonly reason: string }
+
+export type SwitchView = {
+  readonly dpid: DatapathId
+  readonly connected: boolean
+  /**
+   * `comparing`: its flows are being read. `unsafe`: flows of somebody else stand in our tables (see takeover).
+   * `lacking`: it cannot do what our pipeline needs, and is sent nothing.
+   */
+  readonly state: 'disconnected' | 'comparing' | 'lacking' | 'live' | 'unsafe' | 'unadopted' | 'failing'
+  /** Why it is not live, in words. */
+  readonly reason?: string
+  readonly remote?: string
+  readonly manufacturer?: string
+  readonly software?: string
+  readonly ports: readonly Port[]
+  readonly flows: {
+    readonly desired: number
+    readonly actual: number
+    readonly foreign: number
+    readonly drift: number
+  }
+  /** The newest store revision that this switch has confirmed, for everything that concerns it. */
+  readonly programmedRevision: number
+}
+
+export type LinkView = Link &
+  Partial<Figures> & {
+    /** `mesh`: planned for the nodes that were declared. */
+    readonly origin: 'declared' | 'mesh' | 'discovered'
+    /**
+     * `up`: probes arrive, or none ever did and both ports are there. `down`: they do not, in this direction or the other, and no
+     * network uses it. `pending`: a switch or a port is not there; whether networks use it is as it was.
+     */
+    readonly state: 'up' | 'down' | 'pending'
+    readonly reason?: string
+  }
+
+/** Who gets which multicast in a network that snoops. */
+export type MulticastView = {
+  /** How many groups somebody has joined. */
+  readonly groups: number
+  /** Who asks for them: us, or the IPv4 address of a router in the network. */
+  readonly querier: string
+  /**
+   * Ports that get any: of groups that they `joined`, or all, as a `router`, while `unsettled` (what they want is not known
+   * yet), or when they want more groups than can be kept (`crowded`).
+   */
+  readonly ports: readonly {
+    readonly dpid: DatapathId
+    readonly port: number
+    readonly gets: 'joined' | 'router' | 'unsettled' | 'crowded'
+    readonly groups: readonly string[]
+  }[]
+}
+
+/** How the frames of a vlink fare on one of its two ways. */
+export type VlinkWay = {
+  /** The switches that they pass now. Absent: they do not get through. */
+  readonly path?: readonly DatapathId[]
+  /** Nanoseconds, as probes measure the links of the path; absent when it is not known of one of them. `met`: no longer than was wished. */
+  readonly latency?: { readonly measured?: number; readonly met?: Met }
+  /** When a bandwidth was wished for. `slowest`: bits a second of the slowest port on the way that says its speed. */
+  readonly bandwidth?: { readonly limited: boolean; readonly slowest?: number; readonly met: Met }
+}
+export type Met = boolean | 'unknown'
+export type VlinkView = { readonly there: VlinkWay; readonly back: VlinkWay }
+/** How often links are probed: all every 250 ms while there are up to 100, then more rarely, those that carry networks first. */
+export type Probing = {
+  readonly [Kind in 'carrying' | 'idle' | 'unknown']: { readonly ways: number; readonly intervalMs: number }
+}
+
+/** What api/ may ask of a running controller. */
+export type Controller = {
+  /** Every switch that has connected since the start, by dpid. */
+  switches(): readonly SwitchView[]
+  switch(dpid: DatapathId): SwitchView | undefined
+  connected(dpid: DatapathId): boolean
+  /** All links, a direction each, by where they begin. */
+  links(): readonly LinkView[]
+  /** Whether a link between these switches is known, be it up or down. */
+  linked(a: DatapathId, b: DatapathId): boolean
+  /** A vlink's two ways; undefined if there is no vlink of that name. */
+  vlink(id: string): VlinkView | undefined
+  /** The same one by one, in no order: there may be a million, to be taken in slices. */
+  eachLink(): Iterable<LinkView>
+  link(link: Link): LinkView | undefined
+  /** How often links are probed. */
+  probing(): Probing
+  /**
+   * The largest frame that passes on every link that a network's routes use, in bytes after its Ethernet header: what its members' interfaces may
+   * have as their MTU. Undefined while one of these links is not measured, or when there is none.
+   */
+  mtu(network: string): Promise<number | undefined>
+  /** A network as a whole; undefined if there is none of that name. */
+  network(id: string): Progress | undefined
+  /** A network's switches, by who reaches whom: more than one set when there is no way between some of them. */
+  islands(id: string): readonly ReadonlySet<DatapathId>[]
+  /** Who gets which multicast; undefined if the network does not snoop. */
+  multicast(id: string): MulticastView | undefined
+  /** One attachment, by endpointKey (`<dpid>/<port>`). */
+  attachment(key: string): Progress | undefined
+  /**
+   * Resolves when the switches hold `revision` of a network (also of one deleted meanwhile), or when `timeoutMs` is over: then with what is missing.
+   * `about` narrows the answer to one attachment.
+   */
+  settled(network: string, revision: number, timeoutMs: number, about?: string): Promise<Progress>
+  /** Removes flows and groups that are not ours from a switch, in the bundle that installs ours. Answers what was removed, as ovs-ofctl would print it. */
+  takeover(dpid: DatapathId): Promise<{ readonly removed: readonly string[] } | { readonly refused: string }>
+  /** What the agent of a switch's node says of its tunnels, of all that are watched by BFD: whether they are up. */
+  tunnelsTold(dpid: DatapathId, states: ReadonlyMap<PortNo, boolean>): void
+  /** Ready: desired state complete, and every connected switch compared. */
+  ready(): { readonly ready: boolean; readonly reasons: readonly string[] }
+}
+
+/** What the controller counts; api/metrics.ts gives these to Prometheus. */
+export type Record = {
+  message(direction: 'in' | 'out', type: string): void
+  error(type: string, code: string): void
+  connection(result: string): void
+  packetIn(reason: string): void
+  packetInDropped(): void
+  strayReply?(): void
+  throttled?(): void
+  flowMods(command: string, count: number): void
+  repaired(flows: number): void
+  /** Seconds from the write to the last barrier. */
+  programmed(seconds: number): void
+  compiled(seconds: number): void
+}

@@ -1,0 +1,47 @@
+import fc from 'fast-check'
+import t from 'tap'
+import {
+  cookie,
+  groupId,
+  groupOwner,
+  isOurMeter,
+  markerCookie,
+  maxMeteredPort,
+  meterId,
+  owner,
+} from '../../../controller/compile/cookie.ts'
+import { maxNetworkNumber } from '../../../store/state.ts'
+
+const numbers = fc.integer({ min: 1, max: maxNetworkNumber })
+
+t.test('a dumped flow names its owner', async t => {
+  for (const kind of ['network', 'learned', 'hushed'] as const)
+    fc.assert(
+      fc.property(numbers, n => JSON.stringify(owner(cookie(kind, n))) === JSON.stringify({ is: kind, network: n })),
+    )
+  t.same(owner(markerCookie('00ff00ff01')), { is: 'marker', instance: '00ff00ff01' })
+})
+
+t.test("a cookie without our mark is somebody else's", async t => {
+  for (const value of [0n, 1n, 0xffff_ffff_ffff_ffffn, 0x6c33_0000_0000_0000n]) t.same(owner(value), { is: 'foreign' })
+})
+
+t.test('a group id names its network, and no two are alike', async t => {
+  fc.assert(
+    fc.property(
+      numbers,
+      fc.constantFrom('flood' as const, 'remote' as const),
+      (n, part) => groupOwner(groupId(n, part)) === n,
+    ),
+  )
+  t.not(groupId(7, 'flood'), groupId(7, 'remote'))
+  for (const id of [0, 1, 0x4bff_ffff, 0x4e00_0000, 0xffff_ff00]) t.equal(groupOwner(id), undefined)
+})
+
+t.test('a meter id is ours for every port that has one, and small enough for Open vSwitch (2^18)', async t => {
+  for (const port of [1, 4096, maxMeteredPort]) {
+    t.ok(isOurMeter(meterId(port)))
+    t.ok(meterId(port) < 2 ** 18)
+  }
+  t.notOk(isOurMeter(1))
+})

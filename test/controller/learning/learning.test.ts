@@ -1,0 +1,167 @@
+// What is learned is where frames came from, is kept by the switches, and is forgotten with them.
+import t from 'tap'
+import { cookie } from '../../../controller/compile/cookie.ts'
+import { addressesPerPort } from '../../../controller/learning/learned-addresses.ts'
+import { type Message, noBuffer } from '../../../openflow/index.ts'
+import { broadcast, ethernet } from '../../reference/frames.ts'
+import { entriesOf as entries, openVSwitch, plainHardware } from '../../reference/index.ts'
+import { dpidOf, macOf, makePeers, type Peer, type Peers } from '../peers.ts'
+import { changesSent, until } from '../watching.ts'
+
+t.setTimeout(120_000)
+
+const kinds = { 'Open vSwitch': openVSwitch, 'plain OpenFlow 1.3': plainHardware }
+const frame = (dst: string, src: string) => ethernet({ dst, src }, 0x88b5, Buffer.alloc(46))
+/** Where a frame from this port to this address comes out. */
+const goes = (world: Peers, [n, port]: readonly [number, number], dst: string, src = macOf(n, port)) =>
+  [...world.send(n, port, frame(dst, src)).counts].map(([at, times]) => (times === 1 ? at : `${at} x${times}`)).sort()
+const at = (n: number, port: number) => `${dpidOf(n)}/${port}`
+/** How many flows of this network carry the cookie of what was learned. */
+const learnedOn = (peer: Peer) =>
+  [...peer.sw.tables.values()].reduce((sum, table) => sum + [...entries(table)].filter(isLearned).length, 0)
+const isLearned = ({ cookie: value }: { readonly cookie: bigint }) => value >> 40n === 0x6c3203n
+/** Whether it has a way to this address. */
+const knows = ({ sw }: Peer, mac: string) => [...entries(sw.tables.get(2)!)].some(({ match }) => match.eth_dst === mac)
+const isReady = (world: Peers) => world.controller.ready().ready
+
+for (const [name, kind] of Object.entries(kinds)) {
+  t.test(`an address is learned by its first frame, and forgotten when it is silent (${name})`, async t => {
+    const world = await makePeers(t, { kind, switches: 2 })
+    await world.live()
+    await world.join('red', [1, 1], [1, 2], [2, 1])
+    t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+    t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1), at(1, 2)], 'nobody knows it yet')
+    t.strictSame(goes(world, [1, 1], broadcast), [at(1, 2), at(2, 1)], 'its first frame arrives')
+    await until('it is known', () => world.peers.every(peer => learnedOn(peer) >= 2))
+    t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1)])
+    world.peer(1).wait(59)
+    t.strictSame(goes(world, [1, 1], broadcast), [at(1, 2), at(2, 1)])
+    world.peer(1).wait(59)
+    t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1)], 'whoever speaks once a minute stays known')
+    world.peer(1).wait(60)
+    await until('it is forgotten', () => world.peers.every(peer => learnedOn(peer) <= 2))
+    t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1), at(1, 2)])
+  })
+
+  t.test(`what was learned comes back with its switch, and stays meanwhile (${name})`, async t => {
+    const world = await makePeers(t, { kind, switches: 2 })
+    await world.live()
+    await world.join('red', [1, 1], [1, 2], [2, 1])
+    t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+    for (const [n, port] of [
+      [1, 1],
+      [1, 2],
+      [2, 1],
+    ] as const) {
+      goes(world, [n, port], broadcast)
+      await until('it is known', () => world.peers.every(peer => knows(peer, macOf(n, port))))
+    }
+    await world.restart(undefined, [world.peer(2)])
+    await until('the other one is live', () => world.controller.switches()[0]?.state === 'live')
+    t.equal(changesSent(world.counts), 0)
+    t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1)], 'its own switch is not there yet')
+    await world.peer(1).connect()
+    await until('both are', () => world.controller.switches().length === 2 && isReady(world))
+    t.equal(changesSent(world.counts), 0)
+    t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1)])
+    await world.restart(undefined, [world.peer(2)])
+    await until('the other one is live', () => world.controller.switches()[0]?.state === 'live')
+    world.peer(1).sw.tables.clear()
+    world.peer(1).sw.groups.clear()
+    await world.peer(1).connect()
+    await until('it is forgotten', () => !knows(world.peer(2), macOf(1, 1)))
+    await until('both are', () => isReady(world))
+    t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1), at(1, 2)], 'for its own switch knows it no more')
+  })
+
+  t.test(
+    `a port may show ${addressesPerPort} addresses, and is then not listened to for a while (${name})`,
+    async t => {
+      const world = await makePeers(t, { kind, switches: 2 })
+      await world.live()
+      await world.join('red', [1, 1], [1, 2], [2, 1])
+      t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+      const mac = (i: number) => `02:bb:00:00:00:${i.toString(16).padStart(2, '0')}`
+      for (let i = 0; i < addressesPerPort + 20; i++) {
+        t.strictSame(goes(world, [1, 1], broadcast, mac(i)).length, 2)
+        await new Promise(resolve => setTimeout(resolve, 2))
+      }
+      // The guard's entry and the way to it.
+      await until('as many as may be are known', () => learnedOn(world.peer(1)) === 2 * addressesPerPort)
+      const isHushed = () => world.send(1, 1, frame(broadcast, '02:bb:00:00:ff:ff')).packetIns.length === 0
+      await until('it is hushed', isHushed)
+      t.strictSame(goes(world, [1, 1], broadcast, '02:bb:00:00:ff:ff'), [at(1, 2), at(2, 1)], 'and still speaks')
+      t.strictSame(goes(world, [1, 2], broadcast), [at(1, 1), at(2, 1)])
+      await until('its neighbour is learned', () => learnedOn(world.peer(1)) === 2 * addressesPerPort + 2)
+      await world.restart()
+      await until('all is read', () => isReady(world))
+      t.equal(changesSent(world.counts), 0)
+      world.peer(1).wait(5)
+      await until('it is listened to again', () => !isHushed())
+      await until('and hushed again', isHushed)
+      t.equal(learnedOn(world.peer(1)), 2 * addressesPerPort + 2, 'it has as many as before')
+    },
+  )
+}
+
+t.test('an address that is pinned is never learned elsewhere, and one that was learned gives way', async t => {
+  const world = await makePeers(t, { switches: 2 })
+  await world.live()
+  await world.join('red', [1, 1, macOf(1, 1)], [1, 2], [2, 1])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  goes(world, [2, 1], broadcast, macOf(1, 1))
+  goes(world, [2, 1], broadcast, macOf(1, 2))
+  await until('the other one is learned', () => learnedOn(world.peer(2)) >= 2)
+  t.strictSame(goes(world, [1, 2], macOf(1, 1)), [at(1, 1)])
+  t.strictSame(goes(world, [1, 1], macOf(1, 2)), [at(2, 1)])
+  await world.join('red', [1, 2, macOf(1, 2)])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  t.strictSame(goes(world, [1, 1], macOf(1, 2)), [at(1, 2)], 'a given address counts more')
+})
+
+t.test('what a port taught is forgotten when it leaves its network', async t => {
+  const world = await makePeers(t)
+  await world.live()
+  await world.join('red', [1, 1], [1, 2])
+  await world.join('blue', [1, 3])
+  for (const id of ['red', 'blue']) t.equal((await world.controller.settled(id, 0, 5000)).state, 'programmed')
+  goes(world, [1, 1], broadcast)
+  await until('it is known', () => learnedOn(world.peer(1)) === 2)
+  await world.ask(draft => draft.putAttachment({ network: 'blue', dpid: dpidOf(1), port: 1, guard: 'learn' }))
+  for (const id of ['red', 'blue']) t.equal((await world.controller.settled(id, 0, 5000)).state, 'programmed')
+  t.equal(learnedOn(world.peer(1)), 0)
+  t.strictSame(goes(world, [1, 2], macOf(1, 1)), [])
+  t.strictSame(goes(world, [1, 3], macOf(1, 1)), [at(1, 1)])
+})
+
+t.test('a copy that no entry of ours can have made teaches nothing', async t => {
+  const world = await makePeers(t, { switches: 2 })
+  await world.live()
+  await world.join('red', [1, 1], [1, 2, macOf(1, 2)], [2, 1])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  const { number } = world.store.state().networks.get('red')!
+  const copy = (given: { cookie?: bigint; in_port?: number; payload?: Buffer }): Message => {
+    const payload = given.payload ?? frame(broadcast, '02:77:00:00:00:01')
+    const { cookie: value = cookie('network', number), in_port = 1 } = given
+    const head = { type: 'packet_in', xid: 0, bufferId: noBuffer, reason: 'action', tableId: 1 } as const
+    return { ...head, totalLen: payload.length, cookie: value, match: { in_port }, payload }
+  }
+  world
+    .peer(1)
+    .say(
+      copy({ cookie: 0n }),
+      copy({ cookie: 0xffff_ffff_ffff_ffffn }),
+      copy({ cookie: cookie('network', number + 1) }),
+      copy({ cookie: cookie('learned', number) }),
+      copy({ in_port: 2 }),
+      copy({ in_port: 3 }),
+      copy({ in_port: 102 }),
+      copy({ payload: Buffer.alloc(13) }),
+      copy({ payload: frame(broadcast, '03:77:00:00:00:01') }),
+      copy({ payload: frame(broadcast, '00:00:00:00:00:00') }),
+    )
+  await until('all are dropped', () => world.counts.packetInsDropped === 10)
+  t.equal(learnedOn(world.peer(1)), 0)
+  world.peer(1).say(copy({}))
+  await until('one that can be is believed', () => learnedOn(world.peer(1)) === 2)
+})

@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import type { Lane } from '../../controller/compile/rollout.ts'
+import type { Compiled, Tables } from '../../controller/compile/tables.ts'
+import type { StaleNetworks } from '../../controller/compile-queue.ts'
+import { moving } from '../../controller/rollout-loop.ts'
+import { putNetwork } from '../../store/desired.ts'
+import { openMemory } from '../../store/memory.ts'
+import { mesh } from '../../topology/mesh.ts'
+import { paths } from '../../topology/paths.ts'
+import { route } from '../../topology/route.ts'
+
+t.test(
+  'a store that can not write the way of a network is asked again after a second, and not when it is over',
+  async t => {
+    const store = openMemory()
+    await store.write(draft => putNetwork(draft, 'red'))
+    const network = store.state().networks.get('red')!
+    const apart = route(['a', 'b'], paths(mesh([])))
+    const ends = [
+      { dpid: 'a', port: 1 },
+      { dpid: 'b', port: 1 },
+    ] as const
+    const links = [
+      { from: ends[0], to: ends[1] },
+      { from: ends[1], to: ends[0] },
+    ]
+    const joined = route(['a', 'b'], paths(mesh(links)))
+    const lane: Lane = { epoch: 0, route: apart }
+    const at = { network, course: { is: 'steady', serial: 1, lane }, wanted: joined, datapaths: new Set(['a', 'b']) }
+    const compiled = new Map([[network.number, at as unknown as Compiled]])
+    let asked = 0
+    const moves = moving({
+      store: {
+        ...store,
+        write: async () => {
+          asked += 1
+          throw new Error('no space left')
+        },
+      },
+      tables: {
+        compiled,
+        moving: new Set([network.number]),
+        strays: new Map(),
+        step: () => undefined,
+      } as unknown as Tables,
+      stale: { ids: new Set(), markMoved() {} } as unknown as StaleNetworks,
+      switches: new Map(),
+      away: new Set(),
+      now: () => performance.now(),
+      failed() {},
+    })
+    for (let i = 0; i < 20; i++) {
+      moves.look()
+      await sleep(5)
+    }
+    t.equal(asked, 1)
+    await sleep(1200)
+    t.equal(asked, 2)
+    moves.stop()
+    moves.look()
+    await sleep(1200)
+    t.equal(asked, 2)
+  },
+)
