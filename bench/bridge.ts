@@ -1,6 +1,6 @@
 // One real bridge without ports, a session of ours with it, and beside that a raw controller's.
-import { listen } from '../openflow/server.ts'
-import type { Session } from '../openflow/session.ts'
+import { listen } from '../openflow/session/server.ts'
+import type { Session } from '../openflow/session/session.ts'
 import { type Ovs, startOvs } from './ovs.ts'
 import { type RawController, rawController } from './raw.ts'
 

@@ -1,6 +1,6 @@
 // The OpenFlow library alone, for sessions.ts: listens on PORT, and answers each line on standard input with the bytes that it has in use.
 import { createInterface } from 'node:readline'
-import { listen } from '../openflow/server.ts'
+import { listen } from '../openflow/session/server.ts'
 
 const nothing = (): void => undefined
 await listen({

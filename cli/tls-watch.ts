@@ -1,4 +1,4 @@
-import type { Credentials } from '../openflow/server.ts'
+import type { Credentials } from '../openflow/session/server.ts'
 import { expiryOf, readTls } from './tls.ts'
 import type { TlsFiles } from './tls-files.ts'
 

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { type Credentials, checkCredentials } from '../openflow/server.ts'
+import { type Credentials, checkCredentials } from '../openflow/session/server.ts'
 import { optionOf, type TlsFiles } from './tls-files.ts'
 
 type ReadFile = (path: string) => Promise<string>

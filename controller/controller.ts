@@ -2,7 +2,7 @@
 // switches that it touches are set going.
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import { type Address, type Credentials, listen } from '../openflow/server.ts'
+import { type Address, type Credentials, listen } from '../openflow/session/server.ts'
 import type { Store } from '../store/store.ts'
 import { standardVlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'

@@ -1,4 +1,4 @@
-import type { Listener } from '../openflow/server.ts'
+import type { Listener } from '../openflow/session/server.ts'
 import type { Store } from '../store/store.ts'
 import type { VlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'

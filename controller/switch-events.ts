@@ -1,5 +1,5 @@
 // What switches tell us: each event marks what is to be looked at again, and no more.
-import type { Events, Session } from '../openflow/session.ts'
+import type { Events, Session } from '../openflow/session/session.ts'
 import { attachmentsAt } from '../store/attachments.ts'
 import { followNames, renumbered } from '../store/port-names.ts'
 import type { Store } from '../store/store.ts'

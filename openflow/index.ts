@@ -1,13 +1,11 @@
-export { type Action, setField } from './action.ts'
-export { decode, decodeLenient, encode, encodeAll } from './codec.ts'
-export * from './constants.ts'
-export { allErrors, errorName } from './errors.ts'
-export type { FieldRef, OxmId, Range } from './field-ref.ts'
-export type { FieldName, FieldValue, Masked, Match, UnknownField } from './fields.ts'
-export { type FlowMonitor, type FlowUpdate, flowMonitorFlags } from './flow-monitor.ts'
-export { type Framing, framing, maxMessageLength } from './framing.ts'
-export type { Instruction } from './instruction.ts'
-export { type Learn, type LearnSpec, learnFlags } from './learn.ts'
+export { type Action, setField } from './messages/action.ts'
+export { decode, decodeLenient, encode, encodeAll } from './messages/codec.ts'
+export { allErrors, errorName } from './messages/errors.ts'
+export type { FieldRef, OxmId, Range } from './messages/field-ref.ts'
+export type { FieldName, FieldValue, Masked, Match, UnknownField } from './messages/fields.ts'
+export { type FlowMonitor, type FlowUpdate, flowMonitorFlags } from './messages/flow-monitor.ts'
+export type { Instruction } from './messages/instruction.ts'
+export { type Learn, type LearnSpec, learnFlags } from './messages/learn.ts'
 export {
   bucket,
   type FlowMod,
@@ -20,12 +18,12 @@ export {
   type PacketIn,
   type PacketOut,
   packetOut,
-} from './make.ts'
-export { checkMatch, type MatchFault } from './match-check.ts'
-export type { ErrorMessage, Message, MessageOf, MessageType } from './messages.ts'
-export type { MultipartReply, MultipartRequest } from './multipart.ts'
-export { type Nat, natFlags } from './nat.ts'
-export { ctFlags } from './nicira-action.ts'
+} from './messages/make.ts'
+export { checkMatch, type MatchFault } from './messages/match-check.ts'
+export type { ErrorMessage, Message, MessageOf, MessageType } from './messages/messages.ts'
+export type { MultipartReply, MultipartRequest } from './messages/multipart.ts'
+export { type Nat, natFlags } from './messages/nat.ts'
+export { ctFlags } from './messages/nicira-action.ts'
 export type {
   FlowStats,
   GroupDesc,
@@ -35,15 +33,17 @@ export type {
   PortStats,
   QueueStats,
   TableStats,
-} from './statistics.ts'
-export type { Bucket, MeterBand, PortDesc } from './structures.ts'
-export type { TableFeatureProperty, TableFeatures } from './table-features.ts'
-export { type Flow, formatFlow, formatFlowStats, formatGroup, formatMeter } from './text.ts'
-export { formatActions, formatInstructions } from './text-action.ts'
-export { formatMatch } from './text-match.ts'
-export { formatMessage } from './text-message.ts'
-export { parseFlow, parseGroup, parseMeter } from './text-parse.ts'
-export { parseActions, parseInstructions } from './text-parse-action.ts'
-export { parseMatch } from './text-parse-match.ts'
-export { TextError } from './text-value.ts'
-export { WireError } from './wire.ts'
+} from './messages/statistics.ts'
+export type { Bucket, MeterBand, PortDesc } from './messages/structures.ts'
+export type { TableFeatureProperty, TableFeatures } from './messages/table-features.ts'
+export { formatActions, formatInstructions } from './text/action.ts'
+export { type Flow, formatFlow, formatFlowStats, formatGroup, formatMeter } from './text/format.ts'
+export { formatMatch } from './text/match.ts'
+export { formatMessage } from './text/message.ts'
+export { parseFlow, parseGroup, parseMeter } from './text/parse.ts'
+export { parseActions, parseInstructions } from './text/parse-action.ts'
+export { parseMatch } from './text/parse-match.ts'
+export { TextError } from './text/value.ts'
+export * from './wire/constants.ts'
+export { type Framing, framing, maxMessageLength } from './wire/framing.ts'
+export { WireError } from './wire/wire.ts'

@@ -108,7 +108,7 @@ t.test('only the server of openflow/ opens sockets there', async t => {
   const sockets = files.filter(
     f => folder(f) === 'openflow' && /from 'node:(net|tls)'/.test(readFileSync(join(root, f), 'utf8')),
   )
-  t.same(sockets, ['openflow/server.ts'])
+  t.same(sockets, ['openflow/session/server.ts'])
 })
 
 t.test('the core is pure', async t => {

@@ -16,7 +16,7 @@ type Mutation = {
 
 const core = ['test/controller', 'test/topology']
 const ways = ['test/controller/compile/rollout.test.ts', 'test/topology/route.test.ts']
-const tls = ['test/openflow/tls.test.ts']
+const tls = ['test/openflow/session/tls.test.ts']
 const agent = ['test/agent/diff.test.ts', 'test/agent/stock.test.ts', 'test/agent/pairs.test.ts']
 const planned = ['test/controller/links/planned-links.test.ts']
 const laws = ['test/controller/laws.test.ts']
@@ -261,14 +261,14 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'TLS: any certificate will do',
-    file: 'openflow/tls.ts',
+    file: 'openflow/session/tls.ts',
     from: 'if (!peer.authorized)',
     to: 'if (false)',
     tests: tls,
   },
   {
     name: 'TLS: a certificate stands for every datapath',
-    file: 'openflow/handshake.ts',
+    file: 'openflow/session/handshake.ts',
     from: "if (scope !== 'any' && !scope.has(dpid))",
     to: 'if (false)',
     tests: tls,
@@ -324,21 +324,21 @@ const mutations: readonly Mutation[] = [
   })),
   {
     name: 'TLS: names that cannot be read are none',
-    file: 'openflow/tls.ts',
+    file: 'openflow/session/tls.ts',
     from: 'if (digits === undefined) return',
     to: 'if (digits === undefined) continue\n    if (digits === undefined) return',
     tests: tls,
   },
   {
     name: 'TLS: sessions are resumed',
-    file: 'openflow/tls.ts',
+    file: 'openflow/session/tls.ts',
     from: 'constants.SSL_OP_NO_TICKET | ',
     to: '',
     tests: tls,
   },
   {
     name: 'TLS: handshakes may take for ever',
-    file: 'openflow/server.ts',
+    file: 'openflow/session/server.ts',
     from: '    handshakes.tick()\n',
     to: '',
     tests: tls,

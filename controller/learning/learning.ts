@@ -1,6 +1,6 @@
 // Packet-ins and removed flows, turned into what is learned. The frames themselves flowed on: only a copy comes here.
 import type { FlowRemoved, PacketIn } from '../../openflow/index.ts'
-import type { Session } from '../../openflow/session.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import { attachmentIn } from '../../store/attachments.ts'
 import type { State } from '../../store/state.ts'
 import { endpointKey } from '../../topology/topology.ts'

@@ -2,7 +2,7 @@
 // elsewhere. A shell around topology/: liveness, tally, mtu and budget decide.
 import { createSecretKey } from 'node:crypto'
 import { type Action, noBuffer, type PacketIn, ports } from '../../openflow/index.ts'
-import type { Session } from '../../openflow/session.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import { isUnplanned } from '../../store/overlay.ts'
 import type { State } from '../../store/state.ts'
 import type { Store } from '../../store/store.ts'

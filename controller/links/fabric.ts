@@ -1,5 +1,5 @@
 // What compile may know of the switches: their ports and the mesh between them, kept current.
-import type { Session } from '../../openflow/session.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import type { State } from '../../store/state.ts'
 import { type Hop, type Mesh, mesh } from '../../topology/mesh.ts'
 import { type Paths, paths } from '../../topology/paths.ts'

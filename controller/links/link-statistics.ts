@@ -1,6 +1,6 @@
 // What the probes of a link say of it.
 
-import type { Session } from '../../openflow/session.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import { loss, newShortest, note, type Shortest, shortestMs } from '../../topology/tally.ts'
 import { type DatapathId, linkKey } from '../../topology/topology.ts'
 import type { Way } from './probed-ports.ts'

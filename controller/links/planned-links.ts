@@ -1,6 +1,6 @@
 // Links of the mesh that was declared, at the ports that the switches have for them now. A port is known by its name: if a switch
 // numbered it otherwise than planned, that is followed; if another port has its number, that one is no end of the link.
-import type { Session } from '../../openflow/session.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import { type MeshLink, meshLinks, meshPortName, type Nodes, portTo } from '../../store/overlay.ts'
 import type { Node } from '../../store/state.ts'
 import {

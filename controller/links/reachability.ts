@@ -1,6 +1,6 @@
 // Before a link is called silent, both its switches must prove that they hear us and are heard. Else a controller that was busy, or
 // a switch that lost only its connection to us, would take links out of the mesh that work.
-import type { Session } from '../../openflow/session.ts'
+import type { Session } from '../../openflow/session/session.ts'
 
 /** From the answer of one switch to the question to the other: what it was told to send is on its way meanwhile (milliseconds). */
 const crossingMs = 25

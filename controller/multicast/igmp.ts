@@ -1,7 +1,7 @@
 // Who wants which multicast: IGMP (RFC 1112, 2236, 3376) and MLD (RFC 2710, 3810), and what shows where multicast routers
 // are (RFC 4286, and PIM's hello). Frames come from pods, so no length in them is believed. Pure.
-import { ipv4, ipv6 } from '../../openflow/address.ts'
-import { type Cursor, cursorOf, type Fixed } from '../../openflow/wire.ts'
+import { ipv4, ipv6 } from '../../openflow/wire/address.ts'
+import { type Cursor, cursorOf, type Fixed } from '../../openflow/wire/wire.ts'
 
 export type Family = 'ipv4' | 'ipv6'
 

@@ -1,7 +1,7 @@
 // Networks that snoop multicast: reports that came from ports are taken in, and ports are asked, as IGMP and MLD want it. The
 // controller is the querier where nobody else is.
 import { type Action, type PacketIn, packetOut } from '../../openflow/index.ts'
-import type { Session } from '../../openflow/session.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import { attachmentIn } from '../../store/attachments.ts'
 import type { Attachment, Network, State } from '../../store/state.ts'
 import { type DatapathId, endpointKey, type PortNo } from '../../topology/topology.ts'

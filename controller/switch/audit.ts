@@ -1,5 +1,5 @@
 // Switches are looked at now and then although nothing happened: somebody else may have changed them.
-import { RequestError, type Session } from '../../openflow/session.ts'
+import { RequestError, type Session } from '../../openflow/session/session.ts'
 import { pipeline } from '../compile/pipeline.ts'
 import { type Reconciler, run, type Switch } from './reconcile.ts'
 

@@ -1,5 +1,5 @@
 // Brings a plan to a switch, and says of which networks the switch would not have it.
-import type { Failure, Session } from '../../openflow/session.ts'
+import type { Failure, Session } from '../../openflow/session/session.ts'
 import { type Plan, type Step, takeBack } from '../compile/diff.ts'
 import { pipeline } from '../compile/pipeline.ts'
 

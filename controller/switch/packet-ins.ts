@@ -1,7 +1,7 @@
 // Copies for learning, on a switch that can't meter them where they are made: its controller meter limits all that it tells
 // us (OpenFlow 1.3.5 §7.3.4.4, OFPM_CONTROLLER). It stands beside the tables, not in them: a switch need not have it.
 import { type MeterConfig, meterFlags, meterMod, meters } from '../../openflow/index.ts'
-import type { Session } from '../../openflow/session.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import { meterItem } from '../compile/item.ts'
 
 /** Packet-ins a second and switch. A port that makes more than its share is hushed long before (learning.ts). */

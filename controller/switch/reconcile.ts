@@ -1,6 +1,6 @@
 // One loop per switch: look again, compare, send what differs, wait for the barrier, report.
 // Every event only marks a network or a switch; nothing here knows what kind of change it was.
-import type { Session } from '../../openflow/session.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import { owner } from '../compile/cookie.ts'
 import { type Changes, diffSteps, isEmpty, planSteps } from '../compile/diff.ts'

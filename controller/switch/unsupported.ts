@@ -1,7 +1,7 @@
 // What a switch cannot do that our pipeline needs. What it does not say is believed to be there: switches were seen whose
 // table features list no instructions at all, and that follow all of them.
 import type { TableFeatures } from '../../openflow/index.ts'
-import type { Session } from '../../openflow/session.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import { metadata, pipeline } from '../compile/pipeline.ts'
 
 export type Shown = Pick<Session, 'features' | 'can'>

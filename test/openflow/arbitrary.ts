@@ -1,6 +1,5 @@
 // Random values of every type. The tables are keyed by type, so a type without a generator does not compile.
 import fc, { type Arbitrary } from 'fast-check'
-import { type FieldName, fieldTable } from '../../openflow/fields.ts'
 import type {
   Action,
   Bucket,
@@ -18,6 +17,7 @@ import type {
   PortDesc,
   TableFeatureProperty,
 } from '../../openflow/index.ts'
+import { type FieldName, fieldTable } from '../../openflow/messages/fields.ts'
 
 const u8 = fc.integer({ min: 0, max: 0xff })
 export const u16 = fc.integer({ min: 0, max: 0xffff })

@@ -1,7 +1,7 @@
 // A server on a free port of loopback, with everything that it tells written down.
 import type { Test } from 'tap'
-import { type Credentials, type Log, listen, type Server } from '../../openflow/server.ts'
-import type { Events, Limits, Record, Session } from '../../openflow/session.ts'
+import { type Credentials, type Log, listen, type Server } from '../../openflow/session/server.ts'
+import type { Events, Limits, Record, Session } from '../../openflow/session/session.ts'
 import { type Behaviour, type FakeSwitch, fakeSwitch } from './fake-switch.ts'
 
 export type Listening = {

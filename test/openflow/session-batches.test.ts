@@ -1,6 +1,6 @@
 import t from 'tap'
 import { bundleFlags, flowMod, groupMod, type Message, type MessageOf } from '../../openflow/index.ts'
-import type { Change } from '../../openflow/session.ts'
+import type { Change } from '../../openflow/session/session.ts'
 import type { FakeSwitch } from './fake-switch.ts'
 import { failure, listening } from './listening.ts'
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
 import { encodeAll, flowMod, noBuffer, type PacketIn } from '../../openflow/index.ts'
-import { mayGoOn, newPace, spend } from '../../openflow/pace.ts'
+import { mayGoOn, newPace, spend } from '../../openflow/session/pace.ts'
 import { listening } from './listening.ts'
 
 const packetIn = (length = 100): PacketIn => ({

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { type Message, type MessageOf, multipartMore, type PortDesc, ports } from '../../openflow/index.ts'
-import { portsOf, putStatus, samePorts } from '../../openflow/ports.ts'
-import type { Session } from '../../openflow/session.ts'
+import { portsOf, putStatus, samePorts } from '../../openflow/session/ports.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import { port } from './fake-switch.ts'
 import { listening } from './listening.ts'
 

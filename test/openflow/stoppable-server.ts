@@ -1,5 +1,5 @@
 // A server in a process of its own, so that a test can stop that: it tells its parent what happens.
-import { listen } from '../../openflow/server.ts'
+import { listen } from '../../openflow/session/server.ts'
 
 const tell = (event: object): void => void process.send?.(event)
 

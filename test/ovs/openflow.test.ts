@@ -8,7 +8,6 @@ import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { type FieldName, fieldTable } from '../../openflow/fields.ts'
 import {
   type Action,
   bucket,
@@ -39,6 +38,7 @@ import {
   parseFlow,
   ports,
 } from '../../openflow/index.ts'
+import { type FieldName, fieldTable } from '../../openflow/messages/fields.ts'
 import { flows } from '../openflow/golden.ts'
 import { missingOvs, startDummyOvs } from './dummy-ovs.ts'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { bucket, flowMod, groupMod, meterMod, type PacketIn, packetOut, ports } from '../../openflow/index.ts'
-import type { Change, Session } from '../../openflow/session.ts'
+import type { Change, Session } from '../../openflow/session/session.ts'
 import { failure, type Listening, listening } from '../openflow/listening.ts'
 import { type DummyOvs, missingOvs, startDummyOvs } from './dummy-ovs.ts'
 

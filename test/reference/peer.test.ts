@@ -1,8 +1,8 @@
 // Reference switches on real connections, to a real server.
 import t, { type Test } from 'tap'
 import { errorName, flowMod, type MessageOf } from '../../openflow/index.ts'
-import { listen } from '../../openflow/server.ts'
-import type { Session } from '../../openflow/session.ts'
+import { listen } from '../../openflow/session/server.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import { flowModFailed } from './errors.ts'
 import { ethernet } from './frames.ts'
 import { entriesOf, type Kind, type Knobs, newPeer, newSwitch, type Peer, portDesc } from './index.ts'

@@ -3,7 +3,7 @@ import t from 'tap'
 import { knownFabric } from '../../../controller/links/fabric.ts'
 import { plannedLinks } from '../../../controller/links/planned-links.ts'
 import type { PortDesc } from '../../../openflow/index.ts'
-import type { Session } from '../../../openflow/session.ts'
+import type { Session } from '../../../openflow/session/session.ts'
 import type { State } from '../../../store/state.ts'
 import { endpointKey, type Link, linkKey } from '../../../topology/topology.ts'
 

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { lacks } from '../../../controller/switch/unsupported.ts'
 import type { TableFeatures } from '../../../openflow/index.ts'
-import type { Abilities } from '../../../openflow/session.ts'
+import type { Abilities } from '../../../openflow/session/session.ts'
 
 const all = 0xffff_ffff_ffff_ffffn
 const table = (tableId: number, given: Partial<TableFeatures> = {}): TableFeatures => ({
