@@ -8,7 +8,7 @@ import { cookie } from '../controller/compile/cookie.ts'
 import { pipeline } from '../controller/compile/pipeline.ts'
 import { addressesPerPort } from '../controller/learning/learned-addresses.ts'
 import { attach, putDeclaredLink, putNetwork } from '../store/desired.ts'
-import { openSqlite } from '../store/sqlite.ts'
+import { openSqlite } from '../store/sqlite/sqlite.ts'
 import {
   answers,
   asksForFeatures,

@@ -1,7 +1,7 @@
 // From the start of a process until it greets a switch, and until it answers REST; beside other controllers, and Node doing nothing.
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { openSqlite } from '../store/sqlite.ts'
+import { openSqlite } from '../store/sqlite/sqlite.ts'
 import {
   answers,
   asksForFeatures,

@@ -1,7 +1,7 @@
 import { type Link, linkKey } from '../topology/topology.ts'
 import { attachmentKey } from './attachments.ts'
 import { nodeLinkKey } from './overlay.ts'
-import type { Row } from './sqlite-rows.ts'
+import type { Row } from './sqlite/rows.ts'
 import type { Attachment, Network, Node, NodeLink, Overlay, Vlink } from './state.ts'
 import type { Change } from './tables.ts'
 import type { NetworkVlans } from './vlans.ts'

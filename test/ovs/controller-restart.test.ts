@@ -5,7 +5,7 @@ import { needs } from '../../lab/install.ts'
 import type { Node } from '../../lab/node.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { attach, detach } from '../../store/desired.ts'
-import { openSqlite } from '../../store/sqlite.ts'
+import { openSqlite } from '../../store/sqlite/sqlite.ts'
 import { changesSent, until } from '../controller/watching.ts'
 import { ages, apart, hearing, holdings, makeStage, type Stage, streamTo, touched, withoutCounts } from './stage.ts'
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { openMemory } from '../../store/memory.ts'
-import { openSqlite } from '../../store/sqlite.ts'
+import { openSqlite } from '../../store/sqlite/sqlite.ts'
 import type { Store, StoreRecord } from '../../store/store.ts'
 
 /** Every store there is: tests of the contract run on each. To add a backend: add a row. */

@@ -5,9 +5,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import { attach, deleteNetwork, putNetwork } from '../../store/desired.ts'
 import { StoreError } from '../../store/error.ts'
-import { openSqlite } from '../../store/sqlite.ts'
-import { openStateFile } from '../../store/sqlite-file.ts'
-import type { Meta, Row } from '../../store/sqlite-rows.ts'
+import { openStateFile } from '../../store/sqlite/file.ts'
+import type { Meta, Row } from '../../store/sqlite/rows.ts'
+import { openSqlite } from '../../store/sqlite/sqlite.ts'
 import { dpid } from './backends.ts'
 
 t.setTimeout(120_000)

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { openSqlite } from '../../store/sqlite.ts'
+import { openSqlite } from '../../store/sqlite/sqlite.ts'
 import { runWriter, writesIn } from './child.ts'
 
 t.setTimeout(600_000)

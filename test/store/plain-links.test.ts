@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { deleteNetwork, putNetwork } from '../../store/desired.ts'
 import { openDraft } from '../../store/draft.ts'
-import { openSqlite } from '../../store/sqlite.ts'
+import { openSqlite } from '../../store/sqlite/sqlite.ts'
 import { emptyTables } from '../../store/tables.ts'
 import { dpid } from './backends.ts'
 

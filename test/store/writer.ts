@@ -10,7 +10,7 @@
 import { writeSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { attach, putNetwork } from '../../store/desired.ts'
-import { openSqlite } from '../../store/sqlite.ts'
+import { openSqlite } from '../../store/sqlite/sqlite.ts'
 import { dpid } from './backends.ts'
 import { writesIn } from './child.ts'
 

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { StoreError } from './error.ts'
-import { corrupt } from './sqlite-error.ts'
-import { type Meta, putMeta } from './sqlite-rows.ts'
+import { StoreError } from '../error.ts'
+import { corrupt } from './error.ts'
+import { type Meta, putMeta } from './rows.ts'
 
 /** `l2sm` in ASCII, so that file(1) and we know our own. */
 export const applicationId = 0x6c32736d

@@ -1,6 +1,6 @@
 import { accessSync, closeSync, constants, openSync, readSync, statfsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { StoreError } from './error.ts'
+import { StoreError } from '../error.ts'
 
 /** Where the process that has the state's file says who it is. */
 export const holderOf = (path: string): string => `${path}.lock`

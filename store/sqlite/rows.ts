@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
-import { corrupt } from './sqlite-error.ts'
+import { corrupt } from './error.ts'
 
 /** A row to write, or to delete when it has no value. */
 export type Row = {

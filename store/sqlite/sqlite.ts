@@ -1,11 +1,11 @@
 import { extname, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { newFirstNumber, newInstance } from './memory.ts'
-import { parseRow, rowsOf } from './rows.ts'
-import type { Meta, Row } from './sqlite-rows.ts'
-import type { Answer, Request, WorkerInput } from './sqlite-worker.ts'
-import { type Backend, createStore, type Store, StoreError, type StoreRecord } from './store.ts'
-import { apply, emptyTables, type Tables, violation } from './tables.ts'
+import { newFirstNumber, newInstance } from '../memory.ts'
+import { parseRow, rowsOf } from '../rows.ts'
+import { type Backend, createStore, type Store, StoreError, type StoreRecord } from '../store.ts'
+import { apply, emptyTables, type Tables, violation } from '../tables.ts'
+import type { Meta, Row } from './rows.ts'
+import type { Answer, Request, WorkerInput } from './worker.ts'
 
 /**
  * The store in a file: opened, or made with its folders (mode 0600 and 0700) when there is none. What a write resolves

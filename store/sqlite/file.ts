@@ -1,9 +1,9 @@
 import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
-import { StoreError } from './error.ts'
-import { applicationId, create, isMissing, schemaVersion } from './sqlite-create.ts'
-import { corrupt, holderOf, isReadOnly, storeErrorOf } from './sqlite-error.ts'
+import { StoreError } from '../error.ts'
+import { applicationId, create, isMissing, schemaVersion } from './create.ts'
+import { corrupt, holderOf, isReadOnly, storeErrorOf } from './error.ts'
 import {
   digestOf,
   getMeta,
@@ -15,7 +15,7 @@ import {
   type RowBatch,
   readRows,
   type Written,
-} from './sqlite-rows.ts'
+} from './rows.ts'
 
 /**
  * The state's file: a SQLite database with one row for each object, and what is true of all of them.
