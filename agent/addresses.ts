@@ -1,6 +1,6 @@
 /** Moves the node's addresses between its device and br-phy, without cutting the node off. */
 
-import type { NodePlan } from '../api/node-schemas.ts'
+import type { NodePlan } from '../api/contract/node-schemas.ts'
 import { ipBatch } from './command.ts'
 import { answering, readMachine } from './machine.ts'
 import { placeOf } from './target.ts'

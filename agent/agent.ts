@@ -1,7 +1,7 @@
 /** The agent of a node: a plan from somewhere, the loop that carries it out, reports of what came of it. */
 
-import type { NodeReport } from '../api/node-schemas.ts'
-import { reportEvery } from '../api/node-schemas.ts'
+import type { NodeReport } from '../api/contract/node-schemas.ts'
+import { reportEvery } from '../api/contract/node-schemas.ts'
 import { type Controller, followPlan, sendReport } from './client.ts'
 import { json, serve } from './http.ts'
 import { createMetrics } from './metrics.ts'

@@ -4,7 +4,7 @@ import { lookup } from 'node:dns/promises'
 import { type ClientRequest, request as plain } from 'node:http'
 import { request as secured } from 'node:https'
 import { isIP } from 'node:net'
-import type { NodePlan, NodeReport } from '../api/node-schemas.ts'
+import type { NodePlan, NodeReport } from '../api/contract/node-schemas.ts'
 import { checkPlan, type PlanSource } from './plan-file.ts'
 
 export type Controller = {

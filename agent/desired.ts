@@ -1,6 +1,6 @@
 /** What Open vSwitch's database should hold for a plan, on this node. Pure. */
 
-import type { NodePlan } from '../api/node-schemas.ts'
+import type { NodePlan } from '../api/contract/node-schemas.ts'
 import type { Device } from './devices.ts'
 import type { Database, Row } from './schema.ts'
 

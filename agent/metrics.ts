@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { NodeReport } from '../api/node-schemas.ts'
+import type { NodeReport } from '../api/contract/node-schemas.ts'
 import type { Record } from './reconcile.ts'
 import type { Health } from './report.ts'
 

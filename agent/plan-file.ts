@@ -3,8 +3,8 @@
 import { readFileSync, watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import { checker, type Schema } from '../api/check.ts'
-import { NodePlan } from '../api/node-schemas.ts'
+import { checker, type Schema } from '../api/contract/check.ts'
+import { NodePlan } from '../api/contract/node-schemas.ts'
 
 export class PlanError extends Error {
   override name = 'PlanError'

@@ -3,7 +3,7 @@
  * row, a device, a timer) only means: look again.
  */
 
-import type { NodePlan, NodeReport } from '../api/node-schemas.ts'
+import type { NodePlan, NodeReport } from '../api/contract/node-schemas.ts'
 import { moveAddresses } from './addresses.ts'
 import { bridgeNamed, type Datapath, mark } from './desired.ts'
 import type { Device } from './devices.ts'

@@ -1,6 +1,6 @@
 /** What the agent tells the controller of its node, and everybody of its health. Pure. */
 
-import type { NodePlan, NodeReport, ReportedPort } from '../api/node-schemas.ts'
+import type { NodePlan, NodeReport, ReportedPort } from '../api/contract/node-schemas.ts'
 import { bridgeNamed, type Datapath, mark, portsOf } from './desired.ts'
 import type { Database, Row } from './schema.ts'
 import { numberOf } from './stock.ts'

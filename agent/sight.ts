@@ -1,6 +1,6 @@
 /** What one look at the node has seen, and what follows from it. Pure. */
 
-import type { NodePlan } from '../api/node-schemas.ts'
+import type { NodePlan } from '../api/contract/node-schemas.ts'
 import { type Datapath, desired, mark, portsOf, restoringNote, type Wanted } from './desired.ts'
 import type { Device } from './devices.ts'
 import { pairOf } from './pairs.ts'

@@ -1,8 +1,8 @@
 import { deleteDeclaredLink, putDeclaredLink } from '../store/desired.ts'
 import { endpointKey, type Link, linkKey } from '../topology/topology.ts'
+import * as schemas from './contract/schemas.ts'
 import { byEndpoint, endpointOf } from './endpoints.ts'
 import { problem } from './problems.ts'
-import * as schemas from './schemas.ts'
 import { type App, type Services, write } from './services.ts'
 import { inSlices } from './slices.ts'
 

@@ -1,7 +1,7 @@
 import { putMesh } from '../store/nodes.ts'
 import type { Node, State } from '../store/state.ts'
-import * as schemas from './mesh-schemas.ts'
-import type { Wire } from './schemas.ts'
+import * as schemas from './contract/mesh-schemas.ts'
+import type { Wire } from './contract/schemas.ts'
 import { type App, type Services, write } from './services.ts'
 
 export const meshRoutes = (app: App, services: Services): void => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { linkSettingsOf, meshPortName, type Nodes, peersOf, portTo, settingsOf } from '../store/overlay.ts'
 import type { Node } from '../store/state.ts'
 import { bridgeName, interfaceNames } from '../topology/names.ts'
-import type { NodePlan, PlannedLink } from './node-schemas.ts'
+import type { NodePlan, PlannedLink } from './contract/node-schemas.ts'
 
 /** The plan of a node: of what is declared and of nothing else, so that it is the same whoever asks, whenever. Pure. */
 export const planOf = (state: Nodes, node: Node): NodePlan => {

@@ -1,5 +1,5 @@
 import type { SwitchView } from '../controller/view/view.ts'
-import { type NodePlan, type NodeReport, type ReportedPort, silentAfter } from './node-schemas.ts'
+import { type NodePlan, type NodeReport, type ReportedPort, silentAfter } from './contract/node-schemas.ts'
 
 /** What the agents told last. Not desired state: it is nowhere on disk, and after a restart they tell it again. */
 export type NodeReports = {

@@ -1,19 +1,19 @@
 import { deleteNode, putNode } from '../store/nodes.ts'
 import { refuse } from '../store/refusals.ts'
 import type { Node } from '../store/state.ts'
-import * as schemas from './mesh-schemas.ts'
-import { planOf } from './node-plan.ts'
-import { type NodeReports, nodeReports, standingOf } from './node-reports.ts'
+import * as schemas from './contract/mesh-schemas.ts'
 import {
   type NodePlan,
   NodePlan as NodePlanSchema,
   type NodeReport,
   NodeReport as NodeReportSchema,
-} from './node-schemas.ts'
+} from './contract/node-schemas.ts'
+import type { Wire } from './contract/schemas.ts'
+import { planOf } from './node-plan.ts'
+import { type NodeReports, nodeReports, standingOf } from './node-reports.ts'
 import { type NodeWatch, watchNodes } from './node-watch.ts'
 import { problem, refusalProblem, shown } from './problems.ts'
 import { waitOf } from './progress.ts'
-import type { Wire } from './schemas.ts'
 import { type App, type Services, write } from './services.ts'
 import { inSlices } from './slices.ts'
 

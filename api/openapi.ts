@@ -1,7 +1,7 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import { fastify, type RouteOptions } from 'fastify'
+import { ProblemAnswer } from './contract/schemas.ts'
 import { problemType } from './problems.ts'
-import { ProblemAnswer } from './schemas.ts'
 import type { App } from './services.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { Progress } from '../controller/view/view.ts'
-import { duration, durationWords } from './duration.ts'
+import { duration, durationWords } from './contract/duration.ts'
 import { problem, shown } from './problems.ts'
 import type { Services } from './services.ts'
 

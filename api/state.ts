@@ -1,4 +1,4 @@
-import * as schemas from './schemas.ts'
+import * as schemas from './contract/schemas.ts'
 import { type App, type Services, write } from './services.ts'
 
 export const stateRoutes = (app: App, services: Services): void => {

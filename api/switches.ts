@@ -1,7 +1,7 @@
 import type { SwitchView } from '../controller/view/view.ts'
+import * as schemas from './contract/schemas.ts'
 import { dpidOf } from './endpoints.ts'
 import { problem } from './problems.ts'
-import * as schemas from './schemas.ts'
 import type { App, Services } from './services.ts'
 
 export const switchRoutes = (app: App, services: Services): void => {

@@ -1,5 +1,5 @@
 import type { FastifySchemaCompiler } from 'fastify'
-import { checker, type Fault, type Schema } from './check.ts'
+import { checker, type Fault, type Schema } from './contract/check.ts'
 import { type ProblemError, problem } from './problems.ts'
 
 const places: { readonly [httpPart: string]: string } = {

@@ -4,8 +4,8 @@ import type { Network, Vlink } from '../store/state.ts'
 import type { Draft } from '../store/store.ts'
 import { parseVlink, putVlink, sameWays, type VlinkWish } from '../store/vlinks.ts'
 import type { DatapathId } from '../topology/topology.ts'
+import type * as schemas from './contract/schemas.ts'
 import { problem } from './problems.ts'
-import type * as schemas from './schemas.ts'
 import type { Services } from './services.ts'
 
 type Put = { readonly created: boolean; readonly network: Network }

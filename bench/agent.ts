@@ -3,7 +3,7 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { NodePlan } from '../api/node-schemas.ts'
+import type { NodePlan } from '../api/contract/node-schemas.ts'
 import { ipBatch, run } from '../lab/command.ts'
 import { type Ovs, openOvs, sequence } from '../lab/ovs.ts'
 import { bridgeName, datapathOf, interfaceNames, tunnelName } from '../topology/names.ts'

@@ -1,4 +1,4 @@
-import { nearest } from '../api/nearest.ts'
+import { nearest } from '../api/contract/nearest.ts'
 import { type Parsed, variableOf } from './options.ts'
 
 /** A command of ours and its options: what stands after `l2sm`, and a row for each. */

@@ -66,7 +66,7 @@ export type Attachment = {
   readonly revision: number
 }
 
-/** What is said of a node's switch, or of all nodes' at once; see api/node-schemas.ts. What is absent is said elsewhere, or is the default. */
+/** What is said of a node's switch, or of all nodes' at once; see api/contract/node-schemas.ts. What is absent is said elsewhere, or is the default. */
 export type NodeSettings = {
   readonly provider?: string
   readonly mtu?: number
@@ -151,7 +151,7 @@ export type State = {
 /** Of the overlay that nobody has said anything of. */
 export const plainOverlay: Overlay = { full: true, allocated: 0 }
 
-/** Beyond the first interfaces, of which there are 1000 at most, and below firstSparePort (api/node-schemas.ts). */
+/** Beyond the first interfaces, of which there are 1000 at most, and below firstSparePort (api/contract/node-schemas.ts). */
 export const maxNodeNumber = 3000
 
 /** VNI = network number, bit 23 is the epoch, and 0xfffffe (number 0x7ffffe) is for probes. */

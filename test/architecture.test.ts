@@ -14,7 +14,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   store: ['topology'],
   controller: ['openflow', 'topology', 'store'],
   api: ['topology', 'store', 'controller/view/view.ts'],
-  agent: ['api/node-schemas.ts', 'api/type.ts', 'api/check.ts'],
+  agent: ['api/contract/node-schemas.ts', 'api/contract/type.ts', 'api/contract/check.ts'],
   lab: [],
   cli: ['openflow', 'api', 'controller', 'store', 'topology', 'agent', 'lab'],
   docs: ['controller', 'topology'],

@@ -1,7 +1,7 @@
 /** What a pod may try to get a frame where it does not belong. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type * as schemas from '../../api/schemas.ts'
+import type * as schemas from '../../api/contract/schemas.ts'
 import { broadcast, ethernet, ethertypes, probe, probePayload, type Tag } from '../../lab/frame.ts'
 import type { Received } from '../../lab/frames.ts'
 import { areTogether } from './matrix.ts'

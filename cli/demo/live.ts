@@ -1,7 +1,7 @@
 /** The table of who hears whom, as it happens. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type * as schemas from '../../api/schemas.ts'
+import type * as schemas from '../../api/contract/schemas.ts'
 import { changes, confirmed, draw, isWanted, judge, type Matrix, summary } from './matrix.ts'
 import type { Rest } from './rest.ts'
 import type { Screen } from './screen.ts'

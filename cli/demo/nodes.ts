@@ -1,7 +1,7 @@
 /** The nodes as the controller is told of them, and the agents that make their switches. */
 
 import { join } from 'node:path'
-import type { NodePlan } from '../../api/node-schemas.ts'
+import type { NodePlan } from '../../api/contract/node-schemas.ts'
 import type { Mesh } from '../../lab/mesh.ts'
 import { bridgeName, datapathOf } from '../../topology/names.ts'
 import { ports } from './member.ts'

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { followPlan, sendReport } from '../../agent/client.ts'
-import type { NodePlan, NodeReport } from '../../api/node-schemas.ts'
+import type { NodePlan, NodeReport } from '../../api/contract/node-schemas.ts'
 import { until } from '../controller/watching.ts'
 import { plan } from './plans.ts'
 

@@ -3,7 +3,7 @@
 import { desired, type Situation, type Wanted } from '../../agent/desired.ts'
 import type { Device } from '../../agent/devices.ts'
 import { range } from '../../agent/stock.ts'
-import type { NodePlan, PlannedLink } from '../../api/node-schemas.ts'
+import type { NodePlan, PlannedLink } from '../../api/contract/node-schemas.ts'
 
 export const bridge = 'br-0a1b2c3d'
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Device } from '../../agent/devices.ts'
 import { numberOf, range, stock } from '../../agent/stock.ts'
-import { firstSparePort } from '../../api/node-schemas.ts'
+import { firstSparePort } from '../../api/contract/node-schemas.ts'
 import { veth } from './plans.ts'
 
 const near = 'lsabcde'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
+import type { NodePlan, NodeReport, ReportedPort } from '../../api/contract/node-schemas.ts'
 import { nodeReports, standingOf } from '../../api/node-reports.ts'
-import type { NodePlan, NodeReport, ReportedPort } from '../../api/node-schemas.ts'
 import type { SwitchView } from '../../controller/view/view.ts'
 import { startApi, stillController, switchView } from './harness.ts'
 

@@ -1,9 +1,9 @@
+import { shown } from '../problems.ts'
 import { nearest } from './nearest.ts'
-import { shown } from './problems.ts'
 
 /**
  * The keywords of JSON Schema that this API's schemas are made of. TypeBox makes the schemas, this reads them;
- * test/api/check.test.ts holds it against TypeBox's own compiler, and every schema of a route against this type.
+ * test/api/contract/check.test.ts holds it against TypeBox's own compiler, and every schema of a route against this type.
  * Why not that compiler, or Ajv: their words are for programmers, and loading them takes as long as the rest of the start.
  */
 export type Schema = {

@@ -1,10 +1,10 @@
 import type { Static, TSchema } from 'typebox'
+import { shownGroups } from '../multicast.ts'
 import { durationWords } from './duration.ts'
-import { shownGroups } from './multicast.ts'
 import { Type } from './type.ts'
 
 /**
- * What goes over the wire: types, checks (api/check.ts) and /openapi.json come from here. What a text means (a dpid, a
+ * What goes over the wire: types, checks (api/contract/check.ts) and /openapi.json come from here. What a text means (a dpid, a
  * MAC) the parsers of store/ and topology/ decide: a pattern here refuses nothing that they accept, and so only earlier.
  */
 

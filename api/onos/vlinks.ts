@@ -1,11 +1,17 @@
 import type { Static } from 'typebox'
-import { isRefusal, type Refusal, refuse } from '../store/refusals.ts'
-import type { Vlink } from '../store/state.ts'
-import type { Draft } from '../store/store.ts'
-import { deleteVlink, type PlannedVlink, parseVlink } from '../store/vlinks.ts'
-import { parseDpid } from '../topology/parse.ts'
-import { endpointKey } from '../topology/topology.ts'
-import { findNetwork, networkId } from './networks.ts'
+import { isRefusal, type Refusal, refuse } from '../../store/refusals.ts'
+import type { Vlink } from '../../store/state.ts'
+import type { Draft } from '../../store/store.ts'
+import { deleteVlink, type PlannedVlink, parseVlink } from '../../store/vlinks.ts'
+import { parseDpid } from '../../topology/parse.ts'
+import { endpointKey } from '../../topology/topology.ts'
+import { dpidText } from '../contract/schemas.ts'
+import { Type } from '../contract/type.ts'
+import { findNetwork, networkId } from '../networks.ts'
+import { refusalProblem } from '../problems.ts'
+import { progressAfter } from '../progress.ts'
+import type { App, Services } from '../services.ts'
+import { putPath } from '../vlinks.ts'
 import {
   change,
   closed,
@@ -20,13 +26,7 @@ import {
   nothing,
   orNull,
   tags,
-} from './onos-contract.ts'
-import { refusalProblem } from './problems.ts'
-import { progressAfter } from './progress.ts'
-import { dpidText } from './schemas.ts'
-import type { App, Services } from './services.ts'
-import { Type } from './type.ts'
-import { putPath } from './vlinks.ts'
+} from './contract.ts'
 
 const path = '/onos/vlinks/api'
 const switches = Type.Array(dpidText, { maxItems: 256 })

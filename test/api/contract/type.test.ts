@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Type as TypeBox } from 'typebox'
-import { Type } from '../../api/type.ts'
+import { Type } from '../../../api/contract/type.ts'
 
 /** One schema with every maker in it, as either of them makes it. */
 const sample = (make: typeof Type) => ({

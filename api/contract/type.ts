@@ -1,7 +1,7 @@
 import type { Type as TypeBox } from 'typebox'
 
 /**
- * The makers of schemas that this API uses, of TypeBox's types and making what TypeBox makes (test/api/type.test.ts holds
+ * The makers of schemas that this API uses, of TypeBox's types and making what TypeBox makes (test/api/contract/type.test.ts holds
  * them against it). Why not TypeBox itself: it comes in 370 files, and loading these takes a quarter of our start.
  * To use another of its makers: a line here.
  */

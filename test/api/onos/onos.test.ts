@@ -1,6 +1,6 @@
 import t from 'tap'
-import type { Auth } from '../../api/auth.ts'
-import { dpid, other, startApi, stillController, switchView } from './harness.ts'
+import type { Auth } from '../../../api/auth.ts'
+import { dpid, other, startApi, stillController, switchView } from '../harness.ts'
 
 const vnets = '/onos/vnets/api'
 const auth: Auth = { token: { is: 'nobody' }, login: { is: 'login', user: 'karaf', password: 'karaf' } }

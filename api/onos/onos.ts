@@ -1,11 +1,15 @@
 import type { Static } from 'typebox'
-import { deleteNetwork, detach, ensureAttached, putNetwork, setMirror } from '../store/desired.ts'
-import { isRefusal, type Refusal, refuse } from '../store/refusals.ts'
-import type { Network } from '../store/state.ts'
-import type { Draft } from '../store/store.ts'
-import { type Endpoint, endpointKey } from '../topology/topology.ts'
-import { byEndpoint } from './endpoints.ts'
-import { findNetwork, networkId } from './networks.ts'
+import { deleteNetwork, detach, ensureAttached, putNetwork, setMirror } from '../../store/desired.ts'
+import { isRefusal, type Refusal, refuse } from '../../store/refusals.ts'
+import type { Network } from '../../store/state.ts'
+import type { Draft } from '../../store/store.ts'
+import { type Endpoint, endpointKey } from '../../topology/topology.ts'
+import { Type } from '../contract/type.ts'
+import { byEndpoint } from '../endpoints.ts'
+import { findNetwork, networkId } from '../networks.ts'
+import { problem, refusalProblem } from '../problems.ts'
+import { progressAfter } from '../progress.ts'
+import type { App, Services } from '../services.ts'
 import {
   change,
   closed,
@@ -21,12 +25,8 @@ import {
   nothing,
   orNull,
   tags,
-} from './onos-contract.ts'
-import { vlinkCalls } from './onos-vlinks.ts'
-import { problem, refusalProblem } from './problems.ts'
-import { progressAfter } from './progress.ts'
-import type { App, Services } from './services.ts'
-import { Type } from './type.ts'
+} from './contract.ts'
+import { vlinkCalls } from './vlinks.ts'
 
 /**
  * The REST contract of the controller that L2S-M has today, for its operator as it is: paths, codes and bodies are that

@@ -1,11 +1,11 @@
 import type { TSchema } from 'typebox'
-import { type Refusal, refuse } from '../store/refusals.ts'
-import type { Draft } from '../store/store.ts'
-import { parseEndpoint } from '../topology/parse.ts'
-import { type Endpoint, endpointKey } from '../topology/topology.ts'
-import { ProblemError } from './problems.ts'
-import { type Services, write } from './services.ts'
-import { Type } from './type.ts'
+import { type Refusal, refuse } from '../../store/refusals.ts'
+import type { Draft } from '../../store/store.ts'
+import { parseEndpoint } from '../../topology/parse.ts'
+import { type Endpoint, endpointKey } from '../../topology/topology.ts'
+import { Type } from '../contract/type.ts'
+import { ProblemError } from '../problems.ts'
+import { type Services, write } from '../services.ts'
 
 /** What the calls of today's contract (onos.ts) have in common. */
 
