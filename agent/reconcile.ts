@@ -4,21 +4,21 @@
  */
 
 import type { NodePlan, NodeReport } from '../api/contract/node-schemas.ts'
-import { moveAddresses } from './addresses.ts'
-import { bridgeNamed, type Datapath, mark } from './desired.ts'
-import type { Device } from './devices.ts'
-import { diff } from './diff.ts'
-import { kernelDatapath, makePairs, readMachine, removePairs, watchMachine } from './machine.ts'
-import { type Operation, openOvsdb } from './ovsdb.ts'
-import { pairSteps } from './pairs.ts'
-import { watchControllers } from './reconnect.ts'
+import { moveAddresses } from './node/addresses.ts'
+import type { Device } from './node/devices.ts'
+import { kernelDatapath, makePairs, readMachine, removePairs, watchMachine } from './node/machine.ts'
+import { pairSteps } from './node/pairs.ts'
+import type { Stock } from './node/stock.ts'
+import { encapsulation, physical, type Saved, type Surroundings, type Underlay, underlay } from './node/underlay.ts'
+import { type Operation, openOvsdb } from './ovsdb/ovsdb.ts'
+import { type Database, setOf } from './ovsdb/schema.ts'
 import { type Health, report } from './report.ts'
-import { type Database, setOf } from './schema.ts'
 import { aimOf, type Sight, stockOf, troubles, wanted } from './sight.ts'
-import type { Stock } from './stock.ts'
-import { reconnection } from './target.ts'
+import { bridgeNamed, type Datapath, mark } from './switch/desired.ts'
+import { diff } from './switch/diff.ts'
+import { watchControllers } from './switch/reconnect.ts'
+import { reconnection } from './switch/target.ts'
 import { takeTurns } from './turns.ts'
-import { encapsulation, physical, type Saved, type Surroundings, type Underlay, underlay } from './underlay.ts'
 
 export type Log = {
   debug(fields: object, words: string): void

@@ -1,16 +1,16 @@
 /** Takes away all that agents of this node have made: bridges, interfaces, and what an underlay had is put back. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ipBatch } from './command.ts'
-import { bridgesOf, interfacesNote } from './desired.ts'
-import { removal } from './diff.ts'
-import { readMachine, removePairs } from './machine.ts'
-import { openDatabase } from './once.ts'
-import type { Ovsdb } from './ovsdb.ts'
+import { ipBatch } from './node/command.ts'
+import { readMachine, removePairs } from './node/machine.ts'
+import { numberOf } from './node/stock.ts'
+import { physical, placement, savedIn } from './node/underlay.ts'
+import { openDatabase } from './ovsdb/once.ts'
+import type { Ovsdb } from './ovsdb/ovsdb.ts'
+import type { Database, Row } from './ovsdb/schema.ts'
 import type { Log } from './reconcile.ts'
-import type { Database, Row } from './schema.ts'
-import { numberOf } from './stock.ts'
-import { physical, placement, savedIn } from './underlay.ts'
+import { bridgesOf, interfacesNote } from './switch/desired.ts'
+import { removal } from './switch/diff.ts'
 
 /** Milliseconds to wait for ovs-vswitchd to let go of its devices. */
 const patience = 5_000

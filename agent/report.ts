@@ -1,9 +1,9 @@
 /** What the agent tells the controller of its node, and everybody of its health. Pure. */
 
 import type { NodePlan, NodeReport, ReportedPort } from '../api/contract/node-schemas.ts'
-import { bridgeNamed, type Datapath, mark, portsOf } from './desired.ts'
-import type { Database, Row } from './schema.ts'
-import { numberOf } from './stock.ts'
+import { numberOf } from './node/stock.ts'
+import type { Database, Row } from './ovsdb/schema.ts'
+import { bridgeNamed, type Datapath, mark, portsOf } from './switch/desired.ts'
 
 export type Health = NodeReport['health']
 

@@ -10,12 +10,12 @@
 
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { run } from './command.ts'
-import { bridgeNamed, bridgesOf, restoringNote } from './desired.ts'
-import { openDatabase } from './once.ts'
-import type { Operation } from './ovsdb.ts'
+import { run } from './node/command.ts'
+import { openDatabase } from './ovsdb/once.ts'
+import type { Operation } from './ovsdb/ovsdb.ts'
+import { type Database, mapOf, setOf, uuidOf } from './ovsdb/schema.ts'
 import type { Log } from './reconcile.ts'
-import { type Database, mapOf, setOf, uuidOf } from './schema.ts'
+import { bridgeNamed, bridgesOf, restoringNote } from './switch/desired.ts'
 
 /** Milliseconds that the command may take, and ovs-vswitchd after it until it answers. */
 const patience = { command: 120_000, answer: 30_000 }

@@ -1,13 +1,13 @@
 /** What one look at the node has seen, and what follows from it. Pure. */
 
 import type { NodePlan } from '../api/contract/node-schemas.ts'
-import { type Datapath, desired, mark, portsOf, restoringNote, type Wanted } from './desired.ts'
-import type { Device } from './devices.ts'
-import { pairOf } from './pairs.ts'
+import type { Device } from './node/devices.ts'
+import { pairOf } from './node/pairs.ts'
+import { numberOf, type Stock, stock } from './node/stock.ts'
+import { physical, physicalBridge, type Underlay } from './node/underlay.ts'
+import type { Database } from './ovsdb/schema.ts'
 import { troubleOf } from './report.ts'
-import type { Database } from './schema.ts'
-import { numberOf, type Stock, stock } from './stock.ts'
-import { physical, physicalBridge, type Underlay } from './underlay.ts'
+import { type Datapath, desired, mark, portsOf, restoringNote, type Wanted } from './switch/desired.ts'
 
 export type Sight = {
   readonly plan: NodePlan

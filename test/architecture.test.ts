@@ -46,17 +46,8 @@ const pure = [
   ].map(n => `controller/${n}.ts`),
   ...['igmp', 'asking', 'membership', 'snoop', 'metered'].map(n => `controller/${n}.ts`),
   ...[
-    'json-stream',
-    'schema',
-    'devices',
-    'stock',
-    'pairs',
-    'underlay',
-    'desired',
-    'diff',
-    'target',
-    'report',
-    'sight',
+    ...['ovsdb/json-stream', 'ovsdb/schema', 'node/devices', 'node/stock', 'node/pairs', 'node/underlay'],
+    ...['switch/desired', 'switch/diff', 'switch/target', 'report', 'sight'],
   ].map(n => `agent/${n}.ts`),
 ]
 const impure: readonly (readonly [what: string, pattern: RegExp])[] = [

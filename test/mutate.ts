@@ -17,7 +17,7 @@ type Mutation = {
 const core = ['test/controller', 'test/topology']
 const ways = ['test/controller/compile/rollout.test.ts', 'test/topology/route.test.ts']
 const tls = ['test/openflow/session/tls.test.ts']
-const agent = ['test/agent/diff.test.ts', 'test/agent/stock.test.ts', 'test/agent/pairs.test.ts']
+const agent = ['test/agent/switch/diff.test.ts', 'test/agent/node/stock.test.ts', 'test/agent/node/pairs.test.ts']
 const planned = ['test/controller/links/planned-links.test.ts']
 const laws = ['test/controller/laws.test.ts']
 const mutations: readonly Mutation[] = [
@@ -100,42 +100,42 @@ const mutations: readonly Mutation[] = [
   },
   {
     name: 'a port that somebody put on our bridge taken away',
-    file: 'agent/diff.ts',
+    file: 'agent/switch/diff.ts',
     from: 'if (port.external_ids[mark] !== owner || port.name === bridge.name) continue',
     to: 'if (port.name === bridge.name) continue',
     tests: agent,
   },
   {
     name: 'controllers replaced by none',
-    file: 'agent/diff.ts',
+    file: 'agent/switch/diff.ts',
     from: '  if (bridge.controllers.length === 0) return\n',
     to: '',
     tests: agent,
   },
   {
     name: 'the port of a device that is gone kept for the next one',
-    file: 'agent/diff.ts',
+    file: 'agent/switch/diff.ts',
     from: "else if (actual.external_ids[deviceNote] !== want.notes[deviceNote]) remove(port, 'its device is another one now')",
     to: '',
     tests: agent,
   },
   {
     name: 'an interface that a pod has taken away',
-    file: 'agent/stock.ts',
+    file: 'agent/node/stock.ts',
     from: "    if (peer === 'elsewhere') live.add(number)\n",
     to: '',
     tests: agent,
   },
   {
     name: 'the MTU of an interface changed under its pod',
-    file: 'agent/pairs.ts',
+    file: 'agent/node/pairs.ts',
     from: '    if (live.has(number)) continue\n',
     to: '',
     tests: agent,
   },
   {
     name: 'checksums of pods left to a hardware that is not there',
-    file: 'agent/machine.ts',
+    file: 'agent/node/machine.ts',
     from: 'if (fill && finish.length > 0)',
     to: 'if (!fill && finish.length > 0)',
     tests: ['test/ovs/agent-mesh.test.ts'],

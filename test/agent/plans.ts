@@ -1,8 +1,8 @@
 // Plans for tests, and what they come to on a node where all that they ask for is there.
 
-import { desired, type Situation, type Wanted } from '../../agent/desired.ts'
-import type { Device } from '../../agent/devices.ts'
-import { range } from '../../agent/stock.ts'
+import type { Device } from '../../agent/node/devices.ts'
+import { range } from '../../agent/node/stock.ts'
+import { desired, type Situation, type Wanted } from '../../agent/switch/desired.ts'
 import type { NodePlan, PlannedLink } from '../../api/contract/node-schemas.ts'
 
 export const bridge = 'br-0a1b2c3d'

@@ -1,8 +1,8 @@
 /** From what the database holds to what it should: one transaction, and the same in sentences. Pure. */
 
+import type { Operation } from '../ovsdb/ovsdb.ts'
+import { type Database, mapOf, namedUuid, type Row, setOf, type TableName, uuidOf } from '../ovsdb/schema.ts'
 import { bridgeNamed, deviceNote, mark, portsOf, type Wanted, type WantedBridge, type WantedPort } from './desired.ts'
-import type { Operation } from './ovsdb.ts'
-import { type Database, mapOf, namedUuid, type Row, setOf, type TableName, uuidOf } from './schema.ts'
 import { spelledAlike } from './target.ts'
 
 export type Difference = {

@@ -1,7 +1,7 @@
 import t from 'tap'
-import type { Device } from '../../agent/devices.ts'
-import { making, pairSteps } from '../../agent/pairs.ts'
-import { veth } from './plans.ts'
+import type { Device } from '../../../agent/node/devices.ts'
+import { making, pairSteps } from '../../../agent/node/pairs.ts'
+import { veth } from '../plans.ts'
 
 const names = { near: 'lsabcde', far: 'lpabcde' }
 const devices = (...all: Device[]) => new Map(all.map(device => [device.name, device]))

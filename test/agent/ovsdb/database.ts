@@ -2,8 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { run } from '../../lab/command.ts'
-import { waitForEnd } from '../../lab/proc.ts'
+import { run } from '../../../lab/command.ts'
+import { waitForEnd } from '../../../lab/proc.ts'
 
 export type Server = {
   readonly socket: string

@@ -4,8 +4,8 @@
  * flows, and a connection that stands is renewed without touching one. Pure.
  */
 
-import type { Operation } from './ovsdb.ts'
-import { type Row, uuidOf } from './schema.ts'
+import type { Operation } from '../ovsdb/ovsdb.ts'
+import { type Row, uuidOf } from '../ovsdb/schema.ts'
 
 export const spelledAlike = (a: string, b: string): boolean => plain(a) === plain(b)
 

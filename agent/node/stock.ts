@@ -3,7 +3,7 @@
  * free at any time. What a pod has stays, whatever was planned. Pure.
  */
 
-import { firstSparePort, type NodePlan } from '../api/contract/node-schemas.ts'
+import { firstSparePort, type NodePlan } from '../../api/contract/node-schemas.ts'
 import type { Device } from './devices.ts'
 
 /** The number of the interface whose end on the bridge has this name; undefined if it is none of the plan's. */

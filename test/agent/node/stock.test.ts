@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Device } from '../../agent/devices.ts'
-import { numberOf, range, stock } from '../../agent/stock.ts'
-import { firstSparePort } from '../../api/contract/node-schemas.ts'
-import { veth } from './plans.ts'
+import type { Device } from '../../../agent/node/devices.ts'
+import { numberOf, range, stock } from '../../../agent/node/stock.ts'
+import { firstSparePort } from '../../../api/contract/node-schemas.ts'
+import { veth } from '../plans.ts'
 
 const near = 'lsabcde'
 const most = 100

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { meterLines } from '../../agent/restart.ts'
-import { established } from '../../agent/target.ts'
+import { meterLines } from '../../../agent/restart.ts'
+import { established } from '../../../agent/switch/target.ts'
 
 // As a kernel printed it: a listener, a connection to 198.18.0.254:6653, one that is closing.
 const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Row } from './schema.ts'
+import type { Row } from '../ovsdb/schema.ts'
 import { established, placeOf } from './target.ts'
 
 type Controllers = readonly Row<'Controller'>[]

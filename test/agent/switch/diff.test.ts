@@ -1,16 +1,16 @@
 // What should be against what a real ovsdb-server holds: no switch runs, so what is written is all that there is.
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { bridgeNamed, portsOf } from '../../agent/desired.ts'
-import { type Difference, diff, removal } from '../../agent/diff.ts'
-import { openOvsdb } from '../../agent/ovsdb.ts'
-import { type Database, tableNames } from '../../agent/schema.ts'
-import { placeOf, reconnection } from '../../agent/target.ts'
-import type { NodePlan } from '../../api/contract/node-schemas.ts'
-import { needs } from '../../lab/install.ts'
-import { until } from '../controller/watching.ts'
-import { startServer } from './database.ts'
-import { bridge, type Given, link, plan, wantedOf } from './plans.ts'
+import { openOvsdb } from '../../../agent/ovsdb/ovsdb.ts'
+import { type Database, tableNames } from '../../../agent/ovsdb/schema.ts'
+import { bridgeNamed, portsOf } from '../../../agent/switch/desired.ts'
+import { type Difference, diff, removal } from '../../../agent/switch/diff.ts'
+import { placeOf, reconnection } from '../../../agent/switch/target.ts'
+import type { NodePlan } from '../../../api/contract/node-schemas.ts'
+import { needs } from '../../../lab/install.ts'
+import { until } from '../../controller/watching.ts'
+import { startServer } from '../ovsdb/database.ts'
+import { bridge, type Given, link, plan, wantedOf } from '../plans.ts'
 
 async function stage(t: Test) {
   const server = await startServer()

@@ -6,7 +6,7 @@
  * by the name how far it got.
  */
 
-import type { NodePlan } from '../api/contract/node-schemas.ts'
+import type { NodePlan } from '../../api/contract/node-schemas.ts'
 import type { Device } from './devices.ts'
 import { numberOf, type Stock } from './stock.ts'
 

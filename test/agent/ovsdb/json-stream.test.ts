@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { JsonStreamError, jsonStream } from '../../agent/json-stream.ts'
+import { JsonStreamError, jsonStream } from '../../../agent/ovsdb/json-stream.ts'
 
 t.test('messages come out whole, wherever the stream was cut', async () => {
   const message = fc.oneof(fc.array(fc.jsonValue()), fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue()))

@@ -1,8 +1,8 @@
 import t from 'tap'
-import { type Address, type Device, readAddresses, readDevices, readRoutes } from '../../agent/devices.ts'
-import { emptyDatabase } from '../../agent/schema.ts'
-import { aside, encapsulation, physical, placement, type Saved, underlay } from '../../agent/underlay.ts'
-import { bridge, veth } from './plans.ts'
+import { type Address, type Device, readAddresses, readDevices, readRoutes } from '../../../agent/node/devices.ts'
+import { aside, encapsulation, physical, placement, type Saved, underlay } from '../../../agent/node/underlay.ts'
+import { emptyDatabase } from '../../../agent/ovsdb/schema.ts'
+import { bridge, veth } from '../plans.ts'
 
 // As `ip -json` printed it.
 const links = `[{"ifindex":1,"ifname":"lo","flags":["LOOPBACK","UP","LOWER_UP"],"mtu":65536,"operstate":"UNKNOWN","address":"00:00:00:00:00:00"},

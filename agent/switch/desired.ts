@@ -1,8 +1,8 @@
 /** What Open vSwitch's database should hold for a plan, on this node. Pure. */
 
-import type { NodePlan } from '../api/contract/node-schemas.ts'
-import type { Device } from './devices.ts'
-import type { Database, Row } from './schema.ts'
+import type { NodePlan } from '../../api/contract/node-schemas.ts'
+import type { Device } from '../node/devices.ts'
+import type { Database, Row } from '../ovsdb/schema.ts'
 
 export type WantedPort = {
   readonly name: string

@@ -10,9 +10,9 @@
  */
 
 import { createHash } from 'node:crypto'
-import { bridgeNamed, deviceNote, mark, type WantedBridge } from './desired.ts'
+import type { Database } from '../ovsdb/schema.ts'
+import { bridgeNamed, deviceNote, mark, type WantedBridge } from '../switch/desired.ts'
 import type { Address, Device, Route } from './devices.ts'
-import type { Database } from './schema.ts'
 
 export const physical = 'br-phy'
 /** In `external_ids` of br-phy: what the device had. It outlives the agent, and is what is put back in the end. */

@@ -1,9 +1,9 @@
 /** Moves the node's addresses between its device and br-phy, without cutting the node off. */
 
-import type { NodePlan } from '../api/contract/node-schemas.ts'
+import type { NodePlan } from '../../api/contract/node-schemas.ts'
+import { placeOf } from '../switch/target.ts'
 import { ipBatch } from './command.ts'
 import { answering, readMachine } from './machine.ts'
-import { placeOf } from './target.ts'
 import { physical, placement, type Saved, type Surroundings } from './underlay.ts'
 
 export type Moved =
