@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Controller, Record } from '../controller/view/view.ts'
 import type { Store, StoreRecord } from '../store/store.ts'
-import { inSlices } from './slices.ts'
+import { inSlices } from './v1/slices.ts'
 
 /** What Prometheus reads. Labels never carry a MAC, an IP or a pod: their number must not grow with the traffic. */
 export type Metrics = {

@@ -7,9 +7,9 @@ import type { NodePlan } from '../api/contract/node-schemas.ts'
 import { ipBatch, run } from '../lab/command.ts'
 import { type Ovs, openOvs, sequence } from '../lab/ovs.ts'
 import { bridgeName, datapathOf, interfaceNames, tunnelName } from '../topology/names.ts'
+import type { Bench } from './bench.ts'
 import { end, start } from './contenders.ts'
 import { cpuOf, memoryNow, print } from './machine.ts'
-import type { Bench } from './run.ts'
 
 const node = 'n1'
 const bridge = bridgeName(node)

@@ -7,12 +7,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { flowMod } from '../openflow/index.ts'
 import { openSqlite } from '../store/sqlite/sqlite.ts'
+import type { Bench } from './bench.ts'
 import { answers, end, httpPort, l2sm, openflowPort, profiling, start } from './contenders.ts'
 import { cpuOf, median, memoryNow, print, quantile } from './machine.ts'
 import { ovnInstall, ovnIsThere, startOvn } from './ovn.ts'
 import { type Ovs, type Port, startOvs } from './ovs.ts'
 import { bundled, type RawController, rawController } from './raw.ts'
-import type { Bench } from './run.ts'
 import { dpidOf, fill, linkPort, macOf, networkId, portOf } from './world.ts'
 
 const switches = 10

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { environment } from '../lab/command.ts'
+import type { Bench } from './bench.ts'
 import { python } from './contenders.ts'
 import { median, print } from './machine.ts'
-import type { Bench } from './run.ts'
 
 /** What is done, and how many messages that are. Each contender has a function of that name. */
 const cases = [

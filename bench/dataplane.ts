@@ -1,9 +1,9 @@
 // What frames gain or lose by our pipeline: the same pods on the same bridges, once programmed by our controller, once with one
 // NORMAL flow on each switch. The rounds go A B, B A, A B, ...: neither is always first, and what the machine does besides hits both.
 import type { Stage } from '../test/ovs/stage.ts'
+import type { Bench } from './bench.ts'
 import { onStage } from './lab.ts'
 import { load, median, print, quantile } from './machine.ts'
-import type { Bench } from './run.ts'
 import {
   bytes,
   datagrams,

@@ -8,10 +8,10 @@ import { diff, plan } from '../controller/compile/diff.ts'
 import { type Content, entry, type FlowItem, type Item } from '../controller/compile/item.ts'
 import { newSwitch, type Reconciler, run, type Switch, type Wanted } from '../controller/switch/reconcile.ts'
 import { encodeAll, flowMod, formatFlow } from '../openflow/index.ts'
+import type { Bench } from './bench.ts'
 import { type Bridge, bridge, silentLog, silentRecord } from './bridge.ts'
 import { alternate, cpuOf, cpuOfChildren, print, timed } from './machine.ts'
 import { bundled } from './raw.ts'
-import type { Bench } from './run.ts'
 
 const perNetwork = 100
 /** The ports that the flows lead to, before the change and after it. */

@@ -9,6 +9,7 @@ import { pipeline } from '../controller/compile/pipeline.ts'
 import { addressesPerPort } from '../controller/learning/learned-addresses.ts'
 import { attach, putDeclaredLink, putNetwork } from '../store/desired.ts'
 import { openSqlite } from '../store/sqlite/sqlite.ts'
+import type { Bench } from './bench.ts'
 import {
   answers,
   asksForFeatures,
@@ -22,7 +23,6 @@ import {
   start,
 } from './contenders.ts'
 import { cpuOf, print } from './machine.ts'
-import type { Bench } from './run.ts'
 import type { Plan, Result } from './switches.ts'
 import { dpidOf, linkPort, must, networkId } from './world.ts'
 

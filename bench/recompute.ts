@@ -9,8 +9,8 @@ import { type Mesh, mesh } from '../topology/mesh.ts'
 import { type Paths, paths } from '../topology/paths.ts'
 import { type Route, route } from '../topology/route.ts'
 import type { Link } from '../topology/topology.ts'
+import type { Bench } from './bench.ts'
 import { median, print, quantile } from './machine.ts'
-import type { Bench } from './run.ts'
 import { dpidOf, linkPort } from './world.ts'
 
 type Scene = {

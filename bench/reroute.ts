@@ -5,9 +5,9 @@ import type { Count, Stream } from '../lab/frames.ts'
 import type { Pod } from '../lab/pod.ts'
 import { until } from '../test/controller/watching.ts'
 import { type Stage, streamTo } from '../test/ovs/stage.ts'
+import type { Bench } from './bench.ts'
 import { onStage } from './lab.ts'
 import { load, median, print } from './machine.ts'
-import type { Bench } from './run.ts'
 
 const nodes = 5
 const after = (n: number) => (n % nodes) + 1

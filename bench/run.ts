@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { agentBench } from './agent.ts'
 import { attachBench } from './attach.ts'
+import type { Bench } from './bench.ts'
 import { codec } from './codec.ts'
 import { dataplane } from './dataplane.ts'
 import { flows } from './flows.ts'
@@ -13,20 +14,6 @@ import { reroute } from './reroute.ts'
 import { folder, runInside, settleIn } from './sandbox.ts'
 import { sessions } from './sessions.ts'
 import { startBench } from './start.ts'
-
-export type Setting = {
-  /** The bench's own: empty, and removed afterwards. */
-  readonly folder: string
-  /** A tenth of everything. */
-  readonly small: boolean
-  /** Also what takes minutes. */
-  readonly long: boolean
-}
-export type Bench = {
-  readonly about: string
-  /** Prints its figures. */
-  run(setting: Setting): Promise<void>
-}
 
 /** To add a bench: a row here, and what it measures in README.md. */
 const benches: Readonly<Record<string, Bench>> = {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { environment } from '../lab/command.ts'
+import type { Bench } from './bench.ts'
 import {
   answers,
   asksForFeatures,
@@ -16,7 +17,6 @@ import {
   start,
 } from './contenders.ts'
 import { cpuOf, memoryNow, print } from './machine.ts'
-import type { Bench } from './run.ts'
 
 /** For how long they are idle, seconds: two or three echoes of each. */
 const idle = 12

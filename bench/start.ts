@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { openSqlite } from '../store/sqlite/sqlite.ts'
+import type { Bench } from './bench.ts'
 import {
   answers,
   asksForFeatures,
@@ -14,7 +15,6 @@ import {
   start,
 } from './contenders.ts'
 import { alternate, cpuOf, peakMemory, print } from './machine.ts'
-import type { Bench } from './run.ts'
 import { fill } from './world.ts'
 
 /** Milliseconds from the start of the process; NaN for what it does not do. */

@@ -1,4 +1,4 @@
-import { isLoopback } from '../api/loopback.ts'
+import { isLoopback } from '../api/http/loopback.ts'
 import {
   type Command,
   fromFile,

@@ -1,4 +1,4 @@
-import { wellKnownLogin } from '../api/auth.ts'
+import { wellKnownLogin } from '../api/http/auth.ts'
 import type { Config } from './options.ts'
 
 export type Credentials = {

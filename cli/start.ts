@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Logger } from 'pino'
-import { authFor } from '../api/auth.ts'
+import { authFor } from '../api/http/auth.ts'
 import { createMetrics, type Metrics } from '../api/metrics.ts'
 import { createController } from '../controller/controller.ts'
 import type { Credentials as TlsCredentials } from '../openflow/session/server.ts'

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type DatapathId, endpointKey, type Link, linkKey } from '../topology/topology.ts'
 import { attachmentKey } from './attachments.ts'
+import type { Change, Tables } from './change.ts'
 import { isMeshLinkKey, isUnplanned, meshLinkAt, nodeLinkKey } from './overlay.ts'
 import {
   type Attachment,
@@ -11,7 +12,7 @@ import {
   type Overlay,
   type State,
 } from './state.ts'
-import { apply, type Change, inverse, macKey, type Tables, violation } from './tables.ts'
+import { apply, inverse, macKey, violation } from './tables.ts'
 import { freePair, type VlanRange } from './vlans.ts'
 
 /** A value as a caller gives it: the draft fills in the revision of the write. */

@@ -1,9 +1,9 @@
 import { type Link, linkKey } from '../topology/topology.ts'
 import { attachmentKey } from './attachments.ts'
+import type { Change } from './change.ts'
 import { nodeLinkKey } from './overlay.ts'
-import type { Row } from './sqlite/rows.ts'
+import type { Row } from './row.ts'
 import type { Attachment, Network, Node, NodeLink, Overlay, Vlink } from './state.ts'
-import type { Change } from './tables.ts'
 import type { NetworkVlans } from './vlans.ts'
 
 /** Between changes of the state and rows on disk. */

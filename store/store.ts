@@ -1,8 +1,9 @@
+import type { Change, Tables } from './change.ts'
 import { type Draft, openDraft, undo } from './draft.ts'
 import { StoreError } from './error.ts'
 import { isRefusal } from './refusals.ts'
 import type { State } from './state.ts'
-import { apply, type Change, copyTables, type Tables } from './tables.ts'
+import { apply, copyTables } from './tables.ts'
 
 export type { Draft, LinkKind } from './draft.ts'
 export { StoreError, type StoreErrorCode } from './error.ts'

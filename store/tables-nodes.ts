@@ -1,6 +1,6 @@
+import type { Put, Tables } from './change.ts'
 import { put } from './maps.ts'
 import { maxNodeNumber, type Node, type NodeLink } from './state.ts'
-import type { Put, Tables } from './tables.ts'
 
 /** Of the tables, what concerns nodes: what must hold, and how a step is taken, indexes included. */
 

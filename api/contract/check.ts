@@ -1,5 +1,5 @@
-import { shown } from '../problems.ts'
 import { nearest } from './nearest.ts'
+import { shown } from './shown.ts'
 
 /**
  * The keywords of JSON Schema that this API's schemas are made of. TypeBox makes the schemas, this reads them;

@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox'
-import { shownGroups } from '../multicast.ts'
 import { durationWords } from './duration.ts'
+import { shownGroups } from './limits.ts'
 import { Type } from './type.ts'
 
 /**

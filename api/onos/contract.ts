@@ -4,8 +4,8 @@ import type { Draft } from '../../store/store.ts'
 import { parseEndpoint } from '../../topology/parse.ts'
 import { type Endpoint, endpointKey } from '../../topology/topology.ts'
 import { Type } from '../contract/type.ts'
-import { ProblemError } from '../problems.ts'
-import { type Services, write } from '../services.ts'
+import { ProblemError } from '../http/problems.ts'
+import { type Services, write } from '../http/services.ts'
 
 /** What the calls of today's contract (onos.ts) have in common. */
 

@@ -5,11 +5,11 @@ import type { Network } from '../../store/state.ts'
 import type { Draft } from '../../store/store.ts'
 import { type Endpoint, endpointKey } from '../../topology/topology.ts'
 import { Type } from '../contract/type.ts'
-import { byEndpoint } from '../endpoints.ts'
-import { findNetwork, networkId } from '../networks.ts'
-import { problem, refusalProblem } from '../problems.ts'
-import { progressAfter } from '../progress.ts'
-import type { App, Services } from '../services.ts'
+import { problem, refusalProblem } from '../http/problems.ts'
+import type { App, Services } from '../http/services.ts'
+import { byEndpoint } from '../v1/endpoints.ts'
+import { findNetwork, networkId } from '../v1/networks.ts'
+import { progressAfter } from '../v1/progress.ts'
 import {
   change,
   closed,

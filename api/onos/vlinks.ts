@@ -7,11 +7,11 @@ import { parseDpid } from '../../topology/parse.ts'
 import { endpointKey } from '../../topology/topology.ts'
 import { dpidText } from '../contract/schemas.ts'
 import { Type } from '../contract/type.ts'
-import { findNetwork, networkId } from '../networks.ts'
-import { refusalProblem } from '../problems.ts'
-import { progressAfter } from '../progress.ts'
-import type { App, Services } from '../services.ts'
-import { putPath } from '../vlinks.ts'
+import { refusalProblem } from '../http/problems.ts'
+import type { App, Services } from '../http/services.ts'
+import { findNetwork, networkId } from '../v1/networks.ts'
+import { progressAfter } from '../v1/progress.ts'
+import { putPath } from '../v1/vlinks.ts'
 import {
   change,
   closed,

@@ -3,7 +3,6 @@ import type { Action, Match } from '../../openflow/index.ts'
 import type { Hop } from '../../topology/mesh.ts'
 import { maxFanOut } from '../../topology/route.ts'
 import type { DatapathId, PortNo } from '../../topology/topology.ts'
-import { isSnooped } from '../multicast/igmp.ts'
 import { cookie, owner } from './cookie.ts'
 import { entry, type FlowItem, type Item } from './item.ts'
 import { copyOf } from './metered.ts'
@@ -42,6 +41,16 @@ export type Recalled = {
   readonly admitted: ReadonlySet<PortNo>
   readonly outputs: Outputs
   readonly querier: string | undefined
+}
+
+/** Groups of which only members get frames: not those of the link, 224.0.0.0/24 and ff02::/16 (RFC 4541 §2.1.2, §3). */
+export function isSnooped(group: string): boolean {
+  if (!group.includes(':')) {
+    const first = Number.parseInt(group, 10)
+    return first >= 224 && first < 240 && !group.startsWith('224.0.0.')
+  }
+  const first = Number.parseInt(group, 16)
+  return first >> 8 === 0xff && (first & 0xf) >= 2 && first !== 0xff02
 }
 
 /** As much of a report as we want to see: all of it, with any MTU that is usual. */

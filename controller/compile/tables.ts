@@ -1,4 +1,5 @@
 // The desired tables of every network, kept so that a change to one network recompiles that network only.
+
 import { isDeepStrictEqual } from 'node:util'
 import type { Attachment, Network, State } from '../../store/state.ts'
 import { without } from '../../topology/mesh.ts'
@@ -6,10 +7,10 @@ import { type Paths, paths as pathsOf } from '../../topology/paths.ts'
 import { datapathsOf, type Route, route } from '../../topology/route.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import { routeOfWays, tunnelsOnly, type VlinkWays, vlinkWays } from '../../topology/vlink-route.ts'
-import { isCovered, plainEnds } from '../links/plain-links.ts'
 import { compile } from './compile.ts'
 import type { Item } from './item.ts'
 import type { Fabric, Location } from './local-network.ts'
+import { isCovered, plainEnds } from './plain-links.ts'
 import { advance, begin, type Course, keeps, type Lanes, lanesOf, record, steer } from './rollout.ts'
 import type { Snooped } from './snoop.ts'
 import { compileVlink } from './vlink.ts'

@@ -1,5 +1,6 @@
 // Finds out where ports lead, and whether links live: LLDP of ours goes out of every port that is nobody's, and comes back to us
 // elsewhere. A shell around topology/: liveness, tally, mtu and budget decide.
+
 import { createSecretKey } from 'node:crypto'
 import { type Action, noBuffer, type PacketIn, ports } from '../../openflow/index.ts'
 import type { Session } from '../../openflow/session/session.ts'
@@ -13,9 +14,9 @@ import { passed } from '../../topology/mtu.ts'
 import { arrive, forgive, leave, shortestMs } from '../../topology/tally.ts'
 import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey } from '../../topology/topology.ts'
 import { probeVni } from '../compile/pipeline.ts'
-import type { Probing } from '../view/view.ts'
+import type { Figures, Probing } from '../view/view.ts'
 import { type Told, verdicts } from './link-state-writer.ts'
-import { type Figures, figures, roundTrips } from './link-statistics.ts'
+import { figures, roundTrips } from './link-statistics.ts'
 import { sizing } from './mtu-probes.ts'
 import { type Kind, lead, newWays, type Way } from './probed-ports.ts'
 import { witness } from './reachability.ts'

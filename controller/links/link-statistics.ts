@@ -3,28 +3,8 @@
 import type { Session } from '../../openflow/session/session.ts'
 import { loss, newShortest, note, type Shortest, shortestMs } from '../../topology/tally.ts'
 import { type DatapathId, linkKey } from '../../topology/topology.ts'
+import type { Figures } from '../view/view.ts'
 import type { Way } from './probed-ports.ts'
-
-/** One direction of a link. */
-export type Figures = {
-  /**
-   * Milliseconds that a frame takes over the link and back: the shortest time of a probe in this direction, plus that of one in the
-   * other, less the shortest time of an echo request to each of the two switches, for each probe goes from us to the one and from the other to us.
-   * Shortest of the last 32 to 64 probes and echo requests (one a second): what a queue adds now and then is left out.
-   * It has a floor: what a switch takes to send a packet out and to hand one up, beyond answering an echo request, is in it
-   * (some 0.7 to 1.8 ms on a busy machine with Open vSwitch in userspace); so is the time for which our event loop was held in all of these. Never below 0.
-   * Undefined until all four are known.
-   */
-  readonly rttMs?: number
-  /** The share, 0 to 1, of the last 24 probes of this direction that was lost; undefined until there are any. */
-  readonly loss?: number
-  /** Probes of this direction that were lost since the controller was started. */
-  readonly lost: number
-  /** The largest frame that passes in this direction: bytes after its Ethernet header. Undefined until it is found. */
-  readonly mtu?: number
-  /** Milliseconds between two probes: 250, or more where the budget of probes is spent. */
-  readonly probeIntervalMs: number
-}
 
 /** Milliseconds between two echo requests to one switch; they leave one at a time, so with many switches it takes longer. */
 const echoMs = 1000

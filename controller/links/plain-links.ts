@@ -2,29 +2,11 @@
 // was told of them has confirmed that they are gone.
 import type { State } from '../../store/state.ts'
 import type { Store } from '../../store/store.ts'
-import { freePair, type NetworkVlans, type VlanRange } from '../../store/vlans.ts'
-import type { Route } from '../../topology/route.ts'
-import type { DatapathId } from '../../topology/topology.ts'
-import type { Lanes } from '../compile/rollout.ts'
+import { freePair, type VlanRange } from '../../store/vlans.ts'
+import { isCovered } from '../compile/plain-links.ts'
 import type { Tables } from '../compile/tables.ts'
 import type { Switch } from '../switch/reconcile.ts'
 import type { Lack } from '../view/view.ts'
-
-/** Switches at the ends of plain links that these lanes cross. */
-export function plainEnds(lanes: Lanes): ReadonlySet<DatapathId> {
-  const ends = new Set<DatapathId>()
-  const note = ({ branches, towards, entrances }: Route) => {
-    for (const ways of [branches, towards, entrances])
-      for (const [at, hops] of ways)
-        for (const { carries, to } of hops.values()) if (carries === 'vid') ends.add(at).add(to)
-  }
-  for (const { route } of lanes) note(route)
-  return ends
-}
-
-/** Whether all of these switches are told of the network's VLANs. */
-export const isCovered = (vlans: NetworkVlans | undefined, ends: ReadonlySet<DatapathId>): boolean =>
-  [...ends].every(dpid => vlans?.dpids.includes(dpid))
 
 /** Why a network that waits for VLANs has none. @param isThere Whether a network of this number still is. */
 export function vlanLack(reserved: State['vlans'], range: VlanRange, isThere: (number: number) => boolean): Lack {

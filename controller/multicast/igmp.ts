@@ -2,6 +2,7 @@
 // are (RFC 4286, and PIM's hello). Frames come from pods, so no length in them is believed. Pure.
 import { ipv4, ipv6 } from '../../openflow/wire/address.ts'
 import { type Cursor, cursorOf, type Fixed } from '../../openflow/wire/wire.ts'
+import { isSnooped } from '../compile/snoop.ts'
 
 export type Family = 'ipv4' | 'ipv6'
 
@@ -168,16 +169,6 @@ function report(joins: readonly string[], leaves: readonly string[]): Heard {
   const joined = new Set(joins.filter(isSnooped))
   const left = new Set(leaves.filter(group => isSnooped(group) && !joined.has(group)))
   return { is: 'report', joins: [...joined], leaves: [...left] }
-}
-
-/** Groups of which only members get frames: not those of the link, 224.0.0.0/24 and ff02::/16 (RFC 4541 §2.1.2, §3). */
-export function isSnooped(group: string): boolean {
-  if (!group.includes(':')) {
-    const first = Number.parseInt(group, 10)
-    return first >= 224 && first < 240 && !group.startsWith('224.0.0.')
-  }
-  const first = Number.parseInt(group, 16)
-  return first >> 8 === 0xff && (first & 0xf) >= 2 && first !== 0xff02
 }
 
 /** A query of ours as an Ethernet frame, of the newest version: hosts of older ones understand it (RFC 3376 §7.2.1). */

@@ -1,7 +1,8 @@
 // Who wants which multicast: what each port reported, until it leaves or answers no more. Time is an argument: pure.
 import type { DatapathId, PortNo } from '../../topology/topology.ts'
 import type { Recalled, Snooped, SnoopedSite } from '../compile/snoop.ts'
-import { type Heard, isSnooped, ourSources, type Query } from './igmp.ts'
+import { isSnooped } from '../compile/snoop.ts'
+import { type Heard, ourSources, type Query } from './igmp.ts'
 import {
   askAgain,
   countAsk,

@@ -3,16 +3,16 @@ import type { Store } from '../../store/store.ts'
 import { type DatapathId, endpointKey } from '../../topology/topology.ts'
 import { owner } from '../compile/cookie.ts'
 import type { FlowItem, Item } from '../compile/item.ts'
+import type { Fabric } from '../compile/local-network.ts'
 import { epochOf, goal, lanesOf } from '../compile/rollout.ts'
 import type { Compiled, Tables } from '../compile/tables.ts'
-import type { KnownFabric } from '../links/fabric.ts'
 import { learnedWay } from './content.ts'
 import type { Switch } from './reconcile.ts'
 
 type Known = {
   readonly switches: ReadonlyMap<DatapathId, Switch>
   readonly tables: Tables
-  readonly fabric: KnownFabric
+  readonly fabric: { current(): Fabric }
   readonly store: Store
 }
 

@@ -3,8 +3,9 @@ import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readSync, rmSync, 
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../error.ts'
+import type { Meta } from '../row.ts'
 import { corrupt } from './error.ts'
-import { type Meta, putMeta } from './rows.ts'
+import { putMeta } from './rows.ts'
 
 /** `l2sm` in ASCII, so that file(1) and we know our own. */
 export const applicationId = 0x6c32736d

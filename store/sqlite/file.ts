@@ -2,20 +2,10 @@ import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../error.ts'
+import type { Meta, Row, RowBatch } from '../row.ts'
 import { applicationId, create, isMissing, schemaVersion } from './create.ts'
 import { corrupt, holderOf, isReadOnly, storeErrorOf } from './error.ts'
-import {
-  digestOf,
-  getMeta,
-  type Known,
-  type Meta,
-  putMeta,
-  putRows,
-  type Row,
-  type RowBatch,
-  readRows,
-  type Written,
-} from './rows.ts'
+import { digestOf, getMeta, type Known, putMeta, putRows, readRows, type Written } from './rows.ts'
 
 /**
  * The state's file: a SQLite database with one row for each object, and what is true of all of them.

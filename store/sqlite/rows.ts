@@ -1,26 +1,7 @@
 import { hash } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
+import { type Meta, type Row, rowKinds } from '../row.ts'
 import { corrupt } from './error.ts'
-
-/** A row to write, or to delete when it has no value. */
-export type Row = {
-  readonly kind: RowKind
-  readonly key: string
-  /** JSON */
-  readonly value: string | undefined
-  readonly revision: number
-}
-
-/** In the order in which rows are read: what others refer to comes first. */
-export const rowKinds = [
-  ...(['network', 'attachment', 'declared', 'discovered', 'dead', 'access', 'vlans'] as const),
-  ...(['overlay', 'node', 'nodelink'] as const),
-] as const
-export type RowKind = (typeof rowKinds)[number]
-
-export type Counters = { readonly revision: number; readonly allocated: number; readonly complete: boolean }
-export type Meta = Counters & { readonly instance: string; readonly firstNumber: number }
-export type RowBatch = Counters & { readonly rows: readonly Row[] }
 
 /** Everything that the next commit builds on, and that the file must agree with when it is opened again. */
 export type Known = { readonly meta: Meta; readonly rowSum: bigint }

@@ -1,10 +1,11 @@
 import { extname, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import type { Tables } from '../change.ts'
 import { newFirstNumber, newInstance } from '../memory.ts'
+import type { Meta, Row } from '../row.ts'
 import { parseRow, rowsOf } from '../rows.ts'
 import { type Backend, createStore, type Store, StoreError, type StoreRecord } from '../store.ts'
-import { apply, emptyTables, type Tables, violation } from '../tables.ts'
-import type { Meta, Row } from './rows.ts'
+import { apply, emptyTables, violation } from '../tables.ts'
 import type { Answer, Request, WorkerInput } from './worker.ts'
 
 /**
@@ -17,7 +18,7 @@ export const openSqlite = async (file: string, options: { readonly record?: Stor
   const path = resolve(file)
   const input: WorkerInput = { path, instance: newInstance(), firstNumber: newFirstNumber() }
   // Types are stripped here, but not in the published package: the worker ends as this file does.
-  const worker = new Worker(new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url), {
+  const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
     workerData: input,
     // What the process was started with (loaders, inspectors, test hooks) is none of this thread's business.
     execArgv: [],

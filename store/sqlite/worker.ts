@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { StoreErrorCode } from '../error.ts'
+import type { Meta, Row, RowBatch } from '../row.ts'
 import { storeErrorOf } from './error.ts'
 import { openStateFile, type StateFile } from './file.ts'
-import type { Meta, Row, RowBatch } from './rows.ts'
 
 /** The thread that waits for the disk, so that the event loop does not. One request at a time; one answer to each. */
 export type WorkerInput = { readonly path: string } & Pick<Meta, 'instance' | 'firstNumber'>

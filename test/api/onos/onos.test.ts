@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Auth } from '../../../api/auth.ts'
+import type { Auth } from '../../../api/http/auth.ts'
 import { dpid, other, startApi, stillController, switchView } from '../harness.ts'
 
 const vnets = '/onos/vnets/api'

@@ -1,7 +1,8 @@
 // What is read from IGMP and MLD: frames of a real kernel (Linux 6, by `setsockopt` and `force_igmp_version`), and any bytes.
 import fc from 'fast-check'
 import t from 'tap'
-import { type Heard, isSnooped, ourSources, queryFrame, readIgmp } from '../../../controller/multicast/igmp.ts'
+import { isSnooped } from '../../../controller/compile/snoop.ts'
+import { type Heard, ourSources, queryFrame, readIgmp } from '../../../controller/multicast/igmp.ts'
 
 const join = (...joins: string[]): Heard => ({ is: 'report', joins, leaves: [] })
 const leave = (...leaves: string[]): Heard => ({ is: 'report', joins: [], leaves })

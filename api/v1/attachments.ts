@@ -1,0 +1,163 @@
+import type { Progress } from '../../controller/view/view.ts'
+import { attachmentKey } from '../../store/attachments.ts'
+import { attach, detach } from '../../store/desired.ts'
+import { isVlan } from '../../store/parse.ts'
+import { followNames } from '../../store/port-names.ts'
+import { refuse } from '../../store/refusals.ts'
+import type { Attachment } from '../../store/state.ts'
+import type { Endpoint } from '../../topology/topology.ts'
+import * as schemas from '../contract/schemas.ts'
+import { problem, refusalProblem } from '../http/problems.ts'
+import { type App, type Services, write } from '../http/services.ts'
+import { byEndpoint, dpidOf } from './endpoints.ts'
+import { findNetwork, networkId } from './networks.ts'
+import { namedEndpoint, type PortPath } from './port-names.ts'
+import { progressAfter, progressNow, waitOf } from './progress.ts'
+import { inSlices } from './slices.ts'
+
+export const attachmentRoutes = (app: App, services: Services): void => {
+  const tags = ['attachments']
+  const path = '/v1/networks/:network/attachments/:dpid/:port'
+
+  app.get(
+    '/v1/networks/:network/attachments',
+    {
+      schema: {
+        tags,
+        summary: 'The ports in a network, by datapath id and port number',
+        params: schemas.NetworkPath,
+        response: { 200: schemas.Attachments },
+      },
+    },
+    async request => {
+      const { id } = findNetwork(services, request.params.network)
+      const { revision, members } = services.store.state()
+      const sorted = [...(members.get(id)?.values() ?? [])].sort(
+        (a, b) => byEndpoint(a, b) || (a.vlan ?? 0) - (b.vlan ?? 0),
+      )
+      return { revision, attachments: await inSlices(sorted, attachment => attachmentNow(services, attachment)) }
+    },
+  )
+
+  app.get(
+    path,
+    {
+      schema: {
+        tags,
+        summary: 'One port, or one VLAN of it',
+        params: schemas.AttachmentPath,
+        querystring: schemas.VlanQuery,
+        response: { 200: schemas.Attachment },
+      },
+    },
+    async request => attachmentNow(services, findAttachment(services, request.params, vlanOf(request.query))),
+  )
+
+  app.put(
+    path,
+    {
+      schema: {
+        tags,
+        summary: 'Puts a port into a network, or changes what is known of it there; what is not given is not known',
+        params: schemas.AttachmentPath,
+        querystring: schemas.WaitQuery,
+        body: schemas.AttachmentWish,
+        response: { 200: schemas.Attachment, 201: schemas.Attachment },
+      },
+    },
+    async (request, reply) => {
+      const wait = waitOf(request.query)
+      const { network } = request.params
+      const endpoint = namedEndpoint(services, request.params)
+      const { created, attachment } = await write(services, draft => {
+        const { dpid, port, portName } = endpoint
+        // It may have another number since it was attached by that name.
+        if (portName !== undefined) followNames(draft, dpid, new Map([[portName, port]]))
+        return attach(draft, { ...request.body, ...endpoint, network })
+      })
+      const subject = subjectOf(attachment)
+      const progress =
+        wait === undefined ? progressNow(services, subject) : await progressAfter(services, subject, wait)
+      return reply.code(created ? 201 : 200).send(attachmentAnswer(attachment, progress))
+    },
+  )
+
+  app.delete(
+    path,
+    {
+      schema: {
+        tags,
+        summary: 'Takes a port, or one VLAN of it, out of a network; one that is not in it is out already',
+        params: schemas.AttachmentPath,
+        querystring: schemas.VlanWaitQuery,
+        response: { 200: schemas.Deleted },
+      },
+    },
+    async request => {
+      const wait = waitOf(request.query) ?? 0
+      const network = networkId(request.params.network)
+      const vlan = vlanOf(request.query)
+      const endpoint = attachedEndpoint(services, request.params, vlan)
+      const { detached, revision } = await write(services, draft =>
+        detach(draft, network, endpoint.dpid, endpoint.port, vlan),
+      )
+      const last = services.store.state().networks.get(network)?.revision ?? revision
+      const subject = { network, revision: last, attachment: attachmentKey({ ...endpoint, vlan }) }
+      return { deleted: detached, ...(await progressAfter(services, subject, wait)) }
+    },
+  )
+}
+
+/** By the name by which it was attached, it is where it is now. */
+const attachedEndpoint = (services: Services, path: PortPath, vlan: number | undefined): Endpoint => {
+  const { named } = services.store.state()
+  for (const attachment of named.get(dpidOf(path.dpid))?.values() ?? []) {
+    const { network, portName } = attachment
+    if (network === path.network && portName === path.port && attachment.vlan === vlan) return attachment
+  }
+  return namedEndpoint(services, path)
+}
+
+const findAttachment = (services: Services, path: PortPath, vlan: number | undefined): Attachment => {
+  const { id } = findNetwork(services, path.network)
+  const key = attachmentKey({ ...attachedEndpoint(services, path, vlan), vlan })
+  const attachment = services.store.state().attachments.get(key)
+  if (attachment?.network === id) return attachment
+  throw problem('unknown-attachment', {
+    detail: `port ${key} is not in network ${id}: it is in ${attachment ? `network ${attachment.network}` : 'none'}`,
+    what: key,
+    hint: `GET /v1/networks/${id}/attachments lists the ports that are`,
+  })
+}
+
+const vlanOf = ({ vlan }: { readonly vlan?: string | undefined }): number | undefined => {
+  if (vlan === undefined) return undefined
+  if (!isVlan(Number(vlan))) throw refusalProblem(refuse('bad-vlan', vlan))
+  return Number(vlan)
+}
+
+const subjectOf = (attachment: Attachment) => ({
+  network: attachment.network,
+  revision: attachment.revision,
+  attachment: attachmentKey(attachment),
+})
+
+const attachmentNow = (services: Services, attachment: Attachment) =>
+  attachmentAnswer(attachment, progressNow(services, subjectOf(attachment)))
+
+const attachmentAnswer = (
+  { network, dpid, port, portName, mac, ips, name, vlan, trunk, guard }: Attachment,
+  progress: Progress,
+): schemas.Wire<typeof schemas.Attachment> => ({
+  network,
+  dpid,
+  port,
+  ...(portName !== undefined && { portName }),
+  ...(mac !== undefined && { mac }),
+  ...(ips !== undefined && { ips: [...ips] }),
+  ...(name !== undefined && { name }),
+  ...(vlan !== undefined && { vlan }),
+  ...(trunk && { trunk }),
+  guard,
+  ...progress,
+})

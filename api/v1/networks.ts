@@ -1,0 +1,123 @@
+import type { Progress } from '../../controller/view/view.ts'
+import { deleteNetwork } from '../../store/desired.ts'
+import { parseNetworkId } from '../../store/parse.ts'
+import { refuse } from '../../store/refusals.ts'
+import type { Attachment, Network } from '../../store/state.ts'
+import { type DatapathId, endpointKey } from '../../topology/topology.ts'
+import * as schemas from '../contract/schemas.ts'
+import { refusalProblem } from '../http/problems.ts'
+import { type App, type Services, write } from '../http/services.ts'
+import { snoopingOf } from './multicast.ts'
+import { progressAfter, progressNow, waitOf } from './progress.ts'
+import { inSlices } from './slices.ts'
+import { networkDecision, vlinkAnswer } from './vlinks.ts'
+
+export const networkRoutes = (app: App, services: Services): void => {
+  const tags = ['networks']
+
+  app.get(
+    '/v1/networks',
+    { schema: { tags, summary: 'All networks, by id', response: { 200: schemas.Networks } } },
+    async () => {
+      const { revision, networks } = services.store.state()
+      const sorted = [...networks.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+      return { revision, networks: await inSlices(sorted, network => networkNow(services, network)) }
+    },
+  )
+
+  app.get(
+    '/v1/networks/:network',
+    { schema: { tags, summary: 'One network', params: schemas.NetworkPath, response: { 200: schemas.Network } } },
+    async request => {
+      const network = findNetwork(services, request.params.network)
+      const mtu = await services.controller.mtu(network.id)
+      return { ...networkNow(services, network), ...(mtu !== undefined && { mtu }), ...snoopingOf(services, network) }
+    },
+  )
+
+  app.put(
+    '/v1/networks/:network',
+    {
+      schema: {
+        tags,
+        summary:
+          'Creates a network, or sets its mirror and who gets multicast; with type vlink, joins two ports over a path',
+        params: schemas.NetworkPath,
+        querystring: schemas.WaitQuery,
+        body: schemas.NetworkWish,
+        response: { 200: schemas.Network, 201: schemas.Network },
+      },
+    },
+    async (request, reply) => {
+      const wait = waitOf(request.query)
+      const { network: id } = request.params
+      const { created, network } = await write(services, networkDecision(services, id, request.body))
+      const subject = { network: network.id, revision: network.revision }
+      const progress =
+        wait === undefined ? progressNow(services, subject) : await progressAfter(services, subject, wait)
+      return reply.code(created ? 201 : 200).send(networkAnswer(services, network, progress))
+    },
+  )
+
+  app.delete(
+    '/v1/networks/:network',
+    {
+      schema: {
+        tags,
+        summary: 'Deletes a network and detaches its ports; one that is not there is deleted already',
+        params: schemas.NetworkPath,
+        querystring: schemas.WaitQuery,
+        response: { 200: schemas.Deleted },
+      },
+    },
+    async request => {
+      const wait = waitOf(request.query) ?? 0
+      const network = networkId(request.params.network)
+      const { deleted, revision } = await write(services, draft => deleteNetwork(draft, network))
+      return { deleted, ...(await progressAfter(services, { network, revision }, wait)) }
+    },
+  )
+}
+
+/** The id as it stands in a path, if it is one. */
+export const networkId = (text: string): string => {
+  if (parseNetworkId(text) === undefined) throw refusalProblem(refuse('bad-id', text))
+  return text
+}
+
+export const findNetwork = ({ store }: Services, text: string): Network => {
+  const network = store.state().networks.get(networkId(text))
+  if (!network) throw refusalProblem(refuse('unknown-network', text))
+  return network
+}
+
+const networkNow = (services: Services, network: Network) =>
+  networkAnswer(services, network, progressNow(services, { network: network.id, revision: network.revision }))
+
+const networkAnswer = (
+  services: Services,
+  { id, number, mirror, multicast, vlink }: Network,
+  progress: Progress,
+): schemas.Wire<typeof schemas.Network> => ({
+  id,
+  type: vlink ? 'vlink' : 'vnet',
+  number,
+  ...(mirror && { mirror: { dpid: mirror.dpid, port: mirror.port } }),
+  ...(vlink && vlinkAnswer(services, id, vlink)),
+  ...(!vlink && { multicast: multicast ?? 'flood' }),
+  attachments: services.store.state().members.get(id)?.size ?? 0,
+  ...partitionsOf(services.controller.islands(id), services.store.state().members.get(id)?.values() ?? []),
+  ...progress,
+})
+
+/** Nothing, when all reach each other. */
+const partitionsOf = (islands: readonly ReadonlySet<DatapathId>[], members: Iterable<Attachment>) => {
+  if (islands.length < 2) return {}
+  const keys = new Map<DatapathId, string[]>()
+  for (const member of members) keys.set(member.dpid, [...(keys.get(member.dpid) ?? []), endpointKey(member)])
+  const partitions = islands.map(island => ({
+    switches: [...island],
+    attachments: [...island].flatMap(dpid => keys.get(dpid) ?? []),
+  }))
+  return { partitions }
+}

@@ -1,0 +1,190 @@
+import { deleteNode, putNode } from '../../store/nodes.ts'
+import { refuse } from '../../store/refusals.ts'
+import type { Node } from '../../store/state.ts'
+import * as schemas from '../contract/mesh-schemas.ts'
+import {
+  type NodePlan,
+  NodePlan as NodePlanSchema,
+  type NodeReport,
+  NodeReport as NodeReportSchema,
+} from '../contract/node-schemas.ts'
+import type { Wire } from '../contract/schemas.ts'
+import { shown } from '../contract/shown.ts'
+import { problem, refusalProblem } from '../http/problems.ts'
+import { type App, type Services, write } from '../http/services.ts'
+import { planOf } from './node-plan.ts'
+import { type NodeReports, nodeReports, standingOf } from './node-reports.ts'
+import { type NodeWatch, watchNodes } from './node-watch.ts'
+import { waitOf } from './progress.ts'
+import { inSlices } from './slices.ts'
+
+export type NodeServices = Services & { readonly reports: NodeReports; readonly watch: NodeWatch }
+
+export const nodeServices = (services: Services): NodeServices => {
+  const { store, stopping } = services
+  const reports = nodeReports(() => performance.now())
+  const stop = store.watch(({ nodes }, state) => void (nodes && reports.prune(name => state.nodes.has(name))))
+  stopping.addEventListener('abort', stop)
+  return { ...services, reports, watch: watchNodes(store, stopping) }
+}
+
+export const nodeRoutes = (app: App, services: NodeServices): void => {
+  declarationRoutes(app, services)
+  agentRoutes(app, services)
+}
+
+const tags = ['nodes']
+
+/** For who declares nodes. */
+const declarationRoutes = (app: App, services: NodeServices): void => {
+  const { store } = services
+  const path = '/v1/nodes/:node'
+
+  app.get(
+    '/v1/nodes',
+    { schema: { tags, summary: 'All nodes, by name, and what is missing on each', response: { 200: schemas.Nodes } } },
+    async () => {
+      const { revision, nodes } = store.state()
+      const sorted = [...nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+      return { revision, nodes: await inSlices(sorted, node => standingNow(services, node)) }
+    },
+  )
+
+  app.get(
+    path,
+    {
+      schema: {
+        tags,
+        summary: 'One node: its plan, what its agent reported last, and what is missing',
+        params: schemas.NodePath,
+        response: { 200: schemas.Node },
+      },
+    },
+    async request => nodeNow(services, findNode(services, request.params.node)),
+  )
+
+  app.put(
+    path,
+    {
+      schema: {
+        tags,
+        summary: 'Declares a node, or says anew what it is; its agent makes its switch so',
+        params: schemas.NodePath,
+        body: schemas.NodeWish,
+        response: { 200: schemas.Node, 201: schemas.Node },
+      },
+    },
+    async (request, reply) => {
+      const { links, ...wish } = request.body
+      const { created, node } = await write(services, draft =>
+        putNode(draft, { ...wish, name: request.params.node }, links),
+      )
+      return reply.code(created ? 201 : 200).send(nodeNow(services, node))
+    },
+  )
+
+  app.delete(
+    path,
+    {
+      schema: {
+        tags,
+        summary: 'Takes a node out of the mesh; its switch stays as it is until l2sm agent --remove',
+        params: schemas.NodePath,
+        response: { 200: schemas.NodeDeleted },
+      },
+    },
+    async request => write(services, draft => deleteNode(draft, request.params.node)),
+  )
+}
+
+/** For agents. */
+const agentRoutes = (app: App, services: NodeServices): void => {
+  const { store, reports, controller } = services
+
+  app.get(
+    '/v1/nodes/:node/plan',
+    {
+      schema: {
+        tags,
+        summary: 'What the switch of a node should be; with ?unless= and ?wait= once it is another plan than that',
+        params: schemas.NodePath,
+        querystring: schemas.PlanQuery,
+        response: { 200: NodePlanSchema },
+      },
+    },
+    async request => {
+      const { node } = request.params
+      const { unless } = request.query
+      const wait = waitOf(request.query)
+      if (wait === undefined) return planNow(services, node)
+      const answer = () => {
+        const known = store.state().nodes.has(node) ? planNow(services, node) : undefined
+        return known?.version === unless ? undefined : known
+      }
+      return services.watch.until(answer, wait, () => planNow(services, node))
+    },
+  )
+
+  app.put(
+    '/v1/nodes/:node/report',
+    {
+      schema: {
+        tags,
+        summary: 'What the switch of a node is, by its agent',
+        params: schemas.NodePath,
+        body: NodeReportSchema,
+        response: { 200: schemas.Reported },
+      },
+    },
+    async request => {
+      const { body } = request
+      const { name, dpid } = findNode(services, request.params.node)
+      if (body.node !== name)
+        throw problem('bad-value', {
+          detail: `this is the report of node ${shown(body.node)}, and it was told to node ${shown(name)}`,
+          where: 'body/node',
+          expected: shown(name),
+          got: shown(body.node),
+          hint: 'give the agent the name of its own node: --node',
+        })
+      reports.put(body)
+      controller.tunnelsTold(dpid, tunnelsOf(body))
+      return { plan: planNow(services, name).version, revision: store.state().revision }
+    },
+  )
+}
+
+/** Whether BFD is up, by port. */
+const tunnelsOf = ({ ports }: NodeReport): ReadonlyMap<number, boolean> =>
+  new Map(ports.flatMap(({ port, bfd }) => (port === undefined || bfd === undefined ? [] : [[port, bfd === 'up']])))
+
+const findNode = ({ store }: Services, name: string): Node => {
+  const node = store.state().nodes.get(name)
+  if (!node) throw refusalProblem(refuse('unknown-node', name))
+  return node
+}
+
+const planNow = (services: Services, name: string): NodePlan => planOf(services.store.state(), findNode(services, name))
+
+/** How a node stands, without its plan and its report. */
+export const standingNow = (services: NodeServices, node: Node, plan = planOf(services.store.state(), node)) => {
+  const reported = services.reports.of(node.name)
+  const { state, missing } = standingOf(plan, reported, services.controller.switch(node.dpid))
+  return {
+    name: node.name,
+    dpid: node.dpid,
+    bridge: plan.bridge,
+    address: node.address,
+    state,
+    missing: [...missing],
+    ...(reported && { reported: reported.at.toISOString() }),
+    links: plan.links.length,
+  }
+}
+
+const nodeNow = (services: NodeServices, node: Node): Wire<typeof schemas.Node> => {
+  const plan = planOf(services.store.state(), node)
+  const report = services.reports.of(node.name)?.report
+  const { revision } = services.store.state()
+  return { ...standingNow(services, node, plan), plan, ...(report && { report }), revision }
+}

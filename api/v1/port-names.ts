@@ -1,0 +1,48 @@
+import { settingsOf } from '../../store/overlay.ts'
+import { isPortNumber } from '../../store/parse.ts'
+import { bridgeName, interfaceNames } from '../../topology/names.ts'
+import type { DatapathId, Endpoint, PortNo } from '../../topology/topology.ts'
+import { firstSparePort } from '../contract/node-schemas.ts'
+import { problem } from '../http/problems.ts'
+import type { Services } from '../http/services.ts'
+import { dpidOf, endpointOf } from './endpoints.ts'
+
+/** A port as a path names it: by number, or by name, which is then followed. */
+export type NamedEndpoint = Endpoint & { readonly portName?: string }
+
+export type PortPath = { readonly network: string; readonly dpid: string; readonly port: string }
+
+/** The port that is meant: digits are a number; a name is what it is on the switch now. */
+export const namedEndpoint = (services: Services, path: PortPath): NamedEndpoint => {
+  const { port: text } = path
+  if (isPortNumber(text)) return endpointOf(path.dpid, text)
+  const dpid = dpidOf(path.dpid)
+  const port = portNow(services, dpid, text)
+  if (port !== undefined) return { dpid, port, portName: text }
+  throw unknownPort(services, dpid, text)
+}
+
+/** As the switch says; while it is not connected, as the plan of its node has it. */
+const portNow = ({ controller, store }: Services, dpid: DatapathId, name: string): PortNo | undefined => {
+  const sw = controller.switch(dpid)
+  if (sw?.connected) return sw.ports.find(port => port.name === name)?.number
+  const state = store.state()
+  const node = state.nodes.get(state.nodeAt.get(dpid) ?? '')
+  if (!node) return undefined
+  const { near } = interfaceNames(bridgeName(node.name, node.provider))
+  const number = name.startsWith(near) ? Number(name.slice(near.length)) : Number.NaN
+  const { interfaceNumber } = settingsOf(state, node)
+  return (number >= 1 && number <= interfaceNumber) || number >= firstSparePort ? number : undefined
+}
+
+const unknownPort = ({ controller }: Services, dpid: DatapathId, name: string) => {
+  const sw = controller.switch(dpid)
+  const has = sw?.ports.map(port => port.name).slice(0, 12)
+  return problem('unknown-port', {
+    detail: sw?.connected
+      ? `switch ${dpid} has no port ${name}: it has ${has?.join(', ') || 'none'}`
+      : `which port of switch ${dpid} is called ${name} is not known: it is not connected`,
+    what: name,
+    hint: 'GET /v1/switches/{dpid} lists names and numbers; a number may be given before the switch has that port',
+  })
+}

@@ -1,0 +1,59 @@
+import * as schemas from '../contract/schemas.ts'
+import { type App, type Services, write } from '../http/services.ts'
+
+export const stateRoutes = (app: App, services: Services): void => {
+  const { store, controller } = services
+  const tags = ['state']
+
+  app.get(
+    '/v1/state',
+    { schema: { tags, summary: 'Which store this is', response: { 200: schemas.StateAnswer } } },
+    async () => stateNow(services),
+  )
+
+  app.put(
+    '/v1/state',
+    {
+      schema: {
+        tags,
+        summary: 'Declares that what is asked for now is all there is: flows of another store may go',
+        body: schemas.StateWish,
+        response: { 200: schemas.StateAnswer },
+      },
+    },
+    async request => {
+      await write(services, draft => {
+        draft.setComplete(request.body.complete)
+        return {}
+      })
+      return stateNow(services)
+    },
+  )
+
+  app.get(
+    '/livez',
+    { config: { gate: 'open' }, schema: { tags, summary: 'It runs', response: { 200: schemas.Live } } },
+    async () => ({ live: true }),
+  )
+
+  app.get(
+    '/readyz',
+    {
+      config: { gate: 'open' },
+      schema: {
+        tags,
+        summary: 'Desired state is complete, and every connected switch compared',
+        response: { 200: schemas.Ready, 503: schemas.Ready },
+      },
+    },
+    async (_, reply) => {
+      const { ready, reasons } = controller.ready()
+      return reply.code(ready ? 200 : 503).send({ ready, reasons: [...reasons], revision: store.state().revision })
+    },
+  )
+}
+
+const stateNow = ({ store }: Services) => {
+  const { complete, revision } = store.state()
+  return { instance: store.instance, complete, revision }
+}

@@ -1,0 +1,58 @@
+import type { SwitchView } from '../../controller/view/view.ts'
+import * as schemas from '../contract/schemas.ts'
+import { problem } from '../http/problems.ts'
+import type { App, Services } from '../http/services.ts'
+import { dpidOf } from './endpoints.ts'
+
+export const switchRoutes = (app: App, services: Services): void => {
+  const { store, controller } = services
+  const tags = ['switches']
+
+  app.get(
+    '/v1/switches',
+    { schema: { tags, summary: 'All switches, by datapath id', response: { 200: schemas.Switches } } },
+    async () => {
+      const switches = controller.switches().map(({ ports: _, ...rest }) => rest)
+      return { revision: store.state().revision, switches }
+    },
+  )
+
+  app.get(
+    '/v1/switches/:dpid',
+    { schema: { tags, summary: 'One switch', params: schemas.SwitchPath, response: { 200: schemas.Switch } } },
+    async request => {
+      const { ports, ...rest } = findSwitch(services, request.params.dpid)
+      const sorted = ports.toSorted((a, b) => a.number - b.number)
+      return { ...rest, ports: sorted, revision: store.state().revision }
+    },
+  )
+
+  app.post(
+    '/v1/switches/:dpid/takeover',
+    {
+      schema: {
+        tags,
+        summary: 'Removes the flows and groups of another controller from a switch',
+        params: schemas.SwitchPath,
+        response: { 200: schemas.Takeover },
+      },
+    },
+    async request => {
+      const { dpid } = findSwitch(services, request.params.dpid)
+      const result = await controller.takeover(dpid)
+      if ('refused' in result) throw problem('takeover-refused', { detail: result.refused, what: dpid })
+      return { dpid, removed: [...result.removed], revision: store.state().revision }
+    },
+  )
+}
+
+const findSwitch = ({ controller }: Services, text: string): SwitchView => {
+  const dpid = dpidOf(text)
+  const found = controller.switch(dpid)
+  if (found) return found
+  throw problem('unknown-switch', {
+    detail: `switch ${dpid} has not connected since the controller started`,
+    what: dpid,
+    hint: 'GET /v1/switches lists those that have; point this one at an address of --openflow',
+  })
+}
