@@ -2,7 +2,7 @@
 
 import type { NodeReport } from '../api/contract/node-schemas.ts'
 import { reportEvery } from '../api/contract/node-schemas.ts'
-import { type Controller, followPlan, sendReport } from './client.ts'
+import { type Controller, clientOf, followPlan } from './client.ts'
 import { json, serve } from './http.ts'
 import { createMetrics } from './metrics.ts'
 import { followPlanFile, type PlanSource } from './plan-file.ts'
@@ -89,6 +89,7 @@ function sendReports(
   log: Log,
 ): { changed(): void; close(): void } {
   const stop = new AbortController()
+  const client = clientOf(controller)
   let told = ''
   let timer: NodeJS.Timeout | undefined
   let sending = false
@@ -100,7 +101,7 @@ function sendReports(
     if (what === told && !anyway) return
     sending = true
     try {
-      await sendReport(controller, report, stop.signal)
+      await client.putNodeReport({ node: report.node, body: report }, { signal: stop.signal })
       told = what
       reported('ok')
       if (failing) log.info({}, 'reports arrive again')
@@ -128,6 +129,7 @@ function sendReports(
     changed: () => soon(gather),
     close() {
       stop.abort()
+      client.close()
       clearTimeout(timer)
       clearInterval(often)
     },

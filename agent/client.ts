@@ -1,10 +1,9 @@
 /** What an agent asks of the controller and tells it, over HTTP: its plan, watched, and its reports. */
 
 import { lookup } from 'node:dns/promises'
-import { type ClientRequest, request as plain } from 'node:http'
-import { request as secured } from 'node:https'
 import { isIP } from 'node:net'
-import type { NodePlan, NodeReport } from '../api/contract/node-schemas.ts'
+import { type Client, createClient, RefusedError, UnreachableError } from '../api/contract/client.ts'
+import type { NodePlan } from '../api/contract/node-schemas.ts'
 import { checkPlan, type PlanSource } from './plan-file.ts'
 
 export type Controller = {
@@ -15,57 +14,13 @@ export type Controller = {
   readonly ca: string | undefined
 }
 
-type Answer = { readonly status: number; readonly text: string }
-
 /** Bytes of an answer; the plan of a node with 4,095 links has some 700 kB. */
 const longest = 16 << 20
 /** Seconds that a question for a new plan stays open. */
 const longWait = 30
 
-function ask(
-  { url, token, ca }: Controller,
-  method: string,
-  path: string,
-  body: object | undefined,
-  { timeout, signal }: { readonly timeout: number; readonly signal: AbortSignal },
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const text = body === undefined ? undefined : JSON.stringify(body)
-    const headers = {
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...(text !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
-    }
-    const whole = AbortSignal.any([signal, AbortSignal.timeout(timeout)])
-    const options = { method, headers, signal: whole, ...(ca !== undefined && { ca }) }
-    const asked: ClientRequest = (url.protocol === 'https:' ? secured : plain)(new URL(path, url), options, answer => {
-      const pieces: Buffer[] = []
-      let length = 0
-      answer.on('data', (piece: Buffer) => {
-        pieces.push(piece)
-        length += piece.length
-        if (length > longest) asked.destroy(new Error(`the answer has more than ${longest} bytes`))
-      })
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(pieces).toString() }))
-      answer.on('error', reject)
-    })
-    asked.on('error', error =>
-      reject(whole.aborted && !signal.aborted ? new Error(`no answer in ${timeout} ms`) : error),
-    )
-    // A connection whose other side is gone without a word is dead after 15 s: libuv asks ten times, a second apart.
-    asked.on('socket', socket => socket.setKeepAlive(true, 5_000))
-    asked.end(text)
-  })
-}
-
-/** What a refusal says: the controller's problems are JSON with a sentence for people. */
-const refusal = ({ status, text }: Answer): string => {
-  try {
-    const { detail, title } = JSON.parse(text)
-    return `${status} ${detail ?? title}`
-  } catch {
-    return `${status} ${text.slice(0, 200)}`
-  }
-}
+/** The client of a controller. Who makes it closes it. */
+export const clientOf = (controller: Controller): Client => createClient({ ...controller, longest })
 
 export type Following = {
   tell(plan: NodePlan): void
@@ -85,7 +40,7 @@ const pace = 100
 export function followPlan(controller: Controller, node: string, { tell, complain, returned }: Following): PlanSource {
   const stop = new AbortController()
   const { signal } = stop
-  const place = `/v1/nodes/${encodeURIComponent(node)}/plan`
+  const client = clientOf(controller)
   let version = ''
   let complaint = ''
   let delay = backoff.first
@@ -97,17 +52,17 @@ export function followPlan(controller: Controller, node: string, { tell, complai
     complaint = why
   }
   const once = async (): Promise<void> => {
-    const query = `?unless=${version || '0'.repeat(16)}&wait=${patience}s`
-    const timeout = (patience + 10) * 1000
-    const answer = await ask(controller, 'GET', place + query, undefined, { timeout, signal })
+    const input = { node, unless: version || '0'.repeat(16), wait: `${patience}s` }
+    const answer = await client.getNodePlan(input, { signal }).catch(refusal)
     if (away) returned()
     away = false
-    // Asked so, it waits for the node, too.
-    if (answer.status === 404) say(`it has no node ${node} yet: ${refusal(answer)}`)
-    else if (answer.status !== 200) throw new Error(refusal(answer))
-    else {
+    if (answer instanceof RefusedError) {
+      if (answer.status !== 404) throw answer
+      // Asked so, it waits for the node, too.
+      say(`it has no node ${node} yet: ${answer.message}`)
+    } else {
       complaint = ''
-      const plan = checkPlan(JSON.parse(answer.text), `the controller ${controller.url.host}`)
+      const plan = checkPlan(answer, `the controller ${controller.url.host}`)
       if (plan.version !== version) tell(await withControllers(plan, controller))
       version = plan.version
     }
@@ -124,18 +79,22 @@ export function followPlan(controller: Controller, node: string, { tell, complai
         continue
       } catch (error) {
         if (signal.aborted) return
-        const { message, code } = error as NodeJS.ErrnoException
-        // A refusal is an answer.
-        if (code !== undefined) away = true
-        say(message)
+        if (error instanceof UnreachableError) away = true
+        say((error as Error).message)
       }
       patience = 0
       await sleep(delay * (0.5 + Math.random() / 2), signal)
       delay = Math.min(2 * delay, backoff.most)
     }
   }
-  void loop()
+  void loop().finally(client.close)
   return { close: () => stop.abort() }
+}
+
+/** A refusal is an answer; everything else is not. */
+const refusal = (error: unknown): RefusedError => {
+  if (error instanceof RefusedError) return error
+  throw error
 }
 
 /** A plan without controllers means the one that it came from, at OpenFlow's own port. */
@@ -145,13 +104,6 @@ async function withControllers(plan: NodePlan, { url }: Controller): Promise<Nod
   const host = isIP(name) > 0 ? name : (await lookup(name)).address
   const scheme = plan.tls === undefined ? 'tcp' : 'ssl'
   return { ...plan, controllers: [`${scheme}:${host.includes(':') ? `[${host}]` : host}:6653`] }
-}
-
-/** Rejects with what the controller refused, or that it was not reached. */
-export async function sendReport(controller: Controller, report: NodeReport, signal: AbortSignal): Promise<void> {
-  const path = `/v1/nodes/${encodeURIComponent(report.node)}/report`
-  const answer = await ask(controller, 'PUT', path, report, { timeout: 10_000, signal })
-  if (answer.status >= 300) throw new Error(refusal(answer))
 }
 
 const sleep = (ms: number, signal: AbortSignal): Promise<void> =>

@@ -2,8 +2,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { followPlan, sendReport } from '../../agent/client.ts'
-import type { NodePlan, NodeReport } from '../../api/contract/node-schemas.ts'
+import { followPlan } from '../../agent/client.ts'
+import type { NodePlan } from '../../api/contract/node-schemas.ts'
 import { until } from '../controller/watching.ts'
 import { plan } from './plans.ts'
 
@@ -83,16 +83,3 @@ t.test(
     t.ok(returns() >= 1)
   },
 )
-
-t.test('a report carries the token; a refusal of it is an error with the controller’s words', async t => {
-  const seen: (string | undefined)[] = []
-  const { controller, become, asked } = await serve(t, (request, answer) => {
-    seen.push(request.headers.authorization)
-    say(200, {})(request, answer)
-  })
-  const report = { node: 'n1' } as NodeReport
-  await sendReport(controller, report, new AbortController().signal)
-  t.same([asked, seen], [['PUT /v1/nodes/n1/report'], ['Bearer a-token-of-16-chars']])
-  become(say(404, { detail: 'there is no node "n1"' }))
-  await t.rejects(sendReport(controller, report, new AbortController().signal), /404 there is no node "n1"/)
-})

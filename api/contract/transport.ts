@@ -1,0 +1,110 @@
+import { type Agent, type ClientRequest, Agent as PlainAgent, request as plain } from 'node:http'
+import { Agent as SecureAgent, request as secured } from 'node:https'
+
+/** One HTTP request and its answer, over connections that are kept. What is in them, client.ts knows. */
+
+export type Place = {
+  /** `http://192.0.2.1:8181`; a path in it comes before every path that is asked for. */
+  readonly url: URL
+  /** PEM of the CA that signs the server's certificate; undefined: the system's. */
+  readonly ca?: string | undefined
+  /** PEM of our own certificate and its key, for a server that asks for one. */
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+}
+
+export type Asked = {
+  readonly method: string
+  /** With its query. */
+  readonly path: string
+  readonly headers: { readonly [name: string]: string }
+  readonly body?: string | undefined
+  /** Milliseconds until the whole answer is there. */
+  readonly timeout: number
+  readonly signal?: AbortSignal | undefined
+  /** Bytes of an answer, at most. */
+  readonly longest: number
+}
+
+export type Answer = {
+  readonly status: number
+  /** Without its parameters: `application/json`. */
+  readonly type: string
+  readonly retryAfter: string | undefined
+  readonly text: string
+}
+
+export type Transport = { ask(asked: Asked): Promise<Answer>; close(): void }
+
+/** Milliseconds that an idle connection is kept. The controller keeps it longer, so it is we who close it. */
+const idle = 60_000
+
+export const createTransport = (place: Place): Transport => {
+  const secure = place.url.protocol === 'https:'
+  const { ca, cert, key } = place
+  const tls = { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert, key }) }
+  const settings = { keepAlive: true, keepAliveMsecs: 5_000, timeout: idle, scheduling: 'lifo' as const }
+  const agent = secure ? new SecureAgent({ ...settings, ...tls }) : new PlainAgent(settings)
+  const base = place.url.pathname.replace(/\/$/, '')
+  const send = (asked: Asked) => exchange(secure ? secured : plain, agent, new URL(base + asked.path, place.url), asked)
+  return {
+    async ask(asked) {
+      try {
+        return await send(asked)
+      } catch (error) {
+        // The server closed a connection in the moment that we used it: every call of ours may be made twice.
+        if (!(error instanceof StaleConnection)) throw error
+        return send(asked)
+      }
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+class StaleConnection extends Error {}
+
+const exchange = (
+  request: typeof plain,
+  agent: Agent,
+  url: URL,
+  { method, headers, body, timeout, signal, longest }: Asked,
+): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const late = AbortSignal.timeout(timeout)
+    const whole = signal ? AbortSignal.any([signal, late]) : late
+    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+    const fail = (error: Error) => {
+      if (signal?.aborted) reject(signal.reason)
+      else if (late.aborted) reject(new Error(`no answer in ${timeout} ms`))
+      else reject(asked.reusedSocket && isReset(error) ? new StaleConnection(error.message, { cause: error }) : error)
+    }
+    const asked: ClientRequest = request(
+      url,
+      { method, agent, headers: { ...headers, ...length }, signal: whole },
+      answer => {
+        const pieces: Buffer[] = []
+        let bytes = 0
+        answer.on('data', (piece: Buffer) => {
+          pieces.push(piece)
+          bytes += piece.length
+          if (bytes > longest) asked.destroy(new Error(`the answer has more than ${longest} bytes`))
+        })
+        answer.on('end', () =>
+          resolve({
+            status: answer.statusCode ?? 0,
+            type: (answer.headers['content-type'] ?? '').split(';', 1)[0]!.trim(),
+            retryAfter: answer.headers['retry-after'],
+            text: Buffer.concat(pieces).toString(),
+          }),
+        )
+        // Part of an answer came: asking again is no remedy, so this is no stale connection.
+        answer.on('error', error => (whole.aborted ? fail(error) : reject(error)))
+      },
+    )
+    asked.on('error', fail)
+    // A connection whose other side is gone without a word is dead after 15 s: libuv asks ten times, a second apart.
+    asked.on('socket', socket => socket.setKeepAlive(true, 5_000))
+    asked.end(body)
+  })
+
+const isReset = (error: NodeJS.ErrnoException): boolean => error.code === 'ECONNRESET' || error.code === 'EPIPE'
