@@ -1,0 +1,40 @@
+import type { FileResult } from './tap.ts'
+
+/** More files than this that only passed alone are no accident any more: in CI they fail the run. */
+export const maxAgain = 2
+
+/**
+ * What a run of tests comes to: `second` has the files that were run once more, alone, and what came out then counts. In CI
+ * everything is there, so a skip is a failure. The last line is `N passed, N failed`.
+ */
+export function summary(
+  first: readonly FileResult[],
+  second: readonly FileResult[],
+  ci: boolean,
+): { readonly lines: readonly string[]; readonly failed: number } {
+  const repeated = new Map(second.map(r => [r.file, r]))
+  const counted = first.map(r => repeated.get(r.file) ?? r)
+  const named = (r: FileResult, tests: readonly string[]) => tests.map(test => `${r.file}: ${test}`)
+  const skipped = counted.flatMap(r => named(r, r.skipped))
+  const again = first.filter(r => repeated.has(r.file))
+  const onlyAlone = again.filter(r => repeated.get(r.file)!.failed.length === 0)
+  const failed = [
+    ...counted.flatMap(r => named(r, r.failed)),
+    ...(ci ? skipped.map(test => `${test} (SKIPPED)`) : []),
+    ...(ci && onlyAlone.length > maxAgain ? [`${onlyAlone.length} files passed only when they were run again`] : []),
+  ]
+  const passed = counted.reduce((sum, r) => sum + r.passed, 0)
+  const outcome = (file: string) => (repeated.get(file)!.failed.length === 0 ? 'passed' : 'failed')
+  return {
+    failed: failed.length,
+    lines: [
+      ...again.flatMap(r =>
+        named(r, r.failed).map(test => `AGAIN    ${test} (its file, run once more, ${outcome(r.file)})`),
+      ),
+      ...failed.map(test => `FAILED   ${test}`),
+      ...(ci ? [] : skipped.map(test => `SKIPPED  ${test}`)),
+      '',
+      `${passed} passed, ${failed.length} failed${skipped.length > 0 && !ci ? `, ${skipped.length} skipped` : ''}`,
+    ],
+  }
+}
