@@ -18,6 +18,12 @@ const point = /^( {4})?(not )?ok \d+ - (.*?)(?: # (SKIP|TODO|time=([\d.]+)(ms|s)
 const plain = (name: string): string => name.replaceAll('\\#', '#').replaceAll('\\\\', '\\')
 const isLeft = (directive: string | undefined): boolean => /^(SKIP|TODO)/i.test(directive ?? '')
 
+/** Without what follows the last block of details: the plan and the time of the file. */
+const upToEnd = (lines: readonly string[]): readonly string[] => {
+  const end = lines.findLastIndex(line => line.trim() === '...')
+  return (end < 0 ? lines : lines.slice(0, end + 1)).map(line => line.replace(/^ {4}/, ''))
+}
+
 /** Takes TAP line by line; `done` is called with each file as soon as all is known of it. */
 export function tapReader(done: (result: FileResult) => void): { line(text: string): void; end(): void } {
   let passed = 0
@@ -35,7 +41,7 @@ export function tapReader(done: (result: FileResult) => void): { line(text: stri
     ;[passed, failed, skipped, said, recent, badTest, badFile] = [0, [], [], [], [], false, undefined]
   }
   const closeTest = () => {
-    if (badTest) said.push(...recent)
+    if (badTest) said.push(...upToEnd(recent))
     badTest = false
     recent = []
   }
