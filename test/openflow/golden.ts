@@ -1,5 +1,5 @@
 // What goes into ovs-ofctl, and what came out of `ovs-ofctl -O OpenFlow13 parse-flow` of Open vSwitch 3.1.0.
-// text-ovs.test.ts asks the ovs-ofctl of this machine the same, where there is one.
+// text/ovs-ofctl.test.ts asks the ovs-ofctl of this machine the same, where there is one.
 
 export const flows: readonly (readonly [given: string, printed: string])[] = [
   ['actions=drop', 'ADD actions=drop'],

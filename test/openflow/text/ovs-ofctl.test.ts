@@ -15,9 +15,9 @@ import {
   type Message,
   parseFlow,
   parseGroup,
-} from '../../openflow/index.ts'
-import { ipv4, ipv6, mac, u16, u32 } from './arbitrary.ts'
-import { flows } from './golden.ts'
+} from '../../../openflow/index.ts'
+import { ipv4, ipv6, mac, u16, u32 } from '../arbitrary.ts'
+import { flows } from '../golden.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'l2sm-text-'))
 t.teardown(() => rmSync(directory, { recursive: true }))

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { type Action, encode, flowMod, type Match, type Message } from '../../openflow/index.ts'
-import { type FieldName, fieldByName, fieldTable } from '../../openflow/messages/fields.ts'
-import { ipv4, ipv6, mac, u16, u32 } from './arbitrary.ts'
-import { extensions } from './vectors/extensions.ts'
-import { messages } from './vectors/messages.ts'
-import { multiparts } from './vectors/multiparts.ts'
+import { type Action, encode, flowMod, type Match, type Message } from '../../../openflow/index.ts'
+import { type FieldName, fieldByName, fieldTable } from '../../../openflow/messages/fields.ts'
+import { ipv4, ipv6, mac, u16, u32 } from '../arbitrary.ts'
+import { extensions } from '../vectors/extensions.ts'
+import { messages } from '../vectors/messages.ts'
+import { multiparts } from '../vectors/multiparts.ts'
 
 const missing = (() => {
   try {

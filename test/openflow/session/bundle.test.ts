@@ -1,8 +1,8 @@
 import t from 'tap'
-import { bundleFlags, flowMod, groupMod, type Message, type MessageOf } from '../../openflow/index.ts'
-import type { Change } from '../../openflow/session/session.ts'
-import type { FakeSwitch } from './fake-switch.ts'
-import { failure, listening } from './listening.ts'
+import { bundleFlags, flowMod, groupMod, type Message, type MessageOf } from '../../../openflow/index.ts'
+import type { Change } from '../../../openflow/session/session.ts'
+import type { FakeSwitch } from '../fake-switch.ts'
+import { failure, listening } from '../listening.ts'
 
 const changes = (count: number, cookie = 1n): Change[] =>
   Array.from({ length: count }, (_, i) =>

@@ -1,8 +1,8 @@
 import { fork } from 'node:child_process'
 import t from 'tap'
-import { bucket, encode, groupMod, type Message, packetOut } from '../../openflow/index.ts'
-import { fakeSwitch } from './fake-switch.ts'
-import { failure, listening } from './listening.ts'
+import { bucket, encode, groupMod, type Message, packetOut } from '../../../openflow/index.ts'
+import { fakeSwitch } from '../fake-switch.ts'
+import { failure, listening } from '../listening.ts'
 
 const echo = (payload: string): Message => ({ type: 'echo_request', xid: 5, payload: Buffer.from(payload) })
 const mute = (message: Message): readonly Message[] | undefined => (message.type === 'echo_request' ? [] : undefined)
@@ -124,7 +124,7 @@ t.test('a switch that stops reading in the middle of a bundle is cut off in time
 })
 
 t.test('no switch is blamed for the time in which the controller was stopped', async t => {
-  const child = fork(new URL('stoppable-server.ts', import.meta.url), {
+  const child = fork(new URL('../stoppable-server.ts', import.meta.url), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   t.teardown(() => child.kill('SIGKILL'))

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
-import { encodeAll, flowMod, noBuffer, type PacketIn } from '../../openflow/index.ts'
-import { mayGoOn, newPace, spend } from '../../openflow/session/pace.ts'
-import { listening } from './listening.ts'
+import { encodeAll, flowMod, noBuffer, type PacketIn } from '../../../openflow/index.ts'
+import { mayGoOn, newPace, spend } from '../../../openflow/session/pace.ts'
+import { listening } from '../listening.ts'
 
 const packetIn = (length = 100): PacketIn => ({
   ...{ type: 'packet_in', xid: 0, bufferId: noBuffer, totalLen: length, reason: 'action', tableId: 1, cookie: 1n },
@@ -95,7 +95,7 @@ t.test('a switch that floods for seconds does not slow the others, nor fills our
     return all.sort((a, b) => a - b)
   }
   const alone = await times(300)
-  const flood = new URL('flooding-switch.ts', import.meta.url).pathname
+  const flood = new URL('../flooding-switch.ts', import.meta.url).pathname
   const noisy = spawn(process.execPath, [flood, String(c.address.port)], { stdio: ['ignore', 'inherit', 'inherit'] })
   t.teardown(() => noisy.kill('SIGKILL'))
   await c.until(() => c.server.sessions().size === 2)

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { PacketIn } from '../../openflow/index.ts'
-import { drained, flush, newOutbox, post, room, shut, type Transport } from '../../openflow/session/outbox.ts'
-import { newPacketIns, putPacketIn, takePacketIn, waitingPacketIns } from '../../openflow/session/packet-ins.ts'
-import { newRounds } from '../../openflow/session/rounds.ts'
+import type { PacketIn } from '../../../openflow/index.ts'
+import { drained, flush, newOutbox, post, room, shut, type Transport } from '../../../openflow/session/outbox.ts'
+import { newPacketIns, putPacketIn, takePacketIn, waitingPacketIns } from '../../../openflow/session/packet-ins.ts'
+import { newRounds } from '../../../openflow/session/rounds.ts'
 
 /** Rounds over jobs with so many units of work, each of which takes 1 ms of a clock that only they move. */
 function jobs(work: readonly number[], slice: number, budget: number) {

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
-import { decode, encode, encodeAll, formatFlowStats } from '../../openflow/index.ts'
-import { differences, readRyu } from './ryu.ts'
-import { openVswitch, openVswitchFlows } from './vectors/open-vswitch.ts'
-import { bytesOf, foreign, written } from './vectors.ts'
+import { decode, encode, encodeAll, formatFlowStats } from '../../../openflow/index.ts'
+import { differences, readRyu } from '../ryu.ts'
+import { openVswitch, openVswitchFlows } from '../vectors/open-vswitch.ts'
+import { bytesOf, foreign, written } from '../vectors.ts'
 
 t.test('messages that the Ryu project wrote down', async t => {
   if (!existsSync(foreign)) {

@@ -1,8 +1,8 @@
 import { connect } from 'node:net'
 import t from 'tap'
-import { decode, encode, type Message, type MessageOf } from '../../openflow/index.ts'
-import { port } from './fake-switch.ts'
-import { listening } from './listening.ts'
+import { decode, encode, type Message, type MessageOf } from '../../../openflow/index.ts'
+import { port } from '../fake-switch.ts'
+import { listening } from '../listening.ts'
 
 type Hello = Partial<Omit<MessageOf<'hello'>, 'type' | 'xid'>>
 const hello = ({ elements = [], ...rest }: Hello): Buffer => encode({ type: 'hello', xid: 7, elements, ...rest })

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { type Message, type MessageOf, multipartMore, type PortDesc, ports } from '../../openflow/index.ts'
-import { portsOf, putStatus, samePorts } from '../../openflow/session/ports.ts'
-import type { Session } from '../../openflow/session/session.ts'
-import { port } from './fake-switch.ts'
-import { listening } from './listening.ts'
+import { type Message, type MessageOf, multipartMore, type PortDesc, ports } from '../../../openflow/index.ts'
+import { portsOf, putStatus, samePorts } from '../../../openflow/session/ports.ts'
+import type { Session } from '../../../openflow/session/session.ts'
+import { port } from '../fake-switch.ts'
+import { listening } from '../listening.ts'
 
 type Reason = MessageOf<'port_status'>['reason']
 const status = (reason: Reason, of: PortDesc): MessageOf<'port_status'> => ({

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { flowMod, type Message } from '../../openflow/index.ts'
-import type { FakeSwitch } from './fake-switch.ts'
-import { failure, listening } from './listening.ts'
+import { flowMod, type Message } from '../../../openflow/index.ts'
+import type { FakeSwitch } from '../fake-switch.ts'
+import { failure, listening } from '../listening.ts'
 
 const stale = (xid: number): Message => ({
   ...{ type: 'error', xid, errorType: 11, errorCode: 0, payload: Buffer.alloc(0) },

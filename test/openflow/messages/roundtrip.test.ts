@@ -1,8 +1,8 @@
 import { inspect, isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { decode, encode, encodeAll, flowMod, framing } from '../../openflow/index.ts'
-import { match, message, messageOf, messageTypes } from './arbitrary.ts'
+import { decode, encode, encodeAll, flowMod, framing } from '../../../openflow/index.ts'
+import { match, message, messageOf, messageTypes } from '../arbitrary.ts'
 
 for (const type of messageTypes) {
   t.test(`a ${type} reads as it was written`, async t => {

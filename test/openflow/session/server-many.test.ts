@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { flowMod } from '../../openflow/index.ts'
-import { listening } from './listening.ts'
+import { flowMod } from '../../../openflow/index.ts'
+import { listening } from '../listening.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -23,7 +23,7 @@ t.test('1,000 switches at once are live, reachable, and take less than 50 KiB ea
   const c = await listening(t, { limits: { echo: 500, tick: 100 } })
   const before = await used()
   const rss = process.memoryUsage.rss()
-  const args = [new URL('many-switches.ts', import.meta.url).pathname, String(c.address.port), String(count)]
+  const args = [new URL('../many-switches.ts', import.meta.url).pathname, String(c.address.port), String(count)]
   const switches = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
   t.teardown(() => switches.kill('SIGKILL'))
   await c.until(() => c.server.sessions().size === count)

@@ -1,7 +1,7 @@
 // Whatever the bytes, decoding them is refused with a reason and a place, or gives a message that encodes to exactly them.
 import t from 'tap'
-import { decode, encode, WireError } from '../../openflow/index.ts'
-import { allVectors } from './vectors.ts'
+import { decode, encode, WireError } from '../../../openflow/index.ts'
+import { allVectors } from '../vectors.ts'
 
 // Most of these messages are refused, and what an error costs is nearly all its stack.
 Error.stackTraceLimit = 0

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { encode, type FlowStats, type Message, type MessageOf, multipartMore, tables } from '../../openflow/index.ts'
-import { port } from './fake-switch.ts'
-import { failure, listening } from './listening.ts'
+import { encode, type FlowStats, type Message, type MessageOf, multipartMore, tables } from '../../../openflow/index.ts'
+import { port } from '../fake-switch.ts'
+import { failure, listening } from '../listening.ts'
 
 const barrier = { type: 'barrier_request' } as const
 const flow = (tableId: number, priority: number): FlowStats => ({
