@@ -30,7 +30,7 @@ export type Bridge = {
 export async function bridge(folder: string): Promise<Bridge> {
   const { promise, resolve } = Promise.withResolvers<Session>()
   const events = { up: resolve, down: nothing, portStatus: nothing, packetIn: nothing, flowRemoved: nothing }
-  const server = await listen({ listeners: [{ host: '127.0.0.1', port: 0 }], events, record: silentRecord })
+  const server = await listen({ listeners: [{ host: '127.0.0.1', port: 0 }], events, metrics: silentRecord })
   const raw = await rawController()
   const ovs = await startOvs(folder)
   const controllers = [`tcp:127.0.0.1:${server.addresses[0]!.port}`, raw.target]

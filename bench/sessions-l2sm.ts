@@ -6,7 +6,7 @@ const nothing = (): void => undefined
 await listen({
   listeners: [{ host: '127.0.0.1', port: Number(process.argv[2]) }],
   events: { up: nothing, down: nothing, portStatus: nothing, packetIn: nothing, flowRemoved: nothing },
-  record: { message: nothing, error: nothing, connection: nothing },
+  metrics: { message: nothing, error: nothing, connection: nothing },
 })
 console.log('ready')
 

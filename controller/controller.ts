@@ -64,7 +64,7 @@ export async function createController(options: ControllerOptions): Promise<Runn
       warn: (fields, words) => log.warn(fields, words),
       error: (fields, words) => log.error(fields, words),
     }
-    const server = await listen({ listeners, record, log: told, events: switchEvents(parts) })
+    const server = await listen({ listeners, metrics: record, log: told, events: switchEvents(parts) })
     const close = async () => {
       stop()
       await server.close()

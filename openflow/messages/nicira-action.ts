@@ -33,7 +33,7 @@ export const packetInReason = oneOf(u8, {
   packet_out: 5,
 })
 
-const bare = struct({ _: pad(6) })
+const noBody = struct({ _: pad(6) })
 const resubmit = struct({ inPort: u16, tableId: u8, _: pad(3) })
 const stack = struct({ offset: u16, field: fieldRef, nBits: u16, _: align8 })
 const sample2 = struct({
@@ -97,7 +97,7 @@ export const extensionActions = (actions: Codec<readonly unknown[]>) =>
     resubmit: [nicira, 1, resubmit],
     set_tunnel: [nicira, 2, struct({ _: pad(2), tunId: u32 })],
     nx_set_queue: [nicira, 4, struct({ _: pad(2), queueId: u32 })],
-    pop_queue: [nicira, 5, bare],
+    pop_queue: [nicira, 5, noBody],
     move: [nicira, 6, struct({ nBits: u16, srcOffset: u16, dstOffset: u16, src: fieldRef, dst: fieldRef, _: align8 })],
     load: [nicira, 7, struct({ range, dst: fieldRef4, value: u64 })],
     note: [nicira, 8, struct({ note: rest })],
@@ -138,8 +138,8 @@ export const extensionActions = (actions: Codec<readonly unknown[]>) =>
     resubmit_table: [nicira, 14, resubmit],
     output_reg: [nicira, 15, struct({ range, src: fieldRef4, maxLen: u16, _: pad(6) })],
     learn: [nicira, 16, learn],
-    exit: [nicira, 17, bare],
-    nx_dec_ttl: [nicira, 18, bare],
+    exit: [nicira, 17, noBody],
+    nx_dec_ttl: [nicira, 18, noBody],
     fin_timeout: [nicira, 19, struct({ finIdleTimeout: u16, finHardTimeout: u16, _: pad(2) })],
     controller: [nicira, 20, struct({ maxLen: u16, controllerId: u16, reason: packetInReason, _: pad(1) })],
     dec_ttl_cnt_ids: [
@@ -151,7 +151,7 @@ export const extensionActions = (actions: Codec<readonly unknown[]>) =>
     nx_push_mpls: [nicira, 23, struct({ ethertype: u16, _: pad(4) })],
     nx_pop_mpls: [nicira, 24, struct({ ethertype: u16, _: pad(4) })],
     nx_set_mpls_ttl: [nicira, 25, struct({ ttl: u8, _: pad(5) })],
-    nx_dec_mpls_ttl: [nicira, 26, bare],
+    nx_dec_mpls_ttl: [nicira, 26, noBody],
     stack_push: [nicira, 27, stack],
     stack_pop: [nicira, 28, stack],
     sample: [nicira, 29, struct({ probability: u16, collectorSetId: u32, obsDomainId: u32, obsPointId: u32 })],
@@ -185,16 +185,16 @@ export const extensionActions = (actions: Codec<readonly unknown[]>) =>
     nx_group: [nicira, 40, struct({ _: pad(2), groupId: u32 })],
     sample3: [nicira, 41, sample2],
     clone: [nicira, 42, struct({ _: pad(6), actions })],
-    ct_clear: [nicira, 43, bare],
+    ct_clear: [nicira, 43, noBody],
     resubmit_table_ct: [nicira, 44, resubmit],
     learn2: [nicira, 45, learn2],
     encap: [nicira, 46, struct({ hdrSize: u16, newPktType: u32, payload: rest })],
     decap: [nicira, 47, struct({ _: pad(2), newPktType: u32 })],
-    dec_nsh_ttl: [nicira, 48, bare],
+    dec_nsh_ttl: [nicira, 48, noBody],
     check_pkt_larger: [nicira, 49, struct({ pktLen: u16, offset: u16, dst: fieldRef, _: align8 })],
     delete_field: [nicira, 50, deleteField],
-    debug_slow: [nicira, 254, bare],
-    debug_recirc: [nicira, 255, bare],
+    debug_slow: [nicira, 254, noBody],
+    debug_recirc: [nicira, 255, noBody],
     /** OpenFlow 1.5's copy_field, for 1.3 (EXT-320). */
     copy_field: [
       onf,

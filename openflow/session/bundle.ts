@@ -6,14 +6,14 @@ import type { Change, Failure } from './session.ts'
 
 /** See Session.apply. */
 export const apply = (c: Connection, changes: readonly Change[]): Promise<Failure[]> =>
-  inTurn(c, changes.length, batch => applyNow(c, changes, batch))
+  serially(c, changes.length, batch => applyNow(c, changes, batch))
 
 /** See Session.bundle. */
 export const bundle = (c: Connection, changes: readonly Change[]): Promise<Failure[]> =>
-  inTurn(c, changes.length, batch => bundleNow(c, changes, batch))
+  serially(c, changes.length, batch => bundleNow(c, changes, batch))
 
 /** Runs `work` when all that was asked for before is over. The errors for its xids end up in its batch. */
-function inTurn(c: Connection, count: number, work: (batch: Batch) => Promise<void>): Promise<Failure[]> {
+function serially(c: Connection, count: number, work: (batch: Batch) => Promise<void>): Promise<Failure[]> {
   if (count === 0) return Promise.resolve([])
   const mine = c.lastBatch.then(async () => {
     const batch: Batch = { first: takeXids(c.requests, count), count, failures: new Map() }
@@ -123,7 +123,7 @@ async function pour(
     writeChange(c, message(index), index)
     if (c.outbox.blockedAt !== undefined) await room(c.outbox)
     else if (index % 32 !== 0 || c.clock.exact() - began < longest) continue
-    else await c.clock.turn()
+    else await c.clock.yield()
     began = c.clock.exact()
     if (c.state.is === 'closed') throw new RequestError('closed', c.state.reason)
   }

@@ -1,6 +1,5 @@
 import { encode, type FlowRemoved, type Framing, framing, type Message, type PacketIn } from '../index.ts'
 import { flush, newOutbox, type Outbox, post, shut, type Transport } from './outbox.ts'
-import { newPace, type Pace, type PaceLimits } from './pace.ts'
 import { clearPacketIns, newPacketIns, type PacketIns } from './packet-ins.ts'
 import type { PortStatus, Ports } from './ports.ts'
 import {
@@ -15,7 +14,8 @@ import {
   takeXids,
   type Unsent,
 } from './requests.ts'
-import type { Ending, Failure, Features, Limits, Record, Session } from './session.ts'
+import type { Ending, Failure, Features, Limits, Metrics, Session } from './session.ts'
+import { newTokenBucket, type Rate, type TokenBucket } from './token-bucket.ts'
 
 /** Where a connection stands. It only ever moves down this list. */
 export type State =
@@ -33,7 +33,7 @@ export type Clock = {
   /** Monotonic time in ms, exact. */
   exact(): number
   /** Resolves when everybody else had a turn. */
-  turn(): Promise<void>
+  yield(): Promise<void>
 }
 
 /** What a connection tells whoever opened it. */
@@ -56,7 +56,7 @@ export type Connection = {
   readonly transport: Transport
   readonly clock: Clock
   readonly limits: Limits
-  readonly record: Record
+  readonly metrics: Metrics
   readonly hooks: Hooks
   /** With which generation we claim to be master; without, we are one of equals. */
   readonly generation: (() => bigint) | undefined
@@ -64,7 +64,7 @@ export type Connection = {
   readonly framing: Framing
   readonly requests: Requests
   readonly packetIns: PacketIns
-  readonly pace: Pace
+  readonly asyncBudget: TokenBucket
   state: State
   /** Session times. */
   readonly openedAt: number
@@ -96,17 +96,17 @@ export type Connection = {
 }
 
 /** What all connections of a server have in common. */
-export type Given = 'clock' | 'limits' | 'record' | 'hooks' | 'generation'
+export type Context = 'clock' | 'limits' | 'metrics' | 'hooks' | 'generation'
 
-export const paceOf = ({ unaskedMessages, unaskedBytes }: Limits): PaceLimits => ({
-  messages: unaskedMessages,
-  bytes: unaskedBytes,
+export const asyncRate = ({ asyncMessages, asyncBytes }: Limits): Rate => ({
+  messages: asyncMessages,
+  bytes: asyncBytes,
 })
 
 /** `phase`, from 0 to 1: when in the interval between echoes this one sends its own, so that not all do at once. */
 export function newConnection(
   transport: Transport,
-  { clock, limits, record, hooks, generation }: Pick<Connection, Given>,
+  { clock, limits, metrics, hooks, generation }: Pick<Connection, Context>,
   phase: number,
 ): Connection {
   const now = clock.now()
@@ -114,14 +114,14 @@ export function newConnection(
     transport,
     clock,
     limits,
-    record,
+    metrics,
     hooks,
     generation,
     outbox: newOutbox(transport),
     framing: framing(),
     requests: newRequests(),
     packetIns: newPacketIns(),
-    pace: newPace(paceOf(limits), now),
+    asyncBudget: newTokenBucket(asyncRate(limits), now),
     state: { is: 'hello' },
     openedAt: now,
     heardAt: now,
@@ -155,7 +155,7 @@ export const write = (c: Connection, message: Message): void => put(c, encode(me
 function put(c: Connection, bytes: Buffer, type: Message['type']): void {
   if (c.state.is === 'closed') return
   post(c.outbox, bytes, c.clock.now())
-  c.record.message('out', type)
+  c.metrics.message('out', type)
   const queued = c.outbox.bytes + c.transport.queued()
   if (queued > c.limits.queued)
     close(c, 'not_reading', `does not read: ${queued} bytes wait for it, at most ${c.limits.queued} may`)

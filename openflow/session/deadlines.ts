@@ -13,7 +13,7 @@ export function tick(c: Connection): void {
   })
   if (overdue !== undefined) close(c, overdue.ending, `${overdue.words} for ${c.limits[overdue.limit]} ms`)
   expire(c.requests, now)
-  if (c.pace.resting) c.hooks.busy(c)
+  if (c.asyncBudget.resting) c.hooks.busy(c)
   if (!isLive(c)) return
   rereadPorts(c, now)
   if (now - c.echoAt >= c.limits.echo) echo(c, now)
@@ -60,7 +60,7 @@ function echo(c: Connection, now: number): void {
   const began = c.clock.exact()
   ask(c, { type: 'echo_request', payload: Buffer.alloc(0) }, c.limits.silence).then(
     () => {
-      if (c.state.is === 'live') c.record.echo?.(c.state.session.dpid, (c.clock.exact() - began) / 1000)
+      if (c.state.is === 'live') c.metrics.echo?.(c.state.session.dpid, (c.clock.exact() - began) / 1000)
     },
     // No answer is not a fault by itself: see `faults` for what is.
     () => undefined,

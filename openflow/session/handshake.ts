@@ -4,7 +4,7 @@ import { dpidOf, liveSession } from './live.ts'
 import { readPorts } from './port-watch.ts'
 import { RequestError } from './requests.ts'
 import { claimMaster } from './role.ts'
-import type { Abilities, Description } from './session.ts'
+import type { Capabilities, Description } from './session.ts'
 
 type Hello = MessageOf<'hello'>
 
@@ -77,27 +77,27 @@ const undescribed: Description = { mfrDesc: '', hwDesc: '', swDesc: '', serialNu
 
 /** Names for people to read: a switch without them is a switch. */
 async function describe(c: Connection): Promise<Description> {
-  const reply = await maybe(ask(c, { type: 'multipart_request', flags: 0, body: { type: 'desc' } }, c.limits.probe))
+  const reply = await optional(ask(c, { type: 'multipart_request', flags: 0, body: { type: 'desc' } }, c.limits.probe))
   if (reply?.body.type !== 'desc') return undescribed
   const { type: _type, ...description } = reply.body
   return description
 }
 
-async function abilities(c: Connection): Promise<Abilities> {
+async function abilities(c: Connection): Promise<Capabilities> {
   const [bundles, nicira, maxMeter] = await Promise.all([hasBundles(c), hasNicira(c), countMeters(c)])
   if (nicira) return { bundles, nicira, maxMeter }
   const [tables, groups] = await Promise.all([tableFeatures(c), groupFeatures(c)])
   return { bundles, nicira, maxMeter, tables, groups }
 }
 
-async function tableFeatures(c: Connection): Promise<Abilities['tables']> {
+async function tableFeatures(c: Connection): Promise<Capabilities['tables']> {
   const body = { type: 'table_features' as const, tables: [] }
-  const reply = await maybe(ask(c, { type: 'multipart_request', flags: 0, body }, c.limits.probe))
+  const reply = await optional(ask(c, { type: 'multipart_request', flags: 0, body }, c.limits.probe))
   return reply?.body.type === 'table_features' ? reply.body.tables : undefined
 }
 
-async function groupFeatures(c: Connection): Promise<Abilities['groups']> {
-  const reply = await maybe(
+async function groupFeatures(c: Connection): Promise<Capabilities['groups']> {
+  const reply = await optional(
     ask(c, { type: 'multipart_request', flags: 0, body: { type: 'group_features' } }, c.limits.probe),
   )
   if (reply?.body.type !== 'group_features') return undefined
@@ -112,25 +112,25 @@ async function hasBundles(c: Connection): Promise<boolean> {
     bundleId: c.nextBundleId++,
     flags: bundleFlags.atomic | bundleFlags.ordered,
   } as const
-  const opened = await maybe(ask(c, { ...bundle, ctrlType: 'open_request' }, c.limits.probe))
+  const opened = await optional(ask(c, { ...bundle, ctrlType: 'open_request' }, c.limits.probe))
   if (opened === undefined) return false
-  return (await maybe(ask(c, { ...bundle, ctrlType: 'discard_request' }, c.limits.probe))) !== undefined
+  return (await optional(ask(c, { ...bundle, ctrlType: 'discard_request' }, c.limits.probe))) !== undefined
 }
 
 /** NXT_TLV_TABLE_REQUEST changes nothing, and only a switch that knows Nicira's messages has an answer. */
 async function hasNicira(c: Connection): Promise<boolean> {
-  return (await maybe(ask(c, { type: 'tlv_table_request' }, c.limits.probe))) !== undefined
+  return (await optional(ask(c, { type: 'tlv_table_request' }, c.limits.probe))) !== undefined
 }
 
 async function countMeters(c: Connection): Promise<number> {
-  const reply = await maybe(
+  const reply = await optional(
     ask(c, { type: 'multipart_request', flags: 0, body: { type: 'meter_features' } }, c.limits.probe),
   )
   return reply?.body.type === 'meter_features' ? reply.body.maxMeter : 0
 }
 
 /** The answer to a question that a switch need not know; undefined if it has none. */
-async function maybe<T>(answer: Promise<T>): Promise<T | undefined> {
+async function optional<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer
   } catch (error) {

@@ -25,7 +25,7 @@ export function liveSession(c: Connection, known: Pick<Session, 'features' | 'de
     counts: () => ({
       packetInsDropped: c.packetIns.dropped,
       strayReplies: c.strayReplies,
-      throttled: c.pace.throttled,
+      throttled: c.asyncBudget.throttled,
     }),
     close: reason => close(c, 'stopped', reason),
   }

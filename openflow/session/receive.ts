@@ -1,11 +1,11 @@
 import { decodeLenient, errorName, type Message, type MessageOf, multipartMore, wireVersion } from '../index.ts'
-import { type Connection, close, paceOf, write } from './connection.ts'
+import { asyncRate, type Connection, close, write } from './connection.ts'
 import { incompatible, meet } from './handshake.ts'
-import { mayGoOn, spend } from './pace.ts'
 import { putPacketIn, takePacketIn, waitingPacketIns } from './packet-ins.ts'
 import { takeStatus } from './port-watch.ts'
 import { answer, fail, forgive, isSpoiled, RequestError } from './requests.ts'
 import { isSlave, takeRole } from './role.ts'
+import { refill, spend } from './token-bucket.ts'
 
 /** So much of what was read is split into messages at once, so that a flood of tiny ones takes little memory. */
 const pieceLength = 16_384
@@ -65,10 +65,10 @@ function next(c: Connection): boolean {
 
 /** Whether the switch has said so much that the rest has to wait: tick() will wake it. What it sends then stays in its socket. */
 function isResting(c: Connection): boolean {
-  if (c.pace.messages > 0 && c.pace.bytes > 0 && !c.pace.resting) return false
-  const before = c.pace.throttled
-  const may = mayGoOn(c.pace, paceOf(c.limits), c.clock.now())
-  if (c.pace.throttled > before) c.record.throttled?.()
+  if (c.asyncBudget.messages > 0 && c.asyncBudget.bytes > 0 && !c.asyncBudget.resting) return false
+  const before = c.asyncBudget.throttled
+  const may = refill(c.asyncBudget, asyncRate(c.limits), c.clock.now())
+  if (c.asyncBudget.throttled > before) c.metrics.throttled?.()
   return !may
 }
 
@@ -94,7 +94,7 @@ function split(c: Connection): void {
   if (c.framing.pending() === 0) c.partialSince = undefined
   else if (c.frames.length > 0 || c.partialSince === undefined) {
     c.partialSince = c.clock.now()
-    c.fault ??= hopeless(c, partial)
+    c.fault ??= implausible(c, partial)
   }
 }
 
@@ -102,7 +102,7 @@ function split(c: Connection): void {
  * What is wrong with the first bytes of a message, if that can be told from them: bytes of another protocol, or from
  * the middle of a message, seem to announce a long one, and to wait for it is in vain.
  */
-function hopeless(c: Connection, [version, type]: Buffer): Error | undefined {
+function implausible(c: Connection, [version, type]: Buffer): Error | undefined {
   if (c.state.is === 'hello') return (type ?? 0) > 1 ? new Error(`expected HELLO first, got type ${type}`) : undefined
   // An error about HELLO may carry another version, but comes before the features.
   if (c.state.is === 'features' || version === wireVersion) return undefined
@@ -135,7 +135,7 @@ const multipartReplyType = 19
 function accept(c: Connection, frame: Buffer): void {
   const message = parse(c, frame)
   if (message === undefined) return
-  c.record.message('in', message.type)
+  c.metrics.message('in', message.type)
   if (c.state.is === 'hello') meet(c, message)
   else {
     const receive = (receivers[message.type] ?? refuse) as Receiver<Message>
@@ -147,7 +147,7 @@ function accept(c: Connection, frame: Buffer): void {
 function parse(c: Connection, frame: Buffer): Message | undefined {
   const type = frame.readUInt8(1)
   if (type > lastType && c.state.is !== 'hello') {
-    c.record.message('in', 'unknown')
+    c.metrics.message('in', 'unknown')
     complain(c, frame, badType)
   } else if (type !== multipartReplyType || !isSpoiled(c.requests, frame.readUInt32BE(4))) {
     try {
@@ -171,7 +171,7 @@ type Receiver<M extends Message> = (c: Connection, message: M, frame: Buffer) =>
 const receivers: { readonly [T in Message['type']]?: Receiver<MessageOf<T>> } = {
   hello: stray,
   error: takeError,
-  echo_request: unasked((c, { xid, payload }) => write(c, { type: 'echo_reply', xid, payload })),
+  echo_request: asynchronous((c, { xid, payload }) => write(c, { type: 'echo_reply', xid, payload })),
   echo_reply: takeReply,
   features_reply: takeReply,
   get_config_reply: takeReply,
@@ -186,31 +186,31 @@ const receivers: { readonly [T in Message['type']]?: Receiver<MessageOf<T>> } = 
     if (c.requests.waiting.has(message.xid)) takeReply(c, message, frame)
     else refuse(c, message, frame)
   },
-  role_status: unasked(takeRole),
-  port_status: unasked((c, status) => takeStatus(c, status)),
-  packet_in: unasked((c, packetIn) => {
+  role_status: asynchronous(takeRole),
+  port_status: asynchronous((c, status) => takeStatus(c, status)),
+  packet_in: asynchronous((c, packetIn) => {
     // Before it is live nobody knows the switch, and its flows are still to be read.
     if (c.state.is !== 'live') return
     const dropped = putPacketIn(c.packetIns, packetIn, c.limits)
-    for (let i = 0; i < dropped; i++) c.record.packetInDropped?.()
+    for (let i = 0; i < dropped; i++) c.metrics.packetInDropped?.()
   }),
-  flow_removed: unasked((c, flowRemoved) => {
+  flow_removed: asynchronous((c, flowRemoved) => {
     if (c.state.is === 'live') c.hooks.flowRemoved(c.state.session, flowRemoved)
   }),
 }
 
 /** What a switch says by itself counts against its share; answers do not, since we can tell how much we ask. */
-function unasked<M extends Message>(receive: Receiver<M>): Receiver<M> {
+function asynchronous<M extends Message>(receive: Receiver<M>): Receiver<M> {
   return (c, message, frame) => {
-    spend(c.pace, frame.length)
+    spend(c.asyncBudget, frame.length)
     receive(c, message, frame)
   }
 }
 
 function stray(c: Connection, _message: Message, frame: Buffer): void {
-  spend(c.pace, frame.length)
+  spend(c.asyncBudget, frame.length)
   c.strayReplies++
-  c.record.strayReply?.()
+  c.metrics.strayReply?.()
 }
 
 function takeReply(c: Connection, reply: Message, frame: Buffer): void {
@@ -226,7 +226,7 @@ function takeError(c: Connection, error: MessageOf<'error'>, frame: Buffer): voi
   const { xid, errorType, errorCode, payload } = error
   const words = errorName(errorType, errorCode)
   const [type = '', code = ''] = words.split('/')
-  c.record.error(type, code)
+  c.metrics.error(type, code)
   const refusal = { errorType, errorCode, words }
   if (errorType === isSlaveError.errorType && errorCode === isSlaveError.errorCode) isSlave(c)
   if (errorType === helloFailed) close(c, 'version', `refuses our HELLO: ${payload.toString('latin1')}`)
@@ -248,6 +248,6 @@ const refuse: Receiver<Message> = (c, _message, frame) =>
 
 /** Says that we do not know such a message, with its first bytes (§7.4.4: at least 64), and goes on. */
 function complain(c: Connection, frame: Buffer, error: typeof badType): void {
-  spend(c.pace, frame.length)
+  spend(c.asyncBudget, frame.length)
   write(c, { type: 'error', xid: frame.readUInt32BE(4), ...error, payload: frame.subarray(0, 64) })
 }

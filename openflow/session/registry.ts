@@ -1,7 +1,7 @@
 import { type Connection, close, type Hooks, isAlive, type State } from './connection.ts'
-import type { Ending, Events, Record, Session } from './session.ts'
+import type { Ending, Events, Metrics, Session } from './session.ts'
 
-/** Where a line goes; a pino logger is one. */
+/** A logger; pino's fits. */
 export type Log = {
   info(details: object, words: string): void
   warn(details: object, words: string): void
@@ -10,31 +10,31 @@ export type Log = {
 
 export const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
-/** Knows which session is live for which datapath, and tells of it. There are never two. */
+/** Which session is live for each datapath (never two), and who is notified of that. */
 export type Registry = {
   /** Live sessions by dpid. */
   readonly sessions: ReadonlyMap<string, Session>
   readonly hooks: Omit<Hooks, 'busy'>
-  /** A peer that did not come as far as OpenFlow. */
-  turnedAway(remote: string, ending: Ending, reason: string): void
+  /** A peer whose connection ended before it spoke OpenFlow. */
+  rejected(remote: string, ending: Ending, reason: string): void
 }
 
 type Live = { readonly connection: Connection; readonly session: Session }
 
 export function newRegistry({
   events,
-  record,
+  metrics,
   log,
   exact,
 }: {
   readonly events: Events
-  readonly record: Record
+  readonly metrics: Metrics
   readonly log: Log
   readonly exact: () => number
 }): Registry {
   const live = new Map<string, Live>()
   const sessions = new Map<string, Session>()
-  const tell = teller(log)
+  const notify = notifier(log)
   const refused = rarely(exact, (details: object, unsaid) => log.warn({ ...details, unsaid }, 'connection refused'))
 
   function add(connection: Connection, session: Session): void {
@@ -42,9 +42,9 @@ export function newRegistry({
     connection.state = { is: 'live', session }
     live.set(dpid, { connection, session })
     sessions.set(dpid, session)
-    record.connection('up')
+    metrics.connection('up')
     log.info({ dpid, remote, can }, 'switch is up')
-    tell('up', () => events.up(session))
+    notify('up', () => events.up(session))
   }
 
   function remove(connection: Connection, { dpid, remote }: Session, reason: string): void {
@@ -54,32 +54,32 @@ export function newRegistry({
     live.delete(dpid)
     sessions.delete(dpid)
     log.info({ dpid, remote, reason }, 'switch is gone')
-    tell('down', () => events.down(ended.session, reason))
+    notify('down', () => events.down(ended.session, reason))
   }
 
   function ended(connection: Connection, was: State, ending: Ending, reason: string): void {
-    record.connection(ending)
+    metrics.connection(ending)
     if (was.is === 'live') remove(connection, was.session, reason)
     else refused({ remote: connection.transport.remote, state: was.is, reason })
   }
 
   return {
     sessions,
-    turnedAway(remote, ending, reason) {
-      record.connection(ending)
+    rejected(remote, ending, reason) {
+      metrics.connection(ending)
       refused({ remote, state: 'tls', reason })
     },
     hooks: {
       claim: (connection, session) => void claim(live, connection, session, add),
       ended,
-      portStatus: session => tell('portStatus', () => events.portStatus(session)),
-      packetIn: (session, packetIn) => tell('packetIn', () => events.packetIn(session, packetIn)),
-      flowRemoved: (session, flowRemoved) => tell('flowRemoved', () => events.flowRemoved(session, flowRemoved)),
+      portStatus: session => notify('portStatus', () => events.portStatus(session)),
+      packetIn: (session, packetIn) => notify('packetIn', () => events.packetIn(session, packetIn)),
+      flowRemoved: (session, flowRemoved) => notify('flowRemoved', () => events.flowRemoved(session, flowRemoved)),
     },
   }
 }
 
-/** The first connection of a datapath stays as long as it lives: so a stranger with its number cannot push it out. */
+/** The first connection of a datapath stays while it answers: a stranger that claims the same dpid cannot displace it. */
 async function claim(
   live: ReadonlyMap<string, Live>,
   connection: Connection,
@@ -98,8 +98,8 @@ async function claim(
   if (connection.state.is === 'claiming') add(connection, session)
 }
 
-/** Calls a listener. Its faults are not the switch's that it is told of, and must not end the other switches' sessions. */
-const teller =
+/** Calls a listener. An error in the listener is logged; it must not end any switch's session. */
+const notifier =
   (log: Log) =>
   (event: string, call: () => void): void => {
     try {
@@ -109,10 +109,10 @@ const teller =
     }
   }
 
-/** Lines a second that a peer may cause by connecting again and again. */
+/** Log lines a second about refused connections. */
 const mostLines = 10
 
-/** Says what it is told at most 10 times a second, with how often it did not since it last did. */
+/** Calls `say` at most 10 times a second, and passes how many calls were left out since the last one. */
 function rarely<T>(exact: () => number, say: (what: T, unsaid: number) => void): (what: T) => void {
   let second = exact()
   let lines = 0

@@ -1,14 +1,14 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
-import { type Clock, type Connection, close, type Given, type Hooks, newConnection } from './connection.ts'
+import { type Clock, type Connection, type Context, close, type Hooks, newConnection } from './connection.ts'
 import { tick } from './deadlines.ts'
 import { greet } from './handshake.ts'
 import { drained, type Transport } from './outbox.ts'
 import { ended, received, work } from './receive.ts'
 import { type Log, newRegistry, type Registry, silent } from './registry.ts'
-import { newRounds } from './rounds.ts'
-import { limits as defaults, type Ending, type Events, type Limits, type Record, type Session } from './session.ts'
+import { roundRobin } from './round-robin.ts'
+import { limits as defaults, type Ending, type Events, type Limits, type Metrics, type Session } from './session.ts'
 import { type Credentials, type Scope, scopeShown, tlsOptions } from './tls.ts'
 
 export type { Log } from './registry.ts'
@@ -37,7 +37,7 @@ export type Server = {
 export type ServerOptions = {
   readonly listeners: readonly Listener[]
   readonly events: Events
-  readonly record: Record
+  readonly metrics: Metrics
   readonly log?: Log
   /** Other than the default ones. */
   readonly limits?: Partial<Limits>
@@ -55,17 +55,17 @@ export type ServerOptions = {
  * A switch may be `up` before that.
  */
 export async function listen(options: ServerOptions): Promise<Server> {
-  const { listeners, events, record, log = silent, limits: own, generation } = options
+  const { listeners, events, metrics, log = silent, limits: own, generation } = options
   const limits = { ...defaults, ...own }
   const clock = sessionClock()
-  const registry = newRegistry({ events, record, log, exact: clock.exact })
-  const connections = openConnections({ clock, limits, record, generation }, registry.hooks)
-  const handshakes = openHandshakes(connections.accept, { clock, limits, turnedAway: registry.turnedAway })
+  const registry = newRegistry({ events, metrics, log, exact: clock.exact })
+  const connections = openConnections({ clock, limits, metrics, generation }, registry.hooks)
+  const handshakes = openHandshakes(connections.accept, { clock, limits, rejected: registry.rejected })
   const create = ({ tls }: Listener): NetServer =>
     tls
       ? handshakes.serve(tls)
       : createServer({ allowHalfOpen: true, noDelay: true }, socket => connections.accept(socket, socket, 'any'))
-  const servers = await openAll(listeners, create, limits, record, log).catch(error => {
+  const servers = await openAll(listeners, create, limits, metrics, log).catch(error => {
     handshakes.close()
     connections.close()
     throw error
@@ -94,11 +94,11 @@ type Accept = (socket: Socket, wire: Socket, scope: Scope) => void
 
 /** All connections, live or not, and the turns in which they are worked on. */
 function openConnections(
-  context: Pick<Connection, Exclude<Given, 'hooks'>>,
+  context: Pick<Connection, Exclude<Context, 'hooks'>>,
   registered: Omit<Hooks, 'busy'>,
 ): { readonly accept: Accept; tick(): void; close(): void } {
   const all = new Set<Connection>()
-  const rounds = newRounds({ work, exact: context.clock.exact, later: setImmediate, slice: 1, budget: 5 })
+  const rounds = roundRobin({ work, exact: context.clock.exact, later: setImmediate, slice: 1, budget: 5 })
   const hooks: Hooks = {
     ...registered,
     busy: rounds.add,
@@ -140,14 +140,14 @@ type Handshake = { readonly wire: Socket; readonly key: string; readonly remote:
 /** TLS servers that hand switches on to `accept` when their handshakes are done. */
 function openHandshakes(
   accept: Accept,
-  { clock, limits, turnedAway }: Pick<Connection, 'clock' | 'limits'> & Pick<Registry, 'turnedAway'>,
+  { clock, limits, rejected }: Pick<Connection, 'clock' | 'limits'> & Pick<Registry, 'rejected'>,
 ): { serve(credentials: Credentials): NetServer; renew(credentials: Credentials): void; tick(): void; close(): void } {
   const under = new Map<string, Handshake>()
   const servers = new Set<ReturnType<typeof createTlsServer>>()
   /** Told once of each: what follows from its end finds it no more. */
   function failed({ key, remote }: Handshake, ending: Ending, reason: string): void {
     under.delete(key)
-    turnedAway(remote, ending, reason)
+    rejected(remote, ending, reason)
   }
   function cut(handshake: Handshake, ending: Ending, reason: string): void {
     failed(handshake, ending, reason)
@@ -216,7 +216,7 @@ function sessionClock(): Clock & { advance(): void } {
   return {
     exact,
     now: () => now,
-    turn: () => new Promise(resolve => setImmediate(resolve)),
+    yield: () => new Promise(resolve => setImmediate(resolve)),
     advance() {
       const at = exact()
       now += Math.min(at - seen, longestPause)
@@ -262,7 +262,7 @@ async function openAll(
   listeners: readonly Listener[],
   create: (listener: Listener) => NetServer,
   limits: Limits,
-  record: Record,
+  metrics: Metrics,
   log: Log,
 ): Promise<NetServer[]> {
   const servers: NetServer[] = []
@@ -270,7 +270,7 @@ async function openAll(
     for (const listener of listeners) {
       const server = create(listener)
       server.maxConnections = limits.connections
-      server.on('drop', () => record.connection('too_many'))
+      server.on('drop', () => metrics.connection('too_many'))
       await open(server, listener)
       servers.push(server)
       // Out of file descriptors, for example: that connection is lost, the others go on.

@@ -41,7 +41,7 @@ export type Description = Omit<Body<'desc'>, 'type'>
 export type GroupFeatures = Omit<Body<'group_features'>, 'type'>
 
 /** What the switch can do beyond OpenFlow 1.3's required part: asked of it during the handshake, not guessed. */
-export type Abilities = {
+export type Capabilities = {
   /** ONF bundles for 1.3 (experimenter 0x4f4e4600). */
   readonly bundles: boolean
   /** Nicira's extensions (experimenter 0x2320). */
@@ -64,7 +64,7 @@ export type Session = {
   readonly remote: string
   readonly features: Features
   readonly description: Description
-  readonly can: Abilities
+  readonly can: Capabilities
   /** `equal` unless the server claims its switches (`generation`): then it is master as long as it lives. */
   role(): 'equal' | 'master' | 'slave'
   /** By number, without the reserved ones; kept current. The map changes: copy what you keep. */
@@ -106,7 +106,7 @@ export type Events = {
 }
 
 /** What a server counts. */
-export type Record = {
+export type Metrics = {
   message(direction: 'in' | 'out', type: string): void
   /** An ERROR of a switch, in the specification's words: FLOW_MOD_FAILED, TABLE_FULL. */
   error(type: string, code: string): void
@@ -183,8 +183,8 @@ export const limits = {
   /** Ports of one switch: as many as OpenFlow 1.0 could number, and Open vSwitch still allows. */
   ports: 65_280,
   /** What one switch may say in a second without being asked: messages, and their bytes. Then it is not read until it may again. */
-  unaskedMessages: 50_000,
-  unaskedBytes: 32 * 1024 * 1024,
+  asyncMessages: 50_000,
+  asyncBytes: 32 * 1024 * 1024,
   /** Packet-ins of one switch that wait for their turn, and their bytes. */
   packetIns: 1_024,
   packetInBytes: 1024 * 1024,

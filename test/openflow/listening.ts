@@ -1,7 +1,7 @@
 // A server on a free port of loopback, with everything that it tells written down.
 import type { Test } from 'tap'
 import { type Credentials, type Log, listen, type Server } from '../../openflow/session/server.ts'
-import type { Events, Limits, Record, Session } from '../../openflow/session/session.ts'
+import type { Events, Limits, Metrics, Session } from '../../openflow/session/session.ts'
 import { type Behaviour, type FakeSwitch, fakeSwitch } from './fake-switch.ts'
 
 export type Listening = {
@@ -10,7 +10,7 @@ export type Listening = {
   readonly ups: readonly Session[]
   /** `<dpid>: <reason>` of every session that ended. */
   readonly downs: readonly string[]
-  /** What record.connection() was told, in order. */
+  /** What metrics.connection() was told, in order. */
   readonly endings: readonly string[]
   /** OpenFlow errors that switches sent. */
   readonly errors: readonly string[]
@@ -29,14 +29,14 @@ export async function listening(
   {
     limits = {},
     events = {},
-    record = {},
+    metrics = {},
     tls,
     log,
     generation,
   }: {
     readonly limits?: Partial<Limits>
     readonly events?: Partial<Events>
-    readonly record?: Partial<Record>
+    readonly metrics?: Partial<Metrics>
     readonly tls?: Credentials
     readonly log?: Log
     readonly generation?: () => bigint
@@ -64,11 +64,11 @@ export async function listening(
       packetIn: (session, packetIn) => events.packetIn?.(session, packetIn),
       flowRemoved: (session, flowRemoved) => events.flowRemoved?.(session, flowRemoved),
     },
-    record: {
+    metrics: {
       message: () => undefined,
       error: (type, code) => void errors.push(`${type}/${code}`),
       connection: result => void endings.push(result),
-      ...record,
+      ...metrics,
     },
   })
   t.teardown(() => server.close())

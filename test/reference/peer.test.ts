@@ -32,7 +32,7 @@ async function world(t: Test): Promise<World> {
       packetIn: (_, message) => packetIns.push(message),
       flowRemoved: (_, message) => removed.push(message),
     },
-    record: { message: () => {}, error: () => {}, connection: () => {}, packetInDropped: () => {} },
+    metrics: { message: () => {}, error: () => {}, connection: () => {}, packetInDropped: () => {} },
   })
   t.teardown(async () => {
     for (const peer of peers) peer.hangUp()

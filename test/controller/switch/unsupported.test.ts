@@ -2,7 +2,7 @@
 import t from 'tap'
 import { lacks } from '../../../controller/switch/unsupported.ts'
 import type { TableFeatures } from '../../../openflow/index.ts'
-import type { Abilities } from '../../../openflow/session/session.ts'
+import type { Capabilities } from '../../../openflow/session/session.ts'
 
 const all = 0xffff_ffff_ffff_ffffn
 const table = (tableId: number, given: Partial<TableFeatures> = {}): TableFeatures => ({
@@ -16,7 +16,7 @@ const table = (tableId: number, given: Partial<TableFeatures> = {}): TableFeatur
   ...given,
 })
 const tables = (given: Partial<TableFeatures> = {}) => [0, 1, 2, 3].map(id => table(id, given))
-const shown = (can: Partial<Abilities>, nTables = 8) =>
+const shown = (can: Partial<Capabilities>, nTables = 8) =>
   lacks({
     features: { datapathId: 1n, nBuffers: 0, nTables, auxiliaryId: 0, capabilities: 0 },
     can: { bundles: false, nicira: false, maxMeter: 0, ...can },

@@ -9,7 +9,7 @@ const mute = (message: Message): readonly Message[] | undefined => (message.type
 
 t.test('an idle switch is asked for an echo again and again, and how long it took is counted', async t => {
   const seconds: number[] = []
-  const c = await listening(t, { limits: { echo: 10 }, record: { echo: (_dpid, took) => void seconds.push(took) } })
+  const c = await listening(t, { limits: { echo: 10 }, metrics: { echo: (_dpid, took) => void seconds.push(took) } })
   const { fake } = await c.live()
   await fake.got('echo_request', 3)
   await c.until(() => seconds.length >= 3)

@@ -138,7 +138,7 @@ t.test('a port that is told twice, at first wrongly, ends as it was told last', 
 
 t.test('a list of ports that nobody asked for is counted and changes nothing', async t => {
   let stray = 0
-  const c = await listening(t, { record: { strayReply: () => void stray++ } })
+  const c = await listening(t, { metrics: { strayReply: () => void stray++ } })
   const { session, fake } = await c.live({ ports: [port(1)] })
   fake.say(portDesc(0, [port(66)]), portDesc(0x7fffffff, [port(67)]))
   await c.until(() => stray === 2)

@@ -45,7 +45,7 @@ t.test('what switches say reaches the events of their own session', async t => {
 
 t.test('every message, in and out, is counted by its type', async t => {
   const counted: string[] = []
-  const c = await listening(t, { record: { message: (direction, type) => void counted.push(`${direction} ${type}`) } })
+  const c = await listening(t, { metrics: { message: (direction, type) => void counted.push(`${direction} ${type}`) } })
   const { session } = await c.live({ extensions: false })
   counted.length = 0
   await session.apply([flowMod({}), flowMod({})])
@@ -303,7 +303,7 @@ t.test('when packet-ins come faster than they are taken, the newest are kept and
   let dropped = 0
   const c = await listening(t, {
     limits: { packetIns: 20 },
-    record: { packetInDropped: () => void dropped++ },
+    metrics: { packetInDropped: () => void dropped++ },
     events: {
       packetIn(_session, { cookie }) {
         told.push(cookie)
@@ -354,14 +354,14 @@ t.test('a noisy switch does not hold up a quiet one', async t => {
 })
 
 t.test('others have a turn in between, however much one switch has to say', async t => {
-  let inTurn = 0
+  let serially = 0
   let most = 0
   let told = 0
   const c = await listening(t, {
     events: {
       packetIn() {
         told++
-        most = Math.max(most, ++inTurn)
+        most = Math.max(most, ++serially)
         spin(0.5)
       },
     },
@@ -370,7 +370,7 @@ t.test('others have a turn in between, however much one switch has to say', asyn
   fake.say(...Array.from({ length: 600 }, () => packetIn(1n)))
   while (told < 600) {
     await new Promise(resolve => setImmediate(resolve))
-    inTurn = 0
+    serially = 0
   }
   // Turns are 5 ms and a slice of 1 ms long, and each packet-in takes half a millisecond at least.
   t.ok(most <= 20, `${most} at once`)
@@ -405,7 +405,7 @@ t.test('a fault in a listener is logged, and the sessions stay', async t => {
       },
       flowRemoved: () => undefined,
     },
-    record: { message: () => undefined, error: () => undefined, connection: () => undefined },
+    metrics: { message: () => undefined, error: () => undefined, connection: () => undefined },
     log: { info: () => undefined, warn: () => undefined, error: (_details, words) => void logged.push(words) },
   })
   t.teardown(() => server.close())
@@ -424,7 +424,7 @@ t.test('peers that connect again and again, and are refused, cause few lines in 
   const server = await listen({
     listeners: [{ host: '127.0.0.1', port: 0 }],
     events: { up: nothing, down: nothing, portStatus: nothing, packetIn: nothing, flowRemoved: nothing },
-    record: { message: nothing, error: nothing, connection: nothing },
+    metrics: { message: nothing, error: nothing, connection: nothing },
     log: { info: nothing, error: nothing, warn: details => void refused.push(details as (typeof refused)[number]) },
   })
   t.teardown(() => server.close())
@@ -447,7 +447,7 @@ t.test('a server listens on all of its addresses, and stops on all', async t => 
       packetIn: () => undefined,
       flowRemoved: () => undefined,
     },
-    record: { message: () => undefined, error: () => undefined, connection: () => undefined },
+    metrics: { message: () => undefined, error: () => undefined, connection: () => undefined },
   }
   const reasons: string[] = []
   const listeners = [
@@ -471,8 +471,8 @@ t.test('a server listens on all of its addresses, and stops on all', async t => 
 
 t.test('an address that is none of ours is refused in words', async t => {
   const events = { up() {}, down() {}, portStatus() {}, packetIn() {}, flowRemoved() {} }
-  const record = { message() {}, error() {}, connection() {} }
-  const error = await failure(listen({ listeners: [{ host: '192.0.2.1', port: 6653 }], events, record }))
+  const metrics = { message() {}, error() {}, connection() {} }
+  const error = await failure(listen({ listeners: [{ host: '192.0.2.1', port: 6653 }], events, metrics }))
   t.match(error.message, 'cannot listen for switches on tcp:192.0.2.1:6653: this machine has no such address')
 })
 

@@ -335,8 +335,8 @@ else {
     await again
     const { listen } = await import('../../../openflow/session/server.ts')
     const events = { up() {}, down() {}, portStatus() {}, packetIn() {}, flowRemoved() {} }
-    const record = { message() {}, error() {}, connection() {} }
-    const error = await failure(listen({ listeners: [{ ...c.address, tls: server }], events, record }))
+    const metrics = { message() {}, error() {}, connection() {} }
+    const error = await failure(listen({ listeners: [{ ...c.address, tls: server }], events, metrics }))
     t.match(error.message, /^cannot listen for switches on tls:127\.0\.0\.1:\d+: another program listens there/)
   })
 }

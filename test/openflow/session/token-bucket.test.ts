@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
 import { encodeAll, flowMod, noBuffer, type PacketIn } from '../../../openflow/index.ts'
-import { mayGoOn, newPace, spend } from '../../../openflow/session/pace.ts'
+import { newTokenBucket, refill, spend } from '../../../openflow/session/token-bucket.ts'
 import { listening } from '../listening.ts'
 
 const packetIn = (length = 100): PacketIn => ({
@@ -17,12 +17,12 @@ t.test('whoever speaks as fast as it may gets the limit of each second, and that
       fc.integer({ min: 0, max: 200 }),
       fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 60 }),
       (size, steps) => {
-        const pace = newPace(limits, 0)
+        const pace = newTokenBucket(limits, 0)
         let now = 0
         let said = 0
         for (const step of steps) {
           now += step
-          while (mayGoOn(pace, limits, now)) {
+          while (refill(pace, limits, now)) {
             spend(pace, size)
             said++
           }
@@ -39,9 +39,9 @@ t.test('whoever speaks as fast as it may gets the limit of each second, and that
 
 t.test('who says little is never made to wait', async t => {
   const limits = { messages: 100, bytes: 5_000 }
-  const pace = newPace(limits, 0)
+  const pace = newTokenBucket(limits, 0)
   for (let now = 0; now < 60_000; now += 20) {
-    t.ok(mayGoOn(pace, limits, now) || `at ${now}`)
+    t.ok(refill(pace, limits, now) || `at ${now}`)
     spend(pace, 90)
   }
   t.equal(pace.throttled, 0)
@@ -51,9 +51,9 @@ t.test('a switch that says too much is read no faster than it may, and keeps its
   let told = 0
   let throttled = 0
   const c = await listening(t, {
-    limits: { unaskedMessages: 500, packetIns: 100_000, packetInBytes: 2 ** 30, silence: 400, echo: 100 },
+    limits: { asyncMessages: 500, packetIns: 100_000, packetInBytes: 2 ** 30, silence: 400, echo: 100 },
     events: { packetIn: () => void told++ },
-    record: { throttled: () => void throttled++ },
+    metrics: { throttled: () => void throttled++ },
   })
   const { fake, session } = await c.live()
   const began = performance.now()
@@ -72,7 +72,7 @@ t.test('a switch that says too much is read no faster than it may, and keeps its
 })
 
 t.test('what a switch is asked for does not count, however long it is', async t => {
-  const c = await listening(t, { limits: { unaskedMessages: 50, unaskedBytes: 10_000 } })
+  const c = await listening(t, { limits: { asyncMessages: 50, asyncBytes: 10_000 } })
   const { session } = await c.live()
   const flows = Array.from({ length: 20_000 }, (_, i) => flowMod({ priority: i, match: { in_port: i } }))
   t.same(await session.apply(flows), [])

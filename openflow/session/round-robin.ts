@@ -1,16 +1,15 @@
-/** Work of many, done in turns: nobody waits for more than a round of short slices, however much another has to do. */
-export type Rounds<T> = {
+/** Round-robin scheduling: every item with work gets a short slice in turn, so one busy item cannot delay the others. */
+export type RoundRobin<T> = {
   /** `item` has something to do. */
   add(item: T): void
   remove(item: T): void
 }
 
 /**
- * `work` does something for an item until `until` (a time of `exact`, ms) and returns whether there is more. It is
- * called for `slice` ms at a time, item after item, for about `budget` ms in all; then everything else that happens in
- * the process has a turn (`later`), and the round goes on.
+ * `work` serves one item until `until` (ms, on the clock `exact`) and returns whether more is left. Each call gets
+ * `slice` ms. After about `budget` ms the scheduler yields to the event loop through `later`, and then goes on.
  */
-export function newRounds<T>({
+export function roundRobin<T>({
   work,
   exact,
   later,
@@ -22,7 +21,7 @@ export function newRounds<T>({
   readonly later: (go: () => void) => void
   readonly slice: number
   readonly budget: number
-}): Rounds<T> {
+}): RoundRobin<T> {
   // A Set keeps the order of insertion: the first is next, and one that has more to do goes to the end.
   const ring = new Set<T>()
   let scheduled = false
