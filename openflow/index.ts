@@ -1,9 +1,24 @@
 export { type Action, setField } from './messages/action.ts'
+export { type ChangeBatch, changeBatch, type EncodedChanges } from './messages/change-batch.ts'
 export { decode, decodeLenient, encode, encodeAll } from './messages/codec.ts'
 export { allErrors, errorName } from './messages/errors.ts'
 export type { FieldRef, OxmId, Range } from './messages/field-ref.ts'
 export type { FieldName, FieldValue, Masked, Match, UnknownField } from './messages/fields.ts'
+export {
+  canonical,
+  decodeEntry,
+  type EntryVisitor,
+  eachEntry,
+  encodeEntry,
+  entryAt,
+  entryHash,
+  type FlowSpec,
+  identityHash,
+  sameEntry,
+  sameIdentity,
+} from './messages/flow-entry.ts'
 export { type FlowMonitor, type FlowUpdate, flowMonitorFlags } from './messages/flow-monitor.ts'
+export { type Comparison, type FlowSet, flowSet } from './messages/flow-set.ts'
 export type { Instruction } from './messages/instruction.ts'
 export { type Learn, type LearnSpec, learnFlags } from './messages/learn.ts'
 export {
