@@ -1,12 +1,13 @@
-/** The agent of a node: a plan from somewhere, the loop that carries it out, reports of what came of it. */
+/** The agent of a node: it takes a plan from a controller or a file, carries it out, and reports the result. */
 
 import type { NodeReport } from '../api/contract/node-schemas.ts'
 import { reportEvery } from '../api/contract/node-schemas.ts'
 import { type Controller, clientOf, followPlan } from './client.ts'
 import { json, serve } from './http.ts'
+import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { followPlanFile, type PlanSource } from './plan-file.ts'
-import { createReconcile, type Log, type Reconcile } from './reconcile.ts'
+import { createReconcile, type Reconcile } from './reconcile.ts'
 
 export type AgentOptions = {
   readonly node: string | undefined
@@ -25,11 +26,17 @@ export type Agent = {
   close(): Promise<void>
 }
 
-/** Rejects when it can't listen. What is not there yet (a database, a controller, a plan) is waited for. */
+/** Rejects when it can't listen. It waits for what is missing: a database, a controller, a plan. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { source, socket, http, version, log } = options
   const metrics = createMetrics(version)
-  const reconcile = createReconcile({ socket, version, log, record: metrics.record, changed: () => reports?.changed() })
+  const reconcile = createReconcile({
+    socket,
+    version,
+    log,
+    counters: metrics.counters,
+    changed: () => reports?.changed(),
+  })
   const reports = 'controller' in source ? sendReports(source.controller, reconcile, metrics.reported, log) : undefined
   const pages = {
     '/livez': async () => json(200, { live: true }),
@@ -63,9 +70,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 function follow({ node, source, log }: AgentOptions, reconcile: Reconcile): PlanSource {
   const take = (plan: Parameters<Reconcile['setPlan']>[0]) => {
     if (node !== undefined && plan.node !== node)
-      return log.error({}, `the plan is of node ${plan.node}, and this is node ${node}: it is not followed`)
+      return log.error({}, `the plan is for node ${plan.node}, and this is node ${node}: it is ignored`)
     const { version, bridge, links, interfaces } = plan
-    log.info({ version, bridge, links: links.length, interfaces: interfaces.fixed }, 'a plan')
+    log.info({ version, bridge, links: links.length, interfaces: interfaces.fixed }, 'new plan')
     reconcile.setPlan(plan)
   }
   const complain = (why: string) => log.error({}, `${why}; the node stays as it is`)
@@ -74,14 +81,14 @@ function follow({ node, source, log }: AgentOptions, reconcile: Reconcile): Plan
     log.info({}, 'the controller answers again')
     reconcile.controllerReturned()
   }
-  return followPlan(source.controller, node!, { tell: take, complain, returned })
+  return followPlan(source.controller, node!, { take, complain, returned })
 }
 
-/** Milliseconds that changes are gathered in, and between two tries to tell them. */
+/** Milliseconds: changes within `gather` are one report; a report that failed is repeated after `retry`. */
 const gather = 200
 const retry = 2_000
 
-/** Tells what changed, and every `reportEvery` seconds that nothing did. */
+/** Sends a report when something changed, and every `reportEvery` seconds if nothing did. */
 function sendReports(
   controller: Controller,
   reconcile: Reconcile,
@@ -90,19 +97,19 @@ function sendReports(
 ): { changed(): void; close(): void } {
   const stop = new AbortController()
   const client = clientOf(controller)
-  let told = ''
+  let sent = ''
   let timer: NodeJS.Timeout | undefined
   let sending = false
   let failing = false
   const send = async (anyway: boolean) => {
     const report = sending || stop.signal.aborted ? undefined : reconcile.report()
     if (!report) return
-    const what = said(report)
-    if (what === told && !anyway) return
+    const what = content(report)
+    if (what === sent && !anyway) return
     sending = true
     try {
       await client.putNodeReport({ node: report.node, body: report }, { signal: stop.signal })
-      told = what
+      sent = what
       reported('ok')
       if (failing) log.info({}, 'reports arrive again')
       failing = false
@@ -115,7 +122,7 @@ function sendReports(
     } finally {
       sending = false
     }
-    if (said(reconcile.report() ?? report) !== told) soon(failing ? retry : gather)
+    if (content(reconcile.report() ?? report) !== sent) soon(failing ? retry : gather)
   }
   const soon = (delay: number) => {
     if (!stop.signal.aborted)
@@ -136,5 +143,5 @@ function sendReports(
   }
 }
 
-/** All but when. */
-const said = ({ time: _, ...rest }: NodeReport): string => JSON.stringify(rest)
+/** Everything but the time. */
+const content = ({ time: _, ...rest }: NodeReport): string => JSON.stringify(rest)

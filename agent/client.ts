@@ -1,4 +1,4 @@
-/** What an agent asks of the controller and tells it, over HTTP: its plan, watched, and its reports. */
+/** The agent's side of the controller's HTTP API: it watches the plan of its node, and sends reports. */
 
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
@@ -16,15 +16,15 @@ export type Controller = {
 
 /** Bytes of an answer; the plan of a node with 4,095 links has some 700 kB. */
 const longest = 16 << 20
-/** Seconds that a question for a new plan stays open. */
+/** Seconds that a request for a new plan stays open. */
 const longWait = 30
 
 /** The client of a controller. Who makes it closes it. */
 export const clientOf = (controller: Controller): Client => createClient({ ...controller, longest })
 
 export type Following = {
-  tell(plan: NodePlan): void
-  /** The controller does not answer, or has no plan; told when it changes. */
+  take(plan: NodePlan): void
+  /** The controller does not answer, or has no plan. Called once for each reason. */
   complain(why: string): void
   /** It answers again. */
   returned(): void
@@ -33,20 +33,20 @@ export type Following = {
 /** Milliseconds between two tries while nobody answers: a thousand nodes may do so at once. */
 const backoff = { first: 100, most: 2_000 }
 
-/** Milliseconds between two questions, at least: changes that come faster than that are taken together. */
+/** Least milliseconds between two requests: changes that come faster are taken together. */
 const pace = 100
 
 /** Follows the plan of a node, for as long as it takes. */
-export function followPlan(controller: Controller, node: string, { tell, complain, returned }: Following): PlanSource {
+export function followPlan(controller: Controller, node: string, { take, complain, returned }: Following): PlanSource {
   const stop = new AbortController()
   const { signal } = stop
   const client = clientOf(controller)
   let version = ''
   let complaint = ''
   let delay = backoff.first
-  /** Seconds: at first, and while it is away, a question that is answered at once. */
+  /** Seconds to wait for a new plan: none at first, and none while the controller is unreachable. */
   let patience = 0
-  let away = false
+  let unreachable = false
   const say = (why: string) => {
     if (why !== complaint) complain(`the controller ${controller.url.host}: ${why}`)
     complaint = why
@@ -54,8 +54,8 @@ export function followPlan(controller: Controller, node: string, { tell, complai
   const once = async (): Promise<void> => {
     const input = { node, unless: version || '0'.repeat(16), wait: `${patience}s` }
     const answer = await client.getNodePlan(input, { signal }).catch(refusal)
-    if (away) returned()
-    away = false
+    if (unreachable) returned()
+    unreachable = false
     if (answer instanceof RefusedError) {
       if (answer.status !== 404) throw answer
       // Asked so, it waits for the node, too.
@@ -63,7 +63,7 @@ export function followPlan(controller: Controller, node: string, { tell, complai
     } else {
       complaint = ''
       const plan = checkPlan(answer, `the controller ${controller.url.host}`)
-      if (plan.version !== version) tell(await withControllers(plan, controller))
+      if (plan.version !== version) take(await withControllers(plan, controller))
       version = plan.version
     }
     patience = longWait
@@ -74,12 +74,12 @@ export function followPlan(controller: Controller, node: string, { tell, complai
       const began = performance.now()
       try {
         await once()
-        // Who answers at once although asked to wait (a controller that stops) is not asked as fast as it answers.
+        // A controller that stops answers at once although it was asked to wait: do not ask as fast as it answers.
         if (performance.now() - began < pace) await sleep(pace * (1 + Math.random()), signal)
         continue
       } catch (error) {
         if (signal.aborted) return
-        if (error instanceof UnreachableError) away = true
+        if (error instanceof UnreachableError) unreachable = true
         say((error as Error).message)
       }
       patience = 0
@@ -91,13 +91,13 @@ export function followPlan(controller: Controller, node: string, { tell, complai
   return { close: () => stop.abort() }
 }
 
-/** A refusal is an answer; everything else is not. */
+/** A refusal is an answer; everything else is thrown. */
 const refusal = (error: unknown): RefusedError => {
   if (error instanceof RefusedError) return error
   throw error
 }
 
-/** A plan without controllers means the one that it came from, at OpenFlow's own port. */
+/** A plan without controllers means the controller that it came from, at OpenFlow's own port. */
 async function withControllers(plan: NodePlan, { url }: Controller): Promise<NodePlan> {
   if (plan.controllers.length > 0) return plan
   const name = url.hostname.replace(/^\[(.*)\]$/, '$1')

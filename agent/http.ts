@@ -1,4 +1,4 @@
-/** /metrics, /livez and /readyz: for who watches the agent. Nothing can be changed here. */
+/** Serves /metrics, /livez and /readyz. Read only. */
 
 import { createServer } from 'node:http'
 

@@ -1,4 +1,4 @@
-/** A plan out of a file: what `GET /v1/nodes/{name}/plan` answers, saved, or the same in YAML. Read again when it changes. */
+/** A plan in a file: the answer of `GET /v1/nodes/{name}/plan`, or the same in YAML. Read again whenever it changes. */
 
 import { readFileSync, watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -39,13 +39,13 @@ export async function readPlan(path: string, text: string): Promise<NodePlan> {
 
 export type PlanSource = { close(): void }
 
-/** Milliseconds that a file must stand still: whoever writes it may write it in pieces. */
+/** Milliseconds without a change after which a file is read: it may be written in pieces. */
 const still = 50
 
-/** Tells the plan at first, and each time that the file has another one. What is wrong with it changes nothing. */
+/** Calls `take` with the plan at first and after each change of the file. A file that is wrong changes nothing. */
 export function followPlanFile(
   path: string,
-  tell: (plan: NodePlan) => void,
+  take: (plan: NodePlan) => void,
   complain: (why: string) => void,
 ): PlanSource {
   let last: string | undefined
@@ -55,7 +55,7 @@ export function followPlanFile(
       const text = await readFile(path, 'utf8')
       if (text === last) return
       last = text
-      tell(await readPlan(path, text))
+      take(await readPlan(path, text))
     } catch (error) {
       complain((error as Error).message)
     }
@@ -75,7 +75,7 @@ export function followPlanFile(
   }
 }
 
-/** Whether a node of this name has its plan in the file; for a start that should fail at once. */
+/** Why the file can not be read, so that a start can fail at once; undefined if it can. */
 export const planFileFault = (path: string): string | undefined => {
   try {
     readFileSync(path)

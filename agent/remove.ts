@@ -1,14 +1,14 @@
-/** Takes away all that agents of this node have made: bridges, interfaces, and what an underlay had is put back. */
+/** Removes everything that agents made on this node, bridges and interfaces, and gives the node its addresses back. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ipBatch } from './node/command.ts'
-import { readMachine, removePairs } from './node/machine.ts'
+import type { Log } from './log.ts'
+import { ipBatch } from './machine/command.ts'
+import { readMachine, removePairs } from './machine/machine.ts'
 import { numberOf } from './node/stock.ts'
 import { physical, placement, savedIn } from './node/underlay.ts'
 import { openDatabase } from './ovsdb/once.ts'
 import type { Ovsdb } from './ovsdb/ovsdb.ts'
 import type { Database, Row } from './ovsdb/schema.ts'
-import type { Log } from './reconcile.ts'
 import { bridgesOf, interfacesNote } from './switch/desired.ts'
 import { removal } from './switch/diff.ts'
 
@@ -41,9 +41,11 @@ async function removeOne(
     await ipBatch(placement(saved, saved.device, await readMachine()), 'force').catch((error: Error) =>
       log.error({}, error.message),
     )
-  const near = external_ids[interfacesNote]?.split(' ')[0]
+  const bridgePrefix = external_ids[interfacesNote]?.split(' ')[0]
   const { devices } = await readMachine()
-  const pairs = [...devices.values()].filter(({ name, peer }) => peer && near && numberOf(near, name) !== undefined)
+  const pairs = [...devices.values()].filter(
+    ({ name, peer }) => peer && bridgePrefix && numberOf(bridgePrefix, name) !== undefined,
+  )
   await removePairs(pairs.map(device => device.name))
   if (pairs.length > 0) log.info({}, `${pairs.length} interfaces removed`)
   const { operations, changes } = removal(copy, name)

@@ -1,4 +1,4 @@
-/** What the agent tells the controller of its node, and everybody of its health. Pure. */
+/** The agent's report to the controller, and its health. Pure. */
 
 import type { NodePlan, NodeReport, ReportedPort } from '../api/contract/node-schemas.ts'
 import { numberOf } from './node/stock.ts'
@@ -39,14 +39,14 @@ export function report({ plan, database, datapath, health, live, underlay, versi
 }
 
 function portReport(plan: NodePlan, row: Row<'Interface'>, ours: boolean, live: ReadonlySet<number>): ReportedPort {
-  const number = ours ? numberOf(plan.interfaces.near, row.name) : undefined
+  const number = ours ? numberOf(plan.interfaces.bridgePrefix, row.name) : undefined
   const peer = ours ? plan.links.find(link => link.name === row.name)?.peer : undefined
   const error = troubleOf(row)
   return {
     name: row.name,
     ...(row.ofport !== undefined && row.ofport > 0 && { port: row.ofport }),
     ...(number !== undefined
-      ? ({ role: 'interface', used: live.has(number) } as const)
+      ? ({ role: 'interface', podEnd: `${plan.interfaces.podPrefix}${number}`, used: live.has(number) } as const)
       : peer !== undefined
         ? ({ role: 'link', peer, ...bfdOf(row) } as const)
         : ({ role: 'other' } as const)),
@@ -61,11 +61,11 @@ const bfdOf = (row: Row<'Interface'>): Pick<ReportedPort, 'bfd'> => {
   return row.bfd['enable'] === 'true' && state !== undefined ? { bfd: state } : {}
 }
 
-/** What is wrong with a port, as Open vSwitch sees it: it tells nobody on its own. */
+/** What Open vSwitch says is wrong with a port; undefined if nothing is. */
 export function troubleOf(row: Row<'Interface'>): string | undefined {
   if (row.error !== undefined && row.error !== '') return row.error
   if (row.ofport !== undefined && row.ofport < 0) return 'Open vSwitch can not open it; its log says why'
   if (row.ofport !== undefined && row.ofport_request !== undefined && row.ofport !== row.ofport_request)
-    return `it is number ${row.ofport}, and ${row.ofport_request} was asked for: another port has that`
+    return `it has number ${row.ofport} instead of ${row.ofport_request}, which another port has`
   return undefined
 }

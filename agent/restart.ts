@@ -10,11 +10,11 @@
 
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { run } from './node/command.ts'
+import type { Log } from './log.ts'
+import { run } from './machine/command.ts'
 import { openDatabase } from './ovsdb/once.ts'
 import type { Operation } from './ovsdb/ovsdb.ts'
 import { type Database, mapOf, setOf, uuidOf } from './ovsdb/schema.ts'
-import type { Log } from './reconcile.ts'
 import { bridgeNamed, bridgesOf, restoringNote } from './switch/desired.ts'
 
 /** Milliseconds that the command may take, and ovs-vswitchd after it until it answers. */

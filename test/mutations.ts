@@ -132,7 +132,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'checksums of pods left to a hardware that is not there',
-    file: 'agent/node/machine.ts',
+    file: 'agent/machine/machine.ts',
     from: 'if (fill && finish.length > 0)',
     to: 'if (!fill && finish.length > 0)',
     tests: ['test/ovs/agent-mesh.test.ts'],

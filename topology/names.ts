@@ -17,10 +17,10 @@ export const bridgeName = (node: string, provider: string = overlayProvider): st
 /** The first 8 bytes of sha256(bridge). */
 export const datapathOf = (bridge: string): DatapathId => digest(bridge).slice(0, 16)
 
-/** What the interfaces of a bridge are called, before their number: `near` is on the bridge, `far` goes into a pod. */
-export const interfaceNames = (bridge: string): { readonly near: string; readonly far: string } => {
+/** What the interfaces of a bridge are called, before their number: `bridgePrefix` for the end on the bridge, `podPrefix` for the end in a pod. */
+export const interfaceNames = (bridge: string): { readonly bridgePrefix: string; readonly podPrefix: string } => {
   const own = digest(bridge).slice(0, 5)
-  return { near: `ls${own}`, far: `lp${own}` }
+  return { bridgePrefix: `ls${own}`, podPrefix: `lp${own}` }
 }
 
 /** The port of the link from this bridge to that node. */

@@ -10,12 +10,12 @@ import type { NodePlan } from '../../api/contract/node-schemas.ts'
 import type { Device } from './devices.ts'
 import { numberOf, type Stock } from './stock.ts'
 
-export type Pair = { readonly near: string; readonly far: string; readonly unfinished: string }
+export type Pair = { readonly bridgeEnd: string; readonly podEnd: string; readonly unfinished: string }
 
 export type PairSteps = {
-  /** Not there at all. */
+  /** These do not exist at all. */
   readonly make: readonly Pair[]
-  /** There, but for what `make` does last; those that are yet to be made, too. */
+  /** These get their last settings and the pod end's name; those in `make` are among them. */
   readonly finish: readonly Pair[]
   /** Lines for `ip -batch`. */
   readonly adjust: readonly string[]
@@ -24,12 +24,12 @@ export type PairSteps = {
   readonly changes: readonly string[]
 }
 
-type Names = Pick<NodePlan['interfaces'], 'near' | 'far'>
+type Names = Pick<NodePlan['interfaces'], 'bridgePrefix' | 'podPrefix'>
 
-export const pairOf = ({ near, far }: Names, number: number): Pair => ({
-  ...{ near: `${near}${number}`, far: `${far}${number}` },
+export const pairOf = ({ bridgePrefix, podPrefix }: Names, number: number): Pair => ({
+  ...{ bridgeEnd: `${bridgePrefix}${number}`, podEnd: `${podPrefix}${number}` },
   // Linux takes 15 characters: prefixes have 7, numbers at most 5.
-  unfinished: `${near}${number}.x`,
+  unfinished: `${bridgePrefix}${number}.x`,
 })
 
 export function pairSteps(
@@ -44,16 +44,16 @@ export function pairSteps(
   const changes: string[] = []
   for (const number of wanted) {
     const pair = pairOf(names, number)
-    const near = devices.get(pair.near)
-    if (!near) make.push(pair)
-    if (!near || devices.has(pair.unfinished)) finish.push(pair)
-    if (!near) continue
-    if (!near.up && !devices.has(pair.unfinished)) {
-      adjust.push(`link set ${pair.near} up`)
-      changes.push(`${pair.near} was down, put up`)
+    const bridgeEnd = devices.get(pair.bridgeEnd)
+    if (!bridgeEnd) make.push(pair)
+    if (!bridgeEnd || devices.has(pair.unfinished)) finish.push(pair)
+    if (!bridgeEnd) continue
+    if (!bridgeEnd.up && !devices.has(pair.unfinished)) {
+      adjust.push(`link set ${pair.bridgeEnd} up`)
+      changes.push(`${pair.bridgeEnd} was down, put up`)
     }
     if (live.has(number)) continue
-    for (const name of [pair.near, pair.far]) {
+    for (const name of [pair.bridgeEnd, pair.podEnd]) {
       const device = devices.get(name)
       if (!device || device.mtu === mtu) continue
       adjust.push(`link set ${name} mtu ${mtu}`)
@@ -61,10 +61,10 @@ export function pairSteps(
     }
   }
   if (make.length > 0)
-    changes.push(`${make.map(({ near }) => near).join(' ')} made, with ${make[0]!.far} and so on for pods`)
+    changes.push(`${make.map(({ bridgeEnd }) => bridgeEnd).join(' ')} made, with ${make[0]!.podEnd} and so on for pods`)
   const kept = new Set(wanted)
   const surplus = [...devices.values()].flatMap(({ name, peer }) => {
-    const number = peer === 'here' ? numberOf(names.near, name) : undefined
+    const number = peer === 'here' ? numberOf(names.bridgePrefix, name) : undefined
     return number === undefined || kept.has(number) ? [] : [name]
   })
   return { make, finish, adjust, surplus, changes }
@@ -72,18 +72,23 @@ export function pairSteps(
 
 /** For `ip -batch`. Whoever is killed between two lines leaves whole pairs, unfinished ones. */
 export const making = (pairs: readonly Pair[], mtu: number): string[] =>
-  pairs.map(({ near, unfinished }) => `link add name ${near} mtu ${mtu} type veth peer name ${unfinished} mtu ${mtu}`)
+  pairs.map(
+    ({ bridgeEnd, unfinished }) => `link add name ${bridgeEnd} mtu ${mtu} type veth peer name ${unfinished} mtu ${mtu}`,
+  )
 
 export const finishing = (pairs: readonly Pair[]): string[] =>
-  pairs.flatMap(({ near, far, unfinished }) => [`link set ${near} up`, `link set ${unfinished} name ${far}`])
+  pairs.flatMap(({ bridgeEnd, podEnd, unfinished }) => [
+    `link set ${bridgeEnd} up`,
+    `link set ${unfinished} name ${podEnd}`,
+  ])
 
 /**
  * What the kernel must not do with a device that a switch reads: it sees each frame of a pod as well, and would answer ARP
  * for the node's own addresses, take in packets for it, and greet the pod by IPv6.
  */
-export const deaf = (near: string): readonly (readonly [path: string, value: string])[] => [
-  [`/proc/sys/net/ipv6/conf/${near}/disable_ipv6`, '1'],
-  [`/proc/sys/net/ipv4/conf/${near}/arp_ignore`, '8'],
-  [`/proc/sys/net/ipv4/conf/${near}/rp_filter`, '1'],
-  [`/proc/sys/net/ipv4/conf/${near}/forwarding`, '0'],
+export const silencing = (bridgeEnd: string): readonly (readonly [path: string, value: string])[] => [
+  [`/proc/sys/net/ipv6/conf/${bridgeEnd}/disable_ipv6`, '1'],
+  [`/proc/sys/net/ipv4/conf/${bridgeEnd}/arp_ignore`, '8'],
+  [`/proc/sys/net/ipv4/conf/${bridgeEnd}/rp_filter`, '1'],
+  [`/proc/sys/net/ipv4/conf/${bridgeEnd}/forwarding`, '0'],
 ]

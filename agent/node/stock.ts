@@ -7,8 +7,8 @@ import { firstSparePort, type NodePlan } from '../../api/contract/node-schemas.t
 import type { Device } from './devices.ts'
 
 /** The number of the interface whose end on the bridge has this name; undefined if it is none of the plan's. */
-export const numberOf = (near: string, name: string): number | undefined => {
-  const digits = name.startsWith(near) ? name.slice(near.length) : ''
+export const numberOf = (bridgePrefix: string, name: string): number | undefined => {
+  const digits = name.startsWith(bridgePrefix) ? name.slice(bridgePrefix.length) : ''
   return /^[1-9]\d{0,9}$/.test(digits) ? Number(digits) : undefined
 }
 
@@ -19,7 +19,7 @@ export type Stock = {
   readonly live: ReadonlySet<number>
 }
 
-export type Seen = {
+export type Inventory = {
   readonly devices: ReadonlyMap<string, Device>
   /** Interfaces that the switch has ports for: of those whose device is gone, too. */
   readonly ports: ReadonlySet<number>
@@ -27,11 +27,14 @@ export type Seen = {
   readonly taken: ReadonlySet<number>
 }
 
-export function stock({ fixed, spare, most, near }: NodePlan['interfaces'], { devices, ports, taken }: Seen): Stock {
+export function stockFor(
+  { fixed, spare, most, bridgePrefix }: NodePlan['interfaces'],
+  { devices, ports, taken }: Inventory,
+): Stock {
   const there = new Set(ports)
   const live = new Set<number>()
   for (const { name, peer } of devices.values()) {
-    const number = peer === undefined ? undefined : numberOf(near, name)
+    const number = peer === undefined ? undefined : numberOf(bridgePrefix, name)
     if (number === undefined) continue
     there.add(number)
     if (peer === 'elsewhere') live.add(number)

@@ -31,7 +31,7 @@ export type Underlay =
   | { readonly is: 'bridged'; readonly saved: Saved; readonly mtu: number }
   | { readonly is: 'missing'; readonly why: string }
 
-export type Surroundings = {
+export type Machine = {
   readonly devices: ReadonlyMap<string, Device>
   readonly addresses: readonly Address[]
   readonly routes: readonly Route[]
@@ -41,7 +41,7 @@ export type Surroundings = {
 export function underlay(
   address: string,
   inUserspace: boolean,
-  { devices, addresses, routes }: Surroundings,
+  { devices, addresses, routes }: Machine,
   database: Database,
   owner: string,
   remembered?: Saved,
@@ -91,7 +91,7 @@ export const physicalBridge = (saved: Saved, devices: ReadonlyMap<string, Device
 export function placement(
   saved: Saved,
   place: string,
-  { devices, addresses }: Pick<Surroundings, 'devices' | 'addresses'>,
+  { devices, addresses }: Pick<Machine, 'devices' | 'addresses'>,
 ): string[] {
   const here = devices.get(place)
   const device = devices.get(saved.device)

@@ -1,4 +1,4 @@
-/** The database of Open vSwitch, for who does one thing with it and ends. */
+/** Opens the database of Open vSwitch for a program that does one thing and ends. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Ovsdb, openOvsdb } from './ovsdb.ts'
@@ -18,7 +18,7 @@ export async function openDatabase(
       if (state.is === 'live') return state.database
       await sleep(10)
     }
-    throw new Error(`the database of Open vSwitch at ${socket} is not there: does ovsdb-server run?`)
+    throw new Error(`the database of Open vSwitch at ${socket} can not be reached: does ovsdb-server run?`)
   }
   try {
     await database()

@@ -19,7 +19,7 @@ import {
 export type Operation = { readonly op: string; readonly [field: string]: unknown }
 export type Result = { readonly count?: number; readonly uuid?: readonly ['uuid', string]; readonly rows?: unknown }
 
-/** Where the connection stands. `database` is whole, and as new as the last thing that the server told. */
+/** The state of the connection. `database` is complete, and as new as the server's last update. */
 export type OvsdbState =
   | { readonly is: 'connecting'; readonly why: string }
   | { readonly is: 'live'; readonly database: Database; readonly rpc: Rpc }
@@ -66,7 +66,7 @@ export function openOvsdb({ path, changed, random = Math.random }: OvsdbOptions)
     delay = Math.min(delay * 2, backoff.most)
   }
   const open = () => {
-    // Of this connection: what it tells after its end, or before its first answer, is nobody's.
+    // Both belong to this connection: updates after its end, or before its first answer, are ignored.
     let tables: Tables | undefined
     let current: Rpc | undefined
     const started = async (rpc: Rpc) => {
@@ -106,7 +106,7 @@ export function openOvsdb({ path, changed, random = Math.random }: OvsdbOptions)
   return {
     state: () => state,
     transact: async (operations, timeout) => {
-      if (state.is !== 'live') throw new Error(`the database at ${path} is not there`)
+      if (state.is !== 'live') throw new Error(`the database at ${path} can not be reached`)
       const results = (await state.rpc.call('transact', [name, ...operations], timeout)) as readonly Failure[]
       const failed = results.findIndex(result => result?.error !== undefined)
       if (failed < 0) return results

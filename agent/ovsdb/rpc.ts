@@ -1,4 +1,4 @@
-/** JSON-RPC 1.0 over a Unix socket, both ways, as OVSDB uses it (RFC 7047 §4). One connection; who wants another opens it. */
+/** One connection of JSON-RPC 1.0 over a Unix socket, in both directions, as OVSDB uses it (RFC 7047 §4). */
 
 import { connect } from 'node:net'
 import { jsonStream } from './json-stream.ts'
@@ -11,7 +11,7 @@ export type Rpc = {
 
 export type RpcHooks = {
   connected(rpc: Rpc): void
-  /** What the peer tells without being asked. */
+  /** A notification of the peer. */
   notified(method: string, params: readonly unknown[]): void
   /** Once; nothing is called after it. */
   ended(why: string): void
@@ -24,14 +24,14 @@ export class RpcError extends Error {
 type Waiting = { readonly resolve: (result: unknown) => void; readonly reject: (why: string) => void }
 type Message = { id?: unknown; method?: unknown; params?: unknown; result?: unknown; error?: unknown }
 
-/** Characters of one message: what a database with some 100,000 rows tells at first is below. */
+/** Most characters of one message. The first answer of a database with some 100,000 rows is shorter. */
 const longest = 64 << 20
-/** Milliseconds after which an answer does not come any more. */
+/** Milliseconds to wait for an answer. */
 const patience = 10_000
-/** Milliseconds between two looks at whether the peer is still there. Unanswered for three of them, it is not. */
+/** Milliseconds between two echo requests. A peer that is silent for three of them is dead. */
 const probe = 10_000
 
-/** Opens a connection; `hooks.ended` also tells that there is none to be had. */
+/** Opens a connection; `hooks.ended` is also called when that fails. */
 export function openRpc(path: string, hooks: RpcHooks): void {
   const socket = connect(path)
   const stream = jsonStream(longest)

@@ -1,7 +1,6 @@
 /** What Open vSwitch's database should hold for a plan, on this node. Pure. */
 
 import type { NodePlan } from '../../api/contract/node-schemas.ts'
-import type { Device } from '../node/devices.ts'
 import type { Database, Row } from '../ovsdb/schema.ts'
 
 export type WantedPort = {
@@ -36,7 +35,7 @@ export type Tls = NonNullable<NodePlan['tls']>
 
 export type Wanted = {
   readonly bridges: readonly WantedBridge[]
-  /** Bridges of ours that are to go. What is in neither is left alone: it may be wanted again in a moment. */
+  /** Bridges of ours to remove. One that is in neither list is left alone: it may be wanted again in a moment. */
   readonly unwanted?: readonly string[]
   /** Files for `ssl:` targets: Open vSwitch has one set for all of its bridges. */
   readonly tls: Tls | undefined
@@ -66,14 +65,14 @@ export const interfacesNote = 'l2sm-interfaces'
 export type Situation = {
   readonly datapath: Datapath
   /** Interfaces whose device is there, and which should be, by number. */
-  readonly interfaces: ReadonlyMap<number, Device>
+  readonly interfaces: ReadonlyMap<number, { readonly index: number }>
 }
 
 export function desired(plan: NodePlan, { datapath, interfaces }: Situation): WantedBridge {
-  const { near, far } = plan.interfaces
+  const { bridgePrefix, podPrefix } = plan.interfaces
   const pods = [...interfaces].map(
     ([number, { index }]): WantedPort => ({
-      ...{ name: `${near}${number}`, type: '', options: {}, bfd: {}, number },
+      ...{ name: `${bridgePrefix}${number}`, type: '', options: {}, bfd: {}, number },
       notes: { [deviceNote]: String(index) },
     }),
   )
@@ -91,7 +90,7 @@ export function desired(plan: NodePlan, { datapath, interfaces }: Situation): Wa
     ...{ name: plan.bridge, datapath, failMode: 'secure', protocols: ['OpenFlow13'] },
     // In-band control would add hidden flows above all others.
     config: { 'datapath-id': plan.dpid, 'disable-in-band': 'true' },
-    notes: { [nodeNote]: plan.node, [interfacesNote]: `${near} ${far}` },
+    notes: { [nodeNote]: plan.node, [interfacesNote]: `${bridgePrefix} ${podPrefix}` },
     ports: [...pods, ...tunnels],
     controllers: plan.controllers.map(target => ({ target, settings })),
   }

@@ -1,4 +1,4 @@
-/** From what the database holds to what it should: one transaction, and the same in sentences. Pure. */
+/** Makes one transaction of what the database holds and what it should hold, and says the same in sentences. Pure. */
 
 import type { Operation } from '../ovsdb/ovsdb.ts'
 import { type Database, mapOf, namedUuid, type Row, setOf, type TableName, uuidOf } from '../ovsdb/schema.ts'
@@ -8,9 +8,9 @@ import { spelledAlike } from './target.ts'
 export type Difference = {
   /** Empty: all is as it should be. */
   readonly operations: readonly Operation[]
-  /** What they do, for who reads the log. */
+  /** The same in sentences, for the log. */
   readonly changes: readonly string[]
-  /** What stands in the way, and that we do not touch: it is somebody else's. */
+  /** What stands in the way and is not ours to change. */
   readonly faults: readonly string[]
 }
 
@@ -27,7 +27,7 @@ export function diff(wanted: Wanted, database: Database, owner: string): Differe
     if (!actual) insertBridge(draft, bridge, database, owner)
     else if (actual.external_ids[mark] !== owner)
       draft.faults.push(
-        `bridge ${bridge.name} is there and not of this agent: ovs-vsctl br-set-external-id ${bridge.name} ${mark} ${owner} ` +
+        `bridge ${bridge.name} exists and does not belong to this agent: ovs-vsctl br-set-external-id ${bridge.name} ${mark} ${owner} ` +
           'hands it over, ovs-vsctl del-br removes it',
       )
     else changeBridge(draft, bridge, actual, database, owner)
@@ -135,7 +135,7 @@ function changePorts(
     const own = there.get(port.name)
     if (own && own.port.external_ids[mark] !== owner)
       draft.faults.push(
-        `port ${port.name} of ${bridge.name} is there and not of this agent: ovs-vsctl del-port ${port.name}`,
+        `port ${port.name} of ${bridge.name} exists and does not belong to this agent: ovs-vsctl del-port ${port.name}`,
       )
     // One that was just removed comes back when ovs-vswitchd has seen that: in one step it would see no change.
     else if (!own && isFree(draft, port, database)) {
@@ -209,7 +209,7 @@ function secure(draft: Draft, { tls }: Wanted, root: Row<'Open_vSwitch'>, databa
   else if (actual) {
     const differs = Object.entries(row).some(([column, value]) => actual[column as keyof typeof row] !== value)
     if (differs)
-      draft.faults.push('Open vSwitch has TLS files of somebody else, and takes one set only: ovs-vsctl del-ssl')
+      draft.faults.push('Open vSwitch already has other TLS files, and takes only one set: ovs-vsctl del-ssl')
   } else {
     const id = name(draft)
     draft.operations.push(
@@ -263,7 +263,7 @@ function setColumns(
   const row = Object.fromEntries(different.map(([column, value]) => [column, spell(value)]))
   draft.operations.push(update(table, where, row))
   for (const [column, value] of different)
-    draft.changes.push(told(`${label}: ${column}`, (actual as Record<string, Value>)[column], value))
+    draft.changes.push(changeText(`${label}: ${column}`, (actual as Record<string, Value>)[column], value))
 }
 
 /** The same for some keys of a map; what else it holds is left alone. */
@@ -285,10 +285,10 @@ function setKeys(
     [column, 'insert', mapOf(Object.fromEntries(different))],
   ]
   draft.operations.push(mutate(table, where, mutations))
-  for (const [key, value] of different) draft.changes.push(told(`${label}: ${column}:${key}`, actual[key], value))
+  for (const [key, value] of different) draft.changes.push(changeText(`${label}: ${column}:${key}`, actual[key], value))
 }
 
-const told = (what: string, was: Value, is: Value): string =>
+const changeText = (what: string, was: Value, is: Value): string =>
   `${what} set to ${JSON.stringify(is)}, was ${was === undefined ? 'nothing' : JSON.stringify(was)}`
 
 /** By what they hold: keys of maps come in any order. */

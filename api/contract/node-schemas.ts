@@ -101,11 +101,20 @@ export const NodePlan = Type.Object(
     /** By port. */
     links: Type.Array(PlannedLink, { maxItems: 4095 }),
     /**
-     * Pairs of veth. Those of number 1 to `fixed` are always there, at the OpenFlow port of their number; beyond, from
-     * firstSparePort up, as many that `spare` are free, and no more than `most` in all. The end on the bridge is called
-     * `near` and the number of the port, the end for a pod `far` and that number.
+     * Pairs of veth. Those with the numbers 1 to `fixed` always exist, at the OpenFlow port of their number, except for
+     * numbers that links have. More have numbers from firstSparePort up: so many that `spare` are free, and `most` in all.
+     * The end on the bridge is called `bridgePrefix` and the number, the end for a pod `podPrefix` and the number. `names`
+     * spells that out for those that always exist; the agent does not read it.
      */
-    interfaces: Type.Object({ fixed: interfaceNumber, spare, most: mostInterfaces, near: device, far: device }, closed),
+    interfaces: Type.Object(
+      {
+        ...{ fixed: interfaceNumber, spare, most: mostInterfaces, bridgePrefix: device, podPrefix: device },
+        names: Type.Optional(
+          Type.Array(Type.Object({ port, bridgeEnd: device, podEnd: device }, closed), { maxItems: 1000 }),
+        ),
+      },
+      closed,
+    ),
     /**
      * In order. Empty: the host that the agent has the plan from, at port 6653; with `tls` by ssl, else by tcp.
      */
@@ -136,7 +145,9 @@ export const ReportedPort = Type.Object(
     port: Type.Optional(port),
     /** `interface`: of the stock; `link`: a tunnel of the plan; `other`: not from the plan. */
     role: Type.Enum(['interface', 'link', 'other']),
-    /** Of an interface: its other end is in a pod. */
+    /** Of an interface: the name of the end for a pod, as it is on the node. */
+    podEnd: Type.Optional(device),
+    /** Of an interface: that end is in a pod. */
     used: Type.Optional(Type.Boolean()),
     /** Of a link: the node that it leads to. */
     peer: Type.Optional(nodeName),

@@ -9,19 +9,29 @@ export const planOf = (state: Nodes, node: Node): NodePlan => {
   const { name, provider, dpid, address } = node
   const { mtu, tls, interfaceNumber, spare, most, controllers, datapath } = settingsOf(state, node)
   const bridge = bridgeName(name, provider)
+  const links = Array.from(peersOf(state, name), peer => plannedLink(state, node, peer)).sort((a, b) => a.port - b.port)
   const plan = {
     node: name,
     provider,
     bridge,
     dpid,
     underlay: { address, ...(mtu !== undefined && { mtu }) },
-    links: Array.from(peersOf(state, name), peer => plannedLink(state, node, peer)).sort((a, b) => a.port - b.port),
-    interfaces: { fixed: interfaceNumber, spare, most, ...interfaceNames(bridge) },
+    links,
+    interfaces: { fixed: interfaceNumber, spare, most, ...interfacesOf(bridge, interfaceNumber, links) },
     controllers: [...controllers],
     ...(tls && { tls }),
     openvswitch: { datapath, inactivityProbe: 5000, maxBackoff: 1000 },
   }
   return { ...plan, version: createHash('sha256').update(JSON.stringify(plan)).digest('hex').slice(0, 16) }
+}
+
+/** The names of the interfaces, and those of the ones that always exist one by one. */
+const interfacesOf = (bridge: string, fixed: number, links: readonly PlannedLink[]) => {
+  const { bridgePrefix, podPrefix } = interfaceNames(bridge)
+  const taken = new Set(links.map(({ port }) => port))
+  const ports = Array.from({ length: fixed }, (_, i) => i + 1).filter(port => !taken.has(port))
+  const names = ports.map(port => ({ port, bridgeEnd: `${bridgePrefix}${port}`, podEnd: `${podPrefix}${port}` }))
+  return { bridgePrefix, podPrefix, names }
 }
 
 const plannedLink = (state: Nodes, node: Node, peer: Node): PlannedLink => ({

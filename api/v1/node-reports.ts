@@ -78,9 +78,9 @@ const portLacks = (plan: NodePlan, sw: SwitchView, report: NodeReport | undefine
     else if (bfd && own?.bfd !== undefined && own.bfd !== 'up')
       lacks.push(`its link to ${peer} is down: BFD is in state ${own.bfd}`)
   }
-  const { fixed, near } = plan.interfaces
+  const { fixed, bridgePrefix } = plan.interfaces
   for (let number = 1; number <= fixed; number++)
-    if (!there.has(`${near}${number}`)) lacks.push(`interface ${number} is not there: no port ${near}${number}`)
+    if (!there.has(`${bridgePrefix}${number}`)) lacks.push(`interface ${number} is not there: no port ${bridgePrefix}${number}`)
   const more = lacks.length - most
   return more > 0 ? [...lacks.slice(0, most), `${more} more links and interfaces are not there or down`] : lacks
 }

@@ -29,8 +29,8 @@ const portNow = ({ controller, store }: Services, dpid: DatapathId, name: string
   const state = store.state()
   const node = state.nodes.get(state.nodeAt.get(dpid) ?? '')
   if (!node) return undefined
-  const { near } = interfaceNames(bridgeName(node.name, node.provider))
-  const number = name.startsWith(near) ? Number(name.slice(near.length)) : Number.NaN
+  const { bridgePrefix } = interfaceNames(bridgeName(node.name, node.provider))
+  const number = name.startsWith(bridgePrefix) ? Number(name.slice(bridgePrefix.length)) : Number.NaN
   const { interfaceNumber } = settingsOf(state, node)
   return (number >= 1 && number <= interfaceNumber) || number >= firstSparePort ? number : undefined
 }

@@ -95,12 +95,12 @@ async function addMembers(mesh: Mesh, rest: Rest): Promise<readonly Member[]> {
   const added = await Promise.all(
     mesh.nodes.map(async ({ number }) => {
       const members: Member[] = []
-      const { far } = (await planOf(rest, number)).interfaces
+      const { podPrefix } = (await planOf(rest, number)).interfaces
       for (const network of networks) {
         if (network === undefined && number > 1) continue
         const name = network === undefined ? 'nobody' : `${network}-${number}`
         const port = ports[network ?? 'nobody']
-        members.push({ ...(await mesh.adopt(number, `${far}${port}`, { port, name })), network })
+        members.push({ ...(await mesh.adopt(number, `${podPrefix}${port}`, { port, name })), network })
       }
       return members
     }),

@@ -36,34 +36,34 @@ const say =
     void answer.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
 
 function follow(t: Test, controller: Parameters<typeof followPlan>[0]) {
-  const told: NodePlan[] = []
+  const plans: NodePlan[] = []
   const complaints: string[] = []
   let returns = 0
   const source = followPlan(controller, 'n1', {
-    tell: next => void told.push(next),
+    take: next => void plans.push(next),
     complain: why => void complaints.push(why),
     returned: () => void returns++,
   })
   t.teardown(() => source.close())
-  return { told, complaints, returns: () => returns }
+  return { plans, complaints, returns: () => returns }
 }
 
 t.test('a plan without controllers means the one that it came from', async t => {
   const { controller } = await serve(t, say(200, plan({ controllers: [] })))
-  const { told } = follow(t, controller)
-  await until('it is told', () => told.length === 1)
-  t.same(told[0]?.controllers, ['tcp:127.0.0.1:6653'])
+  const { plans } = follow(t, controller)
+  await until('it is told', () => plans.length === 1)
+  t.same(plans[0]?.controllers, ['tcp:127.0.0.1:6653'])
 })
 
 t.test(
   'a controller that answers at once is not asked as fast as it answers, and the same plan is told once',
   async t => {
     const { controller, asked } = await serve(t, say(200, plan()))
-    const { told } = follow(t, controller)
+    const { plans } = follow(t, controller)
     await new Promise(resolve => setTimeout(resolve, 1_000))
     t.ok(asked.length >= 3 && asked.length <= 12, `${asked.length} times`)
     t.match(asked, [/unless=0{16}&wait=0s/, /unless=0123456789abcdef&wait=30s/])
-    t.equal(told.length, 1)
+    t.equal(plans.length, 1)
   },
 )
 
@@ -71,7 +71,7 @@ t.test(
   'what is no plan, a refusal and a server that is away change nothing, are told once, and it comes back',
   async t => {
     const { controller, become } = await serve(t, say(200, { ...plan(), dpid: 7 }))
-    const { told, complaints, returns } = follow(t, controller)
+    const { plans, complaints, returns } = follow(t, controller)
     await until('it is complained of', () => complaints.some(why => /plan\/dpid: expected a datapath id/.test(why)))
     become(say(401, { detail: 'expected a token' }))
     await until('the refusal is told', () => complaints.some(why => /401 expected a token/.test(why)))
@@ -79,7 +79,7 @@ t.test(
     await until('that it hangs up is told', () => complaints.some(why => /hang up|ECONNRESET/.test(why)))
     t.ok(complaints.length <= 5, complaints.join('\n'))
     become(say(200, plan()))
-    await until('the plan is told', () => told.length === 1)
+    await until('the plan is told', () => plans.length === 1)
     t.ok(returns() >= 1)
   },
 )

@@ -18,7 +18,7 @@ type Over = Omit<Partial<NodePlan>, 'interfaces'> & { readonly interfaces?: numb
 export const plan = ({ interfaces = 3, ...over }: Over = {}): NodePlan => ({
   ...{ node: 'n1', version: '0123456789abcdef', provider: 'l2sm-controller', bridge, dpid: '00000000000000a1' },
   ...{ underlay: { address: '192.0.2.1' }, links: [], controllers: ['tcp:192.0.2.9:6653'] },
-  interfaces: { fixed: interfaces, spare: 0, most: 1000, near: 'lsabcde', far: 'lpabcde' },
+  interfaces: { fixed: interfaces, spare: 0, most: 1000, bridgePrefix: 'lsabcde', podPrefix: 'lpabcde' },
   openvswitch: { datapath: 'auto', inactivityProbe: 5000, maxBackoff: 1000 },
   ...over,
 })

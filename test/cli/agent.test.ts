@@ -33,7 +33,7 @@ t.test('options come from variables and a file as well', async t => {
   writeFileSync(join(folder, 'agent.yaml'), 'remove: true\novs: /nowhere/db.sock\n')
   const { code, stdout, stderr } = await run(['agent', '--config', join(folder, 'agent.yaml')], { L2SM_NODE: 'a' })
   t.equal(code, 1, stderr)
-  t.match(stdout, /the database of Open vSwitch at \/nowhere\/db\.sock is not there: does ovsdb-server run\?/)
+  t.match(stdout, /the database of Open vSwitch at \/nowhere\/db\.sock can not be reached: does ovsdb-server run\?/)
 })
 
 t.test('the help names every option', async t => {

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { until } from '../controller/watching.ts'
-import { bridgeOf, makeAgents, nearOf, tunnelOf } from '../ovs/agents.ts'
+import { bridgeEndOf, bridgeOf, makeAgents, tunnelOf } from '../ovs/agents.ts'
 import { ages, apart, hearing, streamTo, touched } from '../ovs/stage.ts'
 
 if (needs(t)) {
@@ -104,7 +104,7 @@ if (needs(t)) {
 
   t.test('what is changed by hand is put right, and told', async t => {
     const from = log.length
-    const spare = nearOf(1, 3)
+    const spare = bridgeEndOf(1, 3)
     await one.ovs.vsctl(
       ...['set', 'bridge', bridgeOf(1), 'fail_mode=standalone', 'other_config:disable-in-band=false'],
       ...['--', 'set', 'interface', tunnelOf(1, 2), 'options:remote_ip=198.18.255.1'],
@@ -139,10 +139,11 @@ if (needs(t)) {
 
   t.test('a pod that ends leaves its interface to the next one, with its name and its number', async () => {
     await stage.removePod(b)
-    const back = async () => (await numberOf(2, nearOf(2, 1))) === '1'
+    const back = async () => (await numberOf(2, bridgeEndOf(2, 1))) === '1'
     await agents.settled(
       2,
-      async () => (await agents.on(2, `ip link show ${nearOf(2, 1)} || true`)).includes(nearOf(2, 1)) && (await back()),
+      async () =>
+        (await agents.on(2, `ip link show ${bridgeEndOf(2, 1)} || true`)).includes(bridgeEndOf(2, 1)) && (await back()),
     )
     const next = await agents.pod(2, 1)
     red[1] = next
@@ -157,18 +158,21 @@ if (needs(t)) {
         .flatMap(line => /: ls\w*?(4\d{3})@/.exec(line)?.[1] ?? [])
         .map(Number)
     agents.change(3, plan => ({ interfaces: { ...plan.interfaces, fixed: 2, spare: 2 } }))
-    await agents.settled(3, async () => (await numberOf(3, nearOf(3, 3))) === '')
+    await agents.settled(3, async () => (await numberOf(3, bridgeEndOf(3, 3))) === '')
     t.same(await extras(), [])
     const first = await agents.pod(3, 1)
-    await agents.settled(3, async () => (await numberOf(3, nearOf(3, 4096))) === '4096')
+    await agents.settled(3, async () => (await numberOf(3, bridgeEndOf(3, 4096))) === '4096')
     const second = await agents.pod(3, 4096)
     await agents.settled(3, async () => (await extras()).length === 2)
     // The one on an extra interface goes on while the plan shrinks below it.
     agents.change(3, plan => ({ interfaces: { ...plan.interfaces, fixed: 1, spare: 0 } }))
-    await agents.settled(3, async () => (await numberOf(3, nearOf(3, 2))) === '' && (await extras()).length === 1)
+    await agents.settled(3, async () => (await numberOf(3, bridgeEndOf(3, 2))) === '' && (await extras()).length === 1)
     t.same(await extras(), [4096])
     await stage.removePod(second)
-    await agents.settled(3, async () => (await extras()).length === 0 && (await numberOf(3, nearOf(3, 4096))) === '')
+    await agents.settled(
+      3,
+      async () => (await extras()).length === 0 && (await numberOf(3, bridgeEndOf(3, 4096))) === '',
+    )
     await stage.removePod(first)
     await agents.settled(3)
   })

@@ -6,7 +6,7 @@ import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { startController } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
-import { type Agents, bridgeOf, makeAgents, nameOf, nearOf, tunnelOf } from './agents.ts'
+import { type Agents, bridgeOf, makeAgents, nameOf, bridgeEndOf, tunnelOf } from './agents.ts'
 import { ages, apart, hearing, openflowPort, streamTo, touched } from './stage.ts'
 
 if (needs(t)) {
@@ -83,7 +83,7 @@ if (needs(t)) {
     const used = async () =>
       (await ask('GET', '/v1/nodes/n2')).body.report.ports.filter((port: { used?: boolean }) => port.used)
     await until('the report tells', async () => (await used()).length === 1)
-    t.match(await used(), [{ name: nearOf(2, 1), port: 1, role: 'interface' }])
+    t.match(await used(), [{ name: bridgeEndOf(2, 1), port: 1, role: 'interface' }])
   })
 
   t.test('a controller that is killed and comes back: nothing is lost, nothing touched, all are ready', async t => {
@@ -126,11 +126,11 @@ if (needs(t)) {
 
   t.test('nodes that should have more to spare get it; one that is not declared any more stays as it is', async t => {
     t.match(await ask('PUT', '/v1/mesh', { ...declared, bfd: true, spare: 4 }), { status: 200 })
-    const has = async (number: number) => (await agents.on(1, `ip link show ${nearOf(1, number)} || true`)) !== ''
+    const has = async (number: number) => (await agents.on(1, `ip link show ${bridgeEndOf(1, number)} || true`)) !== ''
     await until('they are there', () => has(4097))
     await until('all nodes are ready', allReady, { ms: 20_000, why })
     await ask('DELETE', '/v1/nodes/n3')
     await until('its agent says so', () => agents.log.some(({ msg }) => /n3.*stays as it is/s.test(msg)))
-    t.match(await agents.on(3, `ip link show ${nearOf(3, 4097)}`), /mtu 1550/)
+    t.match(await agents.on(3, `ip link show ${bridgeEndOf(3, 4097)}`), /mtu 1550/)
   })
 }

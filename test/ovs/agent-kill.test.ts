@@ -7,7 +7,7 @@ import { ipBatch } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
 import { run } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
-import { bridgeOf, makeAgents, nameOf, nearOf, tunnelOf } from './agents.ts'
+import { bridgeEndOf, bridgeOf, makeAgents, nameOf, tunnelOf } from './agents.ts'
 
 type Link = {
   readonly ifname: string
@@ -48,15 +48,16 @@ if (needs(t)) {
     await agents.start(1)
     await agents.settled(1)
     const pod = await agents.pod(1, 1)
-    const index = async () => (await links()).find(({ ifname }) => ifname === nearOf(1, 1))
+    const index = async () => (await links()).find(({ ifname }) => ifname === bridgeEndOf(1, 1))
     const first = await index()
-    const rows = async () => (await listed('Interface', '_uuid,name,ofport')).find(([, name]) => name === nearOf(1, 1))
+    const rows = async () =>
+      (await listed('Interface', '_uuid,name,ofport')).find(([, name]) => name === bridgeEndOf(1, 1))
     const row = await rows()
     await agents.stop(1, 'SIGKILL')
     for (let round = 0; round < 14; round++) {
       const interfaces = 2 + ((round * 5) % 9)
       agents.change(1, plan => ({ interfaces: { ...plan.interfaces, fixed: interfaces } }))
-      const doomed = nearOf(1, 2 + (round % 3))
+      const doomed = bridgeEndOf(1, 2 + (round % 3))
       await agents.on(1, `ip link del ${doomed} 2>/dev/null || true`)
       await agents.start(1)
       // Node needs some 300 ms to start, on a busy machine more: this covers from before its first step to after its last.
@@ -72,18 +73,18 @@ if (needs(t)) {
     await agents.start(1)
     await agents.settled(1)
     const ours = (await listed('Interface', 'name,ofport,error')).filter(([name]) =>
-      String(name).startsWith(nearOf(1, 0).slice(0, -1)),
+      String(name).startsWith(bridgeEndOf(1, 0).slice(0, -1)),
     )
     t.same(
       ours.map(([name, port]) => [name, port]).sort(),
-      [1, 2, 3, 4].map(number => [nearOf(1, number), number]),
+      [1, 2, 3, 4].map(number => [bridgeEndOf(1, number), number]),
     )
     const unfinished = (await names()).filter(name => name.endsWith('.x'))
     t.same(unfinished, [])
     for (const number of [2, 3, 4]) {
-      const far = nearOf(1, number).replace(/^ls/, 'lp')
-      t.match(await agents.on(1, `ethtool -k ${far}`), /tx-checksumming: off/, `${far} fills in its checksums`)
-      t.match(await agents.on(1, `cat /proc/sys/net/ipv4/conf/${nearOf(1, number)}/arp_ignore`), /8/)
+      const podEnd = bridgeEndOf(1, number).replace(/^ls/, 'lp')
+      t.match(await agents.on(1, `ethtool -k ${podEnd}`), /tx-checksumming: off/, `${podEnd} fills in its checksums`)
+      t.match(await agents.on(1, `cat /proc/sys/net/ipv4/conf/${bridgeEndOf(1, number)}/arp_ignore`), /8/)
     }
     await agents.stage.removePod(pod)
     await agents.settled(1)
@@ -135,6 +136,6 @@ if (needs(t)) {
     t.equal(await addresses(), before.addresses)
     t.match(await agents.on(1, `ping -c 1 -W 2 ${mesh.ctl.address}`), / 0% packet loss/)
     t.match(await agents.on(1, 'ip link show uplink'), /02:1a:b0:00:00:01/)
-    t.ok((await names()).includes(nearOf(1, 4)), 'the rest is made all the same')
+    t.ok((await names()).includes(bridgeEndOf(1, 4)), 'the rest is made all the same')
   })
 }

@@ -52,8 +52,9 @@ const httpPort = 8182
 export const nameOf = (node: number): string => `n${node}`
 export const bridgeOf = (node: number): string => bridgeName(nameOf(node))
 export const tunnelOf = (node: number, to: number): string => tunnelName(bridgeOf(node), nameOf(to))
-export const nearOf = (node: number, number: number): string => `${interfaceNames(bridgeOf(node)).near}${number}`
-const farOf = (node: number, number: number) => `${interfaceNames(bridgeOf(node)).far}${number}`
+export const bridgeEndOf = (node: number, number: number): string =>
+  `${interfaceNames(bridgeOf(node)).bridgePrefix}${number}`
+const podEndOf = (node: number, number: number) => `${interfaceNames(bridgeOf(node)).podPrefix}${number}`
 const bare = (node: number) => ({ bridge: bridgeOf(node), dpid: datapathOf(bridgeOf(node)) })
 
 export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agents> {
@@ -133,7 +134,7 @@ export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agent
     metrics: async node => (await get(node, '/metrics')).text(),
     on: (node, command) => run('sh', ['-ec', command], { netns: mesh.node(node).netns }),
     pod: async (node, number) => {
-      const pod = await mesh.adopt(node, farOf(node, number), { port: number })
+      const pod = await mesh.adopt(node, podEndOf(node, number), { port: number })
       await stage.frames.open(pod)
       return pod
     },

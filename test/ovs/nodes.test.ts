@@ -91,7 +91,7 @@ if (needs(t)) {
   t.test('pods on its interfaces hear their own network', async t => {
     const planOf = async (node: number): Promise<NodePlan> => call('GET', `/v1/nodes/${nameOf(node)}/plan`)
     const adopt = async (node: number, number: number) => {
-      const pod = await mesh.adopt(node, `${(await planOf(node)).interfaces.far}${number}`, { port: number })
+      const pod = await mesh.adopt(node, `${(await planOf(node)).interfaces.podPrefix}${number}`, { port: number })
       await stage.frames.open(pod)
       return pod
     }
@@ -148,19 +148,19 @@ if (needs(t)) {
 
   t.test('a pod whose port gets another number stays in its network, and who gets the old one does not', async t => {
     const { interfaces, dpid } = (await call('GET', `/v1/nodes/${nameOf(1)}/plan`)) as NodePlan
-    const near = (number: number) => `${interfaces.near}${number}`
-    await call('PUT', `/v1/networks/red/attachments/${dpid}/${near(1)}?wait=5s`, {})
+    const bridgeEnd = (number: number) => `${interfaces.bridgePrefix}${number}`
+    await call('PUT', `/v1/networks/red/attachments/${dpid}/${bridgeEnd(1)}?wait=5s`, {})
     agents.get(1)!.kill('SIGKILL')
     const { ovs } = mesh.node(1)
     const at = async (port: string) => (await ovs.vsctl('get', 'interface', port, 'ofport')).trim()
-    await ovs.vsctl('set', 'interface', near(1), 'ofport_request=77')
-    await until('it has its new number', async () => (await at(near(1))) === '77')
+    await ovs.vsctl('set', 'interface', bridgeEnd(1), 'ofport_request=77')
+    await until('it has its new number', async () => (await at(bridgeEnd(1))) === '77')
     // The stock's third interface has the number now, and the namespace of the node has its other end.
-    await ovs.vsctl('set', 'interface', near(3), 'ofport_request=1')
-    await until('another has the old one', async () => (await at(near(3))) === '1')
-    const stranger = await mesh.adopt(1, `${interfaces.far}3`, { port: 3, name: 'stranger' })
+    await ovs.vsctl('set', 'interface', bridgeEnd(3), 'ofport_request=1')
+    await until('another has the old one', async () => (await at(bridgeEnd(3))) === '1')
+    const stranger = await mesh.adopt(1, `${interfaces.podPrefix}3`, { port: 3, name: 'stranger' })
     await stage.frames.open(stranger)
-    const port = async () => (await call('GET', `/v1/networks/red/attachments/${dpid}/${near(1)}`)).port
+    const port = async () => (await call('GET', `/v1/networks/red/attachments/${dpid}/${bridgeEnd(1)}`)).port
     await until('the controller follows', async () => (await port()) === 77)
     await stage.programmed('red')
     const pods = mesh.pods()

@@ -11,15 +11,15 @@ t.test('a bridge and its datapath are named as today’s L2S-M names them', asyn
   t.equal(bridgeName('worker-1'), bridge)
   t.equal(bridgeName('worker-1', 'other'), `br-${sha256('worker-1other').slice(0, 8)}`)
   t.equal(datapathOf(bridge), sha256(bridge).slice(0, 16))
-  t.equal(interfaceNames(bridge).near, `ls${sha256(bridge).slice(0, 5)}`)
+  t.equal(interfaceNames(bridge).bridgePrefix, `ls${sha256(bridge).slice(0, 5)}`)
 })
 
 t.test('every name is one that Linux takes for a device', async t => {
   fc.assert(
     fc.property(fc.string(), fc.string(), fc.integer({ min: 1, max: 10_000 }), (node, peer, number) => {
       const bridge = bridgeName(node)
-      const { near, far } = interfaceNames(bridge)
-      return [bridge, `${near}${number}`, `${far}${number}`, tunnelName(bridge, peer)].every(name =>
+      const { bridgePrefix, podPrefix } = interfaceNames(bridge)
+      return [bridge, `${bridgePrefix}${number}`, `${podPrefix}${number}`, tunnelName(bridge, peer)].every(name =>
         /^[a-z0-9-]{1,15}$/.test(name),
       )
     }),

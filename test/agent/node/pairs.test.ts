@@ -3,7 +3,7 @@ import type { Device } from '../../../agent/node/devices.ts'
 import { making, pairSteps } from '../../../agent/node/pairs.ts'
 import { veth } from '../plans.ts'
 
-const names = { near: 'lsabcde', far: 'lpabcde' }
+const names = { bridgePrefix: 'lsabcde', podPrefix: 'lpabcde' }
 const devices = (...all: Device[]) => new Map(all.map(device => [device.name, device]))
 const pair = (number: number, over: Partial<Device> = {}, peer: Device['peer'] = 'here') => [
   { ...veth(`lsabcde${number}`, number, peer), ...over },
@@ -13,7 +13,11 @@ const steps = (wanted: number[], live: number[], ...all: Device[]) =>
   pairSteps(names, { wanted, live: new Set(live) }, devices(...all), 1450)
 
 t.test('what is missing is made, and what is right is left alone', async t => {
-  t.match(steps([1, 2], [], ...pair(1)), { make: [{ near: 'lsabcde2', far: 'lpabcde2' }], adjust: [], surplus: [] })
+  t.match(steps([1, 2], [], ...pair(1)), {
+    make: [{ bridgeEnd: 'lsabcde2', podEnd: 'lpabcde2' }],
+    adjust: [],
+    surplus: [],
+  })
   t.same(steps([1, 2], [], ...pair(1), ...pair(2)).changes, [])
   t.match(making(steps([1], []).make, 1450), [
     'link add name lsabcde1 mtu 1450 type veth peer name lsabcde1.x mtu 1450',
@@ -22,7 +26,7 @@ t.test('what is missing is made, and what is right is left alone', async t => {
 
 t.test('a pair whose maker was killed is finished, not made again', async t => {
   const { make, finish, adjust } = steps([1], [], veth('lsabcde1', 1), veth('lsabcde1.x', 2))
-  t.same([make, finish.map(({ near }) => near), adjust], [[], ['lsabcde1'], []])
+  t.same([make, finish.map(({ bridgeEnd }) => bridgeEnd), adjust], [[], ['lsabcde1'], []])
 })
 
 t.test('a free pair gets the MTU of today; one whose end is in a pod keeps its own', async t => {
@@ -39,6 +43,6 @@ t.test('only free pairs of this bridge are too many', async t => {
 })
 
 t.test('whatever the numbers, names fit into the 15 characters that Linux takes', async t => {
-  const [{ near, far, unfinished } = { near: '', far: '', unfinished: '' }] = steps([14095], []).make
-  for (const name of [near, far, unfinished]) t.ok(name.length > 0 && name.length <= 15, name)
+  const [{ bridgeEnd, podEnd, unfinished } = { bridgeEnd: '', podEnd: '', unfinished: '' }] = steps([14095], []).make
+  for (const name of [bridgeEnd, podEnd, unfinished]) t.ok(name.length > 0 && name.length <= 15, name)
 })

@@ -1,23 +1,24 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Device } from '../../../agent/node/devices.ts'
-import { numberOf, range, stock } from '../../../agent/node/stock.ts'
+import { numberOf, range, stockFor } from '../../../agent/node/stock.ts'
 import { firstSparePort } from '../../../api/contract/node-schemas.ts'
 import { veth } from '../plans.ts'
 
-const near = 'lsabcde'
+const bridgePrefix = 'lsabcde'
+const prefixes = { bridgePrefix, podPrefix: 'lpabcde' }
 const most = 100
 
 const seen = (free: readonly number[], live: readonly number[], ports: readonly number[] = [...free, ...live]) => ({
   devices: new Map<string, Device>([
-    ...free.map(number => [`${near}${number}`, veth(`${near}${number}`, number)] as const),
-    ...live.map(number => [`${near}${number}`, veth(`${near}${number}`, number, 'elsewhere')] as const),
+    ...free.map(number => [`${bridgePrefix}${number}`, veth(`${bridgePrefix}${number}`, number)] as const),
+    ...live.map(number => [`${bridgePrefix}${number}`, veth(`${bridgePrefix}${number}`, number, 'elsewhere')] as const),
   ]),
   ports: new Set(ports),
   taken: new Set<number>(),
 })
 const wanted = (interfaces: number, spare: number, what: ReturnType<typeof seen>) => [
-  ...stock({ fixed: interfaces, spare, most, near, far: 'lp' }, what).wanted,
+  ...stockFor({ fixed: interfaces, spare, most, ...prefixes }, what).wanted,
 ]
 
 t.test('an empty node gets those that are planned', async t => {
@@ -46,7 +47,7 @@ t.test('a pair that died keeps its number', async t => {
 t.test('numbers of links are not given to interfaces, not even when more are planned', async t => {
   const { devices, ports } = seen([1, 2, 3], [])
   t.same(
-    stock({ fixed: 6, spare: 0, most, near, far: 'lp' }, { devices, ports, taken: new Set([4, 5]) }).wanted,
+    stockFor({ fixed: 6, spare: 0, most, ...prefixes }, { devices, ports, taken: new Set([4, 5]) }).wanted,
     [1, 2, 3, 6, 4096, 4097],
   )
 })
@@ -60,7 +61,7 @@ t.test('what a pod has stays, enough is free, and the answer stands once it was 
       const live = new Set(pods)
       const loose = free.filter(number => !live.has(number))
       const what = seen(loose, pods, [...free, ...pods, ...dead])
-      const first = stock({ fixed: interfaces, spare, most, near, far: 'lp' }, what)
+      const first = stockFor({ fixed: interfaces, spare, most, ...prefixes }, what)
       const numbers = new Set(first.wanted)
       const followed = seen(
         first.wanted.filter(number => !live.has(number)),
@@ -80,12 +81,21 @@ t.test('what a pod has stays, enough is free, and the answer stands once it was 
 })
 
 t.test('the number of an interface is in its name, and no name of others is taken for one', async t => {
-  for (const number of [1, 10, 4096, 14095]) t.equal(numberOf(near, `${near}${number}`), number)
-  for (const other of ['lpabcde1', `${near}x`, near, `${near}0`, `${near}01`, `${near}1x`, 'eth0', ''])
-    t.equal(numberOf(near, other), undefined, other)
+  for (const number of [1, 10, 4096, 14095]) t.equal(numberOf(bridgePrefix, `${bridgePrefix}${number}`), number)
+  for (const other of [
+    'lpabcde1',
+    `${bridgePrefix}x`,
+    bridgePrefix,
+    `${bridgePrefix}0`,
+    `${bridgePrefix}01`,
+    `${bridgePrefix}1x`,
+    'eth0',
+    '',
+  ])
+    t.equal(numberOf(bridgePrefix, other), undefined, other)
 })
 
 t.test('no more than the plan allows', async t => {
-  t.same(stock({ fixed: 2, spare: 5, most: 4, near, far: 'lp' }, seen([1, 2], [])).wanted, [1, 2, 4096, 4097])
-  t.same(stock({ fixed: 2, spare: 5, most: 2, near, far: 'lp' }, seen([], [1, 2, 4099])).wanted, [1, 2, 4099])
+  t.same(stockFor({ fixed: 2, spare: 5, most: 4, ...prefixes }, seen([1, 2], [])).wanted, [1, 2, 4096, 4097])
+  t.same(stockFor({ fixed: 2, spare: 5, most: 2, ...prefixes }, seen([], [1, 2, 4099])).wanted, [1, 2, 4099])
 })

@@ -78,7 +78,7 @@ if (needs(t)) {
     await ovsdb.transact(insertBridge('br1'))
     await server.signal('SIGKILL')
     await until('it is missed', () => ovsdb.state().is === 'connecting')
-    await t.rejects(ovsdb.transact(insertBridge('br2')), /is not there/)
+    await t.rejects(ovsdb.transact(insertBridge('br2')), /can not be reached/)
     await server.start()
     await server.vsctl('del-br br1 -- add-br br3')
     await live()

@@ -147,7 +147,7 @@ if (needs(t)) {
       await until('it is known', () => bridgeNamed(database(), bridge) !== undefined)
       t.match(difference(plan()), {
         operations: [],
-        faults: [/is there and not of this agent: ovs-vsctl br-set-external-id/],
+        faults: [/exists and does not belong to this agent: ovs-vsctl br-set-external-id/],
       })
       const [hint] = difference(plan()).faults[0]!.match(/br-set-external-id \S+ \S+ \S+/)!
       await server.vsctl(hint)
@@ -198,7 +198,7 @@ if (needs(t)) {
     t.match(await apply({ ...secured, tls: { ...tls, cert: '/c2' } }), [/TLS: certificate set to "\/c2", was "\/c"/])
     await server.vsctl('set-ssl /theirs /theirs /theirs')
     await until('it is known', () => [...database().SSL.values()].some(({ ca_cert }) => ca_cert === '/theirs'))
-    t.match(difference(secured), { operations: [], faults: [/takes one set only: ovs-vsctl del-ssl/] })
+    t.match(difference(secured), { operations: [], faults: [/takes only one set: ovs-vsctl del-ssl/] })
   })
 
   t.test('removed, all that is ours is gone and nothing else', async t => {

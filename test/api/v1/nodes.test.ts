@@ -30,7 +30,10 @@ const switchOf = ({ dpid, links, interfaces }: NodePlan, without: readonly strin
     dpid,
     ports: [
       ...links.map(({ name, port: number }) => ({ name, number })),
-      ...Array.from({ length: interfaces.fixed }, (_, i) => ({ name: `${interfaces.near}${i + 1}`, number: i + 1 })),
+      ...Array.from({ length: interfaces.fixed }, (_, i) => ({
+        name: `${interfaces.bridgePrefix}${i + 1}`,
+        number: i + 1,
+      })),
     ]
       .filter(({ name }) => !without.includes(name))
       .map(port => ({ ...port, mac: '02:00:00:00:00:01', up: true })),
@@ -61,7 +64,11 @@ t.test('a node is declared, found, listed and deleted', async t => {
         controllers: [],
       },
       underlay: { address: '192.0.2.1' },
-      interfaces: { fixed: 10, near: `ls${sha(bridge).slice(0, 5)}`, far: `lp${sha(bridge).slice(0, 5)}` },
+      interfaces: {
+        fixed: 10,
+        bridgePrefix: `ls${sha(bridge).slice(0, 5)}`,
+        podPrefix: `lp${sha(bridge).slice(0, 5)}`,
+      },
     },
   })
   t.match(created.body.missing, [/l2sm agent --node worker-1/, /is not connected/])
@@ -197,7 +204,7 @@ t.test('a node is ready when its agent and its switch say so; else it is said wh
   t.ok(Math.abs(Date.parse(ready.reported) - Date.now()) < 60_000, 'by the clock of the controller, not of the node')
 
   const [link] = plan.links
-  there = [switchOf(plan, [link!.name, `${plan.interfaces.near}7`])]
+  there = [switchOf(plan, [link!.name, `${plan.interfaces.bridgePrefix}7`])]
   t.match(await node(), {
     state: 'working',
     missing: [/its link to b is not there: no port vx.* \(planned is number 12\)/, /interface 7 is not there/],
@@ -287,8 +294,12 @@ t.test('an interface of a node is known by its name before its switch has ever c
   const { call } = await startApi(t)
   await call('PUT', '/v1/networks/red', {})
   const { plan } = (await call('PUT', '/v1/nodes/a', { address: '192.0.2.1' })).body
-  const path = `/v1/networks/red/attachments/${plan.dpid}/${plan.interfaces.near}`
-  t.match((await call('PUT', `${path}7`, {})).body, { port: 7, portName: `${plan.interfaces.near}7`, state: 'pending' })
+  const path = `/v1/networks/red/attachments/${plan.dpid}/${plan.interfaces.bridgePrefix}`
+  t.match((await call('PUT', `${path}7`, {})).body, {
+    port: 7,
+    portName: `${plan.interfaces.bridgePrefix}7`,
+    state: 'pending',
+  })
   t.match((await call('PUT', `${path}4100`, {})).body, { port: 4100 })
   t.match((await call('PUT', `${path}11`, {})).body, { status: 404, detail: /is not known: it is not connected/ })
 })

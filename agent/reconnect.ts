@@ -6,8 +6,8 @@
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Row } from '../ovsdb/schema.ts'
-import { established, placeOf } from './target.ts'
+import type { Row } from './ovsdb/schema.ts'
+import { established, placeOf } from './switch/target.ts'
 
 type Controllers = readonly Row<'Controller'>[]
 

@@ -1,14 +1,14 @@
-/** This node's network devices: read, made, changed, watched. What should be done the core decides. */
+/** Reads, makes, changes and watches this node's network devices. The core decides what is to be done. */
 
 import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
+import { readAddresses, readDevices, readRoutes } from '../node/devices.ts'
+import { finishing, making, type PairSteps, silencing } from '../node/pairs.ts'
+import type { Machine } from '../node/underlay.ts'
 import { ipBatch, run } from './command.ts'
-import { readAddresses, readDevices, readRoutes } from './devices.ts'
-import { deaf, finishing, making, type PairSteps } from './pairs.ts'
-import type { Surroundings } from './underlay.ts'
 
-export async function readMachine(): Promise<Surroundings> {
+export async function readMachine(): Promise<Machine> {
   const [devices, addresses, four, six] = await Promise.all([
     run('ip', ['-json', '-details', 'link', 'show']),
     run('ip', ['-json', 'address', 'show']),
@@ -26,7 +26,7 @@ export async function readMachine(): Promise<Surroundings> {
 /** @param fill Whether a pod must fill in its checksums itself: userspace Open vSwitch forwards a frame as it is. */
 export async function makePairs({ make, finish, adjust }: PairSteps, mtu: number, fill: boolean): Promise<void> {
   await ipBatch(making(make, mtu))
-  for (const { near } of finish) for (const [path, value] of deaf(near)) await writeIfThere(path, value)
+  for (const { bridgeEnd } of finish) for (const [path, value] of silencing(bridgeEnd)) await writeIfThere(path, value)
   if (fill && finish.length > 0) {
     const names = finish.map(({ unfinished }) => unfinished).join(' ')
     await run('sh', ['-ec', `for device in ${names}; do ethtool -K $device tx off >/dev/null; done`], {
@@ -37,9 +37,9 @@ export async function makePairs({ make, finish, adjust }: PairSteps, mtu: number
 }
 
 /** Those that are gone by themselves meanwhile are no failure. */
-export const removePairs = async (near: readonly string[]): Promise<void> => {
-  if (near.length === 0) return
-  const input = `${near.map(name => `link del ${name}`).join('\n')}\n`
+export const removePairs = async (bridgeEnds: readonly string[]): Promise<void> => {
+  if (bridgeEnds.length === 0) return
+  const input = `${bridgeEnds.map(name => `link del ${name}`).join('\n')}\n`
   await run('ip', ['-force', '-batch', '-'], { input }).catch(() => {})
 }
 

@@ -1,10 +1,10 @@
 /** Moves the node's addresses between its device and br-phy, without cutting the node off. */
 
 import type { NodePlan } from '../../api/contract/node-schemas.ts'
+import { type Machine, physical, placement, type Saved } from '../node/underlay.ts'
 import { placeOf } from '../switch/target.ts'
 import { ipBatch } from './command.ts'
 import { answering, readMachine } from './machine.ts'
-import { physical, placement, type Saved, type Surroundings } from './underlay.ts'
 
 export type Moved =
   | { readonly is: 'nothing to do' }
@@ -20,7 +20,7 @@ export type Moved =
 export async function moveAddresses(
   saved: Saved,
   place: string,
-  seen: Surroundings,
+  seen: Machine,
   careful: NodePlan | undefined,
   say: (commands: readonly string[]) => void,
 ): Promise<Moved> {

@@ -1,7 +1,10 @@
-/** One piece of work again and again: soon after it was asked for, never twice at a time, later and later while it fails. */
+/**
+ * One piece of work, done again and again. It runs soon after it was asked for, never twice at a time, and at longer and
+ * longer intervals while it fails.
+ */
 
-export type Turns = {
-  /** Something has changed: work soon. Asked for while it works, it works once more. */
+export type WorkQueue = {
+  /** Something changed: work soon. Asked for while it works, it works once more. */
   soon(): void
   /** Works after so many milliseconds at the latest. */
   within(ms: number): void
@@ -9,18 +12,18 @@ export type Turns = {
   close(): Promise<void>
 }
 
-/** Milliseconds that requests are gathered in, so that a hundred of them are one turn. */
+/** Milliseconds: requests within this time are one run. */
 const gather = 20
-/** Milliseconds between two turns that nobody asked for, jittered by a fifth. */
+/** Milliseconds between two runs that nobody asked for, jittered by a fifth. */
 const audit = 60_000
-/** Milliseconds before work that failed is repeated, and at most. */
+/** Milliseconds before work that failed is repeated: first, and at most. */
 const retry = { first: 250, most: 10_000 }
 
-/** @param failed Told of each failure, before the next turn. `ended` after each turn. */
-export function takeTurns(
+/** `failed` is called for each failure, before the next run; `ended` after each run. */
+export function createWorkQueue(
   work: () => Promise<void>,
   { failed, ended }: { failed(error: Error): void; ended(seconds: number): void },
-): Turns {
+): WorkQueue {
   let wanted = false
   let running: Promise<void> | undefined
   let alarm: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined
@@ -30,13 +33,13 @@ export function takeTurns(
     const at = performance.now() + ms
     if (closed || (alarm && alarm.at <= at)) return
     clearTimeout(alarm?.timer)
-    alarm = { at, timer: setTimeout(turn, ms) }
+    alarm = { at, timer: setTimeout(run, ms) }
   }
   const soon = () => {
     wanted = true
     if (!running) within(gather)
   }
-  const turn = () => {
+  const run = () => {
     alarm = undefined
     wanted = running !== undefined
     if (running || closed) return
