@@ -80,7 +80,8 @@ const portLacks = (plan: NodePlan, sw: SwitchView, report: NodeReport | undefine
   }
   const { fixed, bridgePrefix } = plan.interfaces
   for (let number = 1; number <= fixed; number++)
-    if (!there.has(`${bridgePrefix}${number}`)) lacks.push(`interface ${number} is not there: no port ${bridgePrefix}${number}`)
+    if (!there.has(`${bridgePrefix}${number}`))
+      lacks.push(`interface ${number} is not there: no port ${bridgePrefix}${number}`)
   const more = lacks.length - most
   return more > 0 ? [...lacks.slice(0, most), `${more} more links and interfaces are not there or down`] : lacks
 }

@@ -6,7 +6,7 @@ import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { startController } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
-import { type Agents, bridgeOf, makeAgents, nameOf, bridgeEndOf, tunnelOf } from './agents.ts'
+import { type Agents, bridgeEndOf, bridgeOf, makeAgents, nameOf, tunnelOf } from './agents.ts'
 import { ages, apart, hearing, openflowPort, streamTo, touched } from './stage.ts'
 
 if (needs(t)) {
