@@ -18,36 +18,39 @@ export const nodeRefusals = {
   'bad-mesh': {
     status: 400,
     title: 'Not a mesh',
-    sentence: () =>
-      'a mesh is either full, or has a list of links: give "full": true, or "links": [{"endpointA", "endpointB"}, ...], which may be empty',
+    sentence: () => 'a mesh is either full, or has a list of links',
+    hint: 'give "full": true, or "links": [{"endpointA", "endpointB"}, ...], which may be empty',
   },
   'node-twice': {
     status: 400,
     title: 'A node is declared twice',
-    sentence: (node: string) => `node ${quote(node)} is declared twice: say once what it is`,
+    sentence: (node: string) => `node ${quote(node)} is declared twice`,
+    hint: 'say once what it is',
   },
   'node-link-twice': {
     status: 400,
     title: 'A link is declared twice',
     sentence: (one: string, other: string) =>
-      `the link between node ${quote(one)} and ${quote(other)} is declared twice, perhaps the other way round: say it once`,
+      `the link between node ${quote(one)} and ${quote(other)} is declared twice, perhaps the other way round`,
+    hint: 'say it once',
   },
   'node-link-to-itself': {
     status: 400,
     title: 'Not a link between two nodes',
-    sentence: (node: string) => `a link from node ${quote(node)} to itself joins nothing: leave it out`,
+    sentence: (node: string) => `a link from node ${quote(node)} to itself joins nothing`,
+    hint: 'leave it out',
   },
   'unknown-node': {
     status: 404,
     title: 'No such node',
-    sentence: (node: string) =>
-      `there is no node ${quote(node)}: declare it first, with PUT /v1/nodes/{name} or PUT /v1/mesh`,
+    sentence: (node: string) => `there is no node ${quote(node)}`,
+    hint: 'declare it first: PUT /v1/nodes/{node}, or PUT /v1/mesh',
   },
   'mesh-is-full': {
     status: 409,
     title: 'The mesh is full',
-    sentence: (node: string) =>
-      `node ${quote(node)} is linked to every other one, for the mesh is full: leave links out, or give the whole mesh a list of links with PUT /v1/mesh`,
+    sentence: (node: string) => `node ${quote(node)} is linked to every other one, for the mesh is full`,
+    hint: 'leave links out, or give the whole mesh a list of links: PUT /v1/mesh',
   },
   'address-taken': {
     status: 409,
@@ -65,13 +68,15 @@ export const nodeRefusals = {
     status: 409,
     title: 'The names of two nodes come to one datapath id',
     sentence: (node: string, other: string, dpid: string) =>
-      `nodes ${node} and ${other} both come to datapath id ${dpid}, which is made of their names: call one of them otherwise`,
+      `nodes ${node} and ${other} both come to datapath id ${dpid}, which is made of their names`,
+    hint: 'give one of them another name',
   },
   'interfaces-meet-links': {
     status: 409,
     title: 'Its links are where its interfaces would be',
     sentence: (node: string, wanted: string, most: string) =>
-      `node ${node} can't have its first ${wanted} interfaces at ports 1 to ${wanted}: its links begin after port ${most}. Leave interfaceNumber at ${most} at most: more interfaces come by themselves (spare, most). Or delete the node and declare it anew`,
+      `node ${node} can't have its first ${wanted} interfaces at ports 1 to ${wanted}: its links begin after port ${most}`,
+    hint: 'give a smaller interfaceNumber: more interfaces come by themselves (spare, most); or delete the node and declare it anew',
   },
   'too-many-nodes': {
     status: 409,

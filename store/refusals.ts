@@ -4,7 +4,8 @@ import { maxNetworkNumber } from './state.ts'
 
 /**
  * Everything that can be wrong with what a client asks: code, HTTP status, a title that is the same each time, and a
- * sentence that says what, where, expected, got and what to do. Refusals are data, never exceptions.
+ * sentence that says what, where, expected and got, with a hint that says what to do next. Refusals are data, never exceptions.
+ * api/http/catalogue.ts adds what HTTP itself can refuse: together they are all problems of the API.
  *
  * To add a refusal: add a row here, and return `refuse(code, ...)` where it is decided.
  */
@@ -25,8 +26,8 @@ export const refusals = {
   'bad-port': {
     status: 400,
     title: 'Not a port number',
-    sentence: (got: string) =>
-      `${quote(got)} is not a port number: expected 1 to 4294967040 (0xffffff00), in decimal; ovs-ofctl show BRIDGE lists a switch's ports`,
+    sentence: (got: string) => `${quote(got)} is not a port number: expected 1 to 4294967040 (0xffffff00), in decimal`,
+    hint: 'ovs-ofctl show BRIDGE lists the ports of a switch',
   },
   'bad-endpoint': {
     status: 400,
@@ -48,8 +49,8 @@ export const refusals = {
   'bad-guard': {
     status: 400,
     title: 'Guard without a MAC address',
-    sentence: (port: string) =>
-      `port ${port} asks for guard "mac" but gives no mac: give the mac that may speak there, or guard "learn"`,
+    sentence: (port: string) => `port ${port} asks for guard "mac" but gives no mac`,
+    hint: 'give the mac that may speak there, or guard "learn"',
   },
   'bad-vlan': {
     status: 400,
@@ -59,8 +60,8 @@ export const refusals = {
   'vlan-and-trunk': {
     status: 400,
     title: 'A VLAN and a trunk at once',
-    sentence: (port: string, vlan: string) =>
-      `port ${port} asks for vlan ${vlan} and for a trunk: give vlan for the frames with that tag, or trunk for all as they are`,
+    sentence: (port: string, vlan: string) => `port ${port} asks for vlan ${vlan} and for a trunk`,
+    hint: 'give vlan for the frames with that tag, or trunk for all frames as they are',
   },
   'bad-link': {
     status: 400,
@@ -81,97 +82,110 @@ export const refusals = {
   'unknown-network': {
     status: 404,
     title: 'No such network',
-    sentence: (network: string) => `there is no network ${quote(network)}: create it first`,
+    sentence: (network: string) => `there is no network ${quote(network)}`,
+    hint: 'create it first: PUT /v1/networks/{network}',
   },
   'port-attached-elsewhere': {
     status: 409,
     title: 'Port is in another network',
     sentence: (port: string, wanted: string, holder: string) =>
-      `port ${port} can't be in network ${wanted}: it is in network ${holder}, and a port is in one network at most; detach it there first`,
+      `port ${port} can't be in network ${wanted}: it is in network ${holder}, and a port is in one network at most`,
+    hint: 'detach it there first',
   },
   'port-twice': {
     status: 409,
     title: 'Port is in the network by another tag',
     sentence: (port: string, network: string, wanted: string, there: string) =>
-      `port ${port} can't be in network ${network} ${wanted}: it is in it ${there}, and a port is in a network once; detach that first`,
+      `port ${port} can't be in network ${network} ${wanted}: it is in it ${there}, and a port is in a network once`,
+    hint: 'detach that first',
   },
   'trunk-alone': {
     status: 409,
     title: 'A trunk shares its port with nothing',
     sentence: (port: string, trunk: string, other: string) =>
-      `port ${port} can't be a trunk of network ${trunk} and be in network ${other}: a trunk takes all frames of a port; detach one of them first`,
+      `port ${port} can't be a trunk of network ${trunk} and be in network ${other}: a trunk takes all frames of a port`,
+    hint: 'detach one of them first',
   },
   'trunk-beside-tags': {
     status: 409,
     title: 'Tags of a trunk would be taken for those of other networks',
     sentence: (network: string, trunk: string, port: string) =>
-      `network ${network} can't have a trunk at port ${trunk} and be untagged on port ${port}, where others have tags: frames with tags from the one would be of those others at the other; give it a vlan there`,
+      `network ${network} can't have a trunk at port ${trunk} and be untagged on port ${port}, where others have tags: frames with tags from the one would be of those others at the other`,
+    hint: 'give it a vlan there',
   },
   'mirror-tagged': {
     status: 409,
     title: 'A mirror shares its port with no tags',
     sentence: (port: string, network: string, vlan: string) =>
-      `port ${port} can't be the mirror of network ${network} and carry VLAN ${vlan}: copies are of frames with any tag; give the mirror another port`,
+      `port ${port} can't be the mirror of network ${network} and carry VLAN ${vlan}: copies are of frames with any tag`,
+    hint: 'give the mirror another port',
   },
   'mirror-port-elsewhere': {
     status: 409,
     title: 'Port is the mirror of another network',
     sentence: (port: string, wanted: string, holder: string) =>
-      `port ${port} can't be in network ${wanted}: it is the mirror of network ${holder}; give that network another mirror first`,
+      `port ${port} can't be in network ${wanted}: it is the mirror of network ${holder}`,
+    hint: 'give that network another mirror first',
   },
   'vlink-port-taken': {
     status: 409,
     title: 'Port is an end of a vlink, which shares it with nothing',
     sentence: (port: string, user: string, vlink: string) =>
-      `port ${port} can't be ${user} and an end of vlink ${vlink} at once: remove the one before you ask for the other`,
+      `port ${port} can't be ${user} and an end of vlink ${vlink} at once`,
+    hint: 'remove the one before you ask for the other',
   },
   'network-is-vlink': {
     status: 409,
     title: 'Network is a vlink',
-    sentence: (network: string) =>
-      `network ${network} is a vlink: it has two ends and no other ports; delete it first, or give the other network another id`,
+    sentence: (network: string) => `network ${network} is a vlink: it has two ends and no other ports`,
+    hint: 'delete it first, or give the other network another id',
   },
   'network-is-no-vlink': {
     status: 409,
     title: 'Network is there and is no vlink',
-    sentence: (network: string) =>
-      `network ${network} is there already and is no vlink: delete it first, or give the vlink another id`,
+    sentence: (network: string) => `network ${network} is there already and is no vlink`,
+    hint: 'delete it first, or give the vlink another id',
   },
   'vlink-differs': {
     status: 409,
     title: 'Vlink is there and joins other ports, or takes another path',
-    sentence: (vlink: string, is: string) =>
-      `vlink ${vlink} is there already, ${is}: delete it first, or change it with PUT /v1/networks/${vlink}`,
+    sentence: (vlink: string, is: string) => `vlink ${vlink} is there already, ${is}`,
+    hint: 'delete it first, or change it: PUT /v1/networks/{network}',
   },
   'vlink-hop-missing': {
     status: 409,
     title: 'The path of a vlink does not exist',
     sentence: (vlink: string, from: string, to: string) =>
-      `vlink ${vlink} can't go from switch ${from} to switch ${to}: both are connected, and no link between them is known; GET /v1/links lists the links that are, PUT /v1/links/{dpid}/{port}/{dpid}/{port} declares one`,
+      `vlink ${vlink} can't go from switch ${from} to switch ${to}: both are connected, and no link between them is known`,
+    hint: 'GET /v1/links lists the links that are known; PUT /v1/links/{dpid}/{port}/{dpid}/{port} declares one',
   },
   'mac-taken': {
     status: 409,
     title: 'MAC address is pinned to another port',
     sentence: (mac: string, network: string, port: string, holder: string) =>
-      `MAC ${mac} can't be pinned to port ${port}: in network ${network} it is pinned to port ${holder}; detach that port first, or give another mac`,
+      `MAC ${mac} can't be pinned to port ${port}: in network ${network} it is pinned to port ${holder}`,
+    hint: 'detach that port first, or give another mac',
   },
   'link-port-attached': {
     status: 409,
     title: 'Port is an end of a link and can not be in a network',
     sentence: (port: string, user: string, link: string) =>
-      `port ${port} can't be ${user} and an end of the declared link ${link} at once: remove the one before you ask for the other`,
+      `port ${port} can't be ${user} and an end of the declared link ${link} at once`,
+    hint: 'remove the one before you ask for the other',
   },
   'link-conflict': {
     status: 409,
     title: 'Port is an end of another link',
     sentence: (port: string, link: string) =>
-      `port ${port} is an end of the declared link ${link} already, and a port leads to one place only: remove that link first`,
+      `port ${port} is an end of the declared link ${link} already, and a port leads to one place only`,
+    hint: 'remove that link first',
   },
   'number-space-exhausted': {
     status: 507,
     title: 'No network number left',
     sentence: (network: string) =>
-      `network ${network} gets no number: all ${maxNetworkNumber} were handed out once, and none is used twice; move to a new store and declare the state there`,
+      `network ${network} gets no number: all ${maxNetworkNumber} were handed out once, and none is used twice`,
+    hint: 'move to a new store and declare the state there',
   },
 } as const
 

@@ -43,7 +43,7 @@ export type CallOptions = {
   readonly timeout?: number | undefined
 }
 
-/** The controller answered, and refused. The message is the status and the controller's sentence. */
+/** The controller answered, and refused. The message is the status, the controller's sentence, and its hint. */
 export class RefusedError extends Error {
   override name = 'RefusedError'
   readonly status: number
@@ -53,7 +53,8 @@ export class RefusedError extends Error {
   /** Seconds after which to ask again, if the controller named any. */
   readonly retryAfter: number | undefined
   constructor(status: number, problem: Partial<Problem>, retryAfter?: number) {
-    super(`${status} ${problem.detail ?? problem.title ?? 'without a word'}`)
+    const { detail = problem.title ?? 'without a word', hint } = problem
+    super(`${status} ${detail}${hint === undefined ? '' : `: ${hint}`}`)
     this.status = status
     this.code = /^urn:problem-type:l2sm:(.+)$/.exec(problem.type ?? '')?.[1]
     this.problem = problem

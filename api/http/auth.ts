@@ -1,4 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { shown } from '../contract/shown.ts'
 import { type Failures, tooMany } from './failures.ts'
 import { isLoopback } from './loopback.ts'
 import { problem } from './problems.ts'
@@ -66,8 +67,7 @@ export const tokenGate = (rule: TokenRule, failures: Failures): Gate => {
   if (rule.is === 'anybody') return refuseForeignPages
   if (rule.is === 'nobody')
     return () => {
-      const detail = 'nobody may use this address: the controller listens beyond loopback and has no token'
-      throw problem('unauthorized', { detail, hint: 'start it with --token-file FILE' }, challenge)
+      throw problem('no-token-set', [], {}, challenge)
     }
   return gate(failures, challenge, 'Authorization: Bearer TOKEN', asking => {
     const token = /^Bearer +([^ ]+) *$/i.exec(asking)?.[1]
@@ -80,8 +80,7 @@ export const loginGate = (rule: LoginRule, failures: Failures): Gate => {
   if (rule.is === 'anybody') return refuseForeignPages
   if (rule.is === 'nobody')
     return () => {
-      const detail = 'nobody may use the adapter: no login is set'
-      throw problem('unauthorized', { detail, hint: 'start it with --onos-auth-file FILE or --compat-auth' }, challenge)
+      throw problem('no-login-set', [], {}, challenge)
     }
   return gate(failures, challenge, 'HTTP basic authentication', asking => {
     const encoded = /^Basic +([A-Za-z0-9+/=]+) *$/i.exec(asking)?.[1]
@@ -99,21 +98,13 @@ const gate = (
   return ({ address, authorization }) => {
     // Without a credential nothing was guessed: that is no failure to count.
     if (authorization === undefined)
-      throw problem(
-        'unauthorized',
-        { detail: 'this address needs a credential', where: header, expected, got: 'nothing' },
-        challenge,
-      )
+      throw problem('unauthorized', [], { where: header, expected, got: 'nothing' }, challenge)
     // Before the comparison, or whoever guesses would still learn when the guess was right.
     const seconds = failures.blockedFor(address)
     if (seconds > 0) throw tooMany(address, seconds)
     if (isRight(authorization)) return
     failures.failed(address)
-    throw problem(
-      'unauthorized',
-      { detail: 'the credential is not right', where: header, expected, got: 'another one' },
-      challenge,
-    )
+    throw problem('wrong-credential', [], { where: header, expected, got: 'another one' }, challenge)
   }
 }
 
@@ -124,19 +115,11 @@ const gate = (
 const refuseForeignPages: Gate = ({ host, origin }) => {
   const named = host?.replace(/:\d*$/, '')
   if (named !== undefined && !isLoopback(named))
-    throw problem('foreign-origin', {
-      detail: `this controller answers on loopback only, and was asked as ${JSON.stringify(named)}`,
-      where: 'header/host',
-      expected: '127.0.0.1, [::1] or localhost',
-      got: named,
-      hint: 'ask it by that name, or start it with --token-file FILE',
+    throw problem('foreign-host', [shown(named)], {
+      ...{ where: 'header/host', expected: '127.0.0.1, [::1] or localhost', got: shown(named) },
     })
   if (origin !== undefined && origin !== `http://${host}`)
-    throw problem('foreign-origin', {
-      detail: `a web page of ${JSON.stringify(origin)} may not use this controller`,
-      where: 'header/origin',
-      expected: `http://${host}`,
-      got: origin,
-      hint: 'start the controller with --token-file FILE',
+    throw problem('foreign-origin', [shown(origin)], {
+      ...{ where: 'header/origin', expected: `http://${host}`, got: shown(origin) },
     })
 }

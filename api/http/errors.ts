@@ -1,39 +1,19 @@
 import type { Duplex } from 'node:stream'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import { shown } from '../contract/shown.ts'
-import { type Details, type ProblemCode, ProblemError, problem, problemType } from './problems.ts'
+import { ProblemError, problem, problemType } from './problems.ts'
 import type { App } from './services.ts'
 
 // Not by `import`: Node would load its fetch with it, a twentieth of our start.
 const { STATUS_CODES } = process.getBuiltinModule('node:http')
 
 /** Fastify's own refusals, in our words. */
-const fastifyErrors: { readonly [code: string]: readonly [ProblemCode, Details] } = {
-  FST_ERR_CTP_BODY_TOO_LARGE: [
-    'too-large',
-    { detail: 'the body is larger than 1 MiB', where: 'body', expected: 'at most 1048576 bytes' },
-  ],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: [
-    'bad-media-type',
-    {
-      detail: 'the body is not declared as JSON',
-      where: 'header/content-type',
-      expected: 'application/json',
-      hint: "send the header Content-Type: application/json; with curl, -H 'Content-Type: application/json'",
-    },
-  ],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
-    'bad-request',
-    { detail: 'the body is not as long as its Content-Length', where: 'header/content-length' },
-  ],
-  FST_ERR_BAD_URL: [
-    'bad-path',
-    {
-      detail: 'the path has a percent sign without two hex digits of UTF-8 after it',
-      where: 'path',
-      hint: 'encode a percent sign as %25',
-    },
-  ],
+const fastifyErrors: { readonly [code: string]: () => ProblemError } = {
+  FST_ERR_CTP_BODY_TOO_LARGE: () => problem('too-large', [], { where: 'body', expected: 'at most 1048576 bytes' }),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: () =>
+    problem('bad-media-type', [], { where: 'header/content-type', expected: 'application/json' }),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => problem('bad-length', [], { where: 'header/content-length' }),
+  FST_ERR_BAD_URL: () => problem('bad-path', [], { where: 'path' }),
 }
 
 /** Every error of every route leaves as a problem, and so does what has no route. */
@@ -48,7 +28,7 @@ export const answerErrors = (app: App, log: FastifyBaseLogger, revision: () => n
 
 /** Paths that can't be decoded get no route, and none of its hooks: nobody's credential is asked for. */
 export const badUrl = (_error: unknown, _request: FastifyRequest, reply: FastifyReply): void => {
-  send(reply, problem(...fastifyErrors.FST_ERR_BAD_URL!))
+  send(reply, fastifyErrors.FST_ERR_BAD_URL!())
 }
 
 /** Who is not let in is not told the revision either. */
@@ -66,14 +46,11 @@ const problemOf = (error: unknown, request: FastifyRequest, log: FastifyBaseLogg
   }
   const { code = '', statusCode = 500, message } = error as { code?: string; statusCode?: number; message?: string }
   const own = fastifyErrors[code]
-  if (own) return problem(...own)
+  if (own) return own()
   // What Node says of a body that broke off, and the like.
-  if (statusCode >= 400 && statusCode < 500) return problem('bad-request', { detail: message ?? 'it can not be read' })
+  if (statusCode >= 400 && statusCode < 500) return problem('bad-request', [message ?? 'it cannot be read'])
   log.error({ err: error, url: request.url }, 'a request failed for a reason that is ours')
-  return problem('internal', {
-    detail: 'the controller made a mistake; whether a write was kept, a GET tells',
-    hint: 'its log says more; please report it with that',
-  })
+  return problem('internal', [])
 }
 
 type Known = { readonly method: string; readonly segments: readonly string[] }
@@ -87,20 +64,15 @@ const noRoute = ({ method, url }: FastifyRequest, known: readonly Known[]): Prob
       route.segments.every((segment, i) => segment.startsWith(':') || segment === segments[i]),
   )
   const methods = [...new Set(here.map(route => route.method))].sort()
-  if (methods.length === 0)
-    return problem('no-route', {
-      detail: `there is nothing at ${shown(path)}`,
-      hint: 'GET /openapi.json lists what there is',
-    })
+  if (methods.length === 0) return problem('no-route', [shown(path)])
   const allow = methods.join(', ')
-  const detail = `${method} is not for ${shown(path)}: expected ${allow}`
-  return problem('method-not-allowed', { detail, expected: allow, got: method }, { allow })
+  return problem('method-not-allowed', [method, shown(path), allow], { expected: allow, got: method }, { allow })
 }
 
 /** Requests that Node could not make out: slow, too large, or no HTTP. The connection is closed after the answer. */
 export const clientErrors = (error: Error & { code?: string }, socket: Duplex): void => {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
-  const { problem: body } = problem(...clientError(error))
+  const { problem: body } = clientError(error)
   if (socket.writable) {
     const text = JSON.stringify(body)
     const head = [
@@ -114,9 +86,8 @@ export const clientErrors = (error: Error & { code?: string }, socket: Duplex): 
   socket.destroy(error)
 }
 
-const clientError = ({ code, message }: Error & { code?: string }): [ProblemCode, Details] => {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['timeout', { detail: 'the request did not arrive whole within 8 s' }]
-  if (code === 'HPE_HEADER_OVERFLOW')
-    return ['headers-too-large', { detail: 'the request line and its headers are larger than 16 KiB' }]
-  return ['bad-request', { detail: `this is not HTTP/1.1: ${message}` }]
+const clientError = ({ code, message }: Error & { code?: string }): ProblemError => {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return problem('timeout', [])
+  if (code === 'HPE_HEADER_OVERFLOW') return problem('headers-too-large', [])
+  return problem('bad-request', [message])
 }

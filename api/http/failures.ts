@@ -45,8 +45,4 @@ const source = (address: string): string => {
 }
 
 export const tooMany = (address: string, seconds: number): ProblemError =>
-  problem(
-    'too-many-failures',
-    { detail: `too many wrong credentials from ${address}`, hint: `try again in ${seconds} s` },
-    { 'retry-after': String(seconds) },
-  )
+  problem('too-many-failures', [address], { hint: `try again in ${seconds} s` }, { 'retry-after': String(seconds) })

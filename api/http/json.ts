@@ -29,7 +29,7 @@ export const parseJson = (bytes: Uint8Array): unknown => {
     value = JSON.parse(text)
   } catch (error) {
     const words = (error as Error).message
-    throw problem('bad-json', { detail: `the body is not JSON: ${words}`, where: 'body', hint: 'send one JSON object' })
+    throw problem('bad-json', [words], { where: 'body' })
   }
   checkKeys(text)
   return value
@@ -39,7 +39,7 @@ const decodeText = (bytes: Uint8Array): string => {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
-    throw problem('bad-json', { detail: 'the body is not JSON: it is not UTF-8', where: 'body', hint: 'send UTF-8' })
+    throw problem('bad-json', ['it is not UTF-8'], { where: 'body' })
   }
 }
 
@@ -58,12 +58,7 @@ const checkDepth = (text: string): void => {
     if (c === quote) i = endOfString(text, i)
     else if (c === openObject || c === openArray) depth++
     else if (c === closeObject || c === closeArray) depth--
-    if (depth > maxDepth)
-      throw problem('too-deep', {
-        detail: `the body is nested more than ${maxDepth} deep`,
-        where: 'body',
-        hint: 'no body of this API is more than 3 deep',
-      })
+    if (depth > maxDepth) throw problem('too-deep', [String(maxDepth)], { where: 'body' })
   }
 }
 
@@ -84,9 +79,7 @@ const checkKeys = (text: string): void => {
 }
 
 const checkKey = (key: string, seen: Set<string>): void => {
-  if (key === '__proto__')
-    throw problem('forbidden-key', { detail: 'the body has a key __proto__', where: 'body', hint: 'leave it out' })
-  if (seen.has(key))
-    throw problem('duplicate-key', { detail: `the key ${shown(key)} stands twice`, where: 'body', hint: 'say it once' })
+  if (key === '__proto__') throw problem('forbidden-key', [], { where: 'body' })
+  if (seen.has(key)) throw problem('duplicate-key', [shown(key)], { where: 'body' })
   seen.add(key)
 }

@@ -54,15 +54,12 @@ export const write = async <T extends object>(
   return result
 }
 
-const storeProblem = ({ code, message }: StoreError) =>
-  problem(code === 'disk-full' ? 'store-full' : 'store-unavailable', {
-    detail: `nothing was changed: ${message}`,
-    hint: hints[code] ?? "look at the disk that --store is on and at the controller's log, then ask again",
-  })
+const storeProblem = ({ code, message }: StoreError) => problem(storeProblems[code] ?? 'store-unavailable', [message])
 
-const hints: { readonly [code in StoreError['code']]?: string } = {
-  'disk-full': 'make room on the disk that --store is on, then ask again',
-  'read-only': 'make the file of --store and its folder writable, then ask again',
-  diverged: 'something else wrote to the file of --store: restart the controller',
-  closed: 'the controller is stopping: ask again when it is back',
+const storeProblems: { readonly [code in StoreError['code']]?: StoreProblem } = {
+  'disk-full': 'store-full',
+  'read-only': 'store-read-only',
+  diverged: 'store-diverged',
+  closed: 'store-closed',
 }
+type StoreProblem = 'store-full' | 'store-read-only' | 'store-diverged' | 'store-closed'

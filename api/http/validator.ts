@@ -19,15 +19,11 @@ export const validator: FastifySchemaCompiler<Schema> = ({ schema, httpPart }) =
   }
 }
 
-const faultProblem = ({ where, expected, got, hint, unknownField }: Fault): ProblemError =>
-  problem(unknownField ? 'unknown-field' : 'bad-value', {
-    detail: unknownField
-      ? `there is no ${got} in ${parent(where)}: expected ${expected}`
-      : `${where} can not be ${got}: expected ${expected}`,
-    where,
-    expected,
-    got,
-    ...(hint !== undefined && { hint }),
-  })
+const faultProblem = ({ where, expected, got, hint, unknownField }: Fault): ProblemError => {
+  const place = { where, expected, got, ...(hint !== undefined && { hint }) }
+  return unknownField
+    ? problem('unknown-field', [got, parent(where), expected], place)
+    : problem('bad-value', [where, got, expected], place)
+}
 
 const parent = (where: string): string => where.slice(0, where.lastIndexOf('/'))

@@ -83,11 +83,7 @@ const networkCalls = (app: App, services: Services, path: string): void => {
     async ({ body }, reply) => {
       // Its DELETE would be the call that detaches ports.
       if (body.networkId === 'port')
-        throw problem('bad-value', {
-          detail: 'a network can not be called "port" here: its address is that of another call',
-          where: 'body/networkId',
-          hint: 'use /v1/networks/port, or another name',
-        })
+        throw problem('reserved-name', ['"port"', 'its address belongs to another call'], { where: 'body/networkId' })
       await change(services, draft => createVnet(draft, body))
       return reply.code(204).send(null)
     },

@@ -123,11 +123,7 @@ const findAttachment = (services: Services, path: PortPath, vlan: number | undef
   const key = attachmentKey({ ...attachedEndpoint(services, path, vlan), vlan })
   const attachment = services.store.state().attachments.get(key)
   if (attachment?.network === id) return attachment
-  throw problem('unknown-attachment', {
-    detail: `port ${key} is not in network ${id}: it is in ${attachment ? `network ${attachment.network}` : 'none'}`,
-    what: key,
-    hint: `GET /v1/networks/${id}/attachments lists the ports that are`,
-  })
+  throw problem('unknown-attachment', [key, id, attachment ? `network ${attachment.network}` : 'none'], { what: key })
 }
 
 const vlanOf = ({ vlan }: { readonly vlan?: string | undefined }): number | undefined => {

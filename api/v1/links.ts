@@ -35,11 +35,7 @@ export const linkRoutes = (app: App, services: Services): void => {
       const link = linkOf(request.params)
       const found = services.controller.link(link)
       if (found) return { ...found, revision: store.state().revision }
-      throw problem('unknown-link', {
-        detail: `there is no link from ${endpointKey(link.from)} to ${endpointKey(link.to)}`,
-        what: linkKey(link),
-        hint: 'GET /v1/links lists those that are found or declared; PUT here declares this one',
-      })
+      throw problem('unknown-link', [endpointKey(link.from), endpointKey(link.to)], { what: linkKey(link) })
     },
   )
 

@@ -140,12 +140,8 @@ const agentRoutes = (app: App, services: NodeServices): void => {
       const { body } = request
       const { name, dpid } = findNode(services, request.params.node)
       if (body.node !== name)
-        throw problem('bad-value', {
-          detail: `this is the report of node ${shown(body.node)}, and it was told to node ${shown(name)}`,
-          where: 'body/node',
-          expected: shown(name),
-          got: shown(body.node),
-          hint: 'give the agent the name of its own node: --node',
+        throw problem('report-of-another-node', [shown(body.node), shown(name)], {
+          ...{ where: 'body/node', expected: shown(name), got: shown(body.node) },
         })
       reports.put(body)
       controller.tunnelsTold(dpid, tunnelsOf(body))

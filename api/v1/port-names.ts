@@ -1,3 +1,4 @@
+import type { SwitchView } from '../../controller/view/view.ts'
 import { settingsOf } from '../../store/overlay.ts'
 import { isPortNumber } from '../../store/parse.ts'
 import { bridgeName, interfaceNames } from '../../topology/names.ts'
@@ -25,7 +26,7 @@ export const namedEndpoint = (services: Services, path: PortPath): NamedEndpoint
 /** As the switch says; while it is not connected, as the plan of its node has it. */
 const portNow = ({ controller, store }: Services, dpid: DatapathId, name: string): PortNo | undefined => {
   const sw = controller.switch(dpid)
-  if (sw?.connected) return sw.ports.find(port => port.name === name)?.number
+  if (sw?.connected) return onlyPort(sw, name)
   const state = store.state()
   const node = state.nodes.get(state.nodeAt.get(dpid) ?? '')
   if (!node) return undefined
@@ -35,14 +36,17 @@ const portNow = ({ controller, store }: Services, dpid: DatapathId, name: string
   return (number >= 1 && number <= interfaceNumber) || number >= firstSparePort ? number : undefined
 }
 
+/** A switch may cut names, so that two ports have the same one: then neither is meant. */
+const onlyPort = ({ dpid, ports }: SwitchView, name: string): PortNo | undefined => {
+  const [first, ...others] = ports.filter(port => port.name === name).map(port => port.number)
+  if (others.length === 0) return first
+  const numbers = [first, ...others].map(number => `port ${number}`).join(', ')
+  throw problem('port-name-ambiguous', [dpid, name, numbers], { what: name })
+}
+
 const unknownPort = ({ controller }: Services, dpid: DatapathId, name: string) => {
   const sw = controller.switch(dpid)
-  const has = sw?.ports.map(port => port.name).slice(0, 12)
-  return problem('unknown-port', {
-    detail: sw?.connected
-      ? `switch ${dpid} has no port ${name}: it has ${has?.join(', ') || 'none'}`
-      : `which port of switch ${dpid} is called ${name} is not known: it is not connected`,
-    what: name,
-    hint: 'GET /v1/switches/{dpid} lists names and numbers; a number may be given before the switch has that port',
-  })
+  if (!sw?.connected) return problem('port-name-not-known', [dpid, name], { what: name })
+  const has = sw.ports.slice(0, 12).map(port => port.name)
+  return problem('unknown-port', [dpid, name, has.join(', ') || 'none'], { what: name })
 }

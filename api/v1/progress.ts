@@ -12,12 +12,8 @@ export const waitOf = ({ wait }: { readonly wait?: string }): number | undefined
   if (wait === undefined) return undefined
   const milliseconds = duration(wait)
   if (milliseconds !== undefined) return milliseconds
-  throw problem('bad-value', {
-    detail: `wait can not be ${shown(wait)}: expected ${durationWords}`,
-    where: 'query/wait',
-    expected: durationWords,
-    got: shown(wait),
-  })
+  const [where, got] = ['query/wait', shown(wait)]
+  throw problem('bad-value', [where, got, durationWords], { where, expected: durationWords, got })
 }
 
 /** How far the switches are right now. */

@@ -40,7 +40,7 @@ export const switchRoutes = (app: App, services: Services): void => {
     async request => {
       const { dpid } = findSwitch(services, request.params.dpid)
       const result = await controller.takeover(dpid)
-      if ('refused' in result) throw problem('takeover-refused', { detail: result.refused, what: dpid })
+      if ('refused' in result) throw problem('takeover-refused', [result.refused], { what: dpid })
       return { dpid, removed: [...result.removed], revision: store.state().revision }
     },
   )
@@ -50,9 +50,5 @@ const findSwitch = ({ controller }: Services, text: string): SwitchView => {
   const dpid = dpidOf(text)
   const found = controller.switch(dpid)
   if (found) return found
-  throw problem('unknown-switch', {
-    detail: `switch ${dpid} has not connected since the controller started`,
-    what: dpid,
-    hint: 'GET /v1/switches lists those that have; point this one at an address of --openflow',
-  })
+  throw problem('unknown-switch', [dpid], { what: dpid })
 }

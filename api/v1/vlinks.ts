@@ -33,7 +33,7 @@ export const networkDecision = (services: Services, id: string, body: Body): ((d
 }
 
 const wrongField = (field: string, why: string, hint: string) =>
-  problem('bad-value', { detail: `body/${field}: ${why}`, where: `body/${field}`, hint })
+  problem('wrong-field', [`body/${field}`, why], { where: `body/${field}`, hint })
 
 /** As putVlink, but over a path that exists, as far as we know the mesh. What is there already is not looked at again. */
 export const putPath = (services: Services, draft: Draft, id: string, wish: VlinkWish): Put | Refusal => {

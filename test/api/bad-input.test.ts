@@ -132,7 +132,7 @@ const rows: readonly (readonly [method: string, path: string, body: unknown, sta
   ['POST', vnets, { networkId: 7 }, 400, 'bad-value'],
   ['POST', vnets, { networkId: '..' }, 400, 'bad-id'],
   ['POST', vnets, { networkId: 'x'.repeat(1_000_000) }, 400, 'bad-id'],
-  ['POST', vnets, { networkId: 'port' }, 400, 'bad-value'],
+  ['POST', vnets, { networkId: 'port' }, 400, 'reserved-name'],
   ['POST', vnets, { networkid: 'b' }, 400, 'unknown-field'],
   ['POST', vnets, { networkId: 'b', networkEndpoints: 'of:00000000000000a1/1' }, 400, 'bad-value'],
   ['POST', vnets, { networkId: 'b', networkEndpoints: [`of:${dpid}`] }, 400, 'bad-endpoint'],

@@ -108,7 +108,7 @@ t.test('a failure of the store is no success, names what to do, and is over when
   const store = createStore('0123456789', emptyTables(1), { commit, close: async () => {} })
   const { call } = await startApi(t, { store })
   const rows: readonly (readonly [StoreErrorCode, number, RegExp])[] = [
-    ['disk-full', 507, /room/],
+    ['disk-full', 507, /free space/],
     ['read-only', 503, /writable/],
     ['io', 503, /log/],
     ['diverged', 503, /restart/],

@@ -81,7 +81,7 @@ t.test('a node is declared, found, listed and deleted', async t => {
   t.same((await call('DELETE', '/v1/nodes/worker-1')).body, { deleted: false, revision: 2 })
   const gone = await call('GET', '/v1/nodes/worker-1')
   t.equal(gone.status, 404)
-  t.match(gone.body, { type: 'urn:problem-type:l2sm:unknown-node', detail: /declare it first/ })
+  t.match(gone.body, { type: 'urn:problem-type:l2sm:unknown-node', hint: /declare it first/ })
 })
 
 t.test('100 nodes are declared in one call, and each has the plan of its side', async t => {
@@ -290,6 +290,24 @@ t.test('a port is attached by its name, found by it, and taken out by it', async
   t.equal(store.state().attachments.size, 0)
 })
 
+t.test('a name that two ports have means neither, and long names with a slash are names', async t => {
+  const cut = 'uplinkGigabitEt'
+  const ports = [
+    { number: 1, name: cut, mac: '02:00:00:00:00:01', up: true },
+    { number: 2, name: cut, mac: '02:00:00:00:00:02', up: true },
+    { number: 3, name: 'HundredGigE0/0/1', mac: '02:00:00:00:00:03', up: true },
+  ]
+  const { call, store } = await startApi(t, {
+    controller: stillController({ switches: () => [switchView({ dpid: dpidOf('a'), ports })] }).controller,
+  })
+  await call('PUT', '/v1/networks/red', {})
+  const path = `/v1/networks/red/attachments/${dpidOf('a')}`
+  t.match((await call('PUT', `${path}/${cut}`, {})).body, { status: 409, detail: /port 1, port 2$/ })
+  t.equal(store.state().attachments.size, 0)
+  t.match((await call('PUT', `${path}/HundredGigE0%2F0%2F1`, {})).body, { port: 3 })
+  t.match((await call('DELETE', `${path}/HundredGigE0%2F0%2F1`)).body, { deleted: true })
+})
+
 t.test('an interface of a node is known by its name before its switch has ever connected', async t => {
   const { call } = await startApi(t)
   await call('PUT', '/v1/networks/red', {})
@@ -301,7 +319,10 @@ t.test('an interface of a node is known by its name before its switch has ever c
     state: 'pending',
   })
   t.match((await call('PUT', `${path}4100`, {})).body, { port: 4100 })
-  t.match((await call('PUT', `${path}11`, {})).body, { status: 404, detail: /is not known: it is not connected/ })
+  t.match((await call('PUT', `${path}11`, {})).body, {
+    status: 404,
+    detail: /is not known: the switch is not connected/,
+  })
 })
 
 t.test('/metrics tells how many nodes stand how, how old reports are, and how many interfaces are left', async t => {
@@ -329,7 +350,7 @@ t.test('what can not be is refused in words, whole', async t => {
   const { call, store } = await startApi(t)
   const refused = async (method: string, path: string, body: unknown, status: number, detail: RegExp) =>
     t.match((await call(method, path, body)).body, { status, detail })
-  await refused('PUT', '/v1/mesh', { nodes: [] }, 400, /give "full": true, or "links"/)
+  await refused('PUT', '/v1/mesh', { nodes: [] }, 400, /either full, or has a list of links/)
   await refused('PUT', '/v1/mesh', { full: true }, 400, /nodes/)
   await refused('PUT', '/v1/mesh', { full: true, nodes: [{ name: 'a' }] }, 400, /address/)
   await refused('PUT', '/v1/mesh', { full: true, nodes: nodes('a'), controllers: ['pssl:6653'] }, 400, /controllers/)
