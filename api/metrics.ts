@@ -135,7 +135,7 @@ const bounded = (most: number) => {
  * Counts by one label, and hands the counts on when they are asked for: to count in the registry itself takes 0.2 us, and
  * a busy switch has 100,000 messages a second.
  */
-const tally = (handOn: (label: string, count: number) => void) => {
+const probeStatistics = (handOn: (label: string, count: number) => void) => {
   const counts = new Map<string, number>()
   return {
     add: (label: string) => void counts.set(label, (counts.get(label) ?? 0) + 1),
@@ -152,10 +152,10 @@ const recordOf = (counters: ReturnType<typeof createCounters>): { readonly recor
   const errorCodes = bounded(200)
   const results = bounded(50)
   const messages = {
-    in: tally((type, count) => counters.messages.inc({ type, direction: 'in' }, count)),
-    out: tally((type, count) => counters.messages.inc({ type, direction: 'out' }, count)),
+    in: probeStatistics((type, count) => counters.messages.inc({ type, direction: 'in' }, count)),
+    out: probeStatistics((type, count) => counters.messages.inc({ type, direction: 'out' }, count)),
   }
-  const packetIns = tally((reason, count) => counters.packetIns.inc({ reason }, count))
+  const packetIns = probeStatistics((reason, count) => counters.packetIns.inc({ reason }, count))
   const record: Record = {
     message: (direction, type) => messages[direction].add(messageTypes(type)),
     error: (type, code) => counters.errors.inc({ type: errorTypes(type), code: errorCodes(code) }),

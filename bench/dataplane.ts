@@ -35,10 +35,10 @@ const measures = {
   slowest: 'ping, 99 of 100, µs',
   idle: 'switches without frames, ms of processor a second',
 } as const
-type Figures = Readonly<Record<keyof typeof measures, number>>
+type LinkStatistics = Readonly<Record<keyof typeof measures, number>>
 type Case = Pair & { readonly name: string }
 /** What was measured, in the order of the rounds. */
-type Round = Readonly<Record<Contender, Figures>>
+type Round = Readonly<Record<Contender, LinkStatistics>>
 
 export const dataplane: Bench = {
   about: 'TCP, small packets, latency and what a packet costs the switches, through our pipeline and through NORMAL',
@@ -73,22 +73,22 @@ async function measured(stage: Stage, extent: Extent): Promise<ReadonlyMap<Case,
   }
   const results = new Map(cases.map(c => [c, [] as Round[]]))
   for (let round = 0; round < extent.rounds; round++) {
-    const figures = new Map<Contender, readonly Figures[]>()
+    const linkStatistics = new Map<Contender, readonly LinkStatistics[]>()
     for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
       await become(stage, contender, cases)
-      const each: Figures[] = []
+      const each: LinkStatistics[] = []
       for (const one of cases) each.push(await measure(stage, one, extent))
-      figures.set(contender, each)
+      linkStatistics.set(contender, each)
     }
     for (const [i, one] of cases.entries())
-      results.get(one)!.push({ l2sm: figures.get('l2sm')![i]!, NORMAL: figures.get('NORMAL')![i]! })
+      results.get(one)!.push({ l2sm: linkStatistics.get('l2sm')![i]!, NORMAL: linkStatistics.get('NORMAL')![i]! })
   }
   return results
 }
 
 const networkOf = (i: number) => `bench.n${i}`
 
-async function measure(stage: Stage, pair: Pair, { seconds, pings }: Extent): Promise<Figures> {
+async function measure(stage: Stage, pair: Pair, { seconds, pings }: Extent): Promise<LinkStatistics> {
   const quiet = await during(stage, pair, seconds)
   const [roundTrip, slowest] = microseconds(await roundTrips(stage, pair, pings))
   const tcp = await bytes(stage, pair, seconds)
@@ -137,7 +137,7 @@ async function become(stage: Stage, contender: Contender, cases: readonly Case[]
 
 function report(name: string, rounds: readonly Round[]): void {
   const rows = Object.entries(measures).map(([key, title]) => {
-    const of = (contender: Contender) => rounds.map(round => round[contender][key as keyof Figures])
+    const of = (contender: Contender) => rounds.map(round => round[contender][key as keyof LinkStatistics])
     const [ours, theirs] = [of('l2sm'), of('NORMAL')]
     const ratios = ours.map((value, i) => value / theirs[i]!)
     const selves = [ours, theirs].flatMap(values => values.slice(1).map((value, i) => value / values[i]!))

@@ -59,12 +59,12 @@ function loopFor({ session }: Bridge): {
     base: () => base(instance),
     learnt: () => {},
     firstRead: () => {},
-    stays: () => false,
+    isRetained: () => false,
     fresh: async () => {},
     progress: () => {},
     later: () => {},
     soon: () => {},
-    record: { ...silentRecord, flowMods: (_, count) => void (sent += count) },
+    metrics: { ...silentRecord, flowMods: (_, count) => void (sent += count) },
     log: { ...silentLog, error: (_, words) => console.error(words), warn: (_, words) => console.error(words) },
   }
   const want = (content: ReadonlyMap<number, readonly FlowItem[]>) => {
@@ -96,16 +96,16 @@ function loopFor({ session }: Bridge): {
 }
 
 /** Milliseconds, and the processor seconds meanwhile of us or of the command that we ran, and of ovs-vswitchd. */
-type Figures = { readonly ms: number; readonly ours: number; readonly switch: number }
+type LinkStatistics = { readonly ms: number; readonly ours: number; readonly switch: number }
 
-async function figures({ ovs }: Bridge, work: () => Promise<unknown>): Promise<Figures> {
+async function linkStatistics({ ovs }: Bridge, work: () => Promise<unknown>): Promise<LinkStatistics> {
   const children = cpuOfChildren()
   const switchBefore = cpuOf(ovs.pid)
   const { ms, cpu } = await timed(work)
   return { ms, ours: cpu + cpuOfChildren() - children, switch: cpuOf(ovs.pid) - switchBefore }
 }
 
-const rowsOf = (count: number, results: Readonly<Record<string, Figures>>): string[][] => [
+const rowsOf = (count: number, results: Readonly<Record<string, LinkStatistics>>): string[][] => [
   ['', 'ms', 'flows/s', 'CPU s, client', 'CPU s, switch'],
   ...Object.entries(results).map(([name, { ms, ours, switch: theirs }]) => [
     name,
@@ -153,7 +153,7 @@ async function measure(b: Bridge, count: number, rounds: number): Promise<void> 
 
   const loading = (work: () => Promise<unknown>) => async () => {
     await session.apply([wipe])
-    const found = await figures(b, work)
+    const found = await linkStatistics(b, work)
     await expectFlows(b, count, before)
     return found
   }
@@ -170,16 +170,16 @@ async function measure(b: Bridge, count: number, rounds: number): Promise<void> 
   await session.apply([wipe])
   await loop.load(first)
   const compares = await alternate(rounds, {
-    'raw read, thrown away': () => figures(b, () => raw.dump()),
-    'l2sm (read, decode, spell, compare)': () => figures(b, () => loop.compare()),
-    'ovs-ofctl dump-flows': () => figures(b, () => ofctl('dump-flows')),
-    'ovs-ofctl diff-flows': () => figures(b, () => ofctl('diff-flows', file)),
+    'raw read, thrown away': () => linkStatistics(b, () => raw.dump()),
+    'l2sm (read, decode, spell, compare)': () => linkStatistics(b, () => loop.compare()),
+    'ovs-ofctl dump-flows': () => linkStatistics(b, () => ofctl('dump-flows')),
+    'ovs-ofctl diff-flows': () => linkStatistics(b, () => ofctl('diff-flows', file)),
   })
   print(`read back and compare ${count} flows`, rowsOf(count, compares))
 
   const changing = (work: () => Promise<unknown>) => async () => {
     await loop.load(first)
-    const found = await figures(b, work)
+    const found = await linkStatistics(b, work)
     await expectFlows(b, count, after)
     return found
   }

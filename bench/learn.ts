@@ -39,13 +39,13 @@ const layouts = (ports: number): readonly Layout[] => [
   { words: '16 networks over all switches, a port on each', ports: switches, network: (_, p) => p },
 ]
 
-type Figures = Result & { readonly cpu: number }
+type LinkStatistics = Result & { readonly cpu: number }
 
 export const learn: Bench = {
   about: 'addresses learned from packet-ins, per second of the controller’s processor time',
   async run({ folder, small }) {
     const rows: string[][] = []
-    const row = (name: string, { ms, answers, flowMods, cpu }: Figures) =>
+    const row = (name: string, { ms, answers, flowMods, cpu }: LinkStatistics) =>
       rows.push([
         name,
         String(answers),
@@ -60,7 +60,7 @@ export const learn: Bench = {
       if (!there()) rows.push([`${name} is missing: ${install}`])
       else
         await theirs(command, addresses).then(
-          figures => row(`${name}, 16 ports a switch`, figures),
+          linkStatistics => row(`${name}, 16 ports a switch`, linkStatistics),
           error => rows.push([`${name}: ${error.message}`]),
         )
     print(`${switches} switches, ${outstanding} packet-ins of each on their way`, [
@@ -70,7 +70,7 @@ export const learn: Bench = {
   },
 }
 
-async function ours(file: string, cache: string, layout: Layout, addresses: number): Promise<Figures> {
+async function ours(file: string, cache: string, layout: Layout, addresses: number): Promise<LinkStatistics> {
   const store = await openSqlite(file)
   await store.write(draft => {
     for (let s = 0; s < switches; s++)
@@ -101,7 +101,7 @@ async function ours(file: string, cache: string, layout: Layout, addresses: numb
 }
 
 /** Other controllers learn too, and answer each frame with a packet-out. */
-function theirs(command: Command, addresses: number): Promise<Figures> {
+function theirs(command: Command, addresses: number): Promise<LinkStatistics> {
   const senders = () => Array.from({ length: 16 }, (_, p) => ({ port: 1 + p, cookie: '0', tableId: 0 }))
   return measure(command, planOf(senders, addresses, 'packet_out'), () => asksForFeatures(openflowPort))
 }
@@ -119,7 +119,7 @@ const planOf = (
   })),
 })
 
-async function measure(command: Command, plan: Plan, ready: () => Promise<void>): Promise<Figures> {
+async function measure(command: Command, plan: Plan, ready: () => Promise<void>): Promise<LinkStatistics> {
   const controller = start(command)
   try {
     await Promise.race([controller.died, ready()])

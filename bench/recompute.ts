@@ -61,9 +61,11 @@ const networkOf = (n: number): Network => ({ id: `n${n}`, number: n + 1, revisio
 
 const membersOf = (of: readonly Attachment[]) => new Set(of.map(a => a.dpid))
 const compiled = (n: number, of: readonly Attachment[], datapaths: Datapaths, way: Route) =>
-  compile({ network: networkOf(n), attachments: of, learned: [], hushed: new Set(), snooped: undefined }, datapaths, [
-    { epoch: 0, route: way },
-  ])
+  compile(
+    { network: networkOf(n), attachments: of, learned: [], suppressed: new Set(), snooped: undefined },
+    datapaths,
+    [{ epoch: 0, route: way }],
+  )
 
 /** What differs on all switches: how many items. */
 function differs(before: ReadonlyMap<string, readonly Item[]>, after: ReadonlyMap<string, readonly Item[]>): number {
@@ -86,7 +88,7 @@ function measure(scene: Scene, sample: number): string[] {
   const ports = new Set(
     Array.from({ length: 256 }, (_, i) => i + 1).concat(Array.from({ length: scene.switches }, (_, i) => linkPort(i))),
   )
-  const datapath: Datapath = { ports, meteredCopies: true, maxMeter: 0x3ffff }
+  const datapath: Datapath = { ports, meteredPacketIns: true, maxMeter: 0x3ffff }
   const datapaths: Datapaths = new Map(Array.from({ length: scene.switches }, (_, s) => [dpidOf(s), datapath]))
   const [joined, meshMs] = taken((): Mesh => mesh(scene.links))
   const known: Paths = paths(joined)

@@ -68,7 +68,7 @@ async function fail(stage: Stage, n: number, turn: number): Promise<Seen> {
   const noticed = performance.now() - began
   // Until well after the last flow has changed.
   await sleep(1500)
-  const away = await finished(unicast, to)
+  const unreachable = await finished(unicast, to)
   const back = await endless(stage, from, to, 1000)
   await mesh.lose(n, after(n), 0)
   await whole(stage)
@@ -81,10 +81,10 @@ async function fail(stage: Stage, n: number, turn: number): Promise<Seen> {
   const doubled = others.reduce((sum, pod) => sum + counts.at(pod).duplicated, 0)
   return {
     noticed,
-    lost: away.lost,
-    gap: away.longestGap,
+    lost: unreachable.lost,
+    gap: unreachable.longestGap,
     lostBack: home.lost,
-    twice: away.duplicated + home.duplicated + doubled,
+    twice: unreachable.duplicated + home.duplicated + doubled,
   }
 }
 

@@ -18,7 +18,12 @@ import { alternate, cpuOf, peakMemory, print } from './machine.ts'
 import { fill } from './world.ts'
 
 /** Milliseconds from the start of the process; NaN for what it does not do. */
-type Figures = { readonly features: number; readonly rest: number; readonly cpu: number; readonly memory: number }
+type LinkStatistics = {
+  readonly features: number
+  readonly rest: number
+  readonly cpu: number
+  readonly memory: number
+}
 
 const rounds = 5
 
@@ -60,7 +65,7 @@ export const startBench: Bench = {
   },
 }
 
-async function measure(command: Command, { rest } = { rest: true }): Promise<Figures> {
+async function measure(command: Command, { rest } = { rest: true }): Promise<LinkStatistics> {
   const began = performance.now()
   const since = async (event: Promise<void>) => {
     await event
@@ -80,7 +85,7 @@ async function measure(command: Command, { rest } = { rest: true }): Promise<Fig
 }
 
 /** The floor for whatever runs on Node: start, do nothing, say how much memory that took, end. */
-async function bareNode(): Promise<Figures> {
+async function bareNode(): Promise<LinkStatistics> {
   const began = performance.now()
   const { child } = start({ argv: [process.execPath, '-e', '0'] })
   await once(child, 'exit')

@@ -43,7 +43,7 @@ export const start = async (
     open.push(() => store.close())
     const controller = await createController({
       store,
-      record: metrics.record,
+      metrics: metrics.record,
       log,
       listeners: config.openflow.map(({ scheme, host, port }) => ({
         ...{ host, port },

@@ -23,22 +23,28 @@ export function answers(parts: Parts): Controller {
     },
     connected: dpid => switches.get(dpid)?.session !== undefined,
     links: () =>
-      [...linkViews(status(), discover.figures)].sort((a, b) => (endpointKey(a.from) < endpointKey(b.from) ? -1 : 1)),
-    eachLink: () => linkViews(status(), discover.figures),
-    link: link => linkView(status(), link, discover.figures),
+      [...linkViews(status(), discover.linkStatistics)].sort((a, b) =>
+        endpointKey(a.from) < endpointKey(b.from) ? -1 : 1,
+      ),
+    eachLink: () => linkViews(status(), discover.linkStatistics),
+    link: link => linkView(status(), link, discover.linkStatistics),
     probing: discover.probing,
     mtu: id =>
       networkMtu(store.state().networks.has(id) ? tables.compiled.get(tables.numberOf(id) ?? 0) : undefined, discover),
     linked: (a, b) => fabric.current().known.get(a)?.has(b) === true || isStored(store.state(), a, b),
     vlink(id) {
-      const { network, ways } = tables.compiled.get(tables.numberOf(id) ?? 0) ?? {}
-      return network?.vlink && ways && vlinkView(network.vlink, ways, switches, link => discover.figures(link)?.rttMs)
+      const { network, vlinkPaths } = tables.compiled.get(tables.numberOf(id) ?? 0) ?? {}
+      return (
+        network?.vlink &&
+        vlinkPaths &&
+        vlinkView(network.vlink, vlinkPaths, switches, link => discover.linkStatistics(link)?.rttMs)
+      )
     },
     network: id => (store.state().networks.has(id) ? progressOf(status(), id) : undefined),
-    islands(id) {
+    partitions(id) {
       const number = store.state().networks.get(id)?.number ?? 0
       const compiled = tables.compiled.get(number)
-      return compiled?.wanted.islands ?? []
+      return compiled?.wanted.partitions ?? []
     },
     multicast(id) {
       const network = store.state().networks.get(id)
@@ -59,7 +65,7 @@ export function answers(parts: Parts): Controller {
     async takeover(dpid) {
       const sw = switches.get(dpid)
       if (!sw?.session) return { refused: `switch ${dpid} is not connected` }
-      const removed = sw.standing.is === 'unsafe' ? sw.standing.foreign.map(describe) : []
+      const removed = sw.phase.is === 'unsafe' ? sw.phase.foreign.map(describe) : []
       sw.takeover = true
       sw.compare = 'asked'
       log.warn({ dpid, removed: removed.length }, 'switch is taken over')
@@ -67,7 +73,7 @@ export function answers(parts: Parts): Controller {
       return { removed }
     },
     ready: () => readiness(status()),
-    tunnelsTold: tunnels.told,
+    tunnelsNotified: tunnels.notified,
   }
 }
 

@@ -4,7 +4,7 @@ import { slices } from './switch/slices.ts'
 /** Ports and links that come and go make us compile at most this often (milliseconds). */
 export const portsSettleMs = 100
 
-export type StaleNetworks = {
+export type CompileQueue = {
   /** Those that wait for another reason than that an address was learned or forgotten. */
   readonly ids: ReadonlySet<string>
   /** @param settleMs Milliseconds between two compiles because ports or links came or went; else it is compiled at once. */
@@ -20,7 +20,7 @@ export type StaleNetworks = {
 }
 
 type Work = {
-  /** Milliseconds of a clock that never jumps. */
+  /** Milliseconds of a monotonic clock. */
   now(): number
   /** Works out the mesh; answers the networks that another one concerns. */
   remesh(): Iterable<string>
@@ -30,7 +30,7 @@ type Work = {
   compiled(seconds: number): void
 }
 
-export function staleNetworks({ now, remesh, compile, compiled }: Work): StaleNetworks {
+export function newCompileQueue({ now, remesh, compile, compiled }: Work): CompileQueue {
   const marked = new Set<string>()
   const mattering = new Set<string>()
   const moved = new Set<string>()

@@ -9,7 +9,7 @@ import type { DatapathId } from '../topology/topology.ts'
 import { answers } from './answers.ts'
 import { base } from './compile/default-flows.ts'
 import { type Compiled, desiredTables, type Tables } from './compile/tables.ts'
-import { staleNetworks } from './compile-queue.ts'
+import { newCompileQueue } from './compile-queue.ts'
 import { learnedAddresses } from './learning/learned-addresses.ts'
 import { learning } from './learning/learning.ts'
 import { discovery } from './links/discovery.ts'
@@ -18,16 +18,16 @@ import { usage } from './links/link-usage.ts'
 import { vlanKeeper } from './links/plain-links.ts'
 import { plannedLinks } from './links/planned-links.ts'
 import { knownTunnels } from './links/tunnel-status.ts'
-import { watchAway } from './links/unreachable.ts'
+import { watchUnreachable } from './links/unreachable.ts'
 import { multicast } from './multicast/multicast.ts'
 import type { ControllerOptions, Parts } from './parts.ts'
-import { moving } from './rollout-loop.ts'
+import { newRolloutLoop } from './rollout-loop.ts'
 import { progressOf, type Status } from './status.ts'
 import { audit } from './switch/audit.ts'
 import { type Log, type Reconciler, run, type Switch } from './switch/reconcile.ts'
-import { stays } from './switch/retained.ts'
+import { isRetained } from './switch/retained.ts'
 import { switchEvents } from './switch-events.ts'
-import type { Controller, Record as Counts } from './view/view.ts'
+import type { Controller, Record as Metrics } from './view/view.ts'
 import { waiting } from './waiters.ts'
 
 export type RunningController = Controller & {
@@ -39,32 +39,32 @@ export type RunningController = Controller & {
 }
 
 export async function createController(options: ControllerOptions): Promise<RunningController> {
-  const { store, record, log, listeners } = options
+  const { store, metrics, log, listeners } = options
   if (options.adopt) await store.write(draft => draft.setComplete(true))
   const parts = assemble(options)
-  const { stale, fabric, discover } = parts
+  const { compileQueue, fabric, discover } = parts
   const unwatch = follow(parts)
   fabric.remesh()
-  stale.mark(store.state().networks.keys())
+  compileQueue.mark(store.state().networks.keys())
   await parts.reconciler.fresh()
   const audits = audit(parts.reconciler, parts.switches, Math.random)
   const stop = () => {
     unwatch()
     audits.stop()
     discover.stop()
-    parts.moving.stop()
-    parts.away.stop()
+    parts.rolloutLoop.stop()
+    parts.unreachable.stop()
     parts.multicast.stop()
   }
   try {
     // Who is up and who is gone we say ourselves; why a connection was refused only the server knows.
-    const told: Log = {
+    const quietLog: Log = {
       debug: (fields, words) => log.debug(fields, words),
       info: (fields, words) => log.debug(fields, words),
       warn: (fields, words) => log.warn(fields, words),
       error: (fields, words) => log.error(fields, words),
     }
-    const server = await listen({ listeners, metrics: record, log: told, events: switchEvents(parts) })
+    const server = await listen({ listeners, metrics, log: quietLog, events: switchEvents(parts) })
     const close = async () => {
       stop()
       await server.close()
@@ -77,17 +77,17 @@ export async function createController(options: ControllerOptions): Promise<Runn
 }
 
 function assemble(options: ControllerOptions): Parts {
-  const { store, record, log } = options
+  const { store, metrics, log } = options
   const now = () => performance.now()
   const switches = new Map<DatapathId, Switch>()
   const session = (dpid: DatapathId) => switches.get(dpid)?.session
   const learned = learnedAddresses()
   const connected = (dpid: DatapathId) => switches.get(dpid)?.session !== undefined
   const linked = () => [...fabric.current().paths.mesh.keys()]
-  const away = watchAway(linked, connected, () => stale.markMesh())
+  const unreachable = watchUnreachable(linked, connected, () => compileQueue.markMesh())
   const planned = plannedLinks(store.state)
   const tunnels = knownTunnels(now)
-  const fabric = knownFabric(store.state, planned, away.dpids)
+  const fabric = knownFabric(store.state, planned, unreachable.dpids)
   const waiters = waiting()
 
   const learner = learning({
@@ -95,18 +95,18 @@ function assemble(options: ControllerOptions): Parts {
     state: store.state,
     networkOf: number => tables.compiled.get(number)?.network.id,
     session,
-    changed: id => stale.markLearned([id]),
+    changed: id => compileQueue.markLearned([id]),
     now,
-    dropped: record.packetInDropped,
+    dropped: metrics.packetInDropped,
   })
   const snooping = multicast({
     state: store.state,
     networkOf: number => tables.compiled.get(number)?.network.id,
     session,
     holds: (number, dpid) => holds(switches.get(dpid), tables.compiled.get(number)),
-    changed: ids => stale.markLearned(ids),
+    changed: ids => compileQueue.markLearned(ids),
     now,
-    dropped: record.packetInDropped,
+    dropped: metrics.packetInDropped,
   })
   const tables = desiredTables({
     state: store.state,
@@ -116,7 +116,7 @@ function assemble(options: ControllerOptions): Parts {
       learned.prune(network.number, l => here.has(`${l.dpid}/${l.port}`))
       return learned.of(network.number)
     },
-    hushed: learner.hushed,
+    suppressed: learner.suppressed,
     connected,
     snooped: snooping.of,
     now,
@@ -128,11 +128,11 @@ function assemble(options: ControllerOptions): Parts {
   })
   const touched = new Set<Switch>()
   const used = usage(tables)
-  const stale = staleNetworks({
+  const compileQueue = newCompileQueue({
     now,
     remesh() {
       const isOther = fabric.remesh()
-      for (const dpid of fabric.bared()) {
+      for (const dpid of fabric.factsChanged()) {
         const sw = switches.get(dpid)
         if (!sw) continue
         sw.dirty.add(0)
@@ -157,10 +157,10 @@ function assemble(options: ControllerOptions): Parts {
       }
     },
     compiled(seconds) {
-      record.compiled(seconds)
+      metrics.compiled(seconds)
       for (const sw of touched) start(sw)
       touched.clear()
-      moves.look()
+      rolloutLoop.look()
       vlans.look()
       waiters.wake()
     },
@@ -173,17 +173,17 @@ function assemble(options: ControllerOptions): Parts {
     state: store.state(),
     switches,
     tables,
-    stale: stale.ids,
+    queued: compileQueue.ids,
     planned,
     vlanRange: range,
   })
-  const told = programmed(store, status, tables, record, () => {
-    moves.look()
+  const onProgress = programmed(store, status, tables, metrics, () => {
+    rolloutLoop.look()
     waiters.wake()
   })
   const reconciler: Reconciler = {
     instance: store.instance,
-    base: dpid => base(store.instance, fabric.bare(dpid)),
+    base: dpid => base(store.instance, fabric.switchFacts(dpid)),
     complete: () => store.state().complete,
     compiled: () => tables.compiled,
     learnt(sw, reading) {
@@ -202,11 +202,11 @@ function assemble(options: ControllerOptions): Parts {
         }
       }
     },
-    stays: (dpid, item) => stays(parts(), dpid, item),
-    fresh: () => waiters.until(() => stale.idle() || undefined).then(() => {}),
+    isRetained: (dpid, item) => isRetained(parts(), dpid, item),
+    fresh: () => waiters.until(() => compileQueue.idle() || undefined).then(() => {}),
     progress(sw, numbers) {
       vlans.confirmed(sw)
-      told(sw, numbers)
+      onProgress(sw, numbers)
     },
     later(sw, again) {
       sw.retries += 1
@@ -214,7 +214,7 @@ function assemble(options: ControllerOptions): Parts {
       setTimeout(again, pause).unref()
     },
     soon: again => void setTimeout(again, 1000).unref(),
-    record,
+    metrics,
     log,
   }
   const discover = discovery({
@@ -228,7 +228,7 @@ function assemble(options: ControllerOptions): Parts {
     plain: fabric.plain,
     planned: planned.at,
     failed: error => log.warn({ error: String(error) }, 'what probes found could not be stored; it is tried again'),
-    told({ dead, alive }) {
+    notified({ dead, alive }) {
       const some = (links: readonly string[]) => ({ count: links.length, links: links.slice(0, 10) })
       if (dead.length > 0) log.warn(some(dead), 'links are dead: what leaves them does not arrive')
       if (alive.length > 0) log.info(some(alive), 'links live again')
@@ -238,26 +238,38 @@ function assemble(options: ControllerOptions): Parts {
       return () => clearInterval(timer)
     },
   })
-  const moves = moving({
-    ...{ store, tables, stale, switches, away: away.dpids, now },
+  const rolloutLoop = newRolloutLoop({
+    ...{ store, tables, compileQueue, switches, unreachable: unreachable.dpids, now },
     failed: error => log.warn({ error: String(error) }, 'the way of a network could not be stored; it is tried again'),
   })
   const parts = () => ({ switches, tables, fabric, store })
   return {
-    ...{ ...options, switches, fabric, tables, stale, waiting: waiters, learner, reconciler, discover, status, start },
-    ...{ moving: moves, away, multicast: snooping, planned, tunnels },
+    ...{
+      ...options,
+      switches,
+      fabric,
+      tables,
+      compileQueue,
+      waiting: waiters,
+      learner,
+      reconciler,
+      discover,
+      status,
+      start,
+    },
+    ...{ rolloutLoop, unreachable, multicast: snooping, planned, tunnels },
   }
 }
 
 /** It has confirmed what every switch holds, and with that the entry by which probes come to us. */
 const isAnswering = (sw: Switch | undefined): boolean =>
-  sw?.session !== undefined && sw.standing.is === 'live' && sw.confirmed.has(0)
+  sw?.session !== undefined && sw.phase.is === 'live' && sw.confirmed.has(0)
 
 /** The switch has confirmed this network as it was compiled last. */
 const holds = (sw: Switch | undefined, compiled: Compiled | undefined): boolean =>
   sw !== undefined &&
   compiled !== undefined &&
-  sw.standing.is === 'live' &&
+  sw.phase.is === 'live' &&
   !sw.dirty.has(compiled.network.number) &&
   !sw.unconfirmed.has(compiled.network.number) &&
   (sw.serials.get(compiled.network.number) ?? -1) >= compiled.serial
@@ -267,7 +279,7 @@ function programmed(
   store: Store,
   status: () => Status,
   tables: Tables,
-  record: Counts,
+  metrics: Metrics,
   wake: () => void,
 ): Reconciler['progress'] {
   const acceptedAt = new Map<string, number>()
@@ -280,18 +292,18 @@ function programmed(
       const since = id === undefined ? undefined : acceptedAt.get(id)
       if (id === undefined || since === undefined || progressOf(status(), id)?.state !== 'programmed') continue
       acceptedAt.delete(id)
-      record.programmed((performance.now() - since) / 1000)
+      metrics.programmed((performance.now() - since) / 1000)
     }
     wake()
   }
 }
 
 /** Marks what a commit of the store changes. */
-function follow({ store, stale, switches, planned, start }: Parts): () => void {
+function follow({ store, compileQueue, switches, planned, start }: Parts): () => void {
   return store.watch(({ networks, links, nodes, complete }) => {
-    stale.mark(networks)
+    compileQueue.mark(networks)
     if (nodes) planned.changed()
-    if (links || nodes) stale.markMesh()
+    if (links || nodes) compileQueue.markMesh()
     if (!complete) return
     for (const sw of switches.values()) {
       if (sw.session) sw.compare = 'asked'

@@ -3,24 +3,24 @@ import type { Store } from '../store/store.ts'
 import type { VlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import type { Tables } from './compile/tables.ts'
-import type { StaleNetworks } from './compile-queue.ts'
+import type { CompileQueue } from './compile-queue.ts'
 import type { Learning } from './learning/learning.ts'
 import type { Discovery } from './links/discovery.ts'
 import type { KnownFabric } from './links/fabric.ts'
 import type { Planned } from './links/planned-links.ts'
 import type { Tunnels } from './links/tunnel-status.ts'
-import type { Away } from './links/unreachable.ts'
+import type { Unreachable } from './links/unreachable.ts'
 import type { Multicast } from './multicast/multicast.ts'
-import type { Moving } from './rollout-loop.ts'
+import type { RolloutLoop } from './rollout-loop.ts'
 import type { Status } from './status.ts'
 import type { Log, Reconciler, Switch } from './switch/reconcile.ts'
-import type { Record as Counts } from './view/view.ts'
+import type { Record as Metrics } from './view/view.ts'
 import type { Waiting } from './waiters.ts'
 
 export type ControllerOptions = {
   readonly store: Store
   readonly listeners: readonly Listener[]
-  readonly record: Counts
+  readonly metrics: Metrics
   readonly log: Log
   /** VLANs that networks may have on plain links between switches. */
   readonly vlanRange?: VlanRange | undefined
@@ -35,14 +35,14 @@ export type Parts = ControllerOptions & {
   readonly switches: Map<DatapathId, Switch>
   readonly fabric: KnownFabric
   readonly tables: Tables
-  readonly stale: StaleNetworks
+  readonly compileQueue: CompileQueue
   readonly waiting: Waiting
   readonly learner: Learning
   readonly multicast: Multicast
   readonly reconciler: Reconciler
   readonly discover: Discovery
-  readonly moving: Moving
-  readonly away: Away
+  readonly rolloutLoop: RolloutLoop
+  readonly unreachable: Unreachable
   readonly planned: Planned
   readonly tunnels: Tunnels
   status(): Status

@@ -1,15 +1,15 @@
-// Takes networks from one route to another, step by step, as the switches confirm them (lanes.ts says which steps).
+// Takes networks from one route to another, step by step, as the switches confirm them (path versions.ts says which steps).
 import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
-import { due, goal, keeps, record } from './compile/rollout.ts'
+import { due, goal, keeps, persisted } from './compile/rollout.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
-import type { StaleNetworks } from './compile-queue.ts'
+import type { CompileQueue } from './compile-queue.ts'
 import type { Switch } from './switch/reconcile.ts'
 
 /** Milliseconds until a write that failed is tried again. */
 const retryMs = 1000
 
-export type Moving = {
+export type RolloutLoop = {
   /** Something was confirmed, or a switch came or went. */
   look(): void
   stop(): void
@@ -18,22 +18,30 @@ export type Moving = {
 type Arguments = {
   readonly store: Store
   readonly tables: Tables
-  readonly stale: StaleNetworks
+  readonly compileQueue: CompileQueue
   readonly switches: ReadonlyMap<DatapathId, Switch>
   /** Switches that have not been connected for a while. */
-  readonly away: ReadonlySet<DatapathId>
-  /** Milliseconds of a clock that never jumps. */
+  readonly unreachable: ReadonlySet<DatapathId>
+  /** Milliseconds of a monotonic clock. */
   now(): number
   failed(error: unknown): void
 }
 
-export function moving({ store, tables, stale, switches, away, now, failed }: Arguments): Moving {
+export function newRolloutLoop({
+  store,
+  tables,
+  compileQueue,
+  switches,
+  unreachable,
+  now,
+  failed,
+}: Arguments): RolloutLoop {
   const writing = new Set<number>()
   const timers = new Map<number, NodeJS.Timeout>()
   const retries = new Set<NodeJS.Timeout>()
   let stopped = false
 
-  /** A timer may fire a little before its time by the clock that never jumps: then it is set again. */
+  /** A timer may fire a little before its time by the monotonic clock: then it is set again. */
   const lookAt = (number: number, when: number) => {
     // What it waited for may come earlier now.
     clearTimeout(timers.get(number))
@@ -57,21 +65,21 @@ export function moving({ store, tables, stale, switches, away, now, failed }: Ar
     retries.add(timer)
   }
   const step = (number: number, at: Compiled) => {
-    const stepped = tables.step(number, isConfirmed(at, number, { switches, away }))
-    const when = due(stepped ?? at.course)
+    const stepped = tables.step(number, isConfirmed(at, number, { switches, unreachable }))
+    const when = due(stepped ?? at.rollout)
     if (when !== undefined) lookAt(number, when)
-    if (stepped && stepped.serial !== at.course.serial) stale.markMoved([at.network.id])
+    if (stepped && stepped.serial !== at.rollout.serial) compileQueue.markMoved([at.network.id])
   }
   const lookAtOne = (number: number, at: Compiled) => {
-    const entering = at.course.is === 'preparing' && isConfirmed(at, number, { switches, away })
-    const kept = record(at.course, at.wanted, entering)
+    const entering = at.rollout.is === 'preparing' && isConfirmed(at, number, { switches, unreachable })
+    const kept = persisted(at.rollout, at.wanted, entering)
     const network = store.state().networks.get(at.network.id)
     if (!network || writing.has(number)) return
     if (keeps(network, kept)) return step(number, at)
     // What is on disk of a network's ways is ahead of what switches are told: a restart goes on from there.
     writing.add(number)
     store
-      .write(draft => draft.setLane(at.network.id, kept))
+      .write(draft => draft.setPathVersion(at.network.id, kept))
       .then(
         () => writing.delete(number),
         error => {
@@ -82,19 +90,19 @@ export function moving({ store, tables, stale, switches, away, now, failed }: Ar
   }
   const look = () => {
     if (stopped) return
-    for (const number of tables.moving) {
+    for (const number of tables.rollingOut) {
       const at = tables.compiled.get(number)
-      if (at && !stale.ids.has(at.network.id)) lookAtOne(number, at)
+      if (at && !compileQueue.ids.has(at.network.id)) lookAtOne(number, at)
     }
     const back: string[] = []
-    for (const [number, dpids] of tables.strays)
+    for (const [number, dpids] of tables.outdated)
       for (const dpid of dpids) {
         const sw = switches.get(dpid)
         if (!sw?.session || !sw.serials.has(number) || !tables.returned(number, dpid)) continue
         const id = tables.compiled.get(number)?.network.id
         if (id !== undefined) back.push(id)
       }
-    stale.markMoved(back)
+    compileQueue.markMoved(back)
   }
   return {
     look,
@@ -106,22 +114,22 @@ export function moving({ store, tables, stale, switches, away, now, failed }: Ar
 }
 
 /**
- * The switches that matter for the next step have confirmed the last change of the course: those that the new ways pass, and once
+ * The switches that matter for the next step have confirmed the last change of the rollout: those that the new ways pass, and once
  * frames enter there, those where they do. Nobody waits for one that is away.
  */
 function isConfirmed(
-  { course, datapaths }: Compiled,
+  { rollout, datapaths }: Compiled,
   number: number,
-  { switches, away }: Pick<Arguments, 'switches' | 'away'>,
+  { switches, unreachable }: Pick<Arguments, 'switches' | 'unreachable'>,
 ): boolean {
-  const { entrances, branches, towards } = goal(course).route
-  const ways = [entrances, branches, towards]
+  const { ingressPorts, floodTree, nextHops } = goal(rollout).route
+  const ways = [ingressPorts, floodTree, nextHops]
   for (const dpid of datapaths) {
-    if (course.is === 'preparing' && !ways.some(way => way.has(dpid))) continue
+    if (rollout.is === 'preparing' && !ways.some(way => way.has(dpid))) continue
     const sw = switches.get(dpid)
-    if (!sw?.session && away.has(dpid)) continue
-    if (sw?.session && ['unsafe', 'unadopted', 'lacking'].includes(sw.standing.is)) continue
-    if ((sw?.session ? (sw.serials.get(number) ?? 0) : 0) < course.serial) return false
+    if (!sw?.session && unreachable.has(dpid)) continue
+    if (sw?.session && ['unsafe', 'unadopted', 'unsupported'].includes(sw.phase.is)) continue
+    if ((sw?.session ? (sw.serials.get(number) ?? 0) : 0) < rollout.serial) return false
   }
   return true
 }

@@ -3,22 +3,22 @@ import type { Attachment, State, Vlink } from '../store/state.ts'
 import type { VlanRange } from '../store/vlans.ts'
 import { maxFanOut, type Route } from '../topology/route.ts'
 import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey, type PortNo } from '../topology/topology.ts'
-import type { VlinkWays } from '../topology/vlink-route.ts'
+import type { VlinkPaths } from '../topology/vlink-route.ts'
 import type { Item } from './compile/item.ts'
-import { type Course, goal } from './compile/rollout.ts'
+import { goal, type Rollout } from './compile/rollout.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
-import { vlanLack } from './links/plain-links.ts'
+import { vlanCondition } from './links/plain-links.ts'
 import type { Planned } from './links/planned-links.ts'
 import type { Switch } from './switch/reconcile.ts'
-import type { Figures, Lack, LinkView, Progress, SwitchView } from './view/view.ts'
-import { passed, vlinkLack } from './vlink-status.ts'
+import type { Condition, LinkStatistics, LinkView, Progress, SwitchView } from './view/view.ts'
+import { passed, vlinkCondition } from './vlink-status.ts'
 
 export type Status = {
   readonly state: State
   readonly switches: ReadonlyMap<DatapathId, Switch>
   readonly tables: Tables
   /** Ids of networks that wait to be compiled. */
-  readonly stale: ReadonlySet<string>
+  readonly queued: ReadonlySet<string>
   readonly planned: Planned
   /** VLANs that networks may have on plain links. */
   readonly vlanRange: VlanRange
@@ -30,13 +30,13 @@ export type Status = {
  * @param since The revision that detached `about`, if it is gone.
  */
 export function progressOf(status: Status, id: string, about?: string, since = 0): Progress | undefined {
-  const { state, tables, stale } = status
+  const { state, tables, queued } = status
   const network = state.networks.get(id)
   const attachment = about === undefined ? undefined : state.attachments.get(about)
   const number = tables.numberOf(id) ?? network?.number
   const revision = (attachment ?? network)?.revision ?? since
   if (number === undefined) return undefined
-  if (stale.has(id)) return { state: 'pending', reason: 'it is being compiled', revision }
+  if (queued.has(id)) return { state: 'pending', reason: 'it is being compiled', revision }
   if (!network) return goneProgress(status, number, revision)
   const compiled = tables.compiled.get(network.number)
   if (!compiled) return { state: 'pending', reason: 'it is being compiled', revision }
@@ -49,25 +49,30 @@ export function progressOf(status: Status, id: string, about?: string, since = 0
 function networkProgress(status: Status, compiled: Compiled): Progress {
   const { network, datapaths } = compiled
   const { revision, number } = network
-  if (network.vlink && compiled.ways) return vlinkProgress(status, compiled, network.vlink, compiled.ways)
+  if (network.vlink && compiled.vlinkPaths) return vlinkProgress(status, compiled, network.vlink, compiled.vlinkPaths)
   const attachments = [...(status.state.members.get(network.id)?.values() ?? [])]
-  const lack =
-    first([...datapaths].sort(), dpid => switchLack(status, dpid, number, revision)) ??
-    first(attachments, a => portLack(status, a)) ??
-    plainLack(status, compiled) ??
-    routeLack(compiled)
-  return lack ? { ...lack, revision } : { state: 'programmed', revision }
+  const condition =
+    first([...datapaths].sort(), dpid => switchCondition(status, dpid, number, revision)) ??
+    first(attachments, a => portCondition(status, a)) ??
+    plainLinkCondition(status, compiled) ??
+    routeCondition(compiled)
+  return condition ? { ...condition, revision } : { state: 'programmed', revision }
 }
 
 /** A vlink: the switches that its frames pass, its two ports, and the links between. */
-function vlinkProgress(status: Status, { network, course, wanted }: Compiled, vlink: Vlink, ways: VlinkWays): Progress {
+function vlinkProgress(
+  status: Status,
+  { network, rollout, wanted }: Compiled,
+  vlink: Vlink,
+  vlinkPaths: VlinkPaths,
+): Progress {
   const { revision, number } = network
-  const lack =
-    first([...passed(ways)].sort(), dpid => switchLack(status, dpid, number, revision)) ??
-    first([vlink.from, vlink.to], end => portLack(status, end)) ??
-    buildLack(course, wanted) ??
-    vlinkLack(vlink, ways, status.switches)
-  return lack ? { ...lack, revision } : { state: 'programmed', revision }
+  const condition =
+    first([...passed(vlinkPaths)].sort(), dpid => switchCondition(status, dpid, number, revision)) ??
+    first([vlink.from, vlink.to], end => portCondition(status, end)) ??
+    rolloutCondition(rollout, wanted) ??
+    vlinkCondition(vlink, vlinkPaths, status.switches)
+  return condition ? { ...condition, revision } : { state: 'programmed', revision }
 }
 
 /** One attachment: its own switch and port, and every member switch that is there to be told of it. */
@@ -75,13 +80,13 @@ function attachmentProgress(status: Status, compiled: Compiled, attachment: Atta
   const { network, datapaths } = compiled
   const { revision } = attachment
   const there = [...datapaths].sort().filter(d => d !== attachment.dpid && status.switches.get(d)?.session)
-  const lack =
-    switchLack(status, attachment.dpid, network.number, revision) ??
-    portLack(status, attachment) ??
-    first(there, dpid => switchLack(status, dpid, network.number, revision)) ??
-    plainLack(status, compiled) ??
-    routeLack(compiled, dpid => status.switches.get(dpid)?.session !== undefined)
-  return lack ? { ...lack, revision } : { state: 'programmed', revision }
+  const condition =
+    switchCondition(status, attachment.dpid, network.number, revision) ??
+    portCondition(status, attachment) ??
+    first(there, dpid => switchCondition(status, dpid, network.number, revision)) ??
+    plainLinkCondition(status, compiled) ??
+    routeCondition(compiled, dpid => status.switches.get(dpid)?.session !== undefined)
+  return condition ? { ...condition, revision } : { state: 'programmed', revision }
 }
 
 /** A port that has left: its switch must know, and the others that are there. */
@@ -92,8 +97,8 @@ function detachedProgress(
   revision: number,
 ): Progress {
   const there = [...datapaths].sort().filter(d => status.switches.get(d)?.session)
-  const lack = first([dpid, ...there], d => switchLack(status, d, network.number, revision))
-  return lack ? { ...lack, revision } : { state: 'programmed', revision }
+  const condition = first([dpid, ...there], d => switchCondition(status, d, network.number, revision))
+  return condition ? { ...condition, revision } : { state: 'programmed', revision }
 }
 
 /** A network that was deleted: no switch may hold anything of it. */
@@ -108,34 +113,39 @@ function goneProgress(status: Status, number: number, revision: number): Progres
   return { state: 'programmed', revision }
 }
 
-function first<T>(items: readonly T[], lack: (item: T) => Lack | undefined): Lack | undefined {
+function first<T>(items: readonly T[], condition: (item: T) => Condition | undefined): Condition | undefined {
   for (const item of items) {
-    const found = lack(item)
+    const found = condition(item)
     if (found) return found
   }
   return undefined
 }
 
-function switchLack({ switches }: Status, dpid: DatapathId, number: number, revision: number): Lack | undefined {
-  const pending = (reason: string): Lack => ({ state: 'pending', reason })
+function switchCondition(
+  { switches }: Status,
+  dpid: DatapathId,
+  number: number,
+  revision: number,
+): Condition | undefined {
+  const pending = (reason: string): Condition => ({ state: 'pending', reason })
   const sw = switches.get(dpid)
-  if (!sw?.session) return pending(`switch ${dpid} is not connected${sw ? `: ${standingReason(sw)}` : ''}`)
+  if (!sw?.session) return pending(`switch ${dpid} is not connected${sw ? `: ${phaseReason(sw)}` : ''}`)
   const refusal = sw.refused.get(number) ?? sw.refused.get(0)
   if (refusal !== undefined) return { state: 'degraded', reason: `switch ${dpid} refused its flows: ${refusal}` }
-  if (sw.standing.is === 'lacking') return { state: 'degraded', reason: `switch ${dpid}: ${standingReason(sw)}` }
-  if (sw.standing.is !== 'live') return pending(`switch ${dpid}: ${standingReason(sw)}`)
+  if (sw.phase.is === 'unsupported') return { state: 'degraded', reason: `switch ${dpid}: ${phaseReason(sw)}` }
+  if (sw.phase.is !== 'live') return pending(`switch ${dpid}: ${phaseReason(sw)}`)
   if ((sw.confirmed.get(number) ?? -1) < revision || sw.unconfirmed.has(number))
     return pending(`switch ${dpid} has not confirmed revision ${revision} yet`)
   return undefined
 }
 
-function portLack(
+function portCondition(
   { switches }: Status,
   { dpid, port, portName }: Endpoint & Pick<Attachment, 'portName'>,
-): Lack | undefined {
+): Condition | undefined {
   const ports = switches.get(dpid)?.session?.ports()
   if (!ports) return undefined
-  if (portName !== undefined) return nameLack(dpid, port, portName, ports)
+  if (portName !== undefined) return nameCondition(dpid, port, portName, ports)
   if (ports.has(port)) return undefined
   const has = [...ports.keys()].sort((a, b) => a - b)
   const listed = has.length > 12 ? `${has.slice(0, 12).join(', ')}, ...` : has.join(', ')
@@ -145,12 +155,12 @@ function portLack(
   }
 }
 
-function nameLack(
+function nameCondition(
   dpid: DatapathId,
   port: PortNo,
   wanted: string,
   ports: ReadonlyMap<PortNo, { readonly name: string }>,
-): Lack | undefined {
+): Condition | undefined {
   if (ports.get(port)?.name === wanted) return undefined
   const [number] = [...ports].find(([, { name }]) => name === wanted) ?? []
   const has = [...ports.values()].map(({ name }) => name).slice(0, 12)
@@ -165,25 +175,25 @@ function nameLack(
  * What keeps members from reaching each other: no way between their switches, or one that is only being built.
  * @param matters Switches that are to be reached.
  */
-function routeLack(
-  { course, wanted, members }: Compiled,
+function routeCondition(
+  { rollout, wanted, members }: Compiled,
   matters: (dpid: DatapathId) => boolean = () => true,
-): Lack | undefined {
-  const { islands: all, branches } = wanted
-  const islands = all.filter(island => [...island].some(matters))
-  const [one, another] = islands
+): Condition | undefined {
+  const { partitions: all, floodTree } = wanted
+  const partitions = all.filter(partition => [...partition].some(matters))
+  const [one, another] = partitions
   if (one && another) {
-    const names = (island: ReadonlySet<DatapathId>) =>
-      [...island].slice(0, 3).join(', ') + (island.size > 3 ? ', ...' : '')
-    const parts = islands.length > 2 ? ` (it is in ${islands.length} parts)` : ''
+    const names = (partition: ReadonlySet<DatapathId>) =>
+      [...partition].slice(0, 3).join(', ') + (partition.size > 3 ? ', ...' : '')
+    const parts = partitions.length > 2 ? ` (it is in ${partitions.length} parts)` : ''
     return {
       state: 'degraded',
       reason: `no way between switches ${names(one)} and ${names(another)} is known, so their members do not reach each other${parts}`,
     }
   }
-  const building = buildLack(course, wanted)
+  const building = rolloutCondition(rollout, wanted)
   if (building) return building
-  for (const [dpid, hops] of branches) {
+  for (const [dpid, hops] of floodTree) {
     if (hops.size <= maxFanOut) continue
     const reason = `switch ${dpid} has links to ${hops.size} switches of its ${members.size}; it copies a broadcast to ${maxFanOut} at most`
     return { state: 'degraded', reason }
@@ -192,11 +202,15 @@ function routeLack(
 }
 
 /** What keeps frames, or a mirror's copies, from crossing plain links. */
-function plainLack({ state, tables, vlanRange }: Status, { network, course }: Compiled): Lack | undefined {
-  if (tables.wanting.has(network.number)) return vlanLack(state.vlans, vlanRange, number => tables.compiled.has(number))
+function plainLinkCondition(
+  { state, tables, vlanRange }: Status,
+  { network, rollout }: Compiled,
+): Condition | undefined {
+  if (tables.wanting.has(network.number))
+    return vlanCondition(state.vlans, vlanRange, number => tables.compiled.has(number))
   const { mirror } = network
-  const { towards } = goal(course).route
-  for (const [dpid, hops] of mirror ? towards : []) {
+  const { nextHops } = goal(rollout).route
+  for (const [dpid, hops] of mirror ? nextHops : []) {
     if (hops.get(mirror!.dpid)?.carries !== 'vid') continue
     const reason = `copies for its mirror do not cross the plain link from switch ${dpid}: they go over tunnels only`
     return { state: 'degraded', reason }
@@ -204,44 +218,44 @@ function plainLack({ state, tables, vlanRange }: Status, { network, course }: Co
   return undefined
 }
 
-function buildLack(course: Course, wanted: Route): Lack | undefined {
-  if (course.is !== 'preparing' && goal(course).route === wanted) return undefined
+function rolloutCondition(rollout: Rollout, wanted: Route): Condition | undefined {
+  if (rollout.is !== 'preparing' && goal(rollout).route === wanted) return undefined
   return { state: 'pending', reason: 'another way for its frames is being built' }
 }
 
 /** Compared is not enough: until the switch has confirmed what it lacked, it is not live for anybody who asks. */
-const isLive = ({ standing, confirmed, refused }: Switch): boolean =>
-  standing.is === 'live' && (confirmed.has(0) || refused.has(0))
+const isLive = ({ phase, confirmed, refused }: Switch): boolean =>
+  phase.is === 'live' && (confirmed.has(0) || refused.has(0))
 
 /** Why a switch is not live, in words. */
-export function standingReason({ standing }: Switch): string {
-  switch (standing.is) {
+export function phaseReason({ phase }: Switch): string {
+  switch (phase.is) {
     case 'disconnected':
-      return standing.reason
+      return phase.reason
     case 'comparing':
       return 'its flows are being read'
-    case 'lacking':
-      return `it cannot run our pipeline: ${standing.missing}`
+    case 'unsupported':
+      return `it cannot run our pipeline: ${phase.missing}`
     case 'unsafe':
-      return `it holds ${standing.foreign.length} flows or groups that are not ours; POST /v1/switches/{dpid}/takeover lists and removes them`
+      return `it holds ${phase.foreign.length} flows or groups that are not ours; POST /v1/switches/{dpid}/takeover lists and removes them`
     case 'unadopted':
-      return `it holds the flows of another store (${standing.instance ?? 'without a marker'}); PUT /v1/state or --adopt declares this one complete`
+      return `it holds the flows of another store (${phase.instance ?? 'without a marker'}); PUT /v1/state or --adopt declares this one complete`
     case 'live':
       return 'its flows are being put right'
   }
 }
 
 export function switchView(status: Status, sw: Switch, base: readonly Item[]): SwitchView {
-  const { session, standing } = sw
+  const { session, phase } = sw
   const live = isLive(sw)
   let desired = base.length
   for (const { parts } of compiledAt(status, sw)) desired += countFlows(parts.get(sw.dpid) ?? [])
   const failing = sw.refused.size > 0 || sw.pausing
-  const reason = !live ? standingReason(sw) : ([...sw.refused.values()][0] ?? 'it does not answer as it should')
+  const reason = !live ? phaseReason(sw) : ([...sw.refused.values()][0] ?? 'it does not answer as it should')
   return {
     dpid: sw.dpid,
     connected: session !== undefined,
-    state: live ? (failing ? 'failing' : 'live') : standing.is === 'live' ? 'comparing' : standing.is,
+    state: live ? (failing ? 'failing' : 'live') : phase.is === 'live' ? 'comparing' : phase.is,
     ...(!live || failing ? { reason } : {}),
     ...(session
       ? { remote: session.remote, manufacturer: session.description.mfrDesc, software: session.description.swDesc }
@@ -250,7 +264,7 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
     flows: {
       desired,
       actual: sw.held.flows(),
-      foreign: standing.is === 'unsafe' ? standing.foreign.length : 0,
+      foreign: phase.is === 'unsafe' ? phase.foreign.length : 0,
       drift: sw.drift,
     },
     programmedRevision: live ? programmedRevision(status, sw) : 0,
@@ -262,10 +276,10 @@ const compiledAt = ({ tables }: Status, { dpid }: Switch): readonly Compiled[] =
 
 /** The newest revision that the switch has confirmed, for everything that concerns it. */
 function programmedRevision(status: Status, sw: Switch): number {
-  const { state, tables, stale } = status
+  const { state, tables, queued } = status
   let revision = state.revision
   // What is not compiled yet may concern it or not: until we know, it does.
-  for (const id of stale) revision = Math.min(revision, (state.networks.get(id)?.revision ?? state.revision) - 1)
+  for (const id of queued) revision = Math.min(revision, (state.networks.get(id)?.revision ?? state.revision) - 1)
   const concerned = new Set([...sw.dirty, ...sw.held.owners()])
   for (const { network } of compiledAt(status, sw)) concerned.add(network.number)
   for (const number of concerned) {
@@ -284,40 +298,50 @@ function countFlows(items: Iterable<Item>): number {
 }
 
 /** Links of the mesh, declared and discovered ones, a direction each, in no order. @param figures What probes measure. */
-export function* linkViews(status: Status, figures: (link: Link) => Figures | undefined): Iterable<LinkView> {
+export function* linkViews(
+  status: Status,
+  linkStatistics: (link: Link) => LinkStatistics | undefined,
+): Iterable<LinkView> {
   const { declaredLinks, discoveredLinks } = status.state
   const meshed = new Set<string>()
-  for (const { planned, link, lack } of status.planned.all()) {
+  for (const { planned, link, condition } of status.planned.all()) {
     if (link) meshed.add(linkKey(link))
-    if (link) yield viewOf(status, link, 'mesh', figures)
-    else yield { from: planned.from, to: planned.to, origin: 'mesh', state: 'pending', ...(lack && { reason: lack }) }
+    if (link) yield viewOf(status, link, 'mesh', linkStatistics)
+    else
+      yield {
+        from: planned.from,
+        to: planned.to,
+        origin: 'mesh',
+        state: 'pending',
+        ...(condition && { reason: condition }),
+      }
   }
-  for (const [key, link] of declaredLinks) if (!meshed.has(key)) yield viewOf(status, link, 'declared', figures)
+  for (const [key, link] of declaredLinks) if (!meshed.has(key)) yield viewOf(status, link, 'declared', linkStatistics)
   for (const [key, link] of discoveredLinks)
-    if (!declaredLinks.has(key) && !meshed.has(key)) yield viewOf(status, link, 'discovered', figures)
+    if (!declaredLinks.has(key) && !meshed.has(key)) yield viewOf(status, link, 'discovered', linkStatistics)
 }
 
 /** One direction of a link; undefined if it is neither planned nor declared nor found. */
 export function linkView(
   status: Status,
   link: Link,
-  figures: (link: Link) => Figures | undefined,
+  linkStatistics: (link: Link) => LinkStatistics | undefined,
 ): LinkView | undefined {
   const key = linkKey(link)
   const { declaredLinks, discoveredLinks } = status.state
   const meshed = status.planned.at(link.from)
-  if (meshed && linkKey(meshed) === key) return viewOf(status, meshed, 'mesh', figures)
+  if (meshed && linkKey(meshed) === key) return viewOf(status, meshed, 'mesh', linkStatistics)
   const declared = declaredLinks.get(key)
   const known = declared ?? discoveredLinks.get(key)
-  return known && viewOf(status, known, declared ? 'declared' : 'discovered', figures)
+  return known && viewOf(status, known, declared ? 'declared' : 'discovered', linkStatistics)
 }
 
 const viewOf = (
   status: Status,
   link: Link,
   origin: LinkView['origin'],
-  figures: (link: Link) => Figures | undefined,
-): LinkView => ({ ...link, origin, ...linkState(status, link), ...figures(link) })
+  linkStatistics: (link: Link) => LinkStatistics | undefined,
+): LinkView => ({ ...link, origin, ...linkState(status, link), ...linkStatistics(link) })
 
 function linkState({ switches, state }: Status, { from, to }: Link): Pick<LinkView, 'state' | 'reason'> {
   for (const { dpid, port } of [from, to]) {
@@ -340,14 +364,14 @@ function linkState({ switches, state }: Status, { from, to }: Link): Pick<LinkVi
  * Ready: every switch that is connected has been compared, and none holds flows that keep us out. One that lacks what we
  * need never will be, and keeps nobody else from working.
  */
-export function readiness({ switches, stale }: Status): {
+export function readiness({ switches, queued }: Status): {
   readonly ready: boolean
   readonly reasons: readonly string[]
 } {
   const reasons = [...switches.values()].flatMap(sw =>
-    sw.session && !isLive(sw) && sw.standing.is !== 'lacking' ? [`switch ${sw.dpid}: ${standingReason(sw)}`] : [],
+    sw.session && !isLive(sw) && sw.phase.is !== 'unsupported' ? [`switch ${sw.dpid}: ${phaseReason(sw)}`] : [],
   )
-  if (stale.size > 0) reasons.push(`${stale.size} networks are being compiled`)
+  if (queued.size > 0) reasons.push(`${queued.size} networks are being compiled`)
   return { ready: reasons.length === 0, reasons }
 }
 

@@ -8,10 +8,10 @@ import { owner } from './compile/cookie.ts'
 import { portsSettleMs } from './compile-queue.ts'
 import type { Parts } from './parts.ts'
 import { type Log, newSwitch, roomMade } from './switch/reconcile.ts'
-import { lacks } from './switch/unsupported.ts'
+import { unsupported } from './switch/unsupported.ts'
 
 export function switchEvents(parts: Parts): Events {
-  const { switches, stale, tables, discover, learner, multicast, log, record, waiting, start } = parts
+  const { switches, compileQueue, tables, discover, learner, multicast, log, metrics, waiting, start } = parts
   const current = (s: Session) => {
     const sw = switches.get(s.dpid)
     return sw?.session === s ? sw : undefined
@@ -21,8 +21,8 @@ export function switchEvents(parts: Parts): Events {
       const sw = switches.get(s.dpid) ?? newSwitch(s.dpid)
       switches.set(s.dpid, sw)
       sw.session = s
-      const missing = lacks(s)
-      sw.standing = missing === undefined ? { is: 'comparing' } : { is: 'lacking', missing }
+      const missing = unsupported(s)
+      sw.phase = missing === undefined ? { is: 'comparing' } : { is: 'unsupported', missing }
       sw.compare = 'connected'
       sw.pausing = false
       sw.retrying = false
@@ -37,26 +37,26 @@ export function switchEvents(parts: Parts): Events {
       sw.seen ||= missing !== undefined
       if (missing !== undefined)
         log.warn({ dpid: s.dpid, missing }, 'switch lacks what is needed: networks with members there are degraded')
-      parts.away.came(s.dpid)
+      parts.unreachable.came(s.dpid)
       portsChanged(parts, s)
-      stale.mark(tables.at(s.dpid))
+      compileQueue.mark(tables.at(s.dpid))
       start(sw)
     },
     down(s, reason) {
       const sw = current(s)
       if (!sw) return
       sw.session = undefined
-      sw.standing = { is: 'disconnected', reason }
-      parts.away.left(s.dpid)
+      sw.phase = { is: 'disconnected', reason }
+      parts.unreachable.left(s.dpid)
       log.warn({ dpid: s.dpid, reason }, 'switch disconnected; its flows stay')
-      parts.moving.look()
+      parts.rolloutLoop.look()
       waiting.wake()
     },
     portStatus(s) {
-      if (current(s)) stale.mark(portsChanged(parts, s), portsSettleMs)
+      if (current(s)) compileQueue.mark(portsChanged(parts, s), portsSettleMs)
     },
     packetIn(s, message) {
-      record.packetIn(message.reason)
+      metrics.packetIn(message.reason)
       const sw = current(s)
       if (!sw) return
       const { is } = owner(message.cookie)
@@ -83,12 +83,15 @@ function follow(store: Store, { dpid, ports }: Session, log: Log): void {
 }
 
 /** Takes a switch's ports as they are; answers the networks of those that came or went. */
-function portsChanged({ store, switches, fabric, discover, stale, tables, log }: Parts, s: Session): readonly string[] {
+function portsChanged(
+  { store, switches, fabric, discover, compileQueue, tables, log }: Parts,
+  s: Session,
+): readonly string[] {
   const { changed, ofLinks } = fabric.ports(s)
   if (changed.length > 0) follow(store, s, log)
-  if (switches.get(s.dpid)?.standing.is !== 'lacking') discover.ports(s)
+  if (switches.get(s.dpid)?.phase.is !== 'unsupported') discover.ports(s)
   const state = store.state()
-  if (ofLinks) stale.markMesh()
+  if (ofLinks) compileQueue.markMesh()
   const usedAt = (dpid: DatapathId, port: number): string[] =>
     [...tables.at(dpid)].filter(id => {
       const { mirror, vlink } = state.networks.get(id) ?? {}

@@ -1,40 +1,40 @@
 // How a vlink fares: what keeps its frames from their end, and whether it is what was wished for. Pure.
 import type { Vlink } from '../store/state.ts'
 import type { DatapathId, Endpoint, Link } from '../topology/topology.ts'
-import { getsThrough, type VlinkWays, type Way } from '../topology/vlink-route.ts'
+import { getsThrough, type VlinkPath, type VlinkPaths } from '../topology/vlink-route.ts'
 import { canLimit } from './compile/vlink.ts'
 import type { Switch } from './switch/reconcile.ts'
-import type { Lack, Met, VlinkView, VlinkWay } from './view/view.ts'
+import type { Condition, Met, VlinkPathView, VlinkView } from './view/view.ts'
 
 type Switches = ReadonlyMap<DatapathId, Switch>
 
 /** The switches that its frames pass, or should. */
-export const passed = ({ there, back }: VlinkWays): ReadonlySet<DatapathId> =>
-  new Set([there, back].flatMap(way => way.taken ?? way.asked))
+export const passed = ({ there, back }: VlinkPaths): ReadonlySet<DatapathId> =>
+  new Set([there, back].flatMap(vlinkPath => vlinkPath.taken ?? vlinkPath.asked))
 
 /** A path that is broken, or a limit that a switch can't keep. */
-export const vlinkLack = (vlink: Vlink, { there, back }: VlinkWays, switches: Switches): Lack | undefined =>
-  brokenLack(there, 'the way there') ??
-  brokenLack(back, 'the way back') ??
-  limitLack(vlink, vlink.from, switches) ??
-  limitLack(vlink, vlink.to, switches)
+export const vlinkCondition = (vlink: Vlink, { there, back }: VlinkPaths, switches: Switches): Condition | undefined =>
+  brokenCondition(there, 'the way there') ??
+  brokenCondition(back, 'the way back') ??
+  limitCondition(vlink, vlink.from, switches) ??
+  limitCondition(vlink, vlink.to, switches)
 
-function brokenLack(way: Way, name: string): Lack | undefined {
-  if (!way.broken) return undefined
-  const { hop, why } = way.broken
+function brokenCondition(vlinkPath: VlinkPath, name: string): Condition | undefined {
+  if (!vlinkPath.broken) return undefined
+  const { hop, why } = vlinkPath.broken
   const [a, b] = hop
   const fault = {
     unknown: `no link between switches ${a} and ${b} is known`,
     down: `the link between switches ${a} and ${b} is down`,
     vid: `the link between switches ${a} and ${b} carries networks by VLAN, and a vlink's frames may have tags of their own`,
   }[why]
-  const effect = getsThrough(way)
-    ? `its frames on ${name} go over ${way.taken!.join(', ')} meanwhile`
+  const effect = getsThrough(vlinkPath)
+    ? `its frames on ${name} go over ${vlinkPath.taken!.join(', ')} meanwhile`
     : `its frames on ${name} do not get through`
   return { state: 'degraded', reason: `${fault}: ${effect}` }
 }
 
-function limitLack({ bandwidth }: Vlink, { dpid, port }: Endpoint, switches: Switches): Lack | undefined {
+function limitCondition({ bandwidth }: Vlink, { dpid, port }: Endpoint, switches: Switches): Condition | undefined {
   const session = switches.get(dpid)?.session
   if (bandwidth === undefined || !session || canLimit(port, session.can.maxMeter)) return undefined
   const has = session.can.maxMeter === 0 ? 'has no meters' : `has no meter for port ${port}`
@@ -44,27 +44,27 @@ function limitLack({ bandwidth }: Vlink, { dpid, port }: Endpoint, switches: Swi
 /** @param rttMs Milliseconds there and back over a link, as probes measure it; undefined when it is not known. */
 export const vlinkView = (
   vlink: Vlink,
-  { there, back }: VlinkWays,
+  { there, back }: VlinkPaths,
   switches: Switches,
   rttMs: (link: Link) => number | undefined,
 ): VlinkView => ({
-  there: wayView(vlink, there, vlink.from, vlink.to, switches, rttMs),
-  back: wayView(vlink, back, vlink.to, vlink.from, switches, rttMs),
+  there: vlinkPathView(vlink, there, vlink.from, vlink.to, switches, rttMs),
+  back: vlinkPathView(vlink, back, vlink.to, vlink.from, switches, rttMs),
 })
 
-function wayView(
+function vlinkPathView(
   { bandwidth, latency }: Vlink,
-  way: Way,
+  vlinkPath: VlinkPath,
   from: Endpoint,
   to: Endpoint,
   switches: Switches,
   rttMs: (link: Link) => number | undefined,
-): VlinkWay {
-  if (!getsThrough(way)) return {}
-  const measured = nanoseconds(way.links, rttMs)
-  const slowest = slowestPort([from, ...way.links.flatMap(link => [link.from, link.to]), to], switches)
+): VlinkPathView {
+  if (!getsThrough(vlinkPath)) return {}
+  const measured = nanoseconds(vlinkPath.links, rttMs)
+  const slowest = slowestPort([from, ...vlinkPath.links.flatMap(link => [link.from, link.to]), to], switches)
   return {
-    path: way.taken!,
+    path: vlinkPath.taken!,
     latency: {
       ...(measured !== undefined && { measured }),
       ...(latency !== undefined && { met: measured === undefined ? 'unknown' : measured <= latency }),

@@ -1,7 +1,7 @@
-import { copiesPerSecond } from '../controller/compile/metered.ts'
+import { packetInsPerSecond } from '../controller/compile/metered.ts'
 import { pipeline } from '../controller/compile/pipeline.ts'
 import { drainMs } from '../controller/compile/rollout.ts'
-import { hushSeconds, learnedIdleTimeout } from '../controller/compile/rules.ts'
+import { learnedIdleTimeout, suppressSeconds } from '../controller/compile/rules.ts'
 import { groupsPerNetwork, groupsPerPort } from '../controller/multicast/membership.ts'
 import { maxFanOut } from '../topology/route.ts'
 
@@ -37,9 +37,9 @@ of them has confirmed that, the old one goes. So no frame is lost, doubled, or r
 ## Limits
 
 - A flood group copies to at most ${maxFanOut} other switches; beyond that a full mesh, too, has a tree.
-- A learning port shows us at most ${copiesPerSecond} frames a second; the frames themselves are not limited.
+- A learning port shows us at most ${packetInsPerSecond} frames a second; the frames themselves are not limited.
 - Of a network that snoops multicast, a port that joined more than ${groupsPerPort} groups, or whose group would be the network's ${groupsPerNetwork + 1}th, gets all of its multicast.
-- A learned address is forgotten ${learnedIdleTimeout} s after its last frame; a port with too many addresses is not listened to for ${hushSeconds} s.
+- A learned address is forgotten ${learnedIdleTimeout} s after its last frame; a port with too many addresses is not listened to for ${suppressSeconds} s.
 `
 
 type Table = (typeof pipeline)[keyof typeof pipeline]

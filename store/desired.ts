@@ -53,13 +53,17 @@ export const putNetwork = (
     ...{ id, number },
     ...(mirror && { mirror }),
     ...(snoops && { multicast: 'snoop' }),
-    ...laneOf(before),
+    ...pathVersionOf(before),
   })
   return { created: before === undefined, network: draft.networks.get(id)! }
 }
 
 /** What the controller keeps of a network's ways: no client asks for it. */
-export const laneOf = ({ epoch, target, way }: Partial<Network> = {}): Pick<Network, 'epoch' | 'target' | 'way'> => ({
+export const pathVersionOf = ({
+  epoch,
+  target,
+  way,
+}: Partial<Network> = {}): Pick<Network, 'epoch' | 'target' | 'way'> => ({
   ...(epoch !== undefined && { epoch }),
   ...(target !== undefined && { target }),
   ...(way !== undefined && { way }),

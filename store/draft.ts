@@ -35,7 +35,7 @@ export type Draft = State & {
 
   putNetwork(network: Unrevised<Network>): void
   /** Its revision stays: nothing that a client asked for has changed. A network that is gone stays so. */
-  setLane(id: string, lane: Pick<Network, 'epoch' | 'target' | 'way'>): void
+  setPathVersion(id: string, pathVersion: Pick<Network, 'epoch' | 'target' | 'way'>): void
   /** Detaches its ports too. */
   deleteNetwork(id: string): void
   /** A port that is in another network moves. */
@@ -178,11 +178,11 @@ const writers = (t: Tables, step: (change: Change) => void, revision: number) =>
       step({ kind: 'network', key: network.id, before, after: { ...network, revision } })
       for (const port of [network.mirror, network.vlink?.from, network.vlink?.to]) if (port) access(endpointKey(port))
     },
-    setLane(id: string, lane: Pick<Network, 'epoch' | 'target' | 'way'>): void {
+    setPathVersion(id: string, pathVersion: Pick<Network, 'epoch' | 'target' | 'way'>): void {
       const before = t.networks.get(id)
       if (!before) return
       const { epoch: _, target: __, way: ___, ...rest } = before
-      const after = { ...rest, ...lane }
+      const after = { ...rest, ...pathVersion }
       if (!isDeepStrictEqual(before, after)) step({ kind: 'network', key: id, before, after })
     },
     deleteNetwork(id: string): void {

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parseDpid } from '../topology/parse.ts'
 import { type DatapathId, type Endpoint, endpointKey, linkKey } from '../topology/topology.ts'
-import { waysId } from '../topology/vlink-route.ts'
+import { pathsId } from '../topology/vlink-route.ts'
 import { networkAt } from './attachments.ts'
-import { laneOf, type NamedPort, parseNamedPort } from './desired.ts'
+import { type NamedPort, parseNamedPort, pathVersionOf } from './desired.ts'
 import type { Draft } from './draft.ts'
 import { parseNetworkId } from './parse.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
@@ -61,18 +61,18 @@ export const deleteVlink = (draft: Draft, id: string): { deleted: boolean } => {
 const sameEnds = (a: PlannedVlink, b: PlannedVlink): boolean => isDeepStrictEqual([a.from, a.to], [b.from, b.to])
 
 /** Two vlinks whose frames take the same ways between the same ports. */
-export const sameWays = (a: PlannedVlink, b: PlannedVlink): boolean =>
+export const samePaths = (a: PlannedVlink, b: PlannedVlink): boolean =>
   isDeepStrictEqual([a.from, a.to, a.path, a.reversePath], [b.from, b.to, b.path, b.reversePath])
 
 /** Other ends go under other numbers: with the old ones a switch that was away may still send frames to the old port. */
 const chooseNumbers = (draft: Draft, id: string, planned: PlannedVlink): Numbered | Refusal => {
   const before = draft.networks.get(id)
   if (before?.vlink && sameEnds(before.vlink, planned))
-    return { number: before.number, reverseNumber: before.vlink.reverseNumber, ...laneOf(before) }
+    return { number: before.number, reverseNumber: before.vlink.reverseNumber, ...pathVersionOf(before) }
   const number = draft.nextNumber()
   const reverseNumber = draft.nextNumber()
   if (number === undefined || reverseNumber === undefined) return refuse('number-space-exhausted', id)
-  return { number, reverseNumber, way: waysId(planned.path, planned.reversePath) }
+  return { number, reverseNumber, way: pathsId(planned.path, planned.reversePath) }
 }
 type Numbered = Pick<Network, 'number' | 'epoch' | 'target' | 'way'> & Pick<Vlink, 'reverseNumber'>
 

@@ -161,8 +161,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'trees that make a circle together are mixed',
     file: 'topology/route.ts',
-    from: 'samePorts(a.branches, b.branches) && isForest([a.branches, b.branches])',
-    to: 'samePorts(a.branches, b.branches) && isForest([a.branches])',
+    from: 'samePorts(a.floodTree, b.floodTree) && isForest([a.floodTree, b.floodTree])',
+    to: 'samePorts(a.floodTree, b.floodTree) && isForest([a.floodTree])',
     tests: routes,
   },
   {
@@ -203,8 +203,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a vlink that is not drained',
     file: 'controller/compile/rollout.ts',
-    from: 'branches.size + towards.size === 0',
-    to: 'branches.size === 0',
+    from: 'floodTree.size + nextHops.size === 0',
+    to: 'floodTree.size === 0',
     tests: ['test/controller/compile/vlink.test.ts'],
   },
   {
@@ -316,7 +316,12 @@ export const mutations: readonly Mutation[] = [
       'leaving?.left === 0 && leaving.at <= now',
       'leaving !== undefined',
     ],
-    ['switches that are away forget', 'multicast/membership.ts', '|| !ready(number, dpid)) continue', ') continue'],
+    [
+      'switches that are away forget',
+      'multicast/membership.ts',
+      'networks.get(number) !== network ||\n          !ready(number, dpid)',
+      'networks.get(number) !== network',
+    ],
     ['groups without end', 'multicast/membership.ts', 'port.groups.size < groupsPerPort &&', ''],
   ].map(([name, file, from, to]) => ({
     name: `multicast: ${name}`,

@@ -15,13 +15,13 @@ export type Mesh = ReadonlyMap<DatapathId, ReadonlyMap<DatapathId, Hop>>
 export const defaultCost = 10
 
 /** What is added to the cost of a link when one of its datapaths is away: it is used when there is no other way. */
-export const awayCost = 1_000_000
+export const unreachableCost = 1_000_000
 
 type Known = {
   /** False for endpoints that carry nothing: ports that are gone, or that belong to a pod. */
   readonly usable?: (dpid: DatapathId, port: PortNo) => boolean
   /** Datapaths that can't be told anything at the moment. */
-  readonly away?: ReadonlySet<DatapathId>
+  readonly unreachable?: ReadonlySet<DatapathId>
 }
 
 /**
@@ -29,11 +29,11 @@ type Known = {
  * links from it the later one counts. Of parallel links between two datapaths the cheapest is used, then the one with the lowest
  * ports, the same from both ends, so that a frame comes in where it is expected. A link costs what the dearer of its directions says.
  */
-export function mesh(links: Iterable<Link>, { usable = () => true, away = new Set() }: Known = {}): Mesh {
+export function mesh(links: Iterable<Link>, { usable = () => true, unreachable = new Set() }: Known = {}): Mesh {
   const neighbours = new Map<DatapathId, Map<DatapathId, Hop>>()
   for (const { link, cost: asked } of bestOf(linksByPort(links), usable)) {
     const { from, to, carries = 'vni' } = link
-    const cost = away.has(from.dpid) || away.has(to.dpid) ? asked + awayCost : asked
+    const cost = unreachable.has(from.dpid) || unreachable.has(to.dpid) ? asked + unreachableCost : asked
     put(neighbours, from.dpid, to.dpid, { to: to.dpid, port: from.port, cost, carries })
     put(neighbours, to.dpid, from.dpid, { to: from.dpid, port: to.port, cost, carries })
   }

@@ -5,9 +5,9 @@ import { type Endpoint, endpointKey } from './topology.ts'
 /** The ports by which frames of these routes leave a datapath for another, each once. */
 export function* exits(routes: Iterable<Route>): Iterable<Endpoint> {
   const told = new Set<string>()
-  for (const { branches, towards } of routes)
-    for (const ways of [branches, towards])
-      for (const [dpid, hops] of ways)
+  for (const { floodTree, nextHops } of routes)
+    for (const hopsBySwitch of [floodTree, nextHops])
+      for (const [dpid, hops] of hopsBySwitch)
         for (const { port } of hops.values()) {
           const exit = { dpid, port }
           const key = endpointKey(exit)

@@ -5,7 +5,7 @@ import type { DatapathId } from './topology.ts'
 export type Paths = {
   readonly mesh: Mesh
   /** Datapaths with the same number reach each other; undefined: it has no link. */
-  island(dpid: DatapathId): number | undefined
+  partition(dpid: DatapathId): number | undefined
   /** Sum of the costs from `root` to `dpid`; undefined: there is no way. */
   distance(root: DatapathId, dpid: DatapathId): number | undefined
   /**
@@ -25,7 +25,7 @@ export function paths(mesh: Mesh): Paths {
   const neighbours = hops.map(of => Int32Array.from(of, hop => indexes.get(hop.to)!))
   const costs = hops.map(of => Float64Array.from(of, hop => hop.cost))
   const trees = new Map<DatapathId, Tree>()
-  let islands: Int32Array | undefined
+  let partitions: Int32Array | undefined
   const treeOf = (root: DatapathId): Tree | undefined => {
     const index = indexes.get(root)
     if (index === undefined) return undefined
@@ -35,7 +35,7 @@ export function paths(mesh: Mesh): Paths {
   }
   return {
     mesh,
-    island: dpid => (islands ??= islandsOf(neighbours))[indexes.get(dpid) ?? -1],
+    partition: dpid => (partitions ??= partitionsOf(neighbours))[indexes.get(dpid) ?? -1],
     distance(root, dpid) {
       const distance = treeOf(root)?.distances[indexes.get(dpid) ?? -1]
       return distance === undefined || distance === Number.POSITIVE_INFINITY ? undefined : distance
@@ -49,20 +49,20 @@ export function paths(mesh: Mesh): Paths {
 }
 
 /** For each datapath, the number of the first one that it reaches. */
-function islandsOf(neighbours: readonly Int32Array[]): Int32Array {
-  const islands = new Int32Array(neighbours.length).fill(-1)
+function partitionsOf(neighbours: readonly Int32Array[]): Int32Array {
+  const partitions = new Int32Array(neighbours.length).fill(-1)
   for (let first = 0; first < neighbours.length; first++) {
-    if (islands[first]! >= 0) continue
-    islands[first] = first
+    if (partitions[first]! >= 0) continue
+    partitions[first] = first
     const reached = [first]
     for (let at = reached.pop(); at !== undefined; at = reached.pop())
       for (const next of neighbours[at]!)
-        if (islands[next]! < 0) {
-          islands[next] = first
+        if (partitions[next]! < 0) {
+          partitions[next] = first
           reached.push(next)
         }
   }
-  return islands
+  return partitions
 }
 
 /** Dijkstra, from datapath number `root`. */

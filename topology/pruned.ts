@@ -7,10 +7,10 @@ export type Pruned = (at: DatapathId, wanting: ReadonlySet<DatapathId>) => reado
 
 /** A route for frames to some of its members. */
 export function pruned(route: Route): Pruned {
-  const { branches, direct } = route
+  const { floodTree, direct } = route
   if (direct)
     return (at, wanting) => {
-      const hops = branches.get(at)
+      const hops = floodTree.get(at)
       return [...wanting].flatMap(dpid => hops?.get(dpid) ?? []).sort(byPort)
     }
   const { above, order } = rooted(route)
@@ -34,24 +34,24 @@ export function pruned(route: Route): Pruned {
     const at0 = counts.get(at) ?? 0
     const all = counts.get(top.get(at) ?? '') ?? 0
     const leads = (to: DatapathId) => (above.get(at) === to ? all - at0 : (counts.get(to) ?? 0)) > 0
-    return [...(branches.get(at)?.values() ?? [])].filter(({ to }) => leads(to)).sort(byPort)
+    return [...(floodTree.get(at)?.values() ?? [])].filter(({ to }) => leads(to)).sort(byPort)
   }
 }
 
 const byPort = (a: Hop, b: Hop): number => a.port - b.port
 
 /** The trees of a route hung up by one of their datapaths each: what is above each, and all of them, roots first. */
-function rooted({ branches }: Route): { above: ReadonlyMap<DatapathId, DatapathId>; order: readonly DatapathId[] } {
+function rooted({ floodTree }: Route): { above: ReadonlyMap<DatapathId, DatapathId>; order: readonly DatapathId[] } {
   const above = new Map<DatapathId, DatapathId>()
   const order: DatapathId[] = []
   const reached = new Set<DatapathId>()
-  for (const root of branches.keys()) {
+  for (const root of floodTree.keys()) {
     if (reached.has(root)) continue
     reached.add(root)
     for (const next = [root]; next.length > 0; ) {
       const dpid = next.pop()!
       order.push(dpid)
-      for (const to of branches.get(dpid)?.keys() ?? []) {
+      for (const to of floodTree.get(dpid)?.keys() ?? []) {
         if (reached.has(to)) continue
         reached.add(to)
         above.set(to, dpid)

@@ -16,15 +16,15 @@ export type Route = {
    */
   readonly direct: boolean
   /** Where a frame to all goes on from each datapath, by neighbour. In a tree, not back to where it came from. */
-  readonly branches: Ways
+  readonly floodTree: HopsBySwitch
   /** Where a frame to a member goes on from each datapath, by that member's datapath. */
-  readonly towards: Ways
+  readonly nextHops: HopsBySwitch
   /** Where frames come in from at each datapath, by neighbour. */
-  readonly entrances: Ways
+  readonly ingressPorts: HopsBySwitch
   /** Members that reach each other; one set when all do. By the least id. */
-  readonly islands: readonly ReadonlySet<DatapathId>[]
+  readonly partitions: readonly ReadonlySet<DatapathId>[]
 }
-export type Ways = ReadonlyMap<DatapathId, ReadonlyMap<DatapathId, Hop>>
+export type HopsBySwitch = ReadonlyMap<DatapathId, ReadonlyMap<DatapathId, Hop>>
 type Building = Map<DatapathId, Map<DatapathId, Hop>>
 
 /**
@@ -39,63 +39,67 @@ const maxRoots = 32
 /** Same members and mesh, same route. */
 export function route(members: Iterable<DatapathId>, paths: Paths, fanOut = maxFanOut): Route {
   const { mesh } = paths
-  const islands = islandsOf([...new Set(members)].sort(), paths)
-  const linked = islands.every(island => [...island].every(a => [...island].every(b => a === b || mesh.get(a)?.has(b))))
-  const narrow = islands.every(island => island.size <= fanOut + 1)
-  const towards: Building = new Map()
+  const partitions = partitionsOf([...new Set(members)].sort(), paths)
+  const linked = partitions.every(partition =>
+    [...partition].every(a => [...partition].every(b => a === b || mesh.get(a)?.has(b))),
+  )
+  const narrow = partitions.every(partition => partition.size <= fanOut + 1)
+  const nextHops: Building = new Map()
   if (linked)
-    for (const island of islands)
-      for (const a of island) for (const b of island) if (a !== b) put(towards, a, b, mesh.get(a)!.get(b)!)
-  if (linked && narrow) return { id: directId, direct: true, branches: towards, towards, entrances: towards, islands }
-  const branches: Building = new Map()
-  for (const island of islands) {
-    for (const [a, b] of tree([...island], paths, fanOut, linked ? 1 : maxRoots)) {
-      put(branches, a, b, mesh.get(a)!.get(b)!)
-      put(branches, b, a, mesh.get(b)!.get(a)!)
+    for (const partition of partitions)
+      for (const a of partition) for (const b of partition) if (a !== b) put(nextHops, a, b, mesh.get(a)!.get(b)!)
+  if (linked && narrow)
+    return { id: directId, direct: true, floodTree: nextHops, nextHops, ingressPorts: nextHops, partitions }
+  const floodTree: Building = new Map()
+  for (const partition of partitions) {
+    for (const [a, b] of tree([...partition], paths, fanOut, linked ? 1 : maxRoots)) {
+      put(floodTree, a, b, mesh.get(a)!.get(b)!)
+      put(floodTree, b, a, mesh.get(b)!.get(a)!)
     }
-    if (!linked) for (const to of island) for (const from of island) lead(towards, from, to, paths)
+    if (!linked) for (const to of partition) for (const from of partition) lead(nextHops, from, to, paths)
   }
-  const entrances: Building = new Map()
-  for (const ways of [branches, towards])
-    for (const [at, hops] of ways) for (const { to } of hops.values()) put(entrances, to, at, mesh.get(to)!.get(at)!)
-  return { id: digest(branches, towards), direct: false, branches, towards, entrances, islands }
+  const ingressPorts: Building = new Map()
+  for (const hopsBySwitch of [floodTree, nextHops])
+    for (const [at, hops] of hopsBySwitch)
+      for (const { to } of hops.values()) put(ingressPorts, to, at, mesh.get(to)!.get(at)!)
+  return { id: digest(floodTree, nextHops), direct: false, floodTree, nextHops, ingressPorts, partitions }
 }
 
 export const directId = 'direct'
 
-function digest(...ways: readonly Ways[]): string {
+function digest(...hopsBySwitch: readonly HopsBySwitch[]): string {
   const hash = createHash('sha256')
-  for (const way of ways)
-    for (const [at, hops] of [...way].sort(byKey))
+  for (const hopsOfOne of hopsBySwitch)
+    for (const [at, hops] of [...hopsOfOne].sort(byKey))
       for (const [key, { port }] of [...hops].sort(byKey)) hash.update(`${at} ${key} ${port}\n`)
   return hash.digest('hex').slice(0, 16)
 }
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
 
-function put(ways: Building, at: DatapathId, key: DatapathId, hop: Hop): void {
-  const hops = ways.get(at)
+function put(hopsBySwitch: Building, at: DatapathId, key: DatapathId, hop: Hop): void {
+  const hops = hopsBySwitch.get(at)
   if (hops) hops.set(key, hop)
-  else ways.set(at, new Map([[key, hop]]))
+  else hopsBySwitch.set(at, new Map([[key, hop]]))
 }
 
 /** Marks the way from one member to another, up to where it joins one that is marked. */
-function lead(towards: Building, from: DatapathId, to: DatapathId, paths: Paths): void {
-  for (let at = from; at !== to && !towards.get(at)?.has(to); ) {
+function lead(nextHops: Building, from: DatapathId, to: DatapathId, paths: Paths): void {
+  for (let at = from; at !== to && !nextHops.get(at)?.has(to); ) {
     const hop = paths.hopTowards(to, at)!
-    put(towards, at, to, hop)
+    put(nextHops, at, to, hop)
     at = hop.to
   }
 }
 
-function islandsOf(members: readonly DatapathId[], paths: Paths): ReadonlySet<DatapathId>[] {
-  const islands = new Map<number | DatapathId, Set<DatapathId>>()
+function partitionsOf(members: readonly DatapathId[], paths: Paths): ReadonlySet<DatapathId>[] {
+  const partitions = new Map<number | DatapathId, Set<DatapathId>>()
   for (const member of members) {
-    const number = paths.island(member) ?? member
-    const island = islands.get(number)
-    if (island) island.add(member)
-    else islands.set(number, new Set([member]))
+    const number = paths.partition(member) ?? member
+    const partition = partitions.get(number)
+    if (partition) partition.add(member)
+    else partitions.set(number, new Set([member]))
   }
-  return [...islands.values()]
+  return [...partitions.values()]
 }
 
 type Edge = readonly [DatapathId, DatapathId]
@@ -166,9 +170,9 @@ function narrowTree(edges: readonly Edge[], paths: Paths, fanOut: number): reado
 }
 
 /** All datapaths that hold something of a network that goes this way. */
-export function* datapathsOf({ branches, towards, entrances, islands }: Route): Iterable<DatapathId> {
+export function* datapathsOf({ floodTree, nextHops, ingressPorts, partitions }: Route): Iterable<DatapathId> {
   const told = new Set<DatapathId>()
-  const sets: Iterable<DatapathId>[] = [...islands, branches.keys(), towards.keys(), entrances.keys()]
+  const sets: Iterable<DatapathId>[] = [...partitions, floodTree.keys(), nextHops.keys(), ingressPorts.keys()]
   for (const dpids of sets)
     for (const dpid of dpids) {
       if (told.has(dpid)) continue
@@ -184,18 +188,18 @@ export function* datapathsOf({ branches, towards, entrances, islands }: Route): 
  */
 export function compatible(a: Route, b: Route): boolean {
   if (a.direct !== b.direct) return false
-  for (const [at, hops] of a.towards)
+  for (const [at, hops] of a.nextHops)
     for (const [to, hop] of hops) {
-      const other = b.towards.get(at)?.get(to)
+      const other = b.nextHops.get(at)?.get(to)
       if (other && (other.port !== hop.port || other.to !== hop.to)) return false
     }
-  return a.direct || (samePorts(a.branches, b.branches) && isForest([a.branches, b.branches]))
+  return a.direct || (samePorts(a.floodTree, b.floodTree) && isForest([a.floodTree, b.floodTree]))
 }
 
-const samePorts = (a: Ways, b: Ways): boolean =>
+const samePorts = (a: HopsBySwitch, b: HopsBySwitch): boolean =>
   [...a].every(([at, hops]) => [...hops].every(([to, { port }]) => (b.get(at)?.get(to)?.port ?? port) === port))
 
-function isForest(trees: readonly Ways[]): boolean {
+function isForest(trees: readonly HopsBySwitch[]): boolean {
   const above = new Map<DatapathId, DatapathId>()
   const top = (dpid: DatapathId): DatapathId => {
     let at = dpid
@@ -203,8 +207,8 @@ function isForest(trees: readonly Ways[]): boolean {
     return at
   }
   const seen = new Set<string>()
-  for (const branches of trees)
-    for (const [a, hops] of branches)
+  for (const floodTree of trees)
+    for (const [a, hops] of floodTree)
       for (const b of hops.keys()) {
         if (a > b || seen.has(`${a} ${b}`)) continue
         seen.add(`${a} ${b}`)

@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto'
 import type { Hop, Mesh } from './mesh.ts'
 import { type Paths, paths as pathsOf } from './paths.ts'
-import type { Route, Ways } from './route.ts'
+import type { HopsBySwitch, Route } from './route.ts'
 import type { DatapathId, Link } from './topology.ts'
 
 /** One direction. */
-export type Way = {
+export type VlinkPath = {
   readonly asked: readonly DatapathId[]
   /** The first hop of `asked` that carries nothing, and why. */
   readonly broken?: { readonly hop: readonly [DatapathId, DatapathId]; readonly why: 'unknown' | 'down' | 'vid' }
@@ -25,22 +25,22 @@ export type Asked = {
   readonly reversePath: readonly DatapathId[]
   readonly reroute: boolean
 }
-export type VlinkWays = { readonly there: Way; readonly back: Way }
+export type VlinkPaths = { readonly there: VlinkPath; readonly back: VlinkPath }
 
 /** A frame gets from end to end, as far as links are concerned. */
-export const getsThrough = ({ asked, broken, taken }: Way): boolean =>
+export const getsThrough = ({ asked, broken, taken }: VlinkPath): boolean =>
   taken !== undefined && (!broken || taken.join() !== asked.join())
 
 /**
  * @param paths Over links that work, and tunnels alone (`tunnelsOnly`).
  * @param known All links, also those that are down.
  */
-export const vlinkWays = ({ path, reversePath, reroute }: Asked, paths: Paths, known: Mesh): VlinkWays => ({
-  there: wayOf(path, reroute, paths, known),
-  back: wayOf(reversePath, reroute, paths, known),
+export const vlinkPathsOf = ({ path, reversePath, reroute }: Asked, paths: Paths, known: Mesh): VlinkPaths => ({
+  there: vlinkPathOf(path, reroute, paths, known),
+  back: vlinkPathOf(reversePath, reroute, paths, known),
 })
 
-function wayOf(asked: readonly DatapathId[], reroute: boolean, paths: Paths, known: Mesh): Way {
+function vlinkPathOf(asked: readonly DatapathId[], reroute: boolean, paths: Paths, known: Mesh): VlinkPath {
   const { mesh } = paths
   const hops = hopsOf(asked)
   const hop = hops.find(([a, b]) => !mesh.get(a)?.has(b))
@@ -73,30 +73,30 @@ function shortest(from: DatapathId, to: DatapathId, paths: Paths): readonly Data
 }
 
 /** Of a route over these switches. A vlink is stored with that of the paths that were asked for: so it begins there at once. */
-export const waysId = (there: readonly DatapathId[], back: readonly DatapathId[]): string =>
+export const pathsId = (there: readonly DatapathId[], back: readonly DatapathId[]): string =>
   createHash('sha256').update(`${there} ${back}`).digest('hex').slice(0, 16)
 
 /** The ways as a route: each direction leads to the switch at its end, and nothing goes to all. */
-export function routeOfWays({ there, back }: VlinkWays): Route {
-  const towards: Building = new Map()
-  const entrances: Building = new Map()
+export function routeOfVlink({ there, back }: VlinkPaths): Route {
+  const nextHops: Building = new Map()
+  const ingressPorts: Building = new Map()
   for (const { asked, links } of [there, back])
     for (const { from, to } of links) {
-      put(towards, from.dpid, asked.at(-1)!, { to: to.dpid, port: from.port, cost: 0, carries: 'vni' })
-      put(entrances, to.dpid, from.dpid, { to: from.dpid, port: to.port, cost: 0, carries: 'vni' })
+      put(nextHops, from.dpid, asked.at(-1)!, { to: to.dpid, port: from.port, cost: 0, carries: 'vni' })
+      put(ingressPorts, to.dpid, from.dpid, { to: from.dpid, port: to.port, cost: 0, carries: 'vni' })
     }
-  const islands = [new Set([there.asked[0]!, there.asked.at(-1)!])]
+  const partitions = [new Set([there.asked[0]!, there.asked.at(-1)!])]
   // Its path is in the store: a restart wants the same.
-  const id = waysId(there.taken ?? [], back.taken ?? [])
-  return { id, direct: false, branches: none, towards, entrances, islands }
+  const id = pathsId(there.taken ?? [], back.taken ?? [])
+  return { id, direct: false, floodTree: none, nextHops, ingressPorts, partitions }
 }
 type Building = Map<DatapathId, Map<DatapathId, Hop>>
-const none: Ways = new Map()
+const none: HopsBySwitch = new Map()
 
-function put(ways: Building, at: DatapathId, key: DatapathId, hop: Hop): void {
-  const hops = ways.get(at)
+function put(hopsBySwitch: Building, at: DatapathId, key: DatapathId, hop: Hop): void {
+  const hops = hopsBySwitch.get(at)
   if (hops) hops.set(key, hop)
-  else ways.set(at, new Map([[key, hop]]))
+  else hopsBySwitch.set(at, new Map([[key, hop]]))
 }
 
 /** The same paths without plain links: those tell networks apart by a VLAN tag of their own, and a vlink's frames may bring any. */

@@ -241,7 +241,7 @@ export const Deleted = Type.Object({ deleted: Type.Boolean(), ...progress })
 const switchFields = {
   dpid,
   connected: Type.Boolean(),
-  state: Type.Enum(['disconnected', 'comparing', 'lacking', 'live', 'unsafe', 'unadopted', 'failing']),
+  state: Type.Enum(['disconnected', 'comparing', 'unsupported', 'live', 'unsafe', 'unadopted', 'failing']),
   reason: Type.Optional(Type.String({ description: 'why it is not live' })),
   remote: Type.Optional(Type.String({ description: 'address and port that it connects from' })),
   manufacturer: Type.Optional(Type.String()),

@@ -106,18 +106,18 @@ const networkAnswer = (
   ...(vlink && vlinkAnswer(services, id, vlink)),
   ...(!vlink && { multicast: multicast ?? 'flood' }),
   attachments: services.store.state().members.get(id)?.size ?? 0,
-  ...partitionsOf(services.controller.islands(id), services.store.state().members.get(id)?.values() ?? []),
+  ...partitionsOf(services.controller.partitions(id), services.store.state().members.get(id)?.values() ?? []),
   ...progress,
 })
 
 /** Nothing, when all reach each other. */
-const partitionsOf = (islands: readonly ReadonlySet<DatapathId>[], members: Iterable<Attachment>) => {
-  if (islands.length < 2) return {}
+const partitionsOf = (all: readonly ReadonlySet<DatapathId>[], members: Iterable<Attachment>) => {
+  if (all.length < 2) return {}
   const keys = new Map<DatapathId, string[]>()
   for (const member of members) keys.set(member.dpid, [...(keys.get(member.dpid) ?? []), endpointKey(member)])
-  const partitions = islands.map(island => ({
-    switches: [...island],
-    attachments: [...island].flatMap(dpid => keys.get(dpid) ?? []),
+  const partitions = all.map(partition => ({
+    switches: [...partition],
+    attachments: [...partition].flatMap(dpid => keys.get(dpid) ?? []),
   }))
   return { partitions }
 }

@@ -10,7 +10,7 @@ export type NodeReports = {
   prune(declared: (node: string) => boolean): void
 }
 
-/** `now`: milliseconds of a clock that never jumps. */
+/** `now`: milliseconds of a monotonic clock. */
 export const nodeReports = (now: () => number): NodeReports => {
   const kept = new Map<string, { readonly report: NodeReport; readonly at: Date; readonly since: number }>()
   return {
@@ -25,14 +25,14 @@ export const nodeReports = (now: () => number): NodeReports => {
   }
 }
 
-export type Standing = {
+export type Phase = {
   readonly state: 'ready' | 'working' | 'failing' | 'silent' | 'unseen'
   readonly missing: readonly string[]
 }
 type Reported = ReturnType<NodeReports['of']>
 
 /** How a node stands: what its agent says, and what its switch says to the controller, beside its plan. Pure. */
-export const standingOf = (plan: NodePlan, reported: Reported, sw: SwitchView | undefined): Standing => {
+export const standingOf = (plan: NodePlan, reported: Reported, sw: SwitchView | undefined): Phase => {
   const silent = reported !== undefined && reported.age > silentAfter * 1000
   const missing = [
     ...agentLacks(plan, reported, silent),

@@ -144,7 +144,7 @@ const agentRoutes = (app: App, services: NodeServices): void => {
           ...{ where: 'body/node', expected: shown(name), got: shown(body.node) },
         })
       reports.put(body)
-      controller.tunnelsTold(dpid, tunnelsOf(body))
+      controller.tunnelsNotified(dpid, tunnelsOf(body))
       return { plan: planNow(services, name).version, revision: store.state().revision }
     },
   )

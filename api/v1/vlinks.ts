@@ -2,7 +2,7 @@ import { putNetwork } from '../../store/desired.ts'
 import { isRefusal, type Refusal, refuse } from '../../store/refusals.ts'
 import type { Network, Vlink } from '../../store/state.ts'
 import type { Draft } from '../../store/store.ts'
-import { parseVlink, putVlink, sameWays, type VlinkWish } from '../../store/vlinks.ts'
+import { parseVlink, putVlink, samePaths, type VlinkWish } from '../../store/vlinks.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import type * as schemas from '../contract/schemas.ts'
 import { problem } from '../http/problems.ts'
@@ -39,7 +39,7 @@ const wrongField = (field: string, why: string, hint: string) =>
 export const putPath = (services: Services, draft: Draft, id: string, wish: VlinkWish): Put | Refusal => {
   const planned = parseVlink(id, wish)
   const before = draft.networks.get(id)?.vlink
-  if (isRefusal(planned) || (before && sameWays(before, planned))) return putVlink(draft, id, wish)
+  if (isRefusal(planned) || (before && samePaths(before, planned))) return putVlink(draft, id, wish)
   const missing = missingHop(services, planned.path) ?? missingHop(services, planned.reversePath)
   const put = putVlink(draft, id, wish)
   return isRefusal(put) || !missing ? put : refuse('vlink-hop-missing', id, ...missing)
@@ -64,9 +64,12 @@ export const vlinkAnswer = ({ controller }: Services, id: string, vlink: Vlink) 
   const seen = controller.vlink(id)
   return {
     ...{ from, to, path: [...path], reversePath: [...reversePath], ...rest },
-    ...(seen && { there: wayAnswer(seen.there), back: wayAnswer(seen.back) }),
+    ...(seen && { there: vlinkPathAnswer(seen.there), back: vlinkPathAnswer(seen.back) }),
   }
 }
 
-type Way = NonNullable<ReturnType<Services['controller']['vlink']>>['there']
-const wayAnswer = ({ path, ...figures }: Way) => ({ ...(path && { path: [...path] }), ...figures })
+type VlinkPath = NonNullable<ReturnType<Services['controller']['vlink']>>['there']
+const vlinkPathAnswer = ({ path, ...linkStatistics }: VlinkPath) => ({
+  ...(path && { path: [...path] }),
+  ...linkStatistics,
+})

@@ -62,10 +62,10 @@ export function draw(members: readonly Member[], matrix: Matrix, width: number, 
       corner,
       heads.map(name => name.padEnd(cells.column)),
     ),
-    ...matrix.map((verdicts, index) =>
+    ...matrix.map((newLinkStateWriter, index) =>
       row(
         names[index]!,
-        verdicts.map(verdict => {
+        newLinkStateWriter.map(verdict => {
           const text = cells.spell[verdict]
           return paint(verdict, text) + ' '.repeat(cells.column - text.length)
         }),
@@ -97,8 +97,8 @@ const letters: Readonly<Record<Verdict, string>> = {
 
 /** The state of all in one sentence. */
 export function summary(matrix: Matrix): string {
-  const verdicts = matrix.flat()
-  const count = (wanted: Verdict) => verdicts.filter(verdict => verdict === wanted).length
+  const newLinkStateWriter = matrix.flat()
+  const count = (wanted: Verdict) => newLinkStateWriter.filter(verdict => verdict === wanted).length
   const wrong = (['missing', 'leak', 'twice', 'echo'] as const).filter(verdict => count(verdict) > 0)
   if (wrong.length === 0) return `as wanted: ${count('once')} pairs hear each other once, ${count('silent')} not at all`
   return `NOT as wanted: ${wrong.map(verdict => `${count(verdict)} ${words[verdict]}`).join(', ')}`
@@ -110,8 +110,8 @@ export const changes = (members: readonly Member[], before: Matrix, after: Matri
     const turned = after[i]!.map((verdict, j) => ({ verdict, at: members[j]!.name, was: before[i]![j]! })).filter(
       ({ verdict, was }) => verdict !== was,
     )
-    const verdicts = [...new Set(turned.map(({ verdict }) => verdict))]
-    return verdicts.map(verdict => {
+    const newLinkStateWriter = [...new Set(turned.map(({ verdict }) => verdict))]
+    return newLinkStateWriter.map(verdict => {
       const receivers = turned.filter(turn => turn.verdict === verdict).map(({ at }) => at)
       return `${from.name} -> ${receivers.join(', ')}: ${isWanted(verdict) ? 'as wanted again' : words[verdict]}`
     })

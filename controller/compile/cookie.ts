@@ -4,7 +4,7 @@
  */
 const magic = 0x6c32n // 'l2'
 
-const kinds = { marker: 0, base: 1, network: 2, learned: 3, hushed: 4, multicast: 5 } as const
+const kinds = { marker: 0, base: 1, network: 2, learned: 3, suppressed: 4, multicast: 5 } as const
 export type Kind = keyof typeof kinds
 const names = Object.keys(kinds) as Kind[]
 

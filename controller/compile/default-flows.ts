@@ -7,7 +7,7 @@ import { entry, type Item } from './item.ts'
 import { probeVni } from './pipeline.ts'
 
 /** What is read of a switch for it. */
-export type Bare = {
+export type SwitchFacts = {
   /** Ports at which plain links begin. */
   readonly plainLinks: readonly PortNo[]
   /** False: it cannot match tunnel_id, so it has no tunnels. */
@@ -17,7 +17,7 @@ export type Bare = {
 /** The marker, our probes' way to us, and what is never let in. */
 export function base(
   instance: string,
-  { plainLinks, tunnels }: Bare = { plainLinks: [], tunnels: true },
+  { plainLinks, tunnels }: SwitchFacts = { plainLinks: [], tunnels: true },
 ): readonly Item[] {
   const owned = { cookie: cookie('base') }
   const drop = (kind: 'reserved' | 'forged', match: object) => entry(0, 'admit', kind, { ...owned, match })

@@ -7,7 +7,7 @@ import { datapathsOf } from '../../topology/route.ts'
 import type { DatapathId, PortNo } from '../../topology/topology.ts'
 import { cookie, type Epoch } from './cookie.ts'
 import { metadata, vniOf } from './pipeline.ts'
-import type { Lanes } from './rollout.ts'
+import type { PathVersions } from './rollout.ts'
 import type { Snooped } from './snoop.ts'
 
 /** What compile reads of a switch. */
@@ -16,7 +16,7 @@ export type Datapath = {
   /** What they are called. */
   readonly names?: ReadonlyMap<PortNo, string>
   /** It takes Nicira's controller action with a meter, so that copies are limited and the data is not. */
-  readonly meteredCopies: boolean
+  readonly meteredPacketIns: boolean
   /** The highest id of a meter that it takes; 0 without meters. */
   readonly maxMeter: number
 }
@@ -39,7 +39,7 @@ export type Subject = {
   /** Addresses learned at the edge; what an attachment pins counts more. */
   readonly learned: readonly Location[]
   /** Ports over their cap of learned addresses, by placeOf. */
-  readonly hushed: ReadonlySet<string>
+  readonly suppressed: ReadonlySet<string>
   /** Who wants which multicast, if the network snoops. */
   readonly snooped?: Snooped | undefined
   /** Its VLANs on plain links. Where there are none yet, nothing of it crosses such a link. */
@@ -50,7 +50,7 @@ export type Subject = {
 export const placeOf = (network: number, dpid: DatapathId, port: PortNo): string => `${network} ${dpid}/${port}`
 
 /** One switch's part of a network. */
-export type Site = {
+export type LocalNetwork = {
   readonly dpid: DatapathId
   readonly datapath: Datapath
   readonly network: Network
@@ -58,12 +58,12 @@ export type Site = {
   /** Attachments here whose port exists, by port. */
   readonly local: readonly Attachment[]
   /** By which frames of members here leave. */
-  readonly entered: Crossing
+  readonly entered: Transit
   /** All that frames may come by, the one above too. */
-  readonly crossings: readonly Crossing[]
+  readonly transits: readonly Transit[]
 }
-/** A lane, as it passes one switch. */
-export type Crossing = {
+/** A path version, as it passes one switch. */
+export type Transit = {
   readonly epoch: Epoch
   readonly frozen: boolean
   readonly direct: boolean
@@ -75,29 +75,33 @@ export type Crossing = {
   readonly remote: bigint
   readonly either: { readonly value: bigint; readonly mask: bigint }
   /** Links, by port: where frames come in, and where those to all go out. */
-  readonly entrances: readonly Hop[]
-  readonly branches: readonly Hop[]
+  readonly ingressPorts: readonly Hop[]
+  readonly floodTree: readonly Hop[]
   /** The link towards each member switch. */
-  readonly towards: ReadonlyMap<DatapathId, Hop>
+  readonly nextHops: ReadonlyMap<DatapathId, Hop>
 }
 
 /** Every switch that holds something of the network, as far as we know it. */
-export function sites({ network, attachments, vlans }: Subject, datapaths: Datapaths, lanes: Lanes): Site[] {
+export function localNetworks(
+  { network, attachments, vlans }: Subject,
+  datapaths: Datapaths,
+  pathVersions: PathVersions,
+): LocalNetwork[] {
   const byDatapath = new Map<DatapathId, Attachment[]>()
-  for (const { route } of lanes) for (const dpid of datapathsOf(route)) byDatapath.set(dpid, [])
+  for (const { route } of pathVersions) for (const dpid of datapathsOf(route)) byDatapath.set(dpid, [])
   for (const a of attachments) {
     const here = byDatapath.get(a.dpid)
     if (here) here.push(a)
     else byDatapath.set(a.dpid, [a])
   }
   const marks = marksOf(network)
-  const found: Site[] = []
+  const found: LocalNetwork[] = []
   for (const [dpid, members] of byDatapath) {
     const datapath = datapaths.get(dpid)
     if (!datapath) continue
     const local = members.filter(a => isThere(datapath, a)).sort((a, b) => a.port - b.port)
-    const crossings = lanes.map(lane => crossingAt(dpid, network.number, lane, vlans))
-    found.push({ dpid, datapath, network, marks, local, entered: crossings[0]!, crossings })
+    const transits = pathVersions.map(pathVersion => transitAt(dpid, network.number, pathVersion, vlans))
+    found.push({ dpid, datapath, network, marks, local, entered: transits[0]!, transits })
   }
   return found
 }
@@ -106,19 +110,19 @@ export function sites({ network, attachments, vlans }: Subject, datapaths: Datap
 const isThere = ({ ports, names }: Datapath, { port, portName }: Attachment): boolean =>
   ports.has(port) && (portName === undefined || names === undefined || names.get(port) === portName)
 
-function crossingAt(
+function transitAt(
   dpid: DatapathId,
   number: number,
-  { epoch, route, frozen }: Lanes[number],
+  { epoch, route, frozen }: PathVersions[number],
   vlans: NetworkVlans | undefined,
-): Crossing {
+): Transit {
   const inEpoch = epoch === 1 ? metadata.epoch : 0n
   const local = BigInt(number) | inEpoch
   const isOpen = ({ carries, to }: Hop) =>
     carries === 'vni' || (vlans?.dpids.includes(dpid) === true && vlans.dpids.includes(to))
   const byPort = (hops: Iterable<Hop> = []) => [...hops].filter(isOpen).sort((a, b) => a.port - b.port)
-  const towards = route.towards.get(dpid) ?? nowhere
-  const isAllOpen = [...towards.values()].every(isOpen)
+  const nextHops = route.nextHops.get(dpid) ?? nowhere
+  const isAllOpen = [...nextHops.values()].every(isOpen)
   return {
     epoch,
     frozen: frozen === true,
@@ -128,9 +132,9 @@ function crossingAt(
     local,
     remote: local | metadata.remote,
     either: { value: local, mask: metadata.network | metadata.epoch },
-    entrances: byPort(route.entrances.get(dpid)?.values()),
-    branches: byPort(route.branches.get(dpid)?.values()),
-    towards: isAllOpen ? towards : new Map([...towards].filter(([, hop]) => isOpen(hop))),
+    ingressPorts: byPort(route.ingressPorts.get(dpid)?.values()),
+    floodTree: byPort(route.floodTree.get(dpid)?.values()),
+    nextHops: isAllOpen ? nextHops : new Map([...nextHops].filter(([, hop]) => isOpen(hop))),
   }
 }
 const nowhere: ReadonlyMap<DatapathId, Hop> = new Map()

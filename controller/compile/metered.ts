@@ -6,7 +6,7 @@ import { maxMeteredPort, meterId } from './cookie.ts'
 import { type Item, meterItem } from './item.ts'
 
 /** Copies to the controller, per port and second. */
-export const copiesPerSecond = 100
+export const packetInsPerSecond = 100
 
 const meterFlags = { packetsPerSecond: 2, burst: 4 } // OFPMF_PKTPS, OFPMF_BURST (§7.3.4.4)
 
@@ -23,7 +23,7 @@ export function copyOf(
 ): { action: Action; needs: Item[] } {
   if (!isMetered || port > maxMeteredPort)
     return { action: { type: 'output', port: ports.controller, maxLen: bytes }, needs: [] }
-  const band = { type: 'drop', rate: copiesPerSecond, burstSize: copiesPerSecond } as const
+  const band = { type: 'drop', rate: packetInsPerSecond, burstSize: packetInsPerSecond } as const
   return {
     action: { type: 'controller2', maxLen: bytes, meterId: meterId(port) },
     needs: [meterItem(network, meterId(port), meterFlags.packetsPerSecond | meterFlags.burst, [band])],

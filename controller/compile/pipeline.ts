@@ -41,14 +41,14 @@ export const pipeline = tables({
     next: ['deliver'],
     entries: {
       trunkKnown: [70, 'As `known`, on a trunk, whose frames keep their tags.'],
-      trunkHushed: [65, 'As `hushed`, on a trunk.'],
+      trunkSuppressed: [65, 'As `hushed`, on a trunk.'],
       trunkLearn: [60, 'As `learn`, on a trunk.'],
       tag: [
         50,
         'A tag behind the one that has gone (or that a switch takes for payload): dropped, for it would come out untested.',
       ],
       known: [30, 'A source MAC pinned to the port, or learned there (then with an idle time-out): to `deliver`.'],
-      hushed: [20, 'A port that showed more MACs than it may: to `deliver`, and no copies for some seconds.'],
+      suppressed: [20, 'A port that showed more MACs than it may: to `deliver`, and no copies for some seconds.'],
       learn: [
         10,
         'Any other source on a learning port: to `deliver`, and a metered copy of the first bytes to the controller.',

@@ -2,17 +2,17 @@
 import type { NetworkVlans } from '../../store/vlans.ts'
 import type { Route } from '../../topology/route.ts'
 import type { DatapathId } from '../../topology/topology.ts'
-import type { Lanes } from './rollout.ts'
+import type { PathVersions } from './rollout.ts'
 
-/** Switches at the ends of plain links that these lanes cross. */
-export function plainEnds(lanes: Lanes): ReadonlySet<DatapathId> {
+/** Switches at the ends of plain links that these path versions cross. */
+export function plainEnds(pathVersions: PathVersions): ReadonlySet<DatapathId> {
   const ends = new Set<DatapathId>()
-  const note = ({ branches, towards, entrances }: Route) => {
-    for (const ways of [branches, towards, entrances])
-      for (const [at, hops] of ways)
+  const note = ({ floodTree, nextHops, ingressPorts }: Route) => {
+    for (const hopsBySwitch of [floodTree, nextHops, ingressPorts])
+      for (const [at, hops] of hopsBySwitch)
         for (const { carries, to } of hops.values()) if (carries === 'vid') ends.add(at).add(to)
   }
-  for (const { route } of lanes) note(route)
+  for (const { route } of pathVersions) note(route)
   return ends
 }
 

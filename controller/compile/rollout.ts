@@ -8,15 +8,15 @@ import type { FlowItem, Item } from './item.ts'
 import { metadata, pipeline } from './pipeline.ts'
 
 /** A route, and how frames on it are marked (metadata bit 33, VNI bit 23). */
-export type Lane = {
+export type PathVersion = {
   readonly epoch: Epoch
   readonly route: Route
   /** It was in use when we were ended, and we know it only by what the switches hold: that stays as it is until it goes. */
   readonly frozen?: true
 }
 
-/** Lanes that switches hold at once. Frames of members enter by the first. */
-export type Lanes = readonly [Lane, ...Lane[]]
+/** Path versions that switches hold at once. Frames of members enter by the first. */
+export type PathVersions = readonly [PathVersion, ...PathVersion[]]
 
 /**
  * Frames that are under way when the last switch has gone over have arrived after so long (milliseconds). Most of it is meant for
@@ -30,37 +30,37 @@ const goneOverMs = 3000
  * What a network's switches are to hold. `serial` counts its changes: a switch that has confirmed a compile of this serial or
  * a later one is as far as this.
  */
-export type Course =
-  | { readonly is: 'steady'; readonly serial: number; readonly lane: Lane }
-  /** The new lane is being built; nothing enters it. */
-  | { readonly is: 'preparing'; readonly serial: number; readonly from: Lane; readonly to: Lane }
-  /** Frames enter the new lane (since `entered`), and some are still in the old one. `until`: when that may go, once all have gone over. */
+export type Rollout =
+  | { readonly is: 'steady'; readonly serial: number; readonly pathVersion: PathVersion }
+  /** The new path version is being built; nothing enters it. */
+  | { readonly is: 'preparing'; readonly serial: number; readonly from: PathVersion; readonly to: PathVersion }
+  /** Frames enter the new path version (since `entered`), and some are still in the old one. `until`: when that may go, once all have gone over. */
   | {
       readonly is: 'draining'
       readonly serial: number
-      readonly from: Lane
-      readonly to: Lane
+      readonly from: PathVersion
+      readonly to: PathVersion
       readonly entered: number
       readonly until: number | undefined
     }
 
-export const lanesOf = (course: Course): Lanes => {
-  if (course.is === 'steady') return [course.lane]
-  return course.is === 'preparing' ? [course.from, course.to] : [course.to, course.from]
+export const pathVersionsOf = (rollout: Rollout): PathVersions => {
+  if (rollout.is === 'steady') return [rollout.pathVersion]
+  return rollout.is === 'preparing' ? [rollout.from, rollout.to] : [rollout.to, rollout.from]
 }
 
-/** The lane that the network will have when it has come to rest. */
-export const goal = (course: Course): Lane => (course.is === 'steady' ? course.lane : course.to)
+/** The path version that the network will have when it has come to rest. */
+export const goal = (rollout: Rollout): PathVersion => (rollout.is === 'steady' ? rollout.pathVersion : rollout.to)
 
 export const otherEpoch = (epoch: Epoch): Epoch => (epoch === 0 ? 1 : 0)
 
 const unknownRoute: Route = {
   id: '',
   direct: true,
-  branches: new Map(),
-  towards: new Map(),
-  entrances: new Map(),
-  islands: [],
+  floodTree: new Map(),
+  nextHops: new Map(),
+  ingressPorts: new Map(),
+  partitions: [],
 }
 
 /** Where a network stands that we have not seen yet: at rest, or where an earlier run of ours has left it. */
@@ -69,53 +69,53 @@ export function begin(
   wanted: Route,
   serial: number,
   now: number,
-): Course {
-  const frozen = (epoch: Epoch): Lane => ({ epoch, route: { ...unknownRoute, id: way }, frozen: true })
-  const lane = way === wanted.id ? { epoch, route: wanted } : frozen(epoch)
-  if (target === undefined) return { is: 'steady', serial, lane }
-  if (target !== epoch) return { is: 'preparing', serial, from: lane, to: { epoch: target, route: wanted } }
-  return { is: 'draining', serial, from: frozen(otherEpoch(epoch)), to: lane, entered: now, until: undefined }
+): Rollout {
+  const frozen = (epoch: Epoch): PathVersion => ({ epoch, route: { ...unknownRoute, id: way }, frozen: true })
+  const pathVersion = way === wanted.id ? { epoch, route: wanted } : frozen(epoch)
+  if (target === undefined) return { is: 'steady', serial, pathVersion }
+  if (target !== epoch) return { is: 'preparing', serial, from: pathVersion, to: { epoch: target, route: wanted } }
+  return { is: 'draining', serial, from: frozen(otherEpoch(epoch)), to: pathVersion, entered: now, until: undefined }
 }
 
 /**
- * The course towards this route. What may change switch by switch changes in place; while a lane is drained, another
+ * The rollout towards this route. What may change switch by switch changes in place; while a path version is drained, another
  * change waits for its end.
  * @param target The epoch that may be built: it is on disk that it will be. Without it the network stays at rest as it is.
  */
-export function steer(course: Course, wanted: Route, target: Epoch | undefined, serial: number): Course {
-  switch (course.is) {
+export function steer(rollout: Rollout, wanted: Route, target: Epoch | undefined, serial: number): Rollout {
+  switch (rollout.is) {
     case 'steady': {
-      const { lane } = course
-      if (lane.route === wanted) return course
-      if (mixes(lane, wanted)) return { ...course, serial, lane: { ...lane, route: wanted } }
-      if (target !== otherEpoch(lane.epoch)) return course
-      return { is: 'preparing', serial, from: lane, to: { epoch: target, route: wanted } }
+      const { pathVersion } = rollout
+      if (pathVersion.route === wanted) return rollout
+      if (mixes(pathVersion, wanted)) return { ...rollout, serial, pathVersion: { ...pathVersion, route: wanted } }
+      if (target !== otherEpoch(pathVersion.epoch)) return rollout
+      return { is: 'preparing', serial, from: pathVersion, to: { epoch: target, route: wanted } }
     }
     case 'preparing': {
-      const { from, to } = course
-      // Nothing enters the new lane yet, so it may still become any other; or the old one will do again.
-      if (mixes(from, wanted)) return { is: 'steady', serial, lane: { ...from, route: wanted } }
-      return to.route === wanted ? course : { ...course, serial, to: { ...to, route: wanted } }
+      const { from, to } = rollout
+      // Nothing enters the new path version yet, so it may still become any other; or the old one will do again.
+      if (mixes(from, wanted)) return { is: 'steady', serial, pathVersion: { ...from, route: wanted } }
+      return to.route === wanted ? rollout : { ...rollout, serial, to: { ...to, route: wanted } }
     }
     case 'draining':
-      if (course.to.route === wanted || !mixes(course.to, wanted)) return course
-      return { ...course, serial, to: { ...course.to, route: wanted } }
+      if (rollout.to.route === wanted || !mixes(rollout.to, wanted)) return rollout
+      return { ...rollout, serial, to: { ...rollout.to, route: wanted } }
   }
 }
 
-const mixes = ({ route, frozen }: Lane, wanted: Route): boolean => !frozen && compatible(route, wanted)
+const mixes = ({ route, frozen }: PathVersion, wanted: Route): boolean => !frozen && compatible(route, wanted)
 
-/** What a store keeps of a network's lanes. */
+/** What a store keeps of a network's path versions. */
 export type Kept = Pick<Network, 'epoch' | 'target' | 'way'>
 
 /**
  * What is to be on disk before switches are told of the next step.
- * @param entering Frames are about to enter the lane that was being built.
+ * @param entering Frames are about to enter the path version that was being built.
  */
-export function record(course: Course, wanted: Route, entering = false): Kept {
-  const { epoch, route } = course.is === 'preparing' && !entering ? course.from : goal(course)
-  const waits = course.is === 'steady' && route !== wanted
-  const target = course.is === 'steady' ? (waits ? otherEpoch(epoch) : undefined) : course.to.epoch
+export function persisted(rollout: Rollout, wanted: Route, entering = false): Kept {
+  const { epoch, route } = rollout.is === 'preparing' && !entering ? rollout.from : goal(rollout)
+  const waits = rollout.is === 'steady' && route !== wanted
+  const target = rollout.is === 'steady' ? (waits ? otherEpoch(epoch) : undefined) : rollout.to.epoch
   return {
     ...(epoch !== 0 && { epoch }),
     ...(target !== undefined && { target }),
@@ -126,37 +126,37 @@ export const keeps = (a: Kept, b: Kept): boolean =>
   (a.epoch ?? 0) === (b.epoch ?? 0) && a.target === b.target && a.way === b.way
 
 /**
- * The next step of a course, when it is due: `confirmed` says whether the switches that matter have confirmed this serial.
+ * The next step of a rollout, when it is due: `confirmed` says whether the switches that matter have confirmed this serial.
  * Undefined: not yet.
- * @param now Milliseconds of a clock that never jumps.
+ * @param now Milliseconds of a monotonic clock.
  */
 export function advance(
-  course: Course,
+  rollout: Rollout,
   { confirmed, now, serial }: { readonly confirmed: boolean; readonly now: number; readonly serial: number },
-): Course | undefined {
-  switch (course.is) {
+): Rollout | undefined {
+  switch (rollout.is) {
     case 'steady':
       return undefined
     case 'preparing':
-      return confirmed ? { ...course, is: 'draining', serial, entered: now, until: undefined } : undefined
+      return confirmed ? { ...rollout, is: 'draining', serial, entered: now, until: undefined } : undefined
     case 'draining': {
-      const { until, entered, from, to } = course
-      if (until !== undefined) return now >= until ? { is: 'steady', serial, lane: to } : undefined
+      const { until, entered, from, to } = rollout
+      if (until !== undefined) return now >= until ? { is: 'steady', serial, pathVersion: to } : undefined
       if (!confirmed && now < entered + goneOverMs) return undefined
       // Between ports of one switch nothing is under way.
-      return { ...course, until: !from.frozen && isEmpty(from.route) ? now : now + drainMs }
+      return { ...rollout, until: !from.frozen && isEmpty(from.route) ? now : now + drainMs }
     }
   }
 }
 
-const isEmpty = ({ branches, towards }: Route): boolean => branches.size + towards.size === 0
+const isEmpty = ({ floodTree, nextHops }: Route): boolean => floodTree.size + nextHops.size === 0
 
-/** When a course is to be looked at again, if nothing happens before. */
-export const due = (course: Course): number | undefined =>
-  course.is === 'draining' ? (course.until ?? course.entered + goneOverMs) : undefined
+/** When a rollout is to be looked at again, if nothing happens before. */
+export const due = (rollout: Rollout): number | undefined =>
+  rollout.is === 'draining' ? (rollout.until ?? rollout.entered + goneOverMs) : undefined
 
 /**
- * Whose lane an item of ours serves; undefined: both, or none.
+ * Whose path version an item of ours serves; undefined: both, or none.
  * @param vids The network's VLANs on plain links, one for each epoch.
  */
 export function epochOf(item: Item, vids?: readonly [number, number]): Epoch | undefined {
@@ -174,7 +174,7 @@ export function epochOf(item: Item, vids?: readonly [number, number]): Epoch | u
   return mask & metadata.epoch ? (value & metadata.epoch ? 1 : 0) : undefined
 }
 
-/** What enters a vlink is given a VNI in the first table, and so is in a lane from there on. */
+/** What enters a vlink is given a VNI in the first table, and so is in a path version from there on. */
 function markedBy({ instructions }: FlowItem): Epoch | undefined {
   for (const i of instructions)
     for (const action of i.type === 'apply_actions' ? i.actions : [])

@@ -12,7 +12,7 @@ import { each, type Steps } from './steps.ts'
 /** What compile reads of a network that snoops. */
 export type Snooped = {
   /** By switch, of those that were read since we started. */
-  readonly sites: ReadonlyMap<DatapathId, SnoopedSite>
+  readonly localNetworks: ReadonlyMap<DatapathId, LocalSnooping>
   /** Switches with ports of the network that were not: what is wanted there, other switches' entries know. */
   readonly unread: ReadonlySet<DatapathId>
   /** What led where on a switch when it was read, if it held multicast of this network. */
@@ -20,7 +20,7 @@ export type Snooped = {
   /** Source of the IPv4 queries of another querier, which go to everybody. */
   readonly querier: string | undefined
 }
-export type SnoopedSite = {
+export type LocalSnooping = {
   /** By group. */
   readonly joined: ReadonlyMap<string, ReadonlySet<PortNo>>
   /** Where multicast routers are: they get everything, reports too. */
@@ -30,7 +30,7 @@ export type SnoopedSite = {
   /** Those that want too much. */
   readonly crowded: ReadonlySet<PortNo>
   /** Those that are not listened to for a while. */
-  readonly deaf: ReadonlySet<PortNo>
+  readonly suppressed: ReadonlySet<PortNo>
 }
 /** Ports that entries output to: by group, or under `everything` (of any group) and `reports`. */
 export type Outputs = ReadonlyMap<string, ReadonlySet<PortNo>>
@@ -92,14 +92,14 @@ export type SnoopPart = {
   /** Out of a port of the network. */
   out(port: PortNo): readonly Action[]
   /** The switch meters copies of this port. */
-  copies(port: PortNo): boolean
+  packetIns(port: PortNo): boolean
   readonly from: readonly From[]
 }
 /** Frames of one kind: in a full mesh those that began here and those that came over a link, on a tree all; in each epoch. */
 export type From = {
   readonly metadata: bigint | { readonly value: bigint; readonly mask: bigint }
   /** Links, and those of them that lead to such switches. */
-  readonly branches: readonly Hop[]
+  readonly floodTree: readonly Hop[]
   hops(wanting: ReadonlySet<DatapathId>): readonly Hop[]
   into(hop: Hop): readonly Action[]
   /** To everybody. */
@@ -130,10 +130,10 @@ export function snoop(items: Item[], part: SnoopPart, snooped: Snooped, wanted: 
       if (spelled(apply) !== asIfUnjoined) deliver('joined', ofGroup(group), apply)
     }
   }
-  const deaf = snooped.sites.get(part.dpid)?.deaf
+  const suppressed = snooped.localNetworks.get(part.dpid)?.suppressed
   for (const port of part.speakers) {
-    if (deaf?.has(port)) continue
-    const { action, needs } = copyOf(number, port, copyBytes, part.copies(port))
+    if (suppressed?.has(port)) continue
+    const { action, needs } = copyOf(number, port, copyBytes, part.packetIns(port))
     items.push(...needs)
     const match = { in_port: port, metadata: { value: BigInt(number), mask: metadata.network } }
     items.push(entry(number, 'listen', 'copy', { ...owned, match, apply: [action] }))
@@ -145,10 +145,10 @@ const spelled = (actions: readonly Action[]): string => actions.map(a => (a.type
 
 /** Switches with a port that gets it: by group, or under `everything` and `reports`. */
 export type Wanted = ReadonlyMap<string, ReadonlySet<DatapathId>>
-export function wantedAt({ sites }: Snooped): Wanted {
+export function wantedAt({ localNetworks }: Snooped): Wanted {
   const wanted = new Map<string, Set<DatapathId>>()
   const note = (key: string, dpid: DatapathId) => wanted.set(key, (wanted.get(key) ?? new Set()).add(dpid))
-  for (const [dpid, { joined, routers, everything }] of sites) {
+  for (const [dpid, { joined, routers, everything }] of localNetworks) {
     for (const group of joined.keys()) note(group, dpid)
     if (routers.size > 0) note('reports', dpid)
     if (everything.size > 0) note('everything', dpid)
@@ -168,7 +168,7 @@ function groupsAt({ dpid }: SnoopPart, { kept, unread }: Snooped, wanted: Wanted
 /** Out of the ports here that get it, then into the links that lead to others. */
 function outputs(part: SnoopPart, from: From, snooped: Snooped, wanted: Wanted, key: string): readonly Action[] {
   // Of a switch that was not read yet nothing is known, and nothing is sent to it.
-  const here = snooped.sites.get(part.dpid)
+  const here = snooped.localNetworks.get(part.dpid)
   const ports = new Set<PortNo>(key === 'reports' ? here?.routers : (here?.everything ?? part.ports))
   for (const port of here?.joined.get(key) ?? []) ports.add(port)
   const out = [...ports].filter(port => part.ports.has(port)).sort((a, b) => a - b)
@@ -183,7 +183,7 @@ function outputs(part: SnoopPart, from: From, snooped: Snooped, wanted: Wanted, 
   const led = kept && (kept.get(key) ?? kept.get('everything'))
   for (const hop of snooped.unread.size > 0 ? from.hops(snooped.unread) : [])
     if (!kept || led?.has(hop.port)) hops.add(hop)
-  const links = from.branches.filter(hop => hops.has(hop)).slice(0, maxFanOut)
+  const links = from.floodTree.filter(hop => hops.has(hop)).slice(0, maxFanOut)
   return intoAll([...out.map(part.out), ...links.map(from.into)])
 }
 

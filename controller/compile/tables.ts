@@ -6,12 +6,12 @@ import { without } from '../../topology/mesh.ts'
 import { type Paths, paths as pathsOf } from '../../topology/paths.ts'
 import { datapathsOf, type Route, route } from '../../topology/route.ts'
 import type { DatapathId } from '../../topology/topology.ts'
-import { routeOfWays, tunnelsOnly, type VlinkWays, vlinkWays } from '../../topology/vlink-route.ts'
+import { routeOfVlink, tunnelsOnly, type VlinkPaths, vlinkPathsOf } from '../../topology/vlink-route.ts'
 import { compile } from './compile.ts'
 import type { Item } from './item.ts'
 import type { Fabric, Location } from './local-network.ts'
 import { isCovered, plainEnds } from './plain-links.ts'
-import { advance, begin, type Course, keeps, type Lanes, lanesOf, record, steer } from './rollout.ts'
+import { advance, begin, keeps, type PathVersions, pathVersionsOf, persisted, type Rollout, steer } from './rollout.ts'
 import type { Snooped } from './snoop.ts'
 import { compileVlink } from './vlink.ts'
 
@@ -26,11 +26,11 @@ export type Compiled = {
   readonly members: ReadonlySet<DatapathId>
   /** Those, and the switches that their frames pass. */
   readonly datapaths: ReadonlySet<DatapathId>
-  readonly course: Course
-  /** Where the course leads in the end; while a lane is drained, it may be towards an earlier one. */
+  readonly rollout: Rollout
+  /** Where the rollout leads in the end; while a path version is drained, it may be towards an earlier one. */
   readonly wanted: Route
   /** Of a vlink: where its frames should go, and where they do. */
-  readonly ways?: VlinkWays | undefined
+  readonly vlinkPaths?: VlinkPaths | undefined
 }
 
 export type Tables = {
@@ -41,37 +41,37 @@ export type Tables = {
   /** Ids of the networks that have something on this switch, or will. */
   at(dpid: DatapathId): Iterable<string>
   /** Numbers of the networks that are on their way from one route to another, or should be. */
-  readonly moving: ReadonlySet<number>
+  readonly rollingOut: ReadonlySet<number>
   /** Numbers of the networks that cross plain links, and the switches there that are not told of their VLANs yet. */
   readonly wanting: ReadonlyMap<number, ReadonlySet<DatapathId>>
-  /** Switches that could not be told that a lane of this network is built or gone: no way leads there until they are. */
-  readonly strays: ReadonlyMap<number, ReadonlySet<DatapathId>>
+  /** Switches that could not be told that a path version of this network is built or gone: no way leads there until they are. */
+  readonly outdated: ReadonlyMap<number, ReadonlySet<DatapathId>>
   /** Such a switch has been told. Answers whether it was one. */
   returned(number: number, dpid: DatapathId): boolean
   /** Compiles a network anew, or drops it if it is gone. Answers which switches must look again at which network number. */
   refresh(id: string): readonly { readonly number: number; readonly dpids: ReadonlySet<DatapathId> }[]
   /** Takes the next step of a network that is moving, if it is due: then it is to be compiled again. */
-  step(number: number, confirmed: boolean): Course | undefined
+  step(number: number, confirmed: boolean): Rollout | undefined
 }
 
 type Sources = {
   state(): State
   fabric(): Fabric
   learned(network: Network, attachments: readonly Attachment[]): readonly Location[]
-  hushed: ReadonlySet<string>
+  suppressed: ReadonlySet<string>
   /** Switches that can be told something now. */
   connected(dpid: DatapathId): boolean
   snooped(network: Network, attachments: readonly Attachment[]): Snooped | undefined
-  /** Milliseconds of a clock that never jumps. */
+  /** Milliseconds of a monotonic clock. */
   now(): number
 }
 
-export function desiredTables({ state, fabric, learned, hushed, connected, snooped, now }: Sources): Tables {
+export function desiredTables({ state, fabric, learned, suppressed, connected, snooped, now }: Sources): Tables {
   const compiled = new Map<number, Compiled>()
   const numbers = new Map<string, number>()
   const byDatapath = new Map<DatapathId, Set<string>>()
-  const moving = new Set<number>()
-  const strays = new Map<number, Set<DatapathId>>()
+  const rollingOut = new Set<number>()
+  const outdated = new Map<number, Set<DatapathId>>()
   const wanting = new Map<number, ReadonlySet<DatapathId>>()
   const routes = keptRoutes()
   let serial = 0
@@ -83,65 +83,66 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
   const drop = (id: string, number: number) => {
     const was = compiled.get(number)
     compiled.delete(number)
-    moving.delete(number)
-    strays.delete(number)
+    rollingOut.delete(number)
+    outdated.delete(number)
     wanting.delete(number)
     routes.forget(number)
     if (!was) return []
     index(id, was.datapaths, new Set())
     return [{ number, dpids: new Set(was.parts.keys()) }, ...mirrorOf(was)]
   }
-  /** Of these lanes, one is built or goes: switches that can't be told may hold what was before. Answers whether there are any. */
-  const lose = (number: number, lanes: Lanes): boolean => {
-    const lost = strays.get(number) ?? new Set()
+  /** Of these path versions, one is built or goes: switches that can't be told may hold what was before. Answers whether there are any. */
+  const lose = (number: number, pathVersions: PathVersions): boolean => {
+    const lost = outdated.get(number) ?? new Set()
     const before = lost.size
-    for (const { route } of lanes) for (const dpid of datapathsOf(route)) if (!connected(dpid)) lost.add(dpid)
-    if (lost.size > 0) strays.set(number, lost)
+    for (const { route } of pathVersions) for (const dpid of datapathsOf(route)) if (!connected(dpid)) lost.add(dpid)
+    if (lost.size > 0) outdated.set(number, lost)
     return lost.size > before
   }
   const tunnels = keptTunnels()
   /** The same object as long as nothing of it is another. */
-  const waysOf = ({ vlink }: Network, was: VlinkWays | undefined): VlinkWays | undefined => {
-    const ways = vlink && vlinkWays(vlink, tunnels(fabric().paths), fabric().known)
-    return isDeepStrictEqual(ways, was) ? was : ways
+  const keptVlinkPaths = ({ vlink }: Network, was: VlinkPaths | undefined): VlinkPaths | undefined => {
+    const vlinkPaths = vlink && vlinkPathsOf(vlink, tunnels(fabric().paths), fabric().known)
+    return isDeepStrictEqual(vlinkPaths, was) ? was : vlinkPaths
   }
-  const courseOf = (
+  const rolloutOf = (
     network: Network,
     members: ReadonlySet<DatapathId>,
-    ways: VlinkWays | undefined,
+    vlinkPaths: VlinkPaths | undefined,
     before: Compiled | undefined,
-  ): Pick<Compiled, 'course' | 'wanted'> => {
+  ): Pick<Compiled, 'rollout' | 'wanted'> => {
     const { number, target } = network
     const want = () => {
       // A vlink's path is what was asked for, whatever others hold of an earlier one.
-      if (ways) return before && before.ways === ways ? before.wanted : routeOfWays(ways)
-      return routes.of(number, members, fabric().paths, new Set(strays.get(number)))
+      if (vlinkPaths) return before && before.vlinkPaths === vlinkPaths ? before.wanted : routeOfVlink(vlinkPaths)
+      return routes.of(number, members, fabric().paths, new Set(outdated.get(number)))
     }
     let wanted = want()
-    if (!before) return { course: begin(network, wanted, serial, now()), wanted }
-    const was = before.course
-    let course = steer(was, wanted, target, serial)
-    const turns = (was.is === 'steady') !== (course.is === 'steady')
-    if (turns && lose(number, lanesOf(was.is === 'steady' ? course : was)) && !ways)
-      course = steer(was, (wanted = want()), target, serial)
-    return { course, wanted }
+    if (!before) return { rollout: begin(network, wanted, serial, now()), wanted }
+    const was = before.rollout
+    let rollout = steer(was, wanted, target, serial)
+    const turns = (was.is === 'steady') !== (rollout.is === 'steady')
+    if (turns && lose(number, pathVersionsOf(was.is === 'steady' ? rollout : was)) && !vlinkPaths)
+      rollout = steer(was, (wanted = want()), target, serial)
+    return { rollout, wanted }
   }
-  const keep = ({ network, course, wanted }: Compiled) => {
-    const rests = course.is === 'steady' && course.lane.route === wanted && keeps(network, record(course, wanted))
-    if (rests) moving.delete(network.number)
-    else moving.add(network.number)
+  const keep = ({ network, rollout, wanted }: Compiled) => {
+    const rests =
+      rollout.is === 'steady' && rollout.pathVersion.route === wanted && keeps(network, persisted(rollout, wanted))
+    if (rests) rollingOut.delete(network.number)
+    else rollingOut.add(network.number)
   }
   return {
     compiled,
-    moving,
-    strays,
+    rollingOut,
+    outdated,
     wanting,
     numberOf: id => numbers.get(id),
     at: dpid => byDatapath.get(dpid) ?? [],
     returned(number, dpid) {
-      const lost = strays.get(number)
+      const lost = outdated.get(number)
       if (!lost?.delete(dpid)) return false
-      if (lost.size === 0) strays.delete(number)
+      if (lost.size === 0) outdated.delete(number)
       return true
     },
     refresh(id) {
@@ -158,31 +159,36 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
         network,
         attachments,
         learned: learned(network, attachments),
-        hushed,
+        suppressed,
         snooped: snooped(network, attachments),
         vlans: current.vlans.get(number),
       }
       const members = new Set(attachments.map(a => a.dpid))
       for (const end of [network.mirror, network.vlink?.from, network.vlink?.to]) if (end) members.add(end.dpid)
       serial += 1
-      const ways = waysOf(network, was?.ways)
-      const { course, wanted } = courseOf(network, members, ways, was)
-      const lanes = lanesOf(course)
-      const ends = network.vlink || current.declaredLinks.size === 0 ? none : plainEnds(lanes)
+      const vlinkPaths = keptVlinkPaths(network, was?.vlinkPaths)
+      const { rollout, wanted } = rolloutOf(network, members, vlinkPaths, was)
+      const pathVersions = pathVersionsOf(rollout)
+      const ends = network.vlink || current.declaredLinks.size === 0 ? none : plainEnds(pathVersions)
       if (isCovered(subject.vlans, ends)) wanting.delete(number)
       else wanting.set(number, ends)
       const asked = [...(network.vlink?.path ?? []), ...(network.vlink?.reversePath ?? [])]
-      const datapaths = new Set([...members, ...asked, ...lanes.flatMap(lane => [...datapathsOf(lane.route)])])
+      const datapaths = new Set([
+        ...members,
+        ...asked,
+        ...pathVersions.flatMap(pathVersion => [...datapathsOf(pathVersion.route)]),
+      ])
       const parts = network.vlink
-        ? compileVlink(network, network.vlink, fabric().datapaths, lanes)
-        : compile(subject, fabric().datapaths, lanes)
+        ? compileVlink(network, network.vlink, fabric().datapaths, pathVersions)
+        : compile(subject, fabric().datapaths, pathVersions)
       const { revision } = current
-      const it = { network, revision, serial, parts, members, datapaths, course, wanted, ways }
+      const it = { network, revision, serial, parts, members, datapaths, rollout, wanted, vlinkPaths }
       compiled.set(number, it)
       keep(it)
       index(id, was?.datapaths ?? none, datapaths)
-      // Who holds something of a lane that we never knew, only they know.
-      const unknown = was && lanesOf(was.course).some(lane => lane.frozen) ? fabric().datapaths.keys() : []
+      // Who holds something of a path version that we never knew, only they know.
+      const unknown =
+        was && pathVersionsOf(was.rollout).some(pathVersion => pathVersion.frozen) ? fabric().datapaths.keys() : []
       const dpids = new Set([...(was?.parts.keys() ?? []), ...parts.keys(), ...members, ...asked, ...unknown])
       const mirrorChanged = was && was.network.mirror?.number !== network.mirror?.number
       return [...dropped, { number, dpids }, ...(mirrorChanged ? mirrorOf(was) : [])]
@@ -190,12 +196,12 @@ export function desiredTables({ state, fabric, learned, hushed, connected, snoop
     step(number, confirmed) {
       const at = compiled.get(number)
       // It is in force from its next compile on.
-      const course = at && advance(at.course, { confirmed, now: now(), serial: serial + 1 })
-      if (!course) return undefined
-      if (course.is === 'steady') lose(number, lanesOf(at.course))
-      compiled.set(number, { ...at, course })
-      keep({ ...at, course })
-      return course
+      const rollout = at && advance(at.rollout, { confirmed, now: now(), serial: serial + 1 })
+      if (!rollout) return undefined
+      if (rollout.is === 'steady') lose(number, pathVersionsOf(at.rollout))
+      compiled.set(number, { ...at, rollout })
+      keep({ ...at, rollout })
+      return rollout
     },
   }
 }

@@ -9,17 +9,17 @@ import { cookie, limitMeterId, maxMeteredPort } from './cookie.ts'
 import { entry, type Item, type MeterItem, meterItem } from './item.ts'
 import type { Datapath, Datapaths } from './local-network.ts'
 import { vniOf } from './pipeline.ts'
-import type { Lanes } from './rollout.ts'
+import type { PathVersions } from './rollout.ts'
 
 /** A switch on the way of a frame: the ports by which it comes and goes. */
 type Pass = { readonly dpid: DatapathId; readonly comes: PortNo; readonly goes: PortNo }
 
-/** Same arguments, same answer. Frames enter by the first lane; those that are in another one still get to their end. */
+/** Same arguments, same answer. Frames enter by the first path version; those that are in another one still get to their end. */
 export function compileVlink(
   network: Network,
   vlink: Vlink,
   datapaths: Datapaths,
-  lanes: Lanes,
+  pathVersions: PathVersions,
 ): ReadonlyMap<DatapathId, readonly Item[]> {
   const compiled = new Map<DatapathId, Item[]>()
   const put = (dpid: DatapathId, item: Item) => {
@@ -28,7 +28,7 @@ export function compileVlink(
     else compiled.set(dpid, [item])
   }
   const { from, to, reverseNumber } = vlink
-  // Also while no lane of ours enters there, for without its meter a flow that stays would go.
+  // Also while no path version of ours enters there, for without its meter a flow that stays would go.
   for (const { dpid, port } of [from, to]) {
     const meter = limitOf(network, vlink, port, datapaths.get(dpid))
     if (meter) put(dpid, meter)
@@ -37,7 +37,7 @@ export function compileVlink(
     [network.number, from, to],
     [reverseNumber, to, from],
   ] as const)
-    for (const [i, { epoch, route }] of lanes.entries()) {
+    for (const [i, { epoch, route }] of pathVersions.entries()) {
       const passes = trail(route, first, last)
       const vni = vniOf(number, epoch)
       for (const [at, { dpid, comes, goes }] of passes.entries()) {
@@ -56,12 +56,12 @@ export const canLimit = (port: PortNo, maxMeter: number): boolean =>
   port <= maxMeteredPort && limitMeterId(port) <= maxMeter
 
 /** The switches that a route leads over from one end to the other; none when it does not lead there. */
-function trail({ towards, entrances }: Route, first: Endpoint, last: Endpoint): readonly Pass[] {
+function trail({ nextHops, ingressPorts }: Route, first: Endpoint, last: Endpoint): readonly Pass[] {
   const passes: Pass[] = []
   let comes = first.port
   for (let dpid = first.dpid; dpid !== last.dpid; ) {
-    const hop = towards.get(dpid)?.get(last.dpid)
-    const next = hop && entrances.get(hop.to)?.get(dpid)
+    const hop = nextHops.get(dpid)?.get(last.dpid)
+    const next = hop && ingressPorts.get(hop.to)?.get(dpid)
     if (!hop || !next) return []
     passes.push({ dpid, comes, goes: hop.port })
     dpid = hop.to

@@ -1,7 +1,7 @@
 // Addresses learned at the edge. Only the place where a frame came in from a pod can teach us where its sender is.
 import type { Location } from '../compile/local-network.ts'
 
-/** Addresses that one port may show before it is hushed. */
+/** Addresses that one port may show before it is suppressed. */
 export const addressesPerPort = 128
 
 /**

@@ -7,7 +7,7 @@ import { endpointKey } from '../../topology/topology.ts'
 import { cookie, cookieMask, owner } from '../compile/cookie.ts'
 import { flowItem } from '../compile/item.ts'
 import { type Location, placeOf } from '../compile/local-network.ts'
-import { copiesPerSecond } from '../compile/metered.ts'
+import { packetInsPerSecond } from '../compile/metered.ts'
 import { pipeline } from '../compile/pipeline.ts'
 import type { Reading } from '../switch/content.ts'
 import type { Switch } from '../switch/reconcile.ts'
@@ -22,7 +22,7 @@ export type Learning = {
   /** What a switch has learned is what its flows say, after a restart of ours as after one of its own. */
   recall(sw: Switch, reading: Reading): void
   /** Ports that may not teach us for a while, by placeOf. */
-  readonly hushed: ReadonlySet<string>
+  readonly suppressed: ReadonlySet<string>
 }
 
 type Arguments = {
@@ -32,28 +32,28 @@ type Arguments = {
   session(dpid: string): Session | undefined
   /** Something was learned or forgotten in this network: look again. */
   changed(network: string): void
-  /** Milliseconds of a clock that never jumps. */
+  /** Milliseconds of a monotonic clock. */
   now(): number
   dropped(): void
 }
 
 export function learning(args: Arguments): Learning {
   const { learned, state, networkOf, changed, now, dropped } = args
-  const hushed = new Set<string>()
+  const suppressed = new Set<string>()
   /** Packets that the holder of a contested address had sent, and when we looked. */
   const contested = new Map<string, { readonly packets: bigint; readonly at: number }>()
 
   /** Copies that came of a port since this second began: a switch that can't meter them sends as many as there are frames. */
-  const copies = new Map<string, { count: number; since: number }>()
+  const packetIns = new Map<string, { count: number; since: number }>()
   const isLoud = (place: string): boolean => {
-    const counted = copies.get(place)
-    if (!counted || now() - counted.since > 1000) copies.set(place, { count: 1, since: now() })
+    const counted = packetIns.get(place)
+    if (!counted || now() - counted.since > 1000) packetIns.set(place, { count: 1, since: now() })
     else counted.count += 1
-    return (counted?.count ?? 0) > 2 * copiesPerSecond
+    return (counted?.count ?? 0) > 2 * packetInsPerSecond
   }
-  const hush = (id: string, place: string) => {
-    if (hushed.has(place)) return
-    hushed.add(place)
+  const suppress = (id: string, place: string) => {
+    if (suppressed.has(place)) return
+    suppressed.add(place)
     changed(id)
   }
   const contest = async (id: string, number: number, holder: Location, claim: Location) => {
@@ -71,13 +71,13 @@ export function learning(args: Arguments): Learning {
     forgetOldest(contested)
   }
 
-  const recallPorts = (dpid: string, places: Reading['hushed']) => {
-    for (const place of hushed) if (place.includes(` ${dpid}/`)) hushed.delete(place)
-    for (const { network, port } of places) hushed.add(placeOf(network, dpid, port))
+  const recallPorts = (dpid: string, places: Reading['suppressed']) => {
+    for (const place of suppressed) if (place.includes(` ${dpid}/`)) suppressed.delete(place)
+    for (const { network, port } of places) suppressed.add(placeOf(network, dpid, port))
   }
 
   return {
-    hushed,
+    suppressed,
     recall({ dpid }, reading) {
       const relearned = new Set<number>()
       const found = new Set(reading.learned.map(l => `${l.network} ${l.mac} ${l.port}`))
@@ -86,7 +86,7 @@ export function learning(args: Arguments): Learning {
           relearned.add(number)
       for (const { network, ...at } of reading.learned)
         if (networkOf(network) !== undefined && learned.claim(network, at) === 'new') relearned.add(network)
-      recallPorts(dpid, reading.hushed)
+      recallPorts(dpid, reading.suppressed)
       for (const number of relearned) {
         const id = networkOf(number)
         if (id !== undefined) changed(id)
@@ -102,7 +102,7 @@ export function learning(args: Arguments): Learning {
       if (attachment?.guard !== 'learn') return dropped()
       const place = placeOf(whose.network, sw.dpid, port)
       if (isLoud(place)) {
-        hush(id, place)
+        suppress(id, place)
         return dropped()
       }
       const mac = sourceMac(payload)
@@ -110,21 +110,21 @@ export function learning(args: Arguments): Learning {
       const at = { mac, dpid: sw.dpid, port }
       const claim = learned.claim(whose.network, at)
       if (claim === 'new') changed(id)
-      else if (claim === 'full') hush(id, place)
+      else if (claim === 'full') suppress(id, place)
       // A session that closes meanwhile leaves the address where it is: the claim comes again with the next frame.
       else if (claim !== 'known') contest(id, whose.network, claim.elsewhere, at).catch(dropped)
     },
     flowRemoved(sw, message) {
       const whose = owner(message.cookie)
-      if (whose.is !== 'learned' && whose.is !== 'hushed') return
+      if (whose.is !== 'learned' && whose.is !== 'suppressed') return
       const { tableId, priority, match, cookie: value } = message
       sw.held.remove(flowItem(whose.network, { tableId, priority, match, cookie: value, instructions: [] }).key)
       const id = networkOf(whose.network)
       const { in_port: port, eth_src: mac } = match
       if (id === undefined || typeof port !== 'number') return
       const gone =
-        whose.is === 'hushed'
-          ? hushed.delete(placeOf(whose.network, sw.dpid, port))
+        whose.is === 'suppressed'
+          ? suppressed.delete(placeOf(whose.network, sw.dpid, port))
           : typeof mac === 'string' && learned.forget(whose.network, { mac, dpid: sw.dpid, port })
       if (gone) changed(id)
     },

@@ -11,15 +11,15 @@ import { type Counts, type Intervals, intervals, probesPerSecond } from '../../t
 import { answered, asked, excused, failed, isDoubtful, looked, pauseMs } from '../../topology/liveness.ts'
 import { probeFrame, readProbe } from '../../topology/lldp.ts'
 import { passed } from '../../topology/mtu.ts'
-import { arrive, forgive, leave, shortestMs } from '../../topology/tally.ts'
+import { arrive, forgive, leave, shortestMs } from '../../topology/probe-statistics.ts'
 import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey } from '../../topology/topology.ts'
 import { probeVni } from '../compile/pipeline.ts'
-import type { Figures, Probing } from '../view/view.ts'
-import { type Told, verdicts } from './link-state-writer.ts'
-import { figures, roundTrips } from './link-statistics.ts'
+import type { LinkStatistics, Probing } from '../view/view.ts'
+import { type Notified, newLinkStateWriter } from './link-state-writer.ts'
+import { linkStatistics, roundTrips } from './link-statistics.ts'
 import { sizing } from './mtu-probes.ts'
-import { type Kind, lead, newWays, type Way } from './probed-ports.ts'
-import { witness } from './reachability.ts'
+import { type Kind, lead, newWays, type ProbedPort } from './probed-ports.ts'
+import { newReachability } from './reachability.ts'
 
 /** Milliseconds between looks at what is due. */
 export const tickMs = 20
@@ -44,7 +44,7 @@ export type Discovery = {
   /** A frame that came to us through our probe entry. */
   heard(session: Session, message: PacketIn): void
   /** What the probes of a link say; undefined when none has come over it, or its switch is not connected. */
-  figures(link: Link): Figures | undefined
+  linkStatistics(link: Link): LinkStatistics | undefined
   /** The largest frame that leaves by this port and arrives; undefined while that is not known. */
   mtu(exit: Endpoint): number | undefined
   probing(): Probing
@@ -56,7 +56,7 @@ export type Surroundings = {
   readonly store: Store
   /** Signs our probes; made anew at each start, so that none of an earlier run is believed. */
   readonly secret: Buffer
-  /** Milliseconds of a clock that never jumps. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   session(dpid: DatapathId): Session | undefined
   /** The switch has confirmed the entry by which probes come to us. */
@@ -71,7 +71,7 @@ export type Surroundings = {
   planned?(end: Endpoint): Link | undefined
   failed(error: unknown): void
   /** Links have died, or live again, and the store knows. */
-  told?(links: Told): void
+  notified?(links: Notified): void
   /** Calls `work` so often (milliseconds), until told to stop. */
   every(ms: number, work: () => void): () => void
 }
@@ -79,13 +79,13 @@ export type Surroundings = {
 export function discovery(around: Surroundings): Discovery {
   const { store, now, session, ready, carries, bfd, plain, planned } = around
   const secret = createSecretKey(around.secret)
-  const ways = newWays()
-  const suspects = new Set<Way>()
+  const probedPorts = newWays()
+  const suspects = new Set<ProbedPort>()
   /** Probes left by these, and have not arrived yet. */
-  const unanswered = new Set<Way>()
-  const doubts = witness<Way>(now)
+  const unanswered = new Set<ProbedPort>()
+  const doubts = newReachability<ProbedPort>(now)
   const echoes = roundTrips(now)
-  const writing = verdicts(around)
+  const writing = newLinkStateWriter(around)
   const finding = new Set<string>()
   let every: Intervals = intervals({ carrying: 0, idle: 0, unknown: 0 })
   let budget = saved
@@ -97,96 +97,103 @@ export function discovery(around: Surroundings): Discovery {
   const answering = new Set<DatapathId>()
   let listenedAt = Number.NEGATIVE_INFINITY
 
-  const know = (way: Way) => {
+  const know = (probedPort: ProbedPort) => {
     const state = store.state()
-    const link = plain?.(way.from) ?? state.discoveredFrom.get(way.key) ?? planned?.(way.from)
-    way.knownAt = now()
-    if (link !== way.link && lead(way, link, link !== undefined && state.deadLinks.has(linkKey(link)), now()))
-      settle(way)
-    way.access = isAccess(state, way.key) || (link !== undefined && isAccess(state, way.toKey))
-    way.carries = link !== undefined && carries(link)
+    const link = plain?.(probedPort.from) ?? state.discoveredFrom.get(probedPort.key) ?? planned?.(probedPort.from)
+    probedPort.knownAt = now()
+    if (
+      link !== probedPort.link &&
+      lead(probedPort, link, link !== undefined && state.deadLinks.has(linkKey(link)), now())
+    )
+      settle(probedPort)
+    probedPort.access = isAccess(state, probedPort.key) || (link !== undefined && isAccess(state, probedPort.toKey))
+    probedPort.carries = link !== undefined && carries(link)
   }
-  const settle = (way: Way) => {
-    suspects.delete(way)
-    unanswered.delete(way)
-    doubts.clear(way)
-    sizes.forget(way)
+  const settle = (probedPort: ProbedPort) => {
+    suspects.delete(probedPort)
+    unanswered.delete(probedPort)
+    doubts.clear(probedPort)
+    sizes.forget(probedPort)
   }
   const maySend = () => left >= 1 && budget >= 1
-  const judged = (way: Way): boolean =>
-    way.link !== undefined && !way.access && ready(way.from.dpid) && ready(way.link.to.dpid)
+  const judged = (probedPort: ProbedPort): boolean =>
+    probedPort.link !== undefined && !probedPort.access && ready(probedPort.from.dpid) && ready(probedPort.link.to.dpid)
 
-  const send = (way: Way, mtu: number) => {
-    const s = session(way.from.dpid)
-    const port = s?.ports().get(way.from.port)
+  const send = (probedPort: ProbedPort, mtu: number) => {
+    const s = session(probedPort.from.dpid)
+    const port = s?.ports().get(probedPort.from.port)
     if (!s || !port) return
     left -= 1
     budget -= 1
-    const sequence = mtu > 0 ? way.tally.sequence : leave(way.tally, judged(way) && !isDoubtful(way.live))
-    const probe = { from: way.from, sequence, sentAt: Math.round(now() * 1000), mtu }
+    const sequence =
+      mtu > 0
+        ? probedPort.probeStatistics.sequence
+        : leave(probedPort.probeStatistics, judged(probedPort) && !isDoubtful(probedPort.live))
+    const probe = { from: probedPort.from, sequence, sentAt: Math.round(now() * 1000), mtu }
     const payload = probeFrame(secret, probe, port.hwAddr)
     s.send({
       type: 'packet_out',
       xid: 0,
       bufferId: noBuffer,
       inPort: ports.controller,
-      actions: [...probeActions(way)],
+      actions: [...probeActions(probedPort)],
       payload,
     })
   }
   const sizes = sizing({ now, send, judged, maySend })
 
   /** A link's liveness as it is now, and who is to know of it. */
-  const become = (way: Way, live: Way['live']) => {
-    const before = way.live
-    way.live = live
-    if (live.is === 'suspect' || live.askedAt === undefined) unanswered.delete(way)
+  const become = (probedPort: ProbedPort, live: ProbedPort['live']) => {
+    const before = probedPort.live
+    probedPort.live = live
+    if (live.is === 'suspect' || live.askedAt === undefined) unanswered.delete(probedPort)
     if (before.is === live.is) return
-    settle(way)
+    settle(probedPort)
     if (live.is === 'suspect') {
-      suspects.add(way)
-      way.lost = way.tally.lost
+      suspects.add(probedPort)
+      probedPort.lost = probedPort.probeStatistics.lost
     }
     if ((before.is === 'down') === (live.is === 'down')) return
-    writing.changed(way)
-    if (live.is === 'up') sizes.again(way)
+    writing.changed(probedPort)
+    if (live.is === 'up') sizes.again(probedPort)
   }
   const isCut = (link: Link): boolean => !hasCarrier(session, link.from) || !hasCarrier(session, link.to)
 
-  const judge = (way: Way) => {
-    const { link, live } = way
-    if (!link || !judged(way)) {
-      if (live.is === 'suspect') forgive(way.tally, way.lost)
-      return become(way, excused(live))
+  const judge = (probedPort: ProbedPort) => {
+    const { link, live } = probedPort
+    if (!link || !judged(probedPort)) {
+      if (live.is === 'suspect') forgive(probedPort.probeStatistics, probedPort.lost)
+      return become(probedPort, excused(live))
     }
-    if (isCut(link) || bfd?.(link) === 'down') return become(way, failed(live, now()))
-    become(way, looked(live, now(), shortestMs(way.tally.took) ?? 0))
+    if (isCut(link) || bfd?.(link) === 'down') return become(probedPort, failed(live, now()))
+    become(probedPort, looked(live, now(), shortestMs(probedPort.probeStatistics.took) ?? 0))
   }
   /** Its carrier is gone: that is true of both directions. */
-  const cut = (way: Way) => {
-    const back = way.link && ways.at(way.link.to)
-    for (const either of [way, back])
+  const cut = (probedPort: ProbedPort) => {
+    const back = probedPort.link && probedPorts.at(probedPort.link.to)
+    for (const either of [probedPort, back])
       if (either?.link && judged(either) && isCut(either.link)) become(either, failed(either.live, now()))
   }
-  const visit = (way: Way) => {
-    const s = session(way.from.dpid)
-    if (!s) return become(way, excused(way.live))
-    if (now() - way.knownAt >= knownMs) know(way)
-    const kind: Kind = !judged(way) ? 'unknown' : way.carries ? 'carrying' : 'idle'
-    if (kind !== way.kind) ways.setKind(way, kind)
-    judge(way)
-    const waited = now() - way.askedAt
-    sizes.consider(way)
-    const isDue = waited >= pauseMs(way.live, every[kind]) || (kind === 'unknown' && way.askedAt < newsAt)
-    if (!isDue || !maySend() || way.access) return
-    way.askedAt = now()
-    if (judged(way)) {
-      way.live = asked(way.live, now())
-      if (way.live.is !== 'suspect') unanswered.add(way)
+  const visit = (probedPort: ProbedPort) => {
+    const s = session(probedPort.from.dpid)
+    if (!s) return become(probedPort, excused(probedPort.live))
+    if (now() - probedPort.knownAt >= knownMs) know(probedPort)
+    const kind: Kind = !judged(probedPort) ? 'unknown' : probedPort.carries ? 'carrying' : 'idle'
+    if (kind !== probedPort.kind) probedPorts.setKind(probedPort, kind)
+    judge(probedPort)
+    const waited = now() - probedPort.askedAt
+    sizes.consider(probedPort)
+    const isDue = waited >= pauseMs(probedPort.live, every[kind]) || (kind === 'unknown' && probedPort.askedAt < newsAt)
+    if (!isDue || !maySend() || probedPort.access) return
+    probedPort.askedAt = now()
+    if (judged(probedPort)) {
+      probedPort.live = asked(probedPort.live, now())
+      if (probedPort.live.is !== 'suspect') unanswered.add(probedPort)
     }
-    send(way, 0)
-    const to = way.link && session(way.link.to.dpid)
-    if (to && isDoubtful(way.live)) doubts.doubt(way, s, to, shortestMs(way.tally.took) ?? 0)
+    send(probedPort, 0)
+    const to = probedPort.link && session(probedPort.link.to.dpid)
+    if (to && isDoubtful(probedPort.live))
+      doubts.doubt(probedPort, s, to, shortestMs(probedPort.probeStatistics.took) ?? 0)
   }
   const tick = () => {
     budget = Math.min(saved, budget + ((now() - tickedAt) * probesPerSecond) / 1000)
@@ -194,17 +201,18 @@ export function discovery(around: Surroundings): Discovery {
     tickedAt = now()
     every = intervals(countsOf())
     listen()
-    for (const way of unanswered) judge(way)
-    for (const way of suspects) visit(way)
+    for (const probedPort of unanswered) judge(probedPort)
+    for (const probedPort of suspects) visit(probedPort)
     for (const kind of ['carrying', 'idle', 'unknown'] as const)
-      for (const way of ways.next(kind, lookedAt[kind])) if (way.live.is !== 'suspect') visit(way)
+      for (const probedPort of probedPorts.next(kind, lookedAt[kind]))
+        if (probedPort.live.is !== 'suspect') visit(probedPort)
     sizes.tick()
     echoes.tick(sessions())
-    for (const way of doubts.tick()) become(way, failed(way.live, now()))
+    for (const probedPort of doubts.tick()) become(probedPort, failed(probedPort.live, now()))
     writing.flush()
   }
   function* sessions() {
-    for (const dpid of ways.dpids()) {
+    for (const dpid of probedPorts.dpids()) {
       const s = session(dpid)
       if (s) yield s
     }
@@ -212,7 +220,7 @@ export function discovery(around: Surroundings): Discovery {
   const listen = () => {
     if (now() - listenedAt < listenMs) return
     listenedAt = now()
-    for (const dpid of ways.dpids()) {
+    for (const dpid of probedPorts.dpids()) {
       if (ready(dpid) === answering.has(dpid)) continue
       if (answering.delete(dpid)) continue
       answering.add(dpid)
@@ -223,65 +231,66 @@ export function discovery(around: Surroundings): Discovery {
     newsAt = now()
   }
   const countsOf = (): Counts => ({
-    carrying: ways.count('carrying'),
-    idle: ways.count('idle'),
-    unknown: ways.count('unknown'),
+    carrying: probedPorts.count('carrying'),
+    idle: probedPorts.count('idle'),
+    unknown: probedPorts.count('unknown'),
   })
   const stop = around.every(tickMs, tick)
 
-  const find = (way: Way, to: Endpoint) => {
-    const link: Link = { from: way.from, to }
+  const find = (probedPort: ProbedPort, to: Endpoint) => {
+    const link: Link = { from: probedPort.from, to }
     const key = linkKey(link)
     if (finding.has(key) || isUnplanned(store.state(), link)) return
     finding.add(key)
     store
       .write(draft => isUnplanned(draft, link) || draft.putLink('discovered', link))
-      .then(() => know(way), around.failed)
+      .then(() => know(probedPort), around.failed)
       .finally(() => finding.delete(key))
   }
   return {
     ports(s) {
-      for (const way of ways.keep(s.dpid, s.ports())) settle(way)
+      for (const probedPort of probedPorts.keep(s.dpid, s.ports())) settle(probedPort)
       for (const port of s.ports().keys()) {
-        const { way, isNew } = ways.put({ dpid: s.dpid, port })
+        const { probedPort, isNew } = probedPorts.put({ dpid: s.dpid, port })
         if (isNew) {
           isNews = true
-          visit(way)
-        } else if (way.link && judged(way) && isCut(way.link)) cut(way)
+          visit(probedPort)
+        } else if (probedPort.link && judged(probedPort) && isCut(probedPort.link)) cut(probedPort)
       }
       writing.flush()
     },
     heard(s, message) {
       const probe = readProbe(secret, message.payload)
       const port = message.match.in_port
-      const way = probe && ways.at(probe.from)
-      if (!way || typeof port !== 'number') return
+      const probedPort = probe && probedPorts.at(probe.from)
+      if (!probedPort || typeof port !== 'number') return
       const tookMs = now() - probe.sentAt / 1000
       const to = { dpid: s.dpid, port }
-      if (tookMs > freshMs || isAccess(store.state(), endpointKey(to)) || isAccess(store.state(), way.key)) return
+      if (tookMs > freshMs || isAccess(store.state(), endpointKey(to)) || isAccess(store.state(), probedPort.key))
+        return
       // It may have been declared since we looked.
-      if (!way.link || !same(way.link.to, to)) know(way)
-      const isThere = way.link !== undefined && same(way.link.to, to)
+      if (!probedPort.link || !same(probedPort.link.to, to)) know(probedPort)
+      const isThere = probedPort.link !== undefined && same(probedPort.link.to, to)
       if (probe.mtu > 0) {
-        if (isThere) way.mtu = passed(way.mtu, probe.mtu, now())
+        if (isThere) probedPort.mtu = passed(probedPort.mtu, probe.mtu, now())
         return
       }
       // Only in tunnels can nobody else say that there is a link; a plain one is an operator's word.
       if (!isThere && message.match.tunnel_id !== probeVni) return
       // While a link answers where it always did, a copy that turns up elsewhere is no reason to believe that it moved.
-      if (!isThere && way.link && judged(way) && way.live.is !== 'down') return
-      if (!arrive(way.tally, probe.sequence, tookMs)) return
-      if (isThere) become(way, answered(way.live, now()))
-      else find(way, to)
+      if (!isThere && probedPort.link && judged(probedPort) && probedPort.live.is !== 'down') return
+      if (!arrive(probedPort.probeStatistics, probe.sequence, tookMs)) return
+      if (isThere) become(probedPort, answered(probedPort.live, now()))
+      else find(probedPort, to)
     },
-    figures(link) {
-      const way = ways.at(link.from)
-      if (!way?.link || !session(link.from.dpid) || linkKey(link) !== way.linkKey) return undefined
-      return figures(way, ways.at(link.to), echoes, every[way.kind])
+    linkStatistics(link) {
+      const probedPort = probedPorts.at(link.from)
+      if (!probedPort?.link || !session(link.from.dpid) || linkKey(link) !== probedPort.linkKey) return undefined
+      return linkStatistics(probedPort, probedPorts.at(link.to), echoes, every[probedPort.kind])
     },
-    mtu: exit => ways.at(exit)?.mtu.known || undefined,
+    mtu: exit => probedPorts.at(exit)?.mtu.known || undefined,
     probing() {
-      const of = (kind: Kind) => ({ ways: ways.count(kind), intervalMs: every[kind] })
+      const of = (kind: Kind) => ({ ports: probedPorts.count(kind), intervalMs: every[kind] })
       return { carrying: of('carrying'), idle: of('idle'), unknown: of('unknown') }
     },
     tick,
@@ -290,7 +299,7 @@ export function discovery(around: Surroundings): Discovery {
 }
 
 /** How a probe gets into a link: a tunnel, or a plain one. */
-const probeActions = ({ from: { port }, link }: Way): readonly Action[] => [
+const probeActions = ({ from: { port }, link }: ProbedPort): readonly Action[] => [
   ...(link?.carries === 'vid' ? [] : [{ type: 'set_field' as const, field: 'tunnel_id' as const, value: probeVni }]),
   { type: 'output', port, maxLen: 0 },
 ]

@@ -12,9 +12,9 @@ import {
   type PortNo,
 } from '../../topology/topology.ts'
 import { maxMeteredPort, meterId } from '../compile/cookie.ts'
-import type { Bare } from '../compile/default-flows.ts'
+import type { SwitchFacts } from '../compile/default-flows.ts'
 import type { Datapath, Fabric } from '../compile/local-network.ts'
-import { lacks, matchesNoTunnels } from '../switch/unsupported.ts'
+import { matchesNoTunnels, unsupported } from '../switch/unsupported.ts'
 import type { Planned } from './planned-links.ts'
 
 export type KnownFabric = {
@@ -24,11 +24,11 @@ export type KnownFabric = {
   /** Works out the mesh again; answers whether it is another one. */
   remesh(): boolean
   /** What a switch holds for itself follows from this. */
-  bare(dpid: DatapathId): Bare
+  switchFacts(dpid: DatapathId): SwitchFacts
   /** The declared plain link that begins here. */
   plain(end: Endpoint): Link | undefined
   /** Switches of which that has become another; each is told once. */
-  bared(): readonly DatapathId[]
+  factsChanged(): readonly DatapathId[]
 }
 
 /**
@@ -38,7 +38,7 @@ export type KnownFabric = {
 export function knownFabric(
   state: () => State,
   planned: Planned,
-  away: ReadonlySet<DatapathId> = new Set(),
+  unreachable: ReadonlySet<DatapathId> = new Set(),
 ): KnownFabric {
   // A switch that went away is remembered with the ports that it had: its flows still run.
   const datapaths = new Map<DatapathId, Datapath>()
@@ -48,21 +48,21 @@ export function knownFabric(
   const ends = new Map<DatapathId, Set<PortNo>>()
   const usable = (dpid: DatapathId, port: PortNo) => datapaths.get(dpid)?.ports.has(port) ?? true
   const ofPods = (key: string) => state().accessPorts.has(key) || state().attachments.has(key)
-  const bare = bareSwitches()
+  const switchFacts = newSwitchFacts()
   return {
-    bare: bare.of,
-    plain: bare.linkAt,
-    bared: bare.changed,
+    switchFacts: switchFacts.of,
+    plain: switchFacts.linkAt,
+    factsChanged: switchFacts.changed,
     current: () => ({ paths: joined, known, datapaths }),
     ports(session) {
       const known = datapaths.get(session.dpid)
       const before = known?.ports ?? new Set<PortNo>()
       // A switch that can't run our pipeline has no port that a frame could take.
-      const now = new Set(lacks(session) === undefined ? session.ports().keys() : [])
-      const meteredCopies = session.can.nicira && session.can.maxMeter >= meterId(maxMeteredPort)
-      bare.tunnels(session)
+      const now = new Set(unsupported(session) === undefined ? session.ports().keys() : [])
+      const meteredPacketIns = session.can.nicira && session.can.maxMeter >= meterId(maxMeteredPort)
+      switchFacts.tunnels(session)
       const names = new Map([...session.ports()].map(([port, { name }]) => [port, name]))
-      datapaths.set(session.dpid, { ports: now, names, meteredCopies, maxMeter: session.can.maxMeter })
+      datapaths.set(session.dpid, { ports: now, names, meteredPacketIns, maxMeter: session.can.maxMeter })
       const isNew = (p: PortNo) => !before.has(p) || known?.names?.get(p) !== names.get(p)
       const changed = [...now].filter(isNew).concat([...before].filter(p => !now.has(p)))
       // Of a switch that nobody has seen yet we had thought that all its links are there.
@@ -84,10 +84,10 @@ export function knownFabric(
         if (ports) ports.add(from.port)
         else ends.set(from.dpid, new Set([from.port]))
       }
-      bare.plainLinks(declaredLinks.values())
-      const now = mesh(links, { usable, away })
+      switchFacts.plainLinks(declaredLinks.values())
+      const now = mesh(links, { usable, unreachable })
       const before = known
-      known = links.length === all.length ? now : mesh(all, { usable, away })
+      known = links.length === all.length ? now : mesh(all, { usable, unreachable })
       if (same(now, joined.mesh)) return !same(known, before)
       joined = paths(now)
       return true
@@ -96,18 +96,18 @@ export function knownFabric(
 }
 
 /** What switches hold for themselves: which of them have plain links, and which no tunnels. */
-function bareSwitches() {
+function newSwitchFacts() {
   const tunnelless = new Set<DatapathId>()
   const changed = new Set<DatapathId>()
   let plain = new Map<DatapathId, Map<PortNo, Link>>()
   const portsOf = (dpid: DatapathId): readonly PortNo[] => [...(plain.get(dpid)?.keys() ?? [])].sort((a, b) => a - b)
   return {
-    of: (dpid: DatapathId): Bare => ({ plainLinks: portsOf(dpid), tunnels: !tunnelless.has(dpid) }),
+    of: (dpid: DatapathId): SwitchFacts => ({ plainLinks: portsOf(dpid), tunnels: !tunnelless.has(dpid) }),
     linkAt: ({ dpid, port }: Endpoint): Link | undefined => plain.get(dpid)?.get(port),
     changed(): readonly DatapathId[] {
-      const told = [...changed]
+      const notified = [...changed]
       changed.clear()
-      return told
+      return notified
     },
     tunnels({ dpid, can }: Session): void {
       if (matchesNoTunnels(can.tables ?? [])) tunnelless.add(dpid)

@@ -1,10 +1,10 @@
 // What the probes of a link say of it.
 
 import type { Session } from '../../openflow/session/session.ts'
-import { loss, newShortest, note, type Shortest, shortestMs } from '../../topology/tally.ts'
+import { loss, newShortest, note, type Shortest, shortestMs } from '../../topology/probe-statistics.ts'
 import { type DatapathId, linkKey } from '../../topology/topology.ts'
-import type { Figures } from '../view/view.ts'
-import type { Way } from './probed-ports.ts'
+import type { LinkStatistics } from '../view/view.ts'
+import type { ProbedPort } from './probed-ports.ts'
 
 /** Milliseconds between two echo requests to one switch; they leave one at a time, so with many switches it takes longer. */
 const echoMs = 1000
@@ -48,22 +48,32 @@ export function roundTrips(now: () => number): RoundTrips {
 }
 
 /** @param back The way from the link's other end. */
-export function figures(way: Way, back: Way | undefined, echoes: RoundTrips, probeIntervalMs: number): Figures {
-  const [rttMs, lossNow] = [rtt(way, back, echoes), loss(way.tally)]
+export function linkStatistics(
+  probedPort: ProbedPort,
+  back: ProbedPort | undefined,
+  echoes: RoundTrips,
+  probeIntervalMs: number,
+): LinkStatistics {
+  const [rttMs, lossNow] = [rtt(probedPort, back, echoes), loss(probedPort.probeStatistics)]
   return {
     ...(rttMs !== undefined && { rttMs }),
     ...(lossNow !== undefined && { loss: lossNow }),
-    lost: way.tally.lost,
-    ...(way.mtu.known > 0 && { mtu: way.mtu.known }),
+    lost: probedPort.probeStatistics.lost,
+    ...(probedPort.mtu.known > 0 && { mtu: probedPort.mtu.known }),
     probeIntervalMs,
   }
 }
 
-function rtt(way: Way, back: Way | undefined, echoes: RoundTrips): number | undefined {
-  if (!way.link || !back?.link || linkKey(back.link) !== linkKey({ from: way.link.to, to: way.link.from })) return
-  const there = shortestMs(way.tally.took)
-  const here = shortestMs(back.tally.took)
-  const echo = [way.from.dpid, back.from.dpid].map(dpid => echoes.shortestMs(dpid))
+function rtt(probedPort: ProbedPort, back: ProbedPort | undefined, echoes: RoundTrips): number | undefined {
+  if (
+    !probedPort.link ||
+    !back?.link ||
+    linkKey(back.link) !== linkKey({ from: probedPort.link.to, to: probedPort.link.from })
+  )
+    return
+  const there = shortestMs(probedPort.probeStatistics.took)
+  const here = shortestMs(back.probeStatistics.took)
+  const echo = [probedPort.from.dpid, back.from.dpid].map(dpid => echoes.shortestMs(dpid))
   if (there === undefined || here === undefined || echo[0] === undefined || echo[1] === undefined) return undefined
   return Math.max(0, there + here - echo[0] - echo[1])
 }

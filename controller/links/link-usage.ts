@@ -3,7 +3,7 @@
 import { exits } from '../../topology/path-mtu.ts'
 import type { Route } from '../../topology/route.ts'
 import type { DatapathId, Endpoint, PortNo } from '../../topology/topology.ts'
-import { lanesOf } from '../compile/rollout.ts'
+import { pathVersionsOf } from '../compile/rollout.ts'
 import type { Tables } from '../compile/tables.ts'
 
 export type Usage = {
@@ -27,8 +27,8 @@ export function usage(tables: Pick<Tables, 'compiled'>): Usage {
   }
   return {
     compiled(number) {
-      const course = tables.compiled.get(number)?.course
-      const now = course ? lanesOf(course).map(({ route }) => route) : []
+      const rollout = tables.compiled.get(number)?.rollout
+      const now = rollout ? pathVersionsOf(rollout).map(({ route }) => route) : []
       const before = known.get(number) ?? []
       // Routes are kept as long as nothing about them changes.
       if (now.length === before.length && now.every((route, i) => route === before[i])) return

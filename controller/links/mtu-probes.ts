@@ -1,62 +1,62 @@
 // The largest frame of each link is measured when it comes up and now and then afterwards, a few links at a time.
 import { patienceMs } from '../../topology/liveness.ts'
 import { againMs, missed, padded, renewed } from '../../topology/mtu.ts'
-import { shortestMs } from '../../topology/tally.ts'
-import type { Way } from './probed-ports.ts'
+import { shortestMs } from '../../topology/probe-statistics.ts'
+import type { ProbedPort } from './probed-ports.ts'
 
 /** Links that are measured at the same time: at most so many padded probes leave in an eighth of a second. */
 const atOnce = 10
 
 export type Sizing = {
   /** A way was looked at: it is measured if that is due and there is room. */
-  consider(way: Way): void
+  consider(probedPort: ProbedPort): void
   /** It has come up: what was known of it may not hold any more. */
-  again(way: Way): void
-  forget(way: Way): void
+  again(probedPort: ProbedPort): void
+  forget(probedPort: ProbedPort): void
   tick(): void
 }
 
 type Parts = {
   readonly now: () => number
   /** Sends a probe of this size. */
-  send(way: Way, mtu: number): void
+  send(probedPort: ProbedPort, mtu: number): void
   /** Whether what becomes of a probe says anything about the link. */
-  judged(way: Way): boolean
+  judged(probedPort: ProbedPort): boolean
   /** There is budget for one more probe. */
   maySend(): boolean
 }
 
 export function sizing({ now, send, judged, maySend }: Parts): Sizing {
-  const measuring = new Set<Way>()
-  const isOpen = (way: Way) => way.mtu.size !== undefined
-  const isUsable = (way: Way) => way.live.is === 'up' && judged(way)
+  const measuring = new Set<ProbedPort>()
+  const isOpen = (probedPort: ProbedPort) => probedPort.mtu.size !== undefined
+  const isUsable = (probedPort: ProbedPort) => probedPort.live.is === 'up' && judged(probedPort)
 
-  const goOn = (way: Way) => {
-    const waited = now() - way.mtu.sentAt
-    if (way.mtu.sent > 0) {
-      if (waited < patienceMs + 2 * (shortestMs(way.tally.took) ?? 0)) return
-      way.mtu = missed(way.mtu, now())
+  const goOn = (probedPort: ProbedPort) => {
+    const waited = now() - probedPort.mtu.sentAt
+    if (probedPort.mtu.sent > 0) {
+      if (waited < patienceMs + 2 * (shortestMs(probedPort.probeStatistics.took) ?? 0)) return
+      probedPort.mtu = missed(probedPort.mtu, now())
     }
-    const { size } = way.mtu
+    const { size } = probedPort.mtu
     if (size === undefined || !maySend()) return
-    way.mtu = padded(way.mtu, now())
-    send(way, size)
+    probedPort.mtu = padded(probedPort.mtu, now())
+    send(probedPort, size)
   }
   return {
-    consider(way) {
-      if (measuring.size >= atOnce || measuring.has(way) || !isUsable(way)) return
-      if (!isOpen(way) && now() - way.mtu.foundAt < againMs) return
-      way.mtu = renewed(way.mtu)
-      measuring.add(way)
+    consider(probedPort) {
+      if (measuring.size >= atOnce || measuring.has(probedPort) || !isUsable(probedPort)) return
+      if (!isOpen(probedPort) && now() - probedPort.mtu.foundAt < againMs) return
+      probedPort.mtu = renewed(probedPort.mtu)
+      measuring.add(probedPort)
     },
-    again(way) {
-      way.mtu = { ...way.mtu, foundAt: Number.NEGATIVE_INFINITY }
+    again(probedPort) {
+      probedPort.mtu = { ...probedPort.mtu, foundAt: Number.NEGATIVE_INFINITY }
     },
-    forget: way => void measuring.delete(way),
+    forget: probedPort => void measuring.delete(probedPort),
     tick() {
-      for (const way of measuring) {
-        if (isUsable(way) && isOpen(way)) goOn(way)
-        else measuring.delete(way)
+      for (const probedPort of measuring) {
+        if (isUsable(probedPort) && isOpen(probedPort)) goOn(probedPort)
+        else measuring.delete(probedPort)
       }
     },
   }

@@ -1,5 +1,5 @@
 import { exits } from '../../topology/path-mtu.ts'
-import { lanesOf } from '../compile/rollout.ts'
+import { pathVersionsOf } from '../compile/rollout.ts'
 import type { Compiled } from '../compile/tables.ts'
 import { slices } from '../switch/slices.ts'
 import type { Discovery } from './discovery.ts'
@@ -11,7 +11,7 @@ export async function networkMtu(
 ): Promise<number | undefined> {
   const slice = slices()
   let least: number | undefined
-  for (const exit of exits(network ? lanesOf(network.course).map(({ route }) => route) : [])) {
+  for (const exit of exits(network ? pathVersionsOf(network.rollout).map(({ route }) => route) : [])) {
     const here = mtu(exit)
     if (here === undefined) return undefined
     least = Math.min(least ?? here, here)

@@ -6,10 +6,14 @@ import { freePair, type VlanRange } from '../../store/vlans.ts'
 import { isCovered } from '../compile/plain-links.ts'
 import type { Tables } from '../compile/tables.ts'
 import type { Switch } from '../switch/reconcile.ts'
-import type { Lack } from '../view/view.ts'
+import type { Condition } from '../view/view.ts'
 
 /** Why a network that waits for VLANs has none. @param isThere Whether a network of this number still is. */
-export function vlanLack(reserved: State['vlans'], range: VlanRange, isThere: (number: number) => boolean): Lack {
+export function vlanCondition(
+  reserved: State['vlans'],
+  range: VlanRange,
+  isThere: (number: number) => boolean,
+): Condition {
   if (freePair(reserved, range))
     return { state: 'pending', reason: 'VLANs for its frames on plain links are being reserved' }
   const inUse = [...reserved.keys()].filter(isThere).length
@@ -79,7 +83,7 @@ export function vlanKeeper({ store, tables, range, failed }: Arguments): VlanKee
 /** It has been compared with all that it should hold, this is not among it, and nothing of this is there. */
 const isGone = (sw: Switch, number: number): boolean =>
   sw.session !== undefined &&
-  sw.standing.is === 'live' &&
+  sw.phase.is === 'live' &&
   sw.confirmed.has(0) &&
   !sw.held.holds(number) &&
   !sw.dirty.has(number) &&

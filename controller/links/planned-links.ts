@@ -13,7 +13,7 @@ import {
 } from '../../topology/topology.ts'
 
 /** `link`: where it is; undefined: a switch that we know has no such port, `lack` says which. Without that it is as planned. */
-export type PlannedLink = { readonly planned: MeshLink; readonly link?: Link; readonly lack?: string }
+export type PlannedLink = { readonly planned: MeshLink; readonly link?: Link; readonly condition?: string }
 
 export type Planned = {
   /** Every one, a direction each. */
@@ -51,7 +51,7 @@ export function plannedLinks(state: () => Nodes): Planned {
     if (out !== undefined && back !== undefined)
       return { planned, link: { from: { dpid: from.dpid, port: out }, to: { dpid: to.dpid, port: back } } }
     const [node, peer] = out === undefined ? [from, to] : [to, from]
-    return { planned, lack: `node ${node.name} has no port ${nameOf(node, peer.name)} to node ${peer.name} yet` }
+    return { planned, condition: `node ${node.name} has no port ${nameOf(node, peer.name)} to node ${peer.name} yet` }
   }
   const look = (): Known => {
     if (known) return known

@@ -1,7 +1,7 @@
 // Every port out of which we send probes, and what is known of where it leads.
 import { type Liveness, unproven } from '../../topology/liveness.ts'
 import { newSearch, type Search } from '../../topology/mtu.ts'
-import { newTally, type Tally } from '../../topology/tally.ts'
+import { newProbeStatistics, type ProbeStatistics } from '../../topology/probe-statistics.ts'
 import {
   type DatapathId,
   type Endpoint,
@@ -14,7 +14,7 @@ import {
 /** How often it is probed: a link over which networks go, one over which none does, or a port that leads nowhere that answers. */
 export type Kind = 'carrying' | 'idle' | 'unknown'
 
-export type Way = {
+export type ProbedPort = {
   readonly from: Endpoint
   /** endpointKey of `from`. */
   readonly key: string
@@ -24,7 +24,7 @@ export type Way = {
   /** endpointKey of where it leads. */
   toKey: string
   live: Liveness
-  tally: Tally
+  probeStatistics: ProbeStatistics
   /** Probes that were lost before the link was doubted last. */
   lost: number
   mtu: Search
@@ -38,35 +38,35 @@ export type Way = {
   knownAt: number
 }
 
-export type Ways = {
-  at(end: Endpoint): Way | undefined
+export type HopsBySwitch = {
+  at(end: Endpoint): ProbedPort | undefined
   /** The way of this port, made if need be. */
-  put(from: Endpoint): { readonly way: Way; readonly isNew: boolean }
+  put(from: Endpoint): { readonly probedPort: ProbedPort; readonly isNew: boolean }
   /** Forgets the ports of a switch that are not among these; answers them. */
-  keep(dpid: DatapathId, ports: ReadonlyMap<PortNo, unknown>): readonly Way[]
+  keep(dpid: DatapathId, ports: ReadonlyMap<PortNo, unknown>): readonly ProbedPort[]
   /** Switches that have ports, or had when they were connected. */
   dpids(): Iterable<DatapathId>
   /** So many of a kind in turn, round and round. */
-  next(kind: Kind, count: number): Iterable<Way>
+  next(kind: Kind, count: number): Iterable<ProbedPort>
   /** Ways of a kind. */
   count(kind: Kind): number
-  setKind(way: Way, kind: Kind): void
+  setKind(probedPort: ProbedPort, kind: Kind): void
 }
 
 const ago = Number.NEGATIVE_INFINITY
 
-export function newWays(): Ways {
-  const ways = new Map<DatapathId, Map<PortNo, Way>>()
-  const rings = { carrying: ring<Way>(), idle: ring<Way>(), unknown: ring<Way>() }
+export function newWays(): HopsBySwitch {
+  const probedPorts = new Map<DatapathId, Map<PortNo, ProbedPort>>()
+  const rings = { carrying: ring<ProbedPort>(), idle: ring<ProbedPort>(), unknown: ring<ProbedPort>() }
   return {
-    at: ({ dpid, port }) => ways.get(dpid)?.get(port),
+    at: ({ dpid, port }) => probedPorts.get(dpid)?.get(port),
     put(from) {
-      const here = ways.get(from.dpid) ?? new Map<PortNo, Way>()
-      ways.set(from.dpid, here)
+      const here = probedPorts.get(from.dpid) ?? new Map<PortNo, ProbedPort>()
+      probedPorts.set(from.dpid, here)
       const before = here.get(from.port)
-      if (before) return { way: before, isNew: false }
+      if (before) return { probedPort: before, isNew: false }
       const key = endpointKey(from)
-      const [live, tally, mtu] = [unproven(false, 0), newTally(), newSearch()]
+      const [live, probeStatistics, mtu] = [unproven(false, 0), newProbeStatistics(), newSearch()]
       const unknown = {
         link: undefined,
         linkKey: '',
@@ -78,26 +78,26 @@ export function newWays(): Ways {
         askedAt: ago,
         knownAt: ago,
       } as const
-      const way: Way = { from, key, live, tally, mtu, ...unknown }
-      here.set(from.port, way)
-      rings.unknown.all.add(way)
-      return { way, isNew: true }
+      const probedPort: ProbedPort = { from, key, live, probeStatistics, mtu, ...unknown }
+      here.set(from.port, probedPort)
+      rings.unknown.all.add(probedPort)
+      return { probedPort, isNew: true }
     },
     keep(dpid, ports) {
-      const gone = [...(ways.get(dpid)?.values() ?? [])].filter(way => !ports.has(way.from.port))
-      for (const way of gone) {
-        ways.get(dpid)?.delete(way.from.port)
-        rings[way.kind].all.delete(way)
+      const gone = [...(probedPorts.get(dpid)?.values() ?? [])].filter(probedPort => !ports.has(probedPort.from.port))
+      for (const probedPort of gone) {
+        probedPorts.get(dpid)?.delete(probedPort.from.port)
+        rings[probedPort.kind].all.delete(probedPort)
       }
       return gone
     },
-    dpids: () => ways.keys(),
+    dpids: () => probedPorts.keys(),
     next: (kind, count) => rings[kind].next(count),
     count: kind => rings[kind].all.size,
-    setKind(way, kind) {
-      rings[way.kind].all.delete(way)
-      rings[kind].all.add(way)
-      way.kind = kind
+    setKind(probedPort, kind) {
+      rings[probedPort.kind].all.delete(probedPort)
+      rings[kind].all.add(probedPort)
+      probedPort.kind = kind
     },
   }
 }
@@ -123,15 +123,19 @@ function ring<T>() {
 }
 
 /** The way leads there from now on; what was measured of another link is forgotten. False: it did before. */
-export function lead(way: Way, link: Link | undefined, dead: boolean, now: number): boolean {
+export function lead(probedPort: ProbedPort, link: Link | undefined, dead: boolean, now: number): boolean {
   const key = link ? linkKey(link) : ''
   // What is said of it, its cost and what it carries, may be another.
-  way.link = link
-  if (way.linkKey === key) return false
-  way.linkKey = key
-  way.toKey = link ? endpointKey(link.to) : ''
-  way.live = unproven(dead, now)
-  way.tally = { ...newTally(), sequence: way.tally.sequence, lost: way.tally.lost }
-  way.mtu = newSearch()
+  probedPort.link = link
+  if (probedPort.linkKey === key) return false
+  probedPort.linkKey = key
+  probedPort.toKey = link ? endpointKey(link.to) : ''
+  probedPort.live = unproven(dead, now)
+  probedPort.probeStatistics = {
+    ...newProbeStatistics(),
+    sequence: probedPort.probeStatistics.sequence,
+    lost: probedPort.probeStatistics.lost,
+  }
+  probedPort.mtu = newSearch()
   return true
 }

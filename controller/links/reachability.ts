@@ -3,11 +3,11 @@
 import type { Session } from '../../openflow/session/session.ts'
 
 /** From the answer of one switch to the question to the other: what it was told to send is on its way meanwhile (milliseconds). */
-const crossingMs = 25
+const inFlightMs = 25
 /** Packet-ins may wait for their turn behind an answer that came after them (milliseconds). */
 const queueMs = 50
 
-export type Witness<Subject> = {
+export type Reachability<Subject> = {
   /** Asks both switches, one after the other; `tick` tells what came of it. Nothing new where it is in doubt already. */
   doubt(link: Subject, from: Session, to: Session, transitMs: number): void
   /** The link is not in doubt any more. */
@@ -22,7 +22,7 @@ type Doubt = {
   readonly transitMs: number
   /** Packet-ins of `to` that were thrown away before the doubt. */
   readonly dropped: number
-  stage: 'sender' | 'crossing' | 'receiver' | 'queue'
+  stage: 'sender' | 'transit' | 'receiver' | 'queue'
   since: number
 }
 /** Echoes to one switch: when the one left that is on its way, and when the last one left that was answered. */
@@ -33,7 +33,7 @@ type Echo = { asking: boolean; provenAt: number }
  * that leaves then is answered after the packet-ins were sent that these caused (a connection keeps its order). So when both
  * are answered and no probe has come, the link lost them; unless the receiver's packet-ins were so many that we threw some away.
  */
-export function witness<Subject>(now: () => number): Witness<Subject> {
+export function newReachability<Subject>(now: () => number): Reachability<Subject> {
   const doubts = new Map<Subject, Doubt>()
   const echoes = new WeakMap<Session, Echo>()
 
@@ -69,8 +69,8 @@ export function witness<Subject>(now: () => number): Witness<Subject> {
       doubt.stage = stage
       doubt.since = now()
     }
-    if (doubt.stage === 'sender' && isProven(from, doubt.since)) enter('crossing')
-    if (doubt.stage === 'crossing' && now() - doubt.since >= crossingMs + transitMs) enter('receiver')
+    if (doubt.stage === 'sender' && isProven(from, doubt.since)) enter('transit')
+    if (doubt.stage === 'transit' && now() - doubt.since >= inFlightMs + transitMs) enter('receiver')
     if (doubt.stage === 'receiver' && isProven(to, doubt.since)) enter('queue')
     return doubt.stage === 'queue' && now() - doubt.since >= queueMs
   }

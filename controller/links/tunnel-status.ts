@@ -6,7 +6,7 @@ const freshMs = 95_000
 
 export type Tunnels = {
   /** All tunnels of a switch that are watched, by port: whether BFD is up. */
-  told(dpid: DatapathId, states: ReadonlyMap<PortNo, boolean>): void
+  notified(dpid: DatapathId, states: ReadonlyMap<PortNo, boolean>): void
   /**
    * `down` when either end says so. Undefined unless both ends watch it: where only one does, its BFD is down
    * for lack of a partner, while frames pass.
@@ -14,17 +14,17 @@ export type Tunnels = {
   bfd(link: Link): 'up' | 'down' | undefined
 }
 
-/** `now`: milliseconds of a clock that never jumps. */
+/** `now`: milliseconds of a monotonic clock. */
 export function knownTunnels(now: () => number): Tunnels {
-  const told = new Map<DatapathId, { readonly states: ReadonlyMap<PortNo, boolean>; readonly at: number }>()
+  const notified = new Map<DatapathId, { readonly states: ReadonlyMap<PortNo, boolean>; readonly at: number }>()
   const isUp = ({ dpid, port }: Link['from']): boolean | undefined => {
-    const last = told.get(dpid)
+    const last = notified.get(dpid)
     return last && now() - last.at <= freshMs ? last.states.get(port) : undefined
   }
   return {
-    told(dpid, states) {
-      if (states.size > 0) told.set(dpid, { states, at: now() })
-      else told.delete(dpid)
+    notified(dpid, states) {
+      if (states.size > 0) notified.set(dpid, { states, at: now() })
+      else notified.delete(dpid)
     },
     bfd({ from, to }) {
       const ends = [isUp(from), isUp(to)]

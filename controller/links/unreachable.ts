@@ -7,7 +7,7 @@ const afterMs = 3000
 /** After a start switches have longer: they find the controller again when their back-off is over (Open vSwitch: up to 8 s). */
 const afterStartMs = 30_000
 
-export type Away = {
+export type Unreachable = {
   readonly dpids: ReadonlySet<DatapathId>
   left(dpid: DatapathId): void
   came(dpid: DatapathId): void
@@ -18,11 +18,11 @@ export type Away = {
  * @param known Switches that there are links to.
  * @param changed Called when one went away, or came back from being away.
  */
-export function watchAway(
+export function watchUnreachable(
   known: () => Iterable<DatapathId>,
   connected: (dpid: DatapathId) => boolean,
   changed: () => void,
-): Away {
+): Unreachable {
   const dpids = new Set<DatapathId>()
   const timers = new Map<DatapathId, NodeJS.Timeout>()
   const goes = (gone: Iterable<DatapathId>) => {

@@ -1,6 +1,6 @@
 // Who wants which multicast: what each port reported, until it leaves or answers no more. Time is an argument: pure.
 import type { DatapathId, PortNo } from '../../topology/topology.ts'
-import type { Recalled, Snooped, SnoopedSite } from '../compile/snoop.ts'
+import type { LocalSnooping, Recalled, Snooped } from '../compile/snoop.ts'
 import { isSnooped } from '../compile/snoop.ts'
 import { type Heard, ourSources, type Query } from './igmp.ts'
 import {
@@ -9,18 +9,18 @@ import {
   countCopy,
   dueAsks,
   familyOf,
-  firstAsking,
+  firstQueries,
   forget,
   join,
+  type LocalNetwork,
   leave,
   leaving,
   type Network,
+  newLocalNetwork,
   newNetwork,
   newPort,
-  newSite,
   type Port,
   routerMs,
-  type Site,
 } from './querier.ts'
 
 /** Groups that one port may join, and one network have. A port whose groups are too many gets all multicast of its network. */
@@ -66,15 +66,15 @@ export function memberships(): Memberships {
     },
     drop: number => void networks.delete(number),
     copied(number, at, now) {
-      const port = networks.get(number)?.sites.get(at.dpid)?.ports.get(at.port)
+      const port = networks.get(number)?.localNetworks.get(at.dpid)?.ports.get(at.port)
       return port !== undefined && countCopy(port, now)
     },
     heard(number, at, heard, now) {
       const network = networks.get(number)
-      const site = network?.sites.get(at.dpid)
-      const port = site?.ports.get(at.port)
-      if (!network || !site || !port) return false
-      if (heard.is === 'report') return takeReport(network, site, port, heard, now)
+      const localNetwork = network?.localNetworks.get(at.dpid)
+      const port = localNetwork?.ports.get(at.port)
+      if (!network || !localNetwork || !port) return false
+      if (heard.is === 'report') return takeReport(network, localNetwork, port, heard, now)
       const isNew = port.routerUntil <= now
       if (heard.is === 'router') {
         port.routerUntil = now + routerMs
@@ -90,13 +90,13 @@ export function memberships(): Memberships {
       read.add(dpid)
       const changed: number[] = []
       for (const [number, network] of networks) {
-        const site = network.sites.get(dpid)
+        const localNetwork = network.localNetworks.get(dpid)
         const entries = found.get(number)
-        if (!isFirst && site) askAgain(site, now)
-        if (!isFirst || (!site && !entries)) continue
+        if (!isFirst && localNetwork) askAgain(localNetwork, now)
+        if (!isFirst || (!localNetwork && !entries)) continue
         if (entries) network.kept.set(dpid, entries.outputs)
         if (entries?.querier) network.queriers.set('ipv4', { source: entries.querier, until: now + routerMs })
-        if (site) recallSite(network, site, entries, now)
+        if (localNetwork) recallLocalNetwork(network, localNetwork, entries, now)
         changed.push(number)
       }
       return changed
@@ -105,7 +105,7 @@ export function memberships(): Memberships {
       const asks: Ask[] = []
       const changed = new Set<number>()
       let left = 0
-      for (const network of networks.values()) left += network.sites.size
+      for (const network of networks.values()) left += network.localNetworks.size
       for (let looked = 0; left > 0 && looked < lookedAt && asks.length < budget; left--) {
         let next = round.next()
         if (next.done) {
@@ -113,11 +113,16 @@ export function memberships(): Memberships {
           next = round.next()
           if (next.done) break
         }
-        const [number, network, dpid, site] = next.value
-        if (network.sites.get(dpid) !== site || networks.get(number) !== network || !ready(number, dpid)) continue
-        looked += site.ports.size
-        if (forget(network, site, now)) changed.add(number)
-        for (const piece of dueAsks(network, site, now)) {
+        const [number, network, dpid, localNetwork] = next.value
+        if (
+          network.localNetworks.get(dpid) !== localNetwork ||
+          networks.get(number) !== network ||
+          !ready(number, dpid)
+        )
+          continue
+        looked += localNetwork.ports.size
+        if (forget(network, localNetwork, now)) changed.add(number)
+        for (const piece of dueAsks(network, localNetwork, now)) {
           asks.push(...piece.map(ask => ({ ...ask, network: number, dpid })))
           if (asks.length >= budget) break
         }
@@ -127,12 +132,12 @@ export function memberships(): Memberships {
     of(number) {
       const network = networks.get(number)
       if (!network) return undefined
-      const sites = [...network.sites].filter(([dpid]) => read.has(dpid))
-      if (sites.length === network.sites.size) network.kept.clear()
+      const localNetworks = [...network.localNetworks].filter(([dpid]) => read.has(dpid))
+      if (localNetworks.length === network.localNetworks.size) network.kept.clear()
       return {
         kept: network.kept,
-        sites: new Map(sites.map(([dpid, site]) => [dpid, snoopedSite(site)])),
-        unread: new Set([...network.sites.keys()].filter(dpid => !read.has(dpid))),
+        localNetworks: new Map(localNetworks.map(([dpid, localNetwork]) => [dpid, localSnooping(localNetwork)])),
+        unread: new Set([...network.localNetworks.keys()].filter(dpid => !read.has(dpid))),
         querier: network.queriers.get('ipv4')?.source,
       }
     },
@@ -140,36 +145,44 @@ export function memberships(): Memberships {
   }
 }
 
-function* everySite(networks: ReadonlyMap<number, Network>): Generator<[number, Network, DatapathId, Site], undefined> {
+function* everySite(
+  networks: ReadonlyMap<number, Network>,
+): Generator<[number, Network, DatapathId, LocalNetwork], undefined> {
   for (const [number, network] of networks)
-    for (const [dpid, site] of network.sites) yield [number, network, dpid, site]
+    for (const [dpid, localNetwork] of network.localNetworks) yield [number, network, dpid, localNetwork]
 }
 
 function followPorts(network: Network, ports: Iterable<{ dpid: DatapathId; port: PortNo }>): void {
   const has = new Map<DatapathId, Set<PortNo>>()
   for (const { dpid, port } of ports) has.set(dpid, (has.get(dpid) ?? new Set()).add(port))
-  for (const [dpid, site] of network.sites)
-    for (const [number, port] of site.ports) {
+  for (const [dpid, localNetwork] of network.localNetworks)
+    for (const [number, port] of localNetwork.ports) {
       if (has.get(dpid)?.has(number)) continue
       for (const group of port.groups.keys()) leave(network, port, group)
-      site.ports.delete(number)
-      if (site.ports.size === 0) network.sites.delete(dpid)
+      localNetwork.ports.delete(number)
+      if (localNetwork.ports.size === 0) network.localNetworks.delete(dpid)
     }
   for (const [dpid, numbers] of has) {
-    const site = network.sites.get(dpid) ?? newSite()
-    network.sites.set(dpid, site)
-    for (const number of numbers) if (!site.ports.has(number)) site.ports.set(number, newPort())
+    const localNetwork = network.localNetworks.get(dpid) ?? newLocalNetwork()
+    network.localNetworks.set(dpid, localNetwork)
+    for (const number of numbers) if (!localNetwork.ports.has(number)) localNetwork.ports.set(number, newPort())
   }
 }
 
-function takeReport(network: Network, site: Site, port: Port, report: Extract<Heard, { is: 'report' }>, now: number) {
+function takeReport(
+  network: Network,
+  localNetwork: LocalNetwork,
+  port: Port,
+  report: Extract<Heard, { is: 'report' }>,
+  now: number,
+) {
   let changed = false
   for (const group of report.leaves) {
     const member = port.groups.get(group)
     if (member) member.leaving ??= leaving(now)
   }
   for (const group of report.joins) {
-    const { count } = site.asked[familyOf(group)]
+    const { count } = localNetwork.asked[familyOf(group)]
     const member = port.groups.get(group)
     if (member) {
       member.asked = count
@@ -196,35 +209,42 @@ function takeQuery(
   const known = network.queriers.get(family)
   const isOther = known !== undefined && known.until > now && known.source !== source
   if (!isOther) network.queriers.set(family, { source, until: now + routerMs })
-  if (group === undefined) for (const site of network.sites.values()) countAsk(site, family, responseMs, now)
+  if (group === undefined)
+    for (const localNetwork of network.localNetworks.values()) countAsk(localNetwork, family, responseMs, now)
   return !isOther && known?.source !== source
 }
 
-function recallSite(network: Network, site: Site, found: Recalled | undefined, now: number): void {
+function recallLocalNetwork(
+  network: Network,
+  localNetwork: LocalNetwork,
+  found: Recalled | undefined,
+  now: number,
+): void {
   const everything = found?.outputs.get('everything')
   const routers = found?.outputs.get('reports')
-  for (const [number, port] of site.ports) {
-    port.asking = firstAsking(now)
+  for (const [number, port] of localNetwork.ports) {
+    port.pendingQueries = firstQueries(now)
     if (routers?.has(number)) port.routerUntil = now + routerMs
     port.unsettled = !found?.admitted.has(number) || (everything?.has(number) === true && !routers?.has(number))
     if (everything?.has(number)) continue
     for (const [group, ports] of found?.outputs ?? [])
-      if (ports.has(number) && isSnooped(group)) join(network, port, group, site.asked[familyOf(group)].count)
+      if (ports.has(number) && isSnooped(group)) join(network, port, group, localNetwork.asked[familyOf(group)].count)
   }
 }
 
-function snoopedSite({ ports }: Site): SnoopedSite {
+function localSnooping({ ports }: LocalNetwork): LocalSnooping {
   const joined = new Map<string, Set<PortNo>>()
   const routers = new Set<PortNo>()
   const everything = new Set<PortNo>()
   const crowded = new Set<PortNo>()
-  const deaf = new Set<PortNo>()
+  const suppressed = new Set<PortNo>()
   for (const [number, port] of ports) {
     if (port.crowded.size > 0) crowded.add(number)
     for (const group of port.groups.keys()) joined.set(group, (joined.get(group) ?? new Set()).add(number))
     if (port.routerUntil > 0) routers.add(number)
-    if (port.deafUntil > 0) deaf.add(number)
-    if (port.routerUntil > 0 || port.unsettled || port.crowded.size > 0 || port.deafUntil > 0) everything.add(number)
+    if (port.suppressedUntil > 0) suppressed.add(number)
+    if (port.routerUntil > 0 || port.unsettled || port.crowded.size > 0 || port.suppressedUntil > 0)
+      everything.add(number)
   }
-  return { joined, routers, everything, crowded, deaf }
+  return { joined, routers, everything, crowded, suppressed }
 }

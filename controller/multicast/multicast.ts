@@ -6,7 +6,7 @@ import { attachmentIn } from '../../store/attachments.ts'
 import type { Attachment, Network, State } from '../../store/state.ts'
 import { type DatapathId, endpointKey, type PortNo } from '../../topology/topology.ts'
 import { owner } from '../compile/cookie.ts'
-import type { Snooped, SnoopedSite } from '../compile/snoop.ts'
+import type { LocalSnooping, Snooped } from '../compile/snoop.ts'
 import { out, popVlan } from '../compile/tag.ts'
 import type { Reading } from '../switch/content.ts'
 import type { Switch } from '../switch/reconcile.ts'
@@ -39,7 +39,7 @@ type Arguments = {
   holds(number: number, dpid: DatapathId): boolean
   /** Who gets what has changed in these networks: look again. */
   changed(networks: readonly string[]): void
-  /** Milliseconds of a clock that never jumps. */
+  /** Milliseconds of a monotonic clock. */
   now(): number
   dropped(): void
 }
@@ -107,17 +107,17 @@ const queryOut = ({ ports, ...query }: Ask, vlanOf: (port: PortNo) => number | u
     payload: queryFrame(query),
   })
 
-function getsOf(site: SnoopedSite | undefined, port: number): MulticastView['ports'][number]['gets'] {
-  if (site?.routers.has(port)) return 'router'
-  if (site?.crowded.has(port)) return 'crowded'
-  return site?.everything.has(port) === false ? 'joined' : 'unsettled'
+function getsOf(localNetwork: LocalSnooping | undefined, port: number): MulticastView['ports'][number]['gets'] {
+  if (localNetwork?.routers.has(port)) return 'router'
+  if (localNetwork?.crowded.has(port)) return 'crowded'
+  return localNetwork?.everything.has(port) === false ? 'joined' : 'unsettled'
 }
 
-function viewOf({ sites, querier }: Snooped, attachments: Iterable<Attachment>): MulticastView {
+function viewOf({ localNetworks, querier }: Snooped, attachments: Iterable<Attachment>): MulticastView {
   const groups = new Set<string>()
-  for (const { joined } of sites.values()) for (const group of joined.keys()) groups.add(group)
+  for (const { joined } of localNetworks.values()) for (const group of joined.keys()) groups.add(group)
   const byPort = new Map<string, string[]>()
-  for (const [dpid, { joined }] of sites)
+  for (const [dpid, { joined }] of localNetworks)
     for (const [group, ports] of joined)
       for (const port of ports) {
         const key = `${dpid}/${port}`
@@ -126,9 +126,9 @@ function viewOf({ sites, querier }: Snooped, attachments: Iterable<Attachment>):
         else byPort.set(key, [group])
       }
   const ports = [...attachments].flatMap(({ dpid, port }) => {
-    const site = sites.get(dpid)
+    const localNetwork = localNetworks.get(dpid)
     const joined = byPort.get(`${dpid}/${port}`) ?? []
-    const gets = getsOf(site, port)
+    const gets = getsOf(localNetwork, port)
     return joined.length > 0 || gets !== 'joined' ? [{ dpid, port, gets, groups: joined.sort() } as const] : []
   })
   return { groups: groups.size, querier: querier ?? 'controller', ports }

@@ -1,6 +1,6 @@
 // What ports are asked about multicast, and when silence means that they want none any more. Time is an argument: pure.
 import type { DatapathId, PortNo } from '../../topology/topology.ts'
-import { copiesPerSecond } from '../compile/metered.ts'
+import { packetInsPerSecond } from '../compile/metered.ts'
 import type { Outputs } from '../compile/snoop.ts'
 import { type Family, type Query, queryInterval, robustness } from './igmp.ts'
 
@@ -16,7 +16,7 @@ export const routerMs = robustness * queryInterval * 1000 + responseMs / 2
 /** Queries that a new port is asked by itself, a second apart, before it is believed not to want what it does not name. */
 const firstAsks = 3
 /** Milliseconds that a port which copied us too much is not listened to. */
-const deafMs = 5000
+const suppressMs = 5000
 /** Groups of one port that are asked about singly; more are asked about all at once. */
 const singly = 8
 
@@ -24,33 +24,33 @@ export type Member = {
   /** How many general queries of its family its switch had seen when it last reported. */
   asked: number
   /** It said that it leaves. */
-  leaving: Asking | undefined
+  leaving: PendingQueries | undefined
 }
 /** How often something is still to be asked, and when next; after the last time, until when answers are waited for. */
-type Asking = { left: number; at: number }
+type PendingQueries = { left: number; at: number }
 export type Port = {
   readonly groups: Map<string, Member>
   /** What it is still to be asked by itself. */
-  asking: Asking | undefined
+  pendingQueries: PendingQueries | undefined
   /** What it wants is not known yet. */
   unsettled: boolean
   /** A multicast router was heard there. */
   routerUntil: number
   /** It copied us more than its share, and is not listened to: until when, and what came since when. */
-  deafUntil: number
-  copies: { count: number; since: number }
+  suppressedUntil: number
+  packetIns: { count: number; since: number }
   /** It wants more than it may: by family, as Member.asked, of the newest report that did not fit. */
   readonly crowded: Map<Family, number>
 }
 /** A network's ports on one switch. */
-export type Site = {
+export type LocalNetwork = {
   readonly ports: Map<PortNo, Port>
   /** General queries of each family, whoever sent them, and when the last must have been answered. */
   readonly asked: Record<Family, { count: number; answeredAt: number }>
   generalAt: number | undefined
 }
 export type Network = {
-  readonly sites: Map<DatapathId, Site>
+  readonly localNetworks: Map<DatapathId, LocalNetwork>
   /** Queriers that are not us. */
   readonly queriers: Map<Family, { readonly source: string; readonly until: number }>
   /** How many ports joined each group. */
@@ -60,27 +60,27 @@ export type Network = {
 }
 
 export const newNetwork = (): Network => ({
-  sites: new Map(),
+  localNetworks: new Map(),
   queriers: new Map(),
   groups: new Map(),
   kept: new Map(),
 })
-export const newSite = (): Site => ({
+export const newLocalNetwork = (): LocalNetwork => ({
   ports: new Map(),
   asked: { ipv4: { count: 0, answeredAt: 0 }, ipv6: { count: 0, answeredAt: 0 } },
   generalAt: undefined,
 })
 export const newPort = (): Port => ({
   groups: new Map(),
-  asking: firstAsking(0),
+  pendingQueries: firstQueries(0),
   unsettled: true,
   routerUntil: 0,
-  deafUntil: 0,
-  copies: { count: 0, since: 0 },
+  suppressedUntil: 0,
+  packetIns: { count: 0, since: 0 },
   crowded: new Map(),
 })
-export const firstAsking = (now: number): Asking => ({ left: firstAsks, at: now })
-export const leaving = (now: number): Asking => ({ left: robustness, at: now })
+export const firstQueries = (now: number): PendingQueries => ({ left: firstAsks, at: now })
+export const leaving = (now: number): PendingQueries => ({ left: robustness, at: now })
 
 export const familyOf = (group: string): Family => (group.includes(':') ? 'ipv6' : 'ipv4')
 const families: readonly Family[] = ['ipv4', 'ipv6']
@@ -97,23 +97,23 @@ export function leave(network: Network, port: Port, group: string): void {
 }
 
 /** A general query went to all ports. Those that follow each other faster than they are answered count once. */
-export function countAsk(site: Site, family: Family, answerMs: number, now: number): void {
-  const asked = site.asked[family]
+export function countAsk(localNetwork: LocalNetwork, family: Family, answerMs: number, now: number): void {
+  const asked = localNetwork.asked[family]
   if (now < asked.answeredAt) return
   asked.count += 1
   asked.answeredAt = now + Math.min(Math.max(answerMs, responseMs), longestMs) + slackMs
 }
 
 /** Of a switch that was away we may have missed reports: what was known stays, and all are asked at once. */
-export function askAgain(site: Site, now: number): void {
-  for (const port of site.ports.values()) {
-    port.asking = firstAsking(now)
+export function askAgain(localNetwork: LocalNetwork, now: number): void {
+  for (const port of localNetwork.ports.values()) {
+    port.pendingQueries = firstQueries(now)
     if (port.routerUntil > 0) port.routerUntil = Math.max(port.routerUntil, now + routerMs)
     for (const [group, member] of port.groups) {
-      member.asked = site.asked[familyOf(group)].count
+      member.asked = localNetwork.asked[familyOf(group)].count
       if (member.leaving) member.leaving = leaving(now)
     }
-    for (const family of port.crowded.keys()) port.crowded.set(family, site.asked[family].count)
+    for (const family of port.crowded.keys()) port.crowded.set(family, localNetwork.asked[family].count)
   }
 }
 
@@ -122,35 +122,35 @@ export function askAgain(site: Site, now: number): void {
  * too many is not listened to for a while, and gets everything meanwhile. Answers whether that begins now.
  */
 export function countCopy(port: Port, now: number): boolean {
-  if (now - port.copies.since > 1000) port.copies = { count: 0, since: now }
-  port.copies.count += 1
-  if (port.copies.count <= 2 * copiesPerSecond || port.deafUntil > 0) return false
-  port.deafUntil = now + deafMs
+  if (now - port.packetIns.since > 1000) port.packetIns = { count: 0, since: now }
+  port.packetIns.count += 1
+  if (port.packetIns.count <= 2 * packetInsPerSecond || port.suppressedUntil > 0) return false
+  port.suppressedUntil = now + suppressMs
   return true
 }
 
 /** Takes away what is over; answers whether entries change. */
-export function forget(network: Network, site: Site, now: number): boolean {
+export function forget(network: Network, localNetwork: LocalNetwork, now: number): boolean {
   let changed = false
   for (const [family, { until }] of network.queriers)
     if (until <= now) {
       network.queriers.delete(family)
       changed = true
     }
-  for (const port of site.ports.values()) {
-    if (forgetGroups(network, site, port, now)) changed = true
+  for (const port of localNetwork.ports.values()) {
+    if (forgetGroups(network, localNetwork, port, now)) changed = true
     if (port.routerUntil > 0 && port.routerUntil <= now) {
       port.routerUntil = 0
       changed = true
     }
-    if (port.deafUntil > 0 && port.deafUntil <= now) {
-      port.deafUntil = 0
+    if (port.suppressedUntil > 0 && port.suppressedUntil <= now) {
+      port.suppressedUntil = 0
       port.unsettled = true
-      port.asking = firstAsking(now)
+      port.pendingQueries = firstQueries(now)
       changed = true
     }
-    if (port.asking?.left === 0 && port.asking.at <= now) {
-      port.asking = undefined
+    if (port.pendingQueries?.left === 0 && port.pendingQueries.at <= now) {
+      port.pendingQueries = undefined
       changed ||= port.unsettled
       port.unsettled = false
     }
@@ -158,10 +158,10 @@ export function forget(network: Network, site: Site, now: number): boolean {
   return changed
 }
 
-function forgetGroups(network: Network, site: Site, port: Port, now: number): boolean {
+function forgetGroups(network: Network, localNetwork: LocalNetwork, port: Port, now: number): boolean {
   let changed = false
   const isSilent = (family: Family, asked: number) =>
-    site.asked[family].count - asked >= robustness && now >= site.asked[family].answeredAt
+    localNetwork.asked[family].count - asked >= robustness && now >= localNetwork.asked[family].answeredAt
   for (const [group, { asked, leaving }] of port.groups)
     if ((leaving?.left === 0 && leaving.at <= now) || isSilent(familyOf(group), asked)) {
       leave(network, port, group)
@@ -181,20 +181,22 @@ type Asked = Query & { readonly ports: readonly PortNo[] }
  * The queries that are due on a switch, in pieces that count as sent once they were taken: to all ports now and then, to
  * new ports by themselves, and to those that leave about their groups.
  */
-export function* dueAsks(network: Network, site: Site, now: number): Generator<readonly Asked[]> {
+export function* dueAsks(network: Network, localNetwork: LocalNetwork, now: number): Generator<readonly Asked[]> {
   const asked = (which: readonly Family[], ms: number, ports: readonly PortNo[]) =>
     which.map(family => ({ family, responseMs: ms, ports }))
   // Whoever is new was asked by itself.
-  site.generalAt ??= now + queryInterval * 1000
-  if (site.generalAt <= now) {
-    site.generalAt = now + queryInterval * 1000
+  localNetwork.generalAt ??= now + queryInterval * 1000
+  if (localNetwork.generalAt <= now) {
+    localNetwork.generalAt = now + queryInterval * 1000
     const ours = families.filter(family => !network.queriers.has(family))
-    for (const family of ours) countAsk(site, family, responseMs, now)
-    yield asked(ours, responseMs, [...site.ports.keys()])
+    for (const family of ours) countAsk(localNetwork, family, responseMs, now)
+    yield asked(ours, responseMs, [...localNetwork.ports.keys()])
   }
-  const alone = [...site.ports].filter(([, { asking }]) => asking && isDue(asking, now)).map(([number]) => number)
+  const alone = [...localNetwork.ports]
+    .filter(([, { pendingQueries }]) => pendingQueries && isDue(pendingQueries, now))
+    .map(([number]) => number)
   if (alone.length > 0) yield asked(families, quickMs, alone)
-  for (const [number, { groups }] of site.ports) {
+  for (const [number, { groups }] of localNetwork.ports) {
     const left = [...groups].flatMap(([group, { leaving }]) =>
       leaving && leaving.left > 0 ? [{ group, leaving }] : [],
     )
@@ -210,9 +212,9 @@ export function* dueAsks(network: Network, site: Site, now: number): Generator<r
 }
 
 /** Whether it is time to ask once more; then it counts as asked. */
-function isDue(asking: Asking, now: number): boolean {
-  if (asking.left === 0 || asking.at > now) return false
-  asking.left -= 1
-  asking.at = now + quickMs + (asking.left === 0 ? slackMs : 0)
+function isDue(pendingQueries: PendingQueries, now: number): boolean {
+  if (pendingQueries.left === 0 || pendingQueries.at > now) return false
+  pendingQueries.left -= 1
+  pendingQueries.at = now + quickMs + (pendingQueries.left === 0 ? slackMs : 0)
   return true
 }

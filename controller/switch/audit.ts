@@ -35,7 +35,7 @@ export function audit(r: Reconciler, switches: ReadonlyMap<string, Switch>, rand
   const timer = setInterval(() => {
     second += 1
     for (const sw of switches.values())
-      if (sw.session && sw.standing.is !== 'comparing' && sw.standing.is !== 'lacking' && !sw.running && !sw.pausing)
+      if (sw.session && sw.phase.is !== 'comparing' && sw.phase.is !== 'unsupported' && !sw.running && !sw.pausing)
         visit(sw, sw.session).catch(failed(sw.dpid, sw.session))
   }, 1000)
   return { stop: () => clearInterval(timer) }
@@ -49,6 +49,6 @@ async function miscounts(sw: Switch, session: Session): Promise<boolean> {
   if (reply.type !== 'multipart_reply' || reply.body.type !== 'table') return false
   let counted = 0
   for (const t of reply.body.tables) if (t.tableId < Object.keys(pipeline).length) counted += t.activeCount
-  const foreign = sw.standing.is === 'unsafe' ? sw.standing.foreign.filter(i => i.kind === 'flow').length : 0
+  const foreign = sw.phase.is === 'unsafe' ? sw.phase.foreign.filter(i => i.kind === 'flow').length : 0
   return !sw.running && sw.dirty.size === 0 && before === believed() && counted !== before + foreign
 }

@@ -49,14 +49,14 @@ async function inBundles(session: Session, plan: Plan, note: Note): Promise<void
  * others have room in. Where several were refused, they may have stood in each other's way: then each comes by itself.
  */
 async function arrive(session: Session, steps: readonly Step[], refused: Map<number, string>): Promise<void> {
-  const told = await arriveOnce(session, steps)
-  if (told.size === 0) return
-  const left = steps.filter(({ owner }) => told.has(owner))
-  for (const own of told.size === 1 ? [] : byOwner(left)) {
-    told.delete(own[0]!.owner)
-    for (const [owner, words] of await arriveOnce(session, own)) told.set(owner, words)
+  const refusals = await arriveOnce(session, steps)
+  if (refusals.size === 0) return
+  const left = steps.filter(({ owner }) => refusals.has(owner))
+  for (const own of refusals.size === 1 ? [] : byOwner(left)) {
+    refusals.delete(own[0]!.owner)
+    for (const [owner, words] of await arriveOnce(session, own)) refusals.set(owner, words)
   }
-  for (const [owner, words] of told) if (!refused.has(owner)) refused.set(owner, words)
+  for (const [owner, words] of refusals) if (!refused.has(owner)) refused.set(owner, words)
 }
 
 /**
@@ -64,7 +64,7 @@ async function arrive(session: Session, steps: readonly Step[], refused: Map<num
  * frame enters what is not all there. Answers by owner what was refused; of those, everything is taken back.
  */
 async function arriveOnce(session: Session, steps: readonly Step[]): Promise<Map<number, string>> {
-  const told = new Map<number, string>()
+  const refusals = new Map<number, string>()
   const taken: Step[] = []
   const send = async (some: readonly Step[]) => {
     const failures = some.length === 0 ? [] : await session.apply(changes(some))
@@ -72,15 +72,15 @@ async function arriveOnce(session: Session, steps: readonly Step[]): Promise<Map
     for (const [index, step] of some.entries()) {
       const words = failed.get(index)
       if (words === undefined) taken.push(step)
-      else if (!told.has(step.owner)) told.set(step.owner, words)
+      else if (!refusals.has(step.owner)) refusals.set(step.owner, words)
     }
   }
   await send(steps.filter(step => !admits(step)))
-  await send(steps.filter(step => admits(step) && !told.has(step.owner)))
-  const undone = taken.filter(({ owner }) => told.has(owner)).toReversed()
+  await send(steps.filter(step => admits(step) && !refusals.has(step.owner)))
+  const undone = taken.filter(({ owner }) => refusals.has(owner)).toReversed()
   // What it would not give back is found by the reading that a refusal brings.
   if (undone.length > 0) await session.apply(changes(undone.map(takeBack)))
-  return told
+  return refusals
 }
 
 const admits = ({ change }: Step): boolean => change.type === 'flow_mod' && change.tableId === pipeline.admit.id

@@ -6,7 +6,7 @@ import { pipeline } from '../compile/pipeline.ts'
 import type { Holdings } from './content.ts'
 
 /** The networks and the ports that another store's flows are about. */
-export function occupiedBy(held: Holdings): { numbers: ReadonlySet<number>; ports: ReadonlySet<number> } {
+export function conflictsWith(held: Holdings): { numbers: ReadonlySet<number>; ports: ReadonlySet<number> } {
   const ports = new Set<number>()
   for (const item of held.items.values()) for (const port of portsOf(item)) ports.add(port)
   return { numbers: new Set(held.owners()), ports }
@@ -15,7 +15,7 @@ export function occupiedBy(held: Holdings): { numbers: ReadonlySet<number>; port
 export const meets = (
   part: readonly Item[],
   number: number,
-  { numbers, ports }: ReturnType<typeof occupiedBy>,
+  { numbers, ports }: ReturnType<typeof conflictsWith>,
 ): boolean => numbers.has(number) || part.some(item => accessPorts(item).some(port => ports.has(port)))
 
 /** The port of an entry that lets in what comes by no link: of a member, or an end of a vlink. */

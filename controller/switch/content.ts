@@ -74,7 +74,7 @@ export type Reading = {
   /** Whose marker stands there: undefined if none. */
   readonly instance: string | undefined
   readonly learned: readonly (Location & { readonly network: number })[]
-  readonly hushed: readonly { readonly network: number; readonly port: PortNo }[]
+  readonly suppressed: readonly { readonly network: number; readonly port: PortNo }[]
   /** Who gets which multicast, by network. */
   readonly multicast: ReadonlyMap<number, Recalled>
 }
@@ -94,7 +94,7 @@ export function* readSteps(dpid: string, { flows, groups, meters }: Found): Step
   const ours: Item[] = []
   const foreign: Item[] = []
   const learned: (Location & { network: number })[] = []
-  const hushed: { network: number; port: PortNo }[] = []
+  const suppressed: { network: number; port: PortNo }[] = []
   let instance: string | undefined
   yield* each(flows, flow => {
     const whose = owner(flow.cookie)
@@ -108,7 +108,7 @@ export function* readSteps(dpid: string, { flows, groups, meters }: Found): Step
     ours.push(item)
     if (whose.is === 'learned') learned.push(...learnedHere(dpid, whose.network, item))
     const port = item.match.in_port
-    if (whose.is === 'hushed' && typeof port === 'number') hushed.push({ network: whose.network, port })
+    if (whose.is === 'suppressed' && typeof port === 'number') suppressed.push({ network: whose.network, port })
   })
   yield* each(groups, ({ groupId, groupType, buckets }) => {
     const network = groupOwner(groupId)
@@ -118,7 +118,7 @@ export function* readSteps(dpid: string, { flows, groups, meters }: Found): Step
   for (const { meterId, flags, bands } of meters)
     if (isOurMeter(meterId)) ours.push(meterItem(0, meterId, flags, bands))
   const multicast = yield* recallSteps(ours)
-  return { ours, foreign, instance, learned, hushed, multicast }
+  return { ours, foreign, instance, learned, suppressed, multicast }
 }
 
 /** Learned state lives in the switches: port and MAC come back from the guard's match, the network from its cookie. */
@@ -130,7 +130,7 @@ function learnedHere(dpid: string, network: number, { tableId, match }: FlowItem
 }
 
 /** The port towards another switch by which a learned address is reached, if this is such an entry. */
-export function learnedWay({ tableId, cookie, instructions }: FlowItem): PortNo | undefined {
+export function learnedPort({ tableId, cookie, instructions }: FlowItem): PortNo | undefined {
   if (tableId !== pipeline.deliver.id || owner(cookie).is !== 'learned') return undefined
   const actions = instructions.flatMap(i => (i.type === 'apply_actions' ? i.actions : []))
   // What goes to a port of this switch goes as it is; only a link needs the frame marked.

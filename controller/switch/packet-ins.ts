@@ -4,11 +4,11 @@ import { type MeterConfig, meterFlags, meterMod, meters } from '../../openflow/i
 import type { Session } from '../../openflow/session/session.ts'
 import { meterItem } from '../compile/item.ts'
 
-/** Packet-ins a second and switch. A port that makes more than its share is hushed long before (learning.ts). */
-export const copiesPerSwitch = 1000
+/** Packet-ins a second and switch. A port that makes more than its share is suppressed long before (learning.ts). */
+export const packetInsPerSwitch = 1000
 
 const wanted = meterItem(0, meters.controller, meterFlags.pktps | meterFlags.burst, [
-  { type: 'drop', rate: copiesPerSwitch, burstSize: copiesPerSwitch },
+  { type: 'drop', rate: packetInsPerSwitch, burstSize: packetInsPerSwitch },
 ])
 
 /**
@@ -16,7 +16,7 @@ const wanted = meterItem(0, meters.controller, meterFlags.pktps | meterFlags.bur
  * not have it; undefined when it has it, or has no meters at all, or needs none.
  * @param held The meters that it was just found with.
  */
-export async function limitCopies(session: Session, held: readonly MeterConfig[]): Promise<string | undefined> {
+export async function limitPacketIns(session: Session, held: readonly MeterConfig[]): Promise<string | undefined> {
   if (session.can.nicira || session.can.maxMeter === 0) return undefined
   const has = held.find(({ meterId }) => meterId === meters.controller)
   if (has && meterItem(0, has.meterId, has.flags, has.bands).body === wanted.body) return undefined

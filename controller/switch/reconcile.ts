@@ -7,21 +7,21 @@ import { type Changes, diffSteps, isEmpty, planSteps } from '../compile/diff.ts'
 import type { Item } from '../compile/item.ts'
 import { each } from '../compile/steps.ts'
 import type { Compiled } from '../compile/tables.ts'
-import type { Record as Counts } from '../view/view.ts'
+import type { Record as Metrics } from '../view/view.ts'
 import { commit } from './commit.ts'
-import { meets, occupiedBy } from './conflicts.ts'
+import { conflictsWith, meets } from './conflicts.ts'
 import { applySteps, type Holdings, holdings, type Reading, readSteps } from './content.ts'
-import { limitCopies } from './packet-ins.ts'
+import { limitPacketIns } from './packet-ins.ts'
 import { inSlices, slices } from './slices.ts'
 
 export type Log = { [level in 'debug' | 'info' | 'warn' | 'error']: (fields: object, sentence: string) => void }
 
 /** Where a switch stands. Only `live` may be told to forget something. */
-export type Standing =
+export type Phase =
   | { readonly is: 'disconnected'; readonly reason: string }
   | { readonly is: 'comparing' }
   /** It cannot do what our pipeline needs (lacks.ts): nothing is sent to it. */
-  | { readonly is: 'lacking'; readonly missing: string }
+  | { readonly is: 'unsupported'; readonly missing: string }
   /** Flows of somebody else stand in our tables: nothing is sent until takeover. */
   | { readonly is: 'unsafe'; readonly foreign: readonly Item[] }
   /** It holds the flows of another store: what is new is added, nothing is taken away, nothing is called programmed. */
@@ -31,7 +31,7 @@ export type Standing =
 export type Switch = {
   readonly dpid: DatapathId
   session: Session | undefined
-  standing: Standing
+  phase: Phase
   held: Holdings
   /** Read at least once since we started: what it has learned is known. */
   seen: boolean
@@ -61,7 +61,7 @@ export type Switch = {
 export const newSwitch = (dpid: DatapathId): Switch => ({
   dpid,
   session: undefined,
-  standing: { is: 'disconnected', reason: 'it has not connected since the controller started' },
+  phase: { is: 'disconnected', reason: 'it has not connected since the controller started' },
   held: holdings(),
   seen: false,
   dirty: new Set(),
@@ -93,7 +93,7 @@ export type Reconciler = {
   /** A switch was read for the first time since we started: others need not keep any more what leads to it unasked. */
   firstRead(sw: Switch): void
   /** Whether something that we do not want there stays all the same, for now. */
-  stays(dpid: DatapathId, item: Item): boolean
+  isRetained(dpid: DatapathId, item: Item): boolean
   /** Resolves when nothing waits to be compiled. */
   fresh(): Promise<void>
   /** Something about these networks changed on this switch: whoever waits looks again. */
@@ -102,7 +102,7 @@ export type Reconciler = {
   later(sw: Switch, again: () => void): void
   /** Calls back after a second: not for each of many flows that go. */
   soon(again: () => void): void
-  readonly record: Counts
+  readonly metrics: Metrics
   readonly log: Log
 }
 
@@ -113,7 +113,7 @@ export async function run(r: Reconciler, sw: Switch): Promise<void> {
   while (sw.session && !sw.pausing && (sw.compare || sw.dirty.size > 0)) {
     const { session } = sw
     try {
-      if (sw.standing.is === 'lacking') leave(r, sw)
+      if (sw.phase.is === 'unsupported') leave(r, sw)
       else if (sw.compare) await compareAll(r, sw, session)
       else await reconcile(r, sw, session, takeDirty(sw))
     } catch (error) {
@@ -158,15 +158,15 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
   const reading = await inSlices(readSteps(sw.dpid, { flows, groups, meters }))
   sw.compare = undefined
   sw.dirty.clear()
-  const { standing, cleans } = stand(r, sw, reading)
+  const { phase, cleans } = stand(r, sw, reading)
   const held = holdings()
   await inSlices(each([...reading.ours, ...(cleans ? reading.foreign : [])], held.put))
   if (sw.session !== session) return
   sw.held = held
-  if (standing.is !== sw.standing.is) tell(r, sw, standing)
-  sw.standing = standing
-  if (standing.is === 'live') {
-    const words = await limitCopies(session, meters)
+  if (phase.is !== sw.phase.is) tell(r, sw, phase)
+  sw.phase = phase
+  if (phase.is === 'live') {
+    const words = await limitPacketIns(session, meters)
     if (words && why === 'connected') r.log.info({ dpid: sw.dpid, words }, 'switch has no controller meter')
   }
   r.learnt(sw, reading)
@@ -181,34 +181,30 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
 }
 
 /** What this reading allows us to do, and whether what is not ours there goes too. */
-function stand(
-  r: Reconciler,
-  sw: Switch,
-  { ours, foreign, instance }: Reading,
-): { standing: Standing; cleans: boolean } {
+function stand(r: Reconciler, sw: Switch, { ours, foreign, instance }: Reading): { phase: Phase; cleans: boolean } {
   // That it was ours is known as long as it stays connected, whatever became of the marker.
-  const mine = instance === r.instance || (instance === undefined && sw.standing.is === 'live')
+  const mine = instance === r.instance || (instance === undefined && sw.phase.is === 'live')
   // Beside our own marker, others' flows came later and are put right like any drift.
-  if (foreign.length > 0 && !mine && !sw.takeover) return { standing: { is: 'unsafe', foreign }, cleans: false }
+  if (foreign.length > 0 && !mine && !sw.takeover) return { phase: { is: 'unsafe', foreign }, cleans: false }
   // Meters alone carry no frame anywhere, and only their numbers say that they are ours.
   const claimed = ours.some(item => item.kind !== 'meter')
-  if (claimed && !mine && !r.complete()) return { standing: { is: 'unadopted', instance }, cleans: false }
-  return { standing: { is: 'live' }, cleans: true }
+  if (claimed && !mine && !r.complete()) return { phase: { is: 'unadopted', instance }, cleans: false }
+  return { phase: { is: 'live' }, cleans: true }
 }
 
-function tell(r: Reconciler, sw: Switch, standing: Standing): void {
+function tell(r: Reconciler, sw: Switch, phase: Phase): void {
   const { dpid } = sw
-  if (standing.is === 'unsafe')
+  if (phase.is === 'unsafe')
     r.log.warn(
-      { dpid, foreign: standing.foreign.length },
+      { dpid, foreign: phase.foreign.length },
       'switch holds flows that are not ours: nothing is programmed there until POST /v1/switches/{dpid}/takeover (or --takeover) removes them',
     )
-  else if (standing.is === 'unadopted')
+  else if (phase.is === 'unadopted')
     r.log.warn(
-      { dpid, instance: standing.instance, expected: r.instance },
+      { dpid, instance: phase.instance, expected: r.instance },
       'switch holds the flows of another store: nothing is removed there until this store is declared complete (PUT /v1/state, or --adopt)',
     )
-  else r.log.info({ dpid, standing: standing.is }, 'switch compared')
+  else r.log.info({ dpid, phase: phase.is }, 'switch compared')
 }
 
 /** @param numbers Networks to compare; undefined for all that the switch holds or should hold. */
@@ -220,7 +216,7 @@ async function reconcile(
   why?: Switch['compare'],
 ): Promise<void> {
   const looked = [...(numbers ?? [0, ...r.compiled().keys()])]
-  if (sw.standing.is === 'unsafe') return r.progress(sw, looked)
+  if (sw.phase.is === 'unsafe') return r.progress(sw, looked)
   // What it refused a moment ago is not asked of it again until the pause is over.
   const left = new Set(why === 'refused' ? sw.refused.keys() : [])
   const revisions = new Map(looked.filter(n => !left.has(n)).map(n => [n, r.compiled().get(n)?.revision ?? Infinity]))
@@ -231,7 +227,7 @@ async function reconcile(
   for (const number of revisions.keys()) {
     sw.refused.delete(number)
     // Of a switch that is another store's we have not sent all, so it has not confirmed anything.
-    if (refused.has(number) || sw.standing.is !== 'live') continue
+    if (refused.has(number) || sw.phase.is !== 'live') continue
     sw.confirmed.set(number, revisions.get(number)!)
     sw.serials.set(number, serials.get(number)!)
     if (!sw.dirty.has(number)) sw.unconfirmed.delete(number)
@@ -277,22 +273,22 @@ async function changesFor(
   numbers: ReadonlySet<number> | undefined,
   left: ReadonlySet<number>,
 ): Promise<Changes> {
-  const free = sw.standing.is === 'live'
+  const free = sw.phase.is === 'live'
   const compiled = r.compiled()
-  const occupied = free ? undefined : occupiedBy(sw.held)
+  const conflicts = free ? undefined : conflictsWith(sw.held)
   // What may go is decided before what is desired is gathered, for meanwhile another switch may be read: its
   // addresses are then desired, while what leads to them was still to stay.
   const owned: string[] = []
   if (free)
     for (const key of numbers === undefined ? sw.held.items.keys() : sw.held.keysOf(numbers)) {
       const item = sw.held.items.get(key)!
-      if (!left.has(item.owner) && !r.stays(sw.dpid, item)) owned.push(key)
+      if (!left.has(item.owner) && !r.isRetained(sw.dpid, item)) owned.push(key)
     }
   const desired = new Map<string, Item>()
   const slice = slices()
   for (const number of numbers ?? compiled.keys()) {
     const part = compiled.get(number)?.parts.get(sw.dpid)
-    if (!part || left.has(number) || (occupied && meets(part, number, occupied))) continue
+    if (!part || left.has(number) || (conflicts && meets(part, number, conflicts))) continue
     for (const item of part) desired.set(item.key, item)
     await slice()
   }
@@ -320,14 +316,14 @@ async function send(
   if (why === 'audit') {
     sw.drift = count
     if (count > 0) {
-      r.record.repaired(count)
+      r.metrics.repaired(count)
       r.log.warn({ dpid: sw.dpid, items: count }, 'switch had drifted from what it should hold; repaired')
     }
   }
   if (isEmpty(changes)) return new Map()
   for (const [command, items] of Object.entries(changes)) {
     const flows = items.filter(i => i.kind === 'flow').length
-    if (flows > 0) r.record.flowMods(command, flows)
+    if (flows > 0) r.metrics.flowMods(command, flows)
   }
   return markFirst(sw, session, changes)
 }

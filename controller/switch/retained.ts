@@ -4,9 +4,9 @@ import { type DatapathId, endpointKey } from '../../topology/topology.ts'
 import { owner } from '../compile/cookie.ts'
 import type { FlowItem, Item } from '../compile/item.ts'
 import type { Fabric } from '../compile/local-network.ts'
-import { epochOf, goal, lanesOf } from '../compile/rollout.ts'
+import { epochOf, goal, pathVersionsOf } from '../compile/rollout.ts'
 import type { Compiled, Tables } from '../compile/tables.ts'
-import { learnedWay } from './content.ts'
+import { learnedPort } from './content.ts'
 import type { Switch } from './reconcile.ts'
 
 type Known = {
@@ -16,17 +16,17 @@ type Known = {
   readonly store: Store
 }
 
-export function stays(known: Known, dpid: DatapathId, item: Item): boolean {
+export function isRetained(known: Known, dpid: DatapathId, item: Item): boolean {
   const network = known.tables.compiled.get(item.owner)
   if (!network) return false
   return isFrozen(known, network, dpid, item) || (item.kind === 'flow' && leadsToUnread(known, network, dpid, item))
 }
 
-/** It serves a lane that was in use when we were ended, and leads to no port that has left the network since. */
-function isFrozen({ store }: Known, { network, course }: Compiled, dpid: DatapathId, item: Item): boolean {
+/** It serves a path version that was in use when we were ended, and leads to no port that has left the network since. */
+function isFrozen({ store }: Known, { network, rollout }: Compiled, dpid: DatapathId, item: Item): boolean {
   const { members, accessPorts, vlans } = store.state()
   const epoch = epochOf(item, vlans.get(network.number)?.vids)
-  if (!lanesOf(course).some(lane => lane.frozen && lane.epoch === epoch)) return false
+  if (!pathVersionsOf(rollout).some(pathVersion => pathVersion.frozen && pathVersion.epoch === epoch)) return false
   const attached = [...(members.get(network.id)?.values() ?? [])]
   const ends = [...attached, network.vlink?.from, network.vlink?.to].flatMap(end => (end ? [endpointKey(end)] : []))
   const lists = item.kind === 'group' ? item.buckets.map(b => b.actions) : actionsOf(item)
@@ -42,15 +42,15 @@ const actionsOf = (item: Item) =>
 /** It leads towards an address that was learned on a switch which has not been read since we started. */
 function leadsToUnread(
   { switches, fabric }: Known,
-  { course, members }: Compiled,
+  { rollout, members }: Compiled,
   dpid: DatapathId,
   flow: FlowItem,
 ): boolean {
-  const port = learnedWay(flow)
+  const port = learnedPort(flow)
   if (port === undefined || owner(flow.cookie).is !== 'learned') return false
   const unread = (d: DatapathId) => switches.get(d)?.seen !== true
   // Over one hop the link says where; over more, it may be on any switch with members.
-  if (!goal(course).route.direct) return [...members].some(unread)
+  if (!goal(rollout).route.direct) return [...members].some(unread)
   for (const [peer, hop] of fabric.current().paths.mesh.get(dpid) ?? []) if (hop.port === port) return unread(peer)
   return false
 }

@@ -16,7 +16,7 @@ const needed = Object.values(pipeline).filter(({ match }) => match.length > 0)
 const isNeeded = (name: string): boolean => needed.some(table => table.name === name)
 
 /** In words, each missing feature; undefined if nothing is known to be missing. */
-export function lacks({ features, can }: Shown): string | undefined {
+export function unsupported({ features, can }: Shown): string | undefined {
   const names = needed.map(({ name }) => name)
   const missing: string[] = []
   if (features.nTables < names.length)

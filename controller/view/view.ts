@@ -12,16 +12,16 @@ export type Progress = {
 }
 
 /** What keeps something from being programmed. */
-export type Lack = { readonly state: 'pending' | 'degraded'; readonly reason: string }
+export type Condition = { readonly state: 'pending' | 'degraded'; readonly reason: string }
 
 export type SwitchView = {
   readonly dpid: DatapathId
   readonly connected: boolean
   /**
    * `comparing`: its flows are being read. `unsafe`: flows of somebody else stand in our tables (see takeover).
-   * `lacking`: it cannot do what our pipeline needs, and is sent nothing.
+   * `unsupported`: it cannot do what our pipeline needs, and is sent nothing.
    */
-  readonly state: 'disconnected' | 'comparing' | 'lacking' | 'live' | 'unsafe' | 'unadopted' | 'failing'
+  readonly state: 'disconnected' | 'comparing' | 'unsupported' | 'live' | 'unsafe' | 'unadopted' | 'failing'
   /** Why it is not live, in words. */
   readonly reason?: string
   readonly remote?: string
@@ -39,7 +39,7 @@ export type SwitchView = {
 }
 
 /** One direction of a link. */
-export type Figures = {
+export type LinkStatistics = {
   /**
    * Milliseconds that a frame takes over the link and back: the shortest time of a probe in this direction, plus that of one in the
    * other, less the shortest time of an echo request to each of the two switches, for each probe goes from us to the one and from the other to us.
@@ -60,7 +60,7 @@ export type Figures = {
 }
 
 export type LinkView = Link &
-  Partial<Figures> & {
+  Partial<LinkStatistics> & {
     /** `mesh`: planned for the nodes that were declared. */
     readonly origin: 'declared' | 'mesh' | 'discovered'
     /**
@@ -90,7 +90,7 @@ export type MulticastView = {
 }
 
 /** How the frames of a vlink fare on one of its two ways. */
-export type VlinkWay = {
+export type VlinkPathView = {
   /** The switches that they pass now. Absent: they do not get through. */
   readonly path?: readonly DatapathId[]
   /** Nanoseconds, as probes measure the links of the path; absent when it is not known of one of them. `met`: no longer than was wished. */
@@ -99,10 +99,10 @@ export type VlinkWay = {
   readonly bandwidth?: { readonly limited: boolean; readonly slowest?: number; readonly met: Met }
 }
 export type Met = boolean | 'unknown'
-export type VlinkView = { readonly there: VlinkWay; readonly back: VlinkWay }
+export type VlinkView = { readonly there: VlinkPathView; readonly back: VlinkPathView }
 /** How often links are probed: all every 250 ms while there are up to 100, then more rarely, those that carry networks first. */
 export type Probing = {
-  readonly [Kind in 'carrying' | 'idle' | 'unknown']: { readonly ways: number; readonly intervalMs: number }
+  readonly [Kind in 'carrying' | 'idle' | 'unknown']: { readonly ports: number; readonly intervalMs: number }
 }
 
 /** What api/ may ask of a running controller. */
@@ -130,7 +130,7 @@ export type Controller = {
   /** A network as a whole; undefined if there is none of that name. */
   network(id: string): Progress | undefined
   /** A network's switches, by who reaches whom: more than one set when there is no way between some of them. */
-  islands(id: string): readonly ReadonlySet<DatapathId>[]
+  partitions(id: string): readonly ReadonlySet<DatapathId>[]
   /** Who gets which multicast; undefined if the network does not snoop. */
   multicast(id: string): MulticastView | undefined
   /** One attachment, by endpointKey (`<dpid>/<port>`). */
@@ -143,7 +143,7 @@ export type Controller = {
   /** Removes flows and groups that are not ours from a switch, in the bundle that installs ours. Answers what was removed, as ovs-ofctl would print it. */
   takeover(dpid: DatapathId): Promise<{ readonly removed: readonly string[] } | { readonly refused: string }>
   /** What the agent of a switch's node says of its tunnels, of all that are watched by BFD: whether they are up. */
-  tunnelsTold(dpid: DatapathId, states: ReadonlyMap<PortNo, boolean>): void
+  tunnelsNotified(dpid: DatapathId, states: ReadonlyMap<PortNo, boolean>): void
   /** Ready: desired state complete, and every connected switch compared. */
   ready(): { readonly ready: boolean; readonly reasons: readonly string[] }
 }

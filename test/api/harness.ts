@@ -47,13 +47,13 @@ export const stillController = (more: Partial<Controller> = {}) => {
     eachLink: () => controller.links(),
     link: wanted => controller.links().find(link => linkKey(link) === linkKey(wanted)),
     probing: () => ({
-      carrying: { ways: 0, intervalMs: 250 },
-      idle: { ways: 0, intervalMs: 250 },
-      unknown: { ways: 0, intervalMs: 5000 },
+      carrying: { ports: 0, intervalMs: 250 },
+      idle: { ports: 0, intervalMs: 250 },
+      unknown: { ports: 0, intervalMs: 5000 },
     }),
     mtu: async () => undefined,
     network: () => undefined,
-    islands: () => [],
+    partitions: () => [],
     multicast: () => undefined,
     attachment: () => undefined,
     settled: async (network, revision, ms, about) => {
@@ -62,7 +62,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
     },
     takeover: async wanted => ({ refused: `switch ${wanted} is not connected` }),
     ready: () => ({ ready: true, reasons: [] }),
-    tunnelsTold: () => {},
+    tunnelsNotified: () => {},
     ...more,
   }
   return { controller, asked }

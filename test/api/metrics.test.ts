@@ -60,16 +60,16 @@ t.test('what stands in the controller and the store is told as it is at the scra
 t.test('links are told of by where they begin, with what their probes measure', async t => {
   const from = { dpid, port: 101 }
   const to = { dpid: other, port: 102 }
-  const figures = { rttMs: 1.5, loss: 0.25, lost: 7, mtu: 1450, probeIntervalMs: 250 }
+  const linkStatistics = { rttMs: 1.5, loss: 0.25, lost: 7, mtu: 1450, probeIntervalMs: 250 }
   const { controller } = stillController({
     links: () => [
-      { from, to, origin: 'discovered', state: 'up', ...figures },
+      { from, to, origin: 'discovered', state: 'up', ...linkStatistics },
       { from: to, to: from, origin: 'discovered', state: 'down' },
     ],
     probing: () => ({
-      carrying: { ways: 1000, intervalMs: 1250 },
-      idle: { ways: 1, intervalMs: 250 },
-      unknown: { ways: 0, intervalMs: 5000 },
+      carrying: { ports: 1000, intervalMs: 1250 },
+      idle: { ports: 1, intervalMs: 250 },
+      unknown: { ports: 0, intervalMs: 5000 },
     }),
   })
   const { call } = await startApi(t, { controller })

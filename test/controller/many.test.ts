@@ -25,7 +25,12 @@ t.test('a thousand switches connect at once: each is compared and programmed, an
       if (refused) throw new Error(refused.detail)
     }
   })
-  const controller = await createController({ store, record, log, listeners: [{ host: '127.0.0.1', port: 0 }] })
+  const controller = await createController({
+    store,
+    metrics: record,
+    log,
+    listeners: [{ host: '127.0.0.1', port: 0 }],
+  })
   t.teardown(() => controller.close())
   const delay = monitorEventLoopDelay({ resolution: 1 })
   delay.enable()

@@ -98,7 +98,7 @@ export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Pe
   const start = async () => {
     watched = counting()
     const listeners = [{ host: '127.0.0.1', port: 0 }]
-    controller = await createController({ store, listeners, record: watched.record, log: watched.log, takeover })
+    controller = await createController({ store, listeners, metrics: watched.record, log: watched.log, takeover })
   }
   await start()
   const deliver = ({ packetIns }: Delivery) => {

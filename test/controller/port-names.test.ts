@@ -18,17 +18,17 @@ const attachment = (port: number, portName?: string): Attachment => ({
 const compiled = (attachments: readonly Attachment[], names?: Readonly<Record<number, string>>) => {
   const subject: Subject = {
     network: { id: 'red', number: 7, revision: 1 },
-    ...{ attachments, learned: [], hushed: new Set(), snooped: undefined },
+    ...{ attachments, learned: [], suppressed: new Set(), snooped: undefined },
   }
   const called = names && new Map(Object.entries(names).map(([port, name]) => [Number(port), name]))
   const datapath = {
     ports: new Set([1, 2, 3]),
-    meteredCopies: true,
+    meteredPacketIns: true,
     maxMeter: 0x3ffff,
     ...(called && { names: called }),
   }
-  const lanes = [{ epoch: 0, route: route(new Set([dpid]), paths(mesh([]))) }] as const
-  return compile(subject, new Map([[dpid, datapath]]), lanes).get(dpid)
+  const pathVersions = [{ epoch: 0, route: route(new Set([dpid]), paths(mesh([]))) }] as const
+  return compile(subject, new Map([[dpid, datapath]]), pathVersions).get(dpid)
 }
 
 t.test('the port of that name is what was asked for', async t => {

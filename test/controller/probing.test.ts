@@ -36,9 +36,9 @@ t.test('100 links that fall silent at once are all dead within a second', async 
   await world.pass(10_000)
   t.equal(world.store.state().discoveredLinks.size, 200)
   t.strictSame(world.discovery.probing(), {
-    carrying: { ways: 0, intervalMs: 250 },
-    idle: { ways: 200, intervalMs: 250 },
-    unknown: { ways: 0, intervalMs: 5000 },
+    carrying: { ports: 0, intervalMs: 250 },
+    idle: { ports: 200, intervalMs: 250 },
+    unknown: { ports: 0, intervalMs: 5000 },
   })
   for (let n = 2; n <= 101; n++)
     for (const [a, b] of [
@@ -113,7 +113,7 @@ t.test('a switch that hears us no more, or is heard no more, takes none of its l
   world.connect(2, true)
   await world.pass(10_000)
   t.strictSame(world.dead(), [], 'and when it is back')
-  t.equal(world.discovery.figures(world.link(1, 2)[0])?.lost, 0, 'nor are these probes lost')
+  t.equal(world.discovery.linkStatistics(world.link(1, 2)[0])?.lost, 0, 'nor are these probes lost')
   world.lose(1, 2, always)
   await until(world, () => world.dead().length === 1, 1000)
 })
@@ -174,9 +174,9 @@ t.test('links that carry networks are probed first, and every link is told how o
   await world.pass(20_000)
   t.equal(world.store.state().discoveredLinks.size, 24 * 23)
   t.strictSame(world.discovery.probing(), {
-    carrying: { ways: 90, intervalMs: 250 },
-    idle: { ways: 462, intervalMs: 1050 },
-    unknown: { ways: 0, intervalMs: 5000 },
+    carrying: { ports: 90, intervalMs: 250 },
+    idle: { ports: 462, intervalMs: 1050 },
+    unknown: { ports: 0, intervalMs: 5000 },
   })
   world.probes()
   await world.pass(10_000)
@@ -187,8 +187,8 @@ t.test('links that carry networks are probed first, and every link is told how o
   const [other] = world.link(1, 24)
   t.ok(probes.get(linkKey(first))! >= 36, `${probes.get(linkKey(first))} probes over a link that carries networks`)
   t.ok(probes.get(linkKey(other))! >= 8)
-  t.equal(world.discovery.figures(first)?.probeIntervalMs, 250)
-  t.equal(Math.round(world.discovery.figures(other)?.probeIntervalMs ?? 0), 1050)
+  t.equal(world.discovery.linkStatistics(first)?.probeIntervalMs, 250)
+  t.equal(Math.round(world.discovery.linkStatistics(other)?.probeIntervalMs ?? 0), 1050)
   world.lose(1, 24, always)
   t.ok((await until(world, () => world.dead().length === 1, 5000)) <= 1050 + 1000)
 })
@@ -200,33 +200,33 @@ t.test('loss, round-trip time and MTU are what they are', async t => {
   await world.pass(20_000)
   const [there, back] = world.link(1, 2)
   // A probe takes until the next tick here, and an echo no time.
-  t.strictSame(world.discovery.figures(there), {
+  t.strictSame(world.discovery.linkStatistics(there), {
     rttMs: 2 * tickMs,
     loss: 0,
     lost: 0,
     mtu: 1450,
     probeIntervalMs: 250,
   })
-  t.equal(world.discovery.figures(back)?.mtu, 1400)
+  t.equal(world.discovery.linkStatistics(back)?.mtu, 1400)
   t.strictSame(world.dead(), [], 'a probe that is too large is not a link that is dead')
   let probe = 0
   world.lose(1, 2, () => probe++ % 4 === 0)
   await world.pass(20_000)
-  const lossy = world.discovery.figures(there)!
+  const lossy = world.discovery.linkStatistics(there)!
   t.ok(lossy.loss! > 0.1 && lossy.loss! < 0.4, `${lossy.loss}`)
   t.ok(lossy.lost > 10)
-  t.equal(world.discovery.figures(back)?.loss, 0)
+  t.equal(world.discovery.linkStatistics(back)?.loss, 0)
 })
 
 t.test('the MTU is measured again when a link comes up', async t => {
   const world = probed({ switches: 2 })
   const [there] = world.link(1, 2)
   await world.pass(20_000)
-  t.equal(world.discovery.figures(there)?.mtu, 1500)
+  t.equal(world.discovery.linkStatistics(there)?.mtu, 1500)
   world.lose(1, 2, always)
   await until(world, () => world.dead().length === 1, 1000)
   world.narrow(1, 2, 1380)
   world.lose(1, 2, never)
-  await until(world, () => world.discovery.figures(there)?.mtu === 1380, 30_000)
+  await until(world, () => world.discovery.linkStatistics(there)?.mtu === 1380, 30_000)
   t.strictSame(world.dead(), [])
 })

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import type { Lane } from '../../controller/compile/rollout.ts'
+import type { PathVersion } from '../../controller/compile/rollout.ts'
 import type { Compiled, Tables } from '../../controller/compile/tables.ts'
-import type { StaleNetworks } from '../../controller/compile-queue.ts'
-import { moving } from '../../controller/rollout-loop.ts'
+import type { CompileQueue } from '../../controller/compile-queue.ts'
+import { newRolloutLoop } from '../../controller/rollout-loop.ts'
 import { putNetwork } from '../../store/desired.ts'
 import { openMemory } from '../../store/memory.ts'
 import { mesh } from '../../topology/mesh.ts'
@@ -26,11 +26,16 @@ t.test(
       { from: ends[1], to: ends[0] },
     ]
     const joined = route(['a', 'b'], paths(mesh(links)))
-    const lane: Lane = { epoch: 0, route: apart }
-    const at = { network, course: { is: 'steady', serial: 1, lane }, wanted: joined, datapaths: new Set(['a', 'b']) }
+    const pathVersion: PathVersion = { epoch: 0, route: apart }
+    const at = {
+      network,
+      rollout: { is: 'steady', serial: 1, pathVersion },
+      wanted: joined,
+      datapaths: new Set(['a', 'b']),
+    }
     const compiled = new Map([[network.number, at as unknown as Compiled]])
     let asked = 0
-    const moves = moving({
+    const loop = newRolloutLoop({
       store: {
         ...store,
         write: async () => {
@@ -40,25 +45,25 @@ t.test(
       },
       tables: {
         compiled,
-        moving: new Set([network.number]),
-        strays: new Map(),
+        rollingOut: new Set([network.number]),
+        outdated: new Map(),
         step: () => undefined,
       } as unknown as Tables,
-      stale: { ids: new Set(), markMoved() {} } as unknown as StaleNetworks,
+      compileQueue: { ids: new Set(), markMoved() {} } as unknown as CompileQueue,
       switches: new Map(),
-      away: new Set(),
+      unreachable: new Set(),
       now: () => performance.now(),
       failed() {},
     })
     for (let i = 0; i < 20; i++) {
-      moves.look()
+      loop.look()
       await sleep(5)
     }
     t.equal(asked, 1)
     await sleep(1200)
     t.equal(asked, 2)
-    moves.stop()
-    moves.look()
+    loop.stop()
+    loop.look()
     await sleep(1200)
     t.equal(asked, 2)
   },

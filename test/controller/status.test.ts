@@ -11,7 +11,7 @@ const heardBy = (world: Peers, n: number, port: number) =>
     ([at]) => at,
   )
 const at = (n: number, port: number) => `${dpidOf(n)}/${port}`
-const away = async (world: Peers, n: number) => {
+const unreachable = async (world: Peers, n: number) => {
   world.peer(n).drop()
   await until('it is gone', () => world.controller.switch(dpidOf(n))?.state === 'disconnected')
 }
@@ -22,12 +22,12 @@ t.test('a network is pending while a switch of its members is away, and names it
   await until('it is live', () => world.controller.ready().ready)
   const revision = await world.join('red', [1, 1], [2, 1])
   const reason = `switch ${dpidOf(2)} is not connected`
-  t.strictSame(await lacks(world, revision, reason), { state: 'pending', reason, revision })
+  t.strictSame(await unsupported(world, revision, reason), { state: 'pending', reason, revision })
   t.match(world.controller.attachment(at(1, 1)), { state: 'programmed' }, 'what is there is done all the same')
   t.match(world.controller.attachment(at(2, 1)), { state: 'pending', reason: `switch ${dpidOf(2)} is not connected` })
   await world.live()
   t.match(await world.controller.settled('red', revision, 5000), { state: 'programmed', revision })
-  await away(world, 2)
+  await unreachable(world, 2)
   t.match(world.controller.network('red')?.reason, /0002 is not connected: (closed by the switch|connection lost)/)
 })
 
@@ -35,7 +35,7 @@ t.test('an attachment to a port that is not there says which ones are', async t 
   const world = await makePeers(t, { ports: 3 })
   await world.live()
   const revision = await world.join('red', [1, 1], [1, 7])
-  t.match(await lacks(world, revision, 'port 7'), {
+  t.match(await unsupported(world, revision, 'port 7'), {
     state: 'pending',
     reason: `port 7 of switch ${dpidOf(1)} does not exist: the switch has 1, 2, 3`,
   })
@@ -56,7 +56,7 @@ t.test('members that no link joins make a network degraded, not programmed', asy
     return undefined
   })
   const revision = await world.join('red', [1, 1], [2, 1])
-  t.match(await lacks(world, revision, 'no way'), {
+  t.match(await unsupported(world, revision, 'no way'), {
     state: 'degraded',
     reason: `no way between switches ${dpidOf(1)} and ${dpidOf(2)} is known, so their members do not reach each other`,
   })
@@ -67,12 +67,12 @@ t.test('a network that was deleted is gone when no switch holds anything of it',
   await world.live()
   await world.join('red', [1, 1], [2, 1])
   await world.controller.settled('red', 0, 5000)
-  await away(world, 2)
+  await unreachable(world, 2)
   const revision = await world.ask(draft => {
     deleteNetwork(draft, 'red')
     return draft.revision
   })
-  t.match(await lacks(world, revision, 'held its flows'), {
+  t.match(await unsupported(world, revision, 'held its flows'), {
     state: 'pending',
     reason: `switch ${dpidOf(2)} is not connected, and held its flows when it was`,
   })
@@ -90,14 +90,16 @@ t.test('a port has left when its own switch knows it, and all the others that ar
   await world.live()
   await world.join('red', [1, 1, macOf(1, 1)], [2, 1, macOf(2, 1)], [3, 1])
   await world.controller.settled('red', 0, 5000)
-  await away(world, 1)
+  await unreachable(world, 1)
   const leave = (n: number) =>
     world.ask(draft => {
       detach(draft, 'red', dpidOf(n), 1)
       return draft.revision
     })
   t.match(await world.controller.settled('red', await leave(2), 5000, at(2, 1)), { state: 'programmed' })
-  t.match(await lacks(world, await leave(1), `switch ${dpidOf(1)} is not connected`, at(1, 1)), { state: 'pending' })
+  t.match(await unsupported(world, await leave(1), `switch ${dpidOf(1)} is not connected`, at(1, 1)), {
+    state: 'pending',
+  })
   await world.peer(1).connect()
   t.match(await world.controller.settled('red', 0, 5000, at(1, 1)), { state: 'programmed' })
   t.strictSame([heardBy(world, 1, 1), heardBy(world, 2, 1), heardBy(world, 3, 1)], [[], [], []])
@@ -114,8 +116,8 @@ t.test('a mirror that is away holds up its network, and one that moves leaves no
     })
   t.match(await world.controller.settled('red', await mirror(2), 5000), { state: 'programmed' })
   t.strictSame(heardBy(world, 1, 1).sort(), [at(1, 2), at(2, 4)])
-  await away(world, 3)
-  t.match(await lacks(world, await mirror(3), `switch ${dpidOf(3)} is not connected`), { state: 'pending' })
+  await unreachable(world, 3)
+  t.match(await unsupported(world, await mirror(3), `switch ${dpidOf(3)} is not connected`), { state: 'pending' })
   await world.peer(3).connect()
   await until('it is programmed', () => world.controller.network('red')?.state === 'programmed')
   t.strictSame(heardBy(world, 1, 1).sort(), [at(1, 2), at(3, 4)])
@@ -159,7 +161,7 @@ t.test('a switch shows its ports, and how many flows it should hold and does', a
 })
 
 /** Where `red` stands, once what is missing is said in these words. */
-async function lacks(world: Peers, revision: number, words: string, about?: string): Promise<Progress> {
+async function unsupported(world: Peers, revision: number, words: string, about?: string): Promise<Progress> {
   let progress: Progress | undefined
   await until(`it says ${words}`, async () => {
     progress = await world.controller.settled('red', revision, 50, about)

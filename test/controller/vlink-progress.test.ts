@@ -22,7 +22,7 @@ const put = async (world: Peers, more: Partial<VlinkWish> = {}) => {
   return world.controller.settled('l', network.revision, 5000)
 }
 /** Where a broadcast of this port comes out, and over which switches. */
-const way = (world: Peers, n: number, port: number): string[] =>
+const vlinkPath = (world: Peers, n: number, port: number): string[] =>
   world
     .send(n, port, ethernet({ dst: broadcast, src: macOf(n, port) }, 0x88b5, Buffer.alloc(46)))
     .arrivals.map(({ at, path }) => `${[...path.map(p => Number(p.split('/')[0])), ''].join('-')}${at.split('/')[1]}`)
@@ -36,7 +36,7 @@ const becomes = (world: Peers, state: string, reason?: RegExp) =>
     { why: () => `: ${JSON.stringify(world.controller.network('l'))}` },
   )
 
-/** What this is once it has not changed for longer than a lane is drained. */
+/** What this is once it has not changed for longer than a path version is drained. */
 async function settles(seen: () => string): Promise<string> {
   for (let before = seen(); ; before = seen()) {
     await sleep(1500)
@@ -63,8 +63,8 @@ t.test('it is programmed when all switches of its paths have it, and gone when n
   const world = await makePeers(t, { switches: 3 })
   await world.live()
   t.match(await put(world, { reversePath: [3, 1].map(dpidOf) }), { state: 'programmed' })
-  t.strictSame(way(world, 1, 1), ['1-2-3-1'])
-  t.strictSame(way(world, 3, 1), ['3-1-1'])
+  t.strictSame(vlinkPath(world, 1, 1), ['1-2-3-1'])
+  t.strictSame(vlinkPath(world, 3, 1), ['3-1-1'])
   t.match(world.controller.vlink('l'), { there: { path: [1, 2, 3].map(dpidOf) }, back: { path: [3, 1].map(dpidOf) } })
   const held = () => world.controller.switches().map(sw => sw.flows.actual)
   const before = held()
@@ -74,7 +74,7 @@ t.test('it is programmed when all switches of its paths have it, and gone when n
     before.map((flows, i) => flows - held()[i]!),
     [2, 1, 2],
   )
-  t.strictSame(way(world, 1, 1), [])
+  t.strictSame(vlinkPath(world, 1, 1), [])
   t.equal(world.controller.vlink('l'), undefined)
 })
 
@@ -83,7 +83,7 @@ t.test('its two ways may cross, and take one link in the same direction', async 
   await world.live()
   const paths = { path: [1, 2, 3, 4].map(dpidOf), reversePath: [4, 2, 3, 1].map(dpidOf) }
   t.match(await put(world, { to: end(4, 1), ...paths }), { state: 'programmed' })
-  t.strictSame([...way(world, 1, 1), ...way(world, 4, 1)], ['1-2-3-4-1', '4-2-3-1-1'])
+  t.strictSame([...vlinkPath(world, 1, 1), ...vlinkPath(world, 4, 1)], ['1-2-3-4-1', '4-2-3-1-1'])
 })
 
 t.test('with other ends it leaves the old ones, and nothing of it stays there', async t => {
@@ -93,8 +93,8 @@ t.test('with other ends it leaves the old ones, and nothing of it stays there', 
   const held = () => world.controller.switches().map(sw => sw.flows.actual)
   const before = held()
   t.match(await put(world, { to: end(3, 2) }), { state: 'programmed' })
-  t.strictSame([...way(world, 1, 1), ...way(world, 3, 2)], ['1-2-3-2', '3-2-1-1'])
-  t.strictSame(way(world, 3, 1), [])
+  t.strictSame([...vlinkPath(world, 1, 1), ...vlinkPath(world, 3, 2)], ['1-2-3-2', '3-2-1-1'])
+  t.strictSame(vlinkPath(world, 3, 1), [])
   t.strictSame(held(), before)
 })
 
@@ -110,7 +110,7 @@ t.test('a switch, a link or a port that is not there yet makes it pending, and i
   await becomes(world, 'pending', /port 9 of switch 0000000000000001 does not exist/)
   world.peer(1).port(9, true)
   await becomes(world, 'programmed')
-  t.strictSame(way(world, 1, 9), ['1-2-3-1'])
+  t.strictSame(vlinkPath(world, 1, 9), ['1-2-3-1'])
 })
 
 t.test('a link that dies makes it degraded, and is named; its flows stay for when the link is back', async t => {
@@ -125,7 +125,7 @@ t.test('a link that dies makes it degraded, and is named; its flows stay for whe
   )
   t.strictSame(world.controller.vlink('l'), { there: {}, back: {} })
   t.ok(world.controller.linked(dpidOf(1), dpidOf(2)), 'it is known all the same, so asking for it again is not refused')
-  t.strictSame(way(world, 1, 1), ['1-2-3-1'])
+  t.strictSame(vlinkPath(world, 1, 1), ['1-2-3-1'])
   mend()
   await becomes(world, 'programmed')
 })
@@ -140,8 +140,8 @@ t.test('asked to, it goes round a dead link meanwhile, says so, and goes back', 
     'degraded',
     /between switches 0000000000000002 and 0000000000000003 is down: its frames on the way there go over 0000000000000001, 0000000000000003 meanwhile/,
   )
-  t.strictSame(way(world, 1, 1), ['1-3-1'])
-  t.strictSame(way(world, 3, 1), ['3-1-1'])
+  t.strictSame(vlinkPath(world, 1, 1), ['1-3-1'])
+  t.strictSame(vlinkPath(world, 3, 1), ['3-1-1'])
   await until('it has come to rest', () => world.controller.vlink('l')?.back.path?.length === 2)
   const held = () => JSON.stringify(world.peers.map(({ sw }) => [...sw.tables.values()].map(({ size }) => size)))
   const rest = await settles(held)
@@ -149,11 +149,11 @@ t.test('asked to, it goes round a dead link meanwhile, says so, and goes back', 
   await until('all are read', () => world.controller.switches().filter(sw => sw.state === 'live').length === 3)
   await becomes(world, 'degraded', /meanwhile/)
   t.equal(changesSent(world.counts), 0, 'a controller that restarts meanwhile changes nothing')
-  t.strictSame([...way(world, 1, 1), ...way(world, 3, 1), held()], ['1-3-1', '3-1-1', rest])
+  t.strictSame([...vlinkPath(world, 1, 1), ...vlinkPath(world, 3, 1), held()], ['1-3-1', '3-1-1', rest])
   mend()
   await becomes(world, 'programmed')
-  t.strictSame(way(world, 1, 1), ['1-2-3-1'])
-  t.strictSame(way(world, 3, 1), ['3-2-1-1'])
+  t.strictSame(vlinkPath(world, 1, 1), ['1-2-3-1'])
+  t.strictSame(vlinkPath(world, 3, 1), ['3-2-1-1'])
 })
 
 t.test(
@@ -176,7 +176,7 @@ t.test(
         [1, 1],
         [3, 1],
       ] as const)
-        seen.add(`${n}: ${way(world, n, port)}`)
+        seen.add(`${n}: ${vlinkPath(world, n, port)}`)
     }
     for (const n of [1, 2, 3]) watched(n, look)
     // It can't be confirmed by this one, so nothing enters the other path yet.
@@ -187,11 +187,11 @@ t.test(
     await until('switch 1 has it', () =>
       [...world.peer(1).sw.tables.get(0)!.shapes].some(s => s.priority === 1100 && s.size > 1),
     )
-    t.strictSame(way(world, 1, 1), ['1-2-3-1'])
+    t.strictSame(vlinkPath(world, 1, 1), ['1-2-3-1'])
     world.peer(3).whim = whim
     await world.restart()
     await becomes(world, 'programmed')
-    t.strictSame([...way(world, 1, 1), ...way(world, 3, 1)], ['1-3-1', '3-1-1'])
+    t.strictSame([...vlinkPath(world, 1, 1), ...vlinkPath(world, 3, 1)], ['1-3-1', '3-1-1'])
     t.strictSame([...seen].sort(), ['1: 1-2-3-1', '1: 1-3-1', '3: 3-1-1', '3: 3-2-1-1'])
   },
 )
@@ -203,7 +203,7 @@ t.test('a switch without meters forwards without a limit, and that is said', asy
     state: 'degraded',
     reason: 'switch 0000000000000001 has no meters, so the bandwidth is not limited there',
   })
-  t.strictSame(way(world, 1, 1), ['1-2-3-1'])
+  t.strictSame(vlinkPath(world, 1, 1), ['1-2-3-1'])
   t.match(world.controller.vlink('l'), { there: { bandwidth: { limited: false } } })
   t.match(await put(world), { state: 'programmed' }, 'without the wish there is nothing to be said')
 })
@@ -264,14 +264,14 @@ t.test(
     await until('both are seen to', () =>
       ['new', 'blue'].every(id => /another store/.test(world.controller.network(id)?.reason ?? '')),
     )
-    t.strictSame(way(world, 1, 1), ['1-2-3-1'], 'the old vlink works on')
-    t.strictSame(way(world, 1, 2), ['1-3-2'], 'and the old network')
+    t.strictSame(vlinkPath(world, 1, 1), ['1-2-3-1'], 'the old vlink works on')
+    t.strictSame(vlinkPath(world, 1, 2), ['1-3-2'], 'and the old network')
     await world.ask(draft => draft.setComplete(true))
     await until('the new ones are in force', () =>
       ['new', 'blue'].every(id => world.controller.network(id)?.state === 'programmed'),
     )
-    t.strictSame(way(world, 1, 2), ['1-2-3-3'])
+    t.strictSame(vlinkPath(world, 1, 2), ['1-2-3-3'])
     // The new store finds links anew: until it knows all, frames may go another way.
-    t.match(way(world, 1, 1), [/^1-(2-)?3-4$/])
+    t.match(vlinkPath(world, 1, 1), [/^1-(2-)?3-4$/])
   },
 )

@@ -12,7 +12,7 @@ import { mesh } from '../../topology/mesh.ts'
 import { paths } from '../../topology/paths.ts'
 import { route } from '../../topology/route.ts'
 import { type Endpoint, endpointKey, type Link } from '../../topology/topology.ts'
-import { routeOfWays, vlinkWays } from '../../topology/vlink-route.ts'
+import { routeOfVlink, vlinkPathsOf } from '../../topology/vlink-route.ts'
 
 export const instance = '0123456789'
 const accessPorts = 3
@@ -131,7 +131,7 @@ export const changes = (mirrored = false): fc.Arbitrary<{ before: Placement; aft
         fc.boolean(),
         fc.array(vlinkAmong(switches), { maxLength: plain ? 0 : 2 }),
       )
-      .map(([members, at, tapped, wished]): Placement => {
+      .map(([members, at, withMirror, wished]): Placement => {
         const vlinks: Placement['vlinks'] = apart(wished)
         const taken = new Set([...vlinks.values()].flatMap(({ vlink }) => endsOf(vlink)))
         const placed = place(
@@ -141,7 +141,7 @@ export const changes = (mirrored = false): fc.Arbitrary<{ before: Placement; aft
         const mirrors = new Map<string, Endpoint>()
         const { dpid, port } = all[at]!
         const key = endpointKey({ dpid, port })
-        if (mirrored && !plain && tapped && port < accessPorts && !placed.has(key) && !taken.has(key))
+        if (mirrored && !plain && withMirror && port < accessPorts && !placed.has(key) && !taken.has(key))
           mirrors.set('red', { dpid, port })
         return { switches, plain, members: placed, mirrors, vlinks }
       })
@@ -182,7 +182,7 @@ export function links(switches: number, plain = false): Link[] {
   return all
 }
 
-export function known(switches: number, meteredCopies = true, plain = false): Known {
+export function known(switches: number, meteredPacketIns = true, plain = false): Known {
   const ports = (s: number) =>
     new Set([...Array.from({ length: accessPorts }, (_, p) => p + 1), ...linkPortsOf(s, switches)])
   return {
@@ -191,7 +191,7 @@ export function known(switches: number, meteredCopies = true, plain = false): Kn
     datapaths: new Map(
       Array.from({ length: switches }, (_, s) => [
         dpidOf(s),
-        { ports: ports(s), meteredCopies, maxMeter: meteredCopies ? 0x3_0000 : 0 },
+        { ports: ports(s), meteredPacketIns, maxMeter: meteredPacketIns ? 0x3_0000 : 0 },
       ]),
     ),
   }
@@ -229,7 +229,7 @@ export function subjects({ switches, plain, members, mirrors }: Placement): Subj
     // The same as tags of ports: who is admitted by one is told by the port that it is on.
     const vids = [5 + 2 * i, 6 + 2 * i] as const
     const vlans = plain ? { number: network.number, vids, dpids } : undefined
-    return { network, attachments, learned, hushed: new Set<string>(), vlans }
+    return { network, attachments, learned, suppressed: new Set<string>(), vlans }
   })
 }
 
@@ -240,11 +240,11 @@ export function routeOf({ network: { mirror }, attachments }: Subject, { paths }
 }
 
 /** What each switch must hold. */
-export function desired(placement: Placement, meteredCopies = true): Map<string, Content> {
+export function desired(placement: Placement, meteredPacketIns = true): Map<string, Content> {
   const contents = new Map<string, Map<string, Item>>()
   for (let s = 0; s < placement.switches; s++)
     contents.set(dpidOf(s), new Map(base(instance).map(item => [item.key, item])))
-  const fabric = known(placement.switches, meteredCopies, placement.plain)
+  const fabric = known(placement.switches, meteredPacketIns, placement.plain)
   const put = (parts: ReadonlyMap<string, readonly Item[]>) => {
     for (const [dpid, items] of parts)
       for (const item of items) {
@@ -255,7 +255,7 @@ export function desired(placement: Placement, meteredCopies = true): Map<string,
   for (const subject of subjects(placement))
     put(compile(subject, fabric.datapaths, [{ epoch: 0, route: routeOf(subject, fabric) }]))
   for (const network of placement.vlinks.values()) {
-    const route = routeOfWays(vlinkWays(network.vlink, fabric.paths, fabric.known))
+    const route = routeOfVlink(vlinkPathsOf(network.vlink, fabric.paths, fabric.known))
     put(compileVlink(network, network.vlink, fabric.datapaths, [{ epoch: 0, route }]))
   }
   return contents

@@ -181,7 +181,7 @@ if (needs(t)) {
     const [a, , b] = pods as [Pod, Pod, Pod, Pod]
     const view = (n: number) => stage.controller.switch(mesh.node(n).dpid)
     await stage.launch()
-    await until('both have been heard', () => view(1)?.state === 'live' && view(2)?.state === 'lacking')
+    await until('both have been heard', () => view(1)?.state === 'live' && view(2)?.state === 'unsupported')
 
     t.test('is refused, in words that name what is missing', async t => {
       t.match(

@@ -153,9 +153,9 @@ if (needs(t)) {
   t.test('a network that is cut in two says who reaches whom, and heals', async t => {
     await mesh.lose(1, 2, 1)
     await mesh.lose(3, 4, 1)
-    await until('it is in two parts', () => stage.controller.islands('red').length === 2)
+    await until('it is in two parts', () => stage.controller.partitions('red').length === 2)
     const numbers = (dpids: Iterable<string>) => [...dpids].map(d => mesh.nodes.find(n => n.dpid === d)!.number).sort()
-    const parts = stage.controller.islands('red').map(numbers).sort()
+    const parts = stage.controller.partitions('red').map(numbers).sort()
     t.strictSame(parts, [
       [1, 4, 5],
       [2, 3],

@@ -11,7 +11,7 @@ import { mesh } from '../../topology/mesh.ts'
 import { paths } from '../../topology/paths.ts'
 import { route } from '../../topology/route.ts'
 import type { Link } from '../../topology/topology.ts'
-import { routeOfWays, vlinkWays } from '../../topology/vlink-route.ts'
+import { routeOfVlink, vlinkPathsOf } from '../../topology/vlink-route.ts'
 
 const dpid = (s: number): string => s.toString(16).padStart(16, '0')
 /** The port of every switch that leads to switch `to`. */
@@ -57,7 +57,7 @@ function fabricOf(joints: readonly Joint[], { switches, hardware }: Drawn): Fabr
   const known = mesh(linksOf(joints))
   const one = {
     ports: new Set([1, 2, 3, 4, ...all.map(linkPort)]),
-    meteredCopies: !hardware,
+    meteredPacketIns: !hardware,
     maxMeter: hardware ? 0 : 0x3_0000,
   }
   return { paths: paths(known), known, datapaths: new Map(all.map(s => [dpid(s), one])) }
@@ -75,7 +75,7 @@ function subjectOf({ network, ports = [], learned = [], snooped, vids, switches 
     network: { id: 'red', number: 7, revision: 1, ...network },
     attachments,
     learned,
-    hushed: new Set(),
+    suppressed: new Set(),
     snooped,
     vlans: vids && { number: 7, vids, dpids },
   }
@@ -87,7 +87,7 @@ function compiled(drawn: Drawn): ReadonlyMap<string, readonly Item[]> {
   const { network, attachments } = subject
   const fabric = fabricOf(links, drawn)
   if (network.vlink) {
-    const route = routeOfWays(vlinkWays(network.vlink, fabric.paths, fabric.known))
+    const route = routeOfVlink(vlinkPathsOf(network.vlink, fabric.paths, fabric.known))
     return compileVlink(network, network.vlink, fabric.datapaths, [{ epoch: 0, route }])
   }
   const members = new Set([...attachments, ...(network.mirror ? [network.mirror] : [])].map(a => a.dpid))
@@ -254,7 +254,7 @@ export const examples: Readonly<Record<string, Example>> = {
     ],
     network: { multicast: 'snoop' },
     snooped: {
-      sites: new Map([
+      localNetworks: new Map([
         [dpid(1), { joined: new Map(), ...portSets({ routers: [2], everything: [2] }) }],
         [dpid(2), { joined: new Map([['239.1.2.3', new Set([1])]]), ...portSets({}) }],
       ]),
@@ -268,6 +268,6 @@ function portSets({ routers = [], everything = [] }: { routers?: readonly number
     routers: new Set(routers),
     everything: new Set(everything),
     crowded: new Set<number>(),
-    deaf: new Set<number>(),
+    suppressed: new Set<number>(),
   }
 }

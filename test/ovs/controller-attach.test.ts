@@ -110,9 +110,9 @@ if (needs(t)) {
     const copied = { ...heard, [a.name]: { [b.name]: 1, [e.name]: 1 }, [b.name]: { [a.name]: 1, [e.name]: 1 } }
     t.strictSame(await hearing(stage, pods), copied, 'broadcasts, and none of another network')
     const { strays } = await frames.reach(pods, { kind: 'unicast' })
-    const copies = strays.filter(({ from, to }) => [a.name, b.name].includes(from) && [a.name, b.name].includes(to))
+    const packetIns = strays.filter(({ from, to }) => [a.name, b.name].includes(from) && [a.name, b.name].includes(to))
     t.strictSame(
-      copies.map(({ from, at, times }) => [from, at, times]),
+      packetIns.map(({ from, at, times }) => [from, at, times]),
       [
         [a.name, e.name, 1],
         [b.name, e.name, 1],

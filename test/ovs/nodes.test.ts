@@ -58,12 +58,12 @@ if (needs(t)) {
   t.teardown(() => {
     for (const child of agents.values()) child.kill('SIGKILL')
   })
-  const standing = async () =>
+  const phase = async () =>
     (await call('GET', '/v1/nodes')).nodes as { name: string; state: string; missing: string[] }[]
   const ready = () => {
     let last: unknown
     const all = async () => {
-      last = await standing()
+      last = await phase()
       return (last as { state: string }[]).every(({ state }) => state === 'ready')
     }
     return until('every node is ready', all, { why: () => `${JSON.stringify(last)}\n${said.slice(-10).join('')}` })
@@ -182,7 +182,7 @@ if (needs(t)) {
     await until('BFD is up', isUp)
     await mesh.lose(1, 2, 1)
     await until('the node says that its link is down', async () =>
-      (await standing()).some(({ missing }) => missing.some(words => /link to node-2 is down: BFD/.test(words))),
+      (await phase()).some(({ missing }) => missing.some(words => /link to node-2 is down: BFD/.test(words))),
     )
     await until('the link is down', async () => (await links()).some(({ state }) => state === 'down'))
     await stage.programmed('red')

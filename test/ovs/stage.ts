@@ -110,7 +110,7 @@ export async function makeStage(t: Scope, options: StageOptions): Promise<Stage>
     const controller = await createController({
       store,
       listeners: [{ host: mesh.ctl.address, port: openflowPort }],
-      record: watched.record,
+      metrics: watched.record,
       log: watched.log,
       vlanRange,
       adopt: chosen.adopt === true,

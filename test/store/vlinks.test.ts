@@ -5,7 +5,7 @@ import { isRefusal } from '../../store/refusals.ts'
 import { parseRow } from '../../store/rows.ts'
 import { emptyTables } from '../../store/tables.ts'
 import { deleteVlink, putVlink, type VlinkWish } from '../../store/vlinks.ts'
-import { waysId } from '../../topology/vlink-route.ts'
+import { pathsId } from '../../topology/vlink-route.ts'
 import { backends, dpid, snapshot } from './backends.ts'
 
 const [a, b, c, d] = [dpid(1), dpid(2), dpid(3), dpid(4)]
@@ -25,7 +25,7 @@ const draftWith = (...networks: string[]) => {
 t.test('a vlink has two ends, a path, the same path back, and a number for each way', async t => {
   const draft = draftWith()
   const planned = { from: at(a, 1), to: at(c, 1), path: [a, b, c], reversePath: [c, b, a], reroute: false }
-  const way = waysId([a, b, c], [c, b, a])
+  const way = pathsId([a, b, c], [c, b, a])
   const network = { id: 'l', number: 100, way, vlink: { ...planned, reverseNumber: 101 }, revision: 1 }
   t.strictSame(putVlink(draft, 'l', wish()), { created: true, network })
   t.strictSame(putVlink(draft, 'l', wish()), { created: false, network }, 'asked for again it is what it was')

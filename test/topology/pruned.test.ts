@@ -34,8 +34,8 @@ t.test(
         const way = route(members.map(dpidOf), known)
         const wants = new Set(wanting.filter(n => members.includes(n)).map(dpidOf))
         const hops = pruned(way)
-        for (const island of way.islands)
-          for (const start of island) {
+        for (const partition of way.partitions)
+          for (const start of partition) {
             const reached = new Set([start])
             const follow = (at: DatapathId, from: DatapathId | undefined): void => {
               const on = hops(at, wants).filter(({ to }) => to !== from && to !== at)
@@ -48,7 +48,7 @@ t.test(
               }
             }
             follow(start, undefined)
-            for (const dpid of island)
+            for (const dpid of partition)
               if (wants.has(dpid) && !reached.has(dpid)) throw new Error(`${dpid} is not reached from ${start}`)
             if (way.direct)
               for (const dpid of reached)

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { type Hop, type Mesh, mesh, without } from '../../topology/mesh.ts'
 import { paths } from '../../topology/paths.ts'
-import { compatible, datapathsOf, type Route, route, type Ways } from '../../topology/route.ts'
+import { compatible, datapathsOf, type HopsBySwitch, type Route, route } from '../../topology/route.ts'
 import type { Link } from '../../topology/topology.ts'
 
 const dpid = (n: number) => (n + 1).toString(16).padStart(16, '0')
@@ -19,7 +19,7 @@ const full = (n: number) =>
 const routeOf = (m: Mesh, members: readonly number[], fanOut?: number): Route =>
   route(members.map(dpid), paths(m), fanOut)
 const numbers = (dpids: Iterable<string>) => [...dpids].map(d => Number.parseInt(d, 16) - 1).sort((a, b) => a - b)
-const degreeOf = (ways: Ways, n: number) => ways.get(dpid(n))?.size ?? 0
+const degreeOf = (ways: HopsBySwitch, n: number) => ways.get(dpid(n))?.size ?? 0
 
 type Edges = readonly (readonly [number, number, number])[]
 const nodes = 8
@@ -42,25 +42,25 @@ function leastCosts(of: Edges): number[][] {
 }
 
 /** How often each datapath gets a frame to all that begins at this one. */
-function flooded({ branches, direct }: Route, from: string): Map<string, number> {
+function flooded({ floodTree, direct }: Route, from: string): Map<string, number> {
   const heard = new Map<string, number>()
   const pass = (at: string, came: string | undefined, depth: number) => {
     if (depth > nodes) throw new Error('a circle')
     if (came !== undefined) heard.set(at, (heard.get(at) ?? 0) + 1)
     if (direct && came !== undefined) return
-    for (const to of branches.get(at)?.keys() ?? []) if (to !== came) pass(to, at, depth + 1)
+    for (const to of floodTree.get(at)?.keys() ?? []) if (to !== came) pass(to, at, depth + 1)
   }
   pass(from, undefined, 0)
   return heard
 }
 
 /** What a frame to a member costs from here; undefined when it does not arrive. */
-function carried({ towards, entrances }: Route, from: string, to: string): number | undefined {
+function carried({ nextHops, ingressPorts }: Route, from: string, to: string): number | undefined {
   let cost = 0
   for (let at = from; at !== to; ) {
-    const hop: Hop | undefined = towards.get(at)?.get(to)
+    const hop: Hop | undefined = nextHops.get(at)?.get(to)
     if (!hop || cost > 1000) return undefined
-    if (!entrances.get(hop.to)?.has(at)) throw new Error(`${hop.to} does not expect frames from ${at}`)
+    if (!ingressPorts.get(hop.to)?.has(at)) throw new Error(`${hop.to} does not expect frames from ${at}`)
     cost += hop.cost
     at = hop.to
   }
@@ -68,29 +68,29 @@ function carried({ towards, entrances }: Route, from: string, to: string): numbe
 }
 
 t.test('members with a link between any two need no other switch', async t => {
-  const { direct, branches, islands } = routeOf(full(5), [0, 2, 4])
+  const { direct, floodTree, partitions } = routeOf(full(5), [0, 2, 4])
   t.equal(direct, true)
-  t.strictSame(numbers(branches.get(dpid(2))!.keys()), [0, 4])
-  t.equal(islands.length, 1)
+  t.strictSame(numbers(floodTree.get(dpid(2))!.keys()), [0, 4])
+  t.equal(partitions.length, 1)
 })
 
 t.test('on a line frames go by the switches between, and no further', async t => {
   const r = routeOf(line(6), [1, 3])
   t.equal(r.direct, false)
   t.strictSame(numbers(datapathsOf(r)), [1, 2, 3])
-  t.equal(r.towards.get(dpid(1))?.get(dpid(3))?.to, dpid(2))
+  t.equal(r.nextHops.get(dpid(1))?.get(dpid(3))?.to, dpid(2))
 })
 
-t.test('members that do not reach each other are islands, each with its own way', async t => {
-  const { islands, direct } = routeOf(meshOf([0, 1], [2, 3]), [0, 1, 2, 3, 5])
-  t.strictSame(islands.map(numbers), [[0, 1], [2, 3], [5]])
+t.test('members that do not reach each other are partitions, each with its own way', async t => {
+  const { partitions, direct } = routeOf(meshOf([0, 1], [2, 3]), [0, 1, 2, 3, 5])
+  t.strictSame(partitions.map(numbers), [[0, 1], [2, 3], [5]])
   t.equal(direct, true)
 })
 
 t.test('a tree has the root that makes it cheapest', async t => {
   // From 0 the shortest paths to 1 and 2 are two links of 10; from 1, one of 10 and one of 1.
-  const { branches } = routeOf(meshOf([0, 1, 10], [0, 2, 10], [1, 3, 1], [3, 2, 1]), [0, 1, 2])
-  t.equal(degreeOf(branches, 3), 2)
+  const { floodTree } = routeOf(meshOf([0, 1, 10], [0, 2, 10], [1, 3, 1], [3, 2, 1]), [0, 1, 2])
+  t.equal(degreeOf(floodTree, 3), 2)
 })
 
 t.test('no switch of a tree has more branches than it may, in a full mesh too', async t => {
@@ -100,16 +100,16 @@ t.test('no switch of a tree has more branches than it may, in a full mesh too', 
     5,
   )
   t.equal(r.direct, false)
-  for (let n = 0; n < 30; n++) t.ok(degreeOf(r.branches, n) <= 5)
+  for (let n = 0; n < 30; n++) t.ok(degreeOf(r.floodTree, n) <= 5)
   t.equal(flooded(r, dpid(17)).size, 29)
-  t.equal(r.towards.get(dpid(3))?.get(dpid(29))?.to, dpid(29), 'frames to one take the link')
+  t.equal(r.nextHops.get(dpid(3))?.get(dpid(29))?.to, dpid(29), 'frames to one take the link')
 })
 
 t.test('a link whose switch is away is used when there is no other', async t => {
   const links = [...both(0, 1, 10), ...both(1, 2, 10), ...both(0, 3, 99), ...both(3, 2, 99)]
-  const by = (away: readonly number[]) =>
-    route([dpid(0), dpid(2)], paths(mesh(links, { away: new Set(away.map(dpid)) })))
-      .towards.get(dpid(0))!
+  const by = (unreachable: readonly number[]) =>
+    route([dpid(0), dpid(2)], paths(mesh(links, { unreachable: new Set(unreachable.map(dpid)) })))
+      .nextHops.get(dpid(0))!
       .get(dpid(2))!.to
   t.equal(by([]), dpid(1))
   t.equal(by([1]), dpid(3))
@@ -160,11 +160,11 @@ t.test(
           const all = Array.from({ length: nodes }, (_, i) => dpid(i))
           const mixed: Route = {
             id: a.id,
-            direct: a.branches.size > 0 ? a.direct : b.direct,
-            branches: new Map(all.map(d => [d, at(d).branches.get(d) ?? new Map()])),
-            towards: new Map(all.map(d => [d, at(d).towards.get(d) ?? new Map()])),
-            entrances: new Map(all.map(d => [d, at(d).entrances.get(d) ?? new Map()])),
-            islands: a.islands,
+            direct: a.floodTree.size > 0 ? a.direct : b.direct,
+            floodTree: new Map(all.map(d => [d, at(d).floodTree.get(d) ?? new Map()])),
+            nextHops: new Map(all.map(d => [d, at(d).nextHops.get(d) ?? new Map()])),
+            ingressPorts: new Map(all.map(d => [d, at(d).ingressPorts.get(d) ?? new Map()])),
+            partitions: a.partitions,
           }
           for (const from of all) {
             const heard = flooded(mixed, from)

@@ -3,7 +3,7 @@ import { mesh } from '../../topology/mesh.ts'
 import { paths } from '../../topology/paths.ts'
 import { compatible } from '../../topology/route.ts'
 import type { Link } from '../../topology/topology.ts'
-import { getsThrough, routeOfWays, tunnelsOnly, vlinkWays } from '../../topology/vlink-route.ts'
+import { getsThrough, routeOfVlink, tunnelsOnly, vlinkPathsOf } from '../../topology/vlink-route.ts'
 
 /** `ab` is a link between a and b, both ways; a port is numbered by the letter that it leads to. */
 const links = (pairs: readonly string[], more: Partial<Link> = {}): Link[] =>
@@ -17,7 +17,7 @@ const links = (pairs: readonly string[], more: Partial<Link> = {}): Link[] =>
 const ring = ['ab', 'bc', 'cd', 'da']
 const asked = { path: ['a', 'b', 'c'], reversePath: ['c', 'd', 'a'], reroute: false }
 const ways = (up: readonly string[], known: readonly string[], more: Partial<typeof asked> = {}) =>
-  vlinkWays({ ...asked, ...more }, paths(mesh(links(up))), mesh(links(known)))
+  vlinkPathsOf({ ...asked, ...more }, paths(mesh(links(up))), mesh(links(known)))
 
 t.test('each way goes as asked while its links work', async t => {
   const { there, back } = ways(ring, ring)
@@ -45,17 +45,17 @@ t.test('with reroute frames take the shortest way meanwhile', async t => {
 t.test('a hop that nobody knows leaves no way, and the route leads nowhere', async t => {
   const { there, back } = ways(['ab', 'cd', 'da'], ['ab', 'cd', 'da'])
   t.match([there.broken, there.taken, there.links], [{ hop: ['b', 'c'], why: 'unknown' }, undefined, []])
-  const { towards } = routeOfWays({ there, back })
-  t.strictSame([...towards.keys()], ['c', 'd'], 'the way back is there')
+  const { nextHops } = routeOfVlink({ there, back })
+  t.strictSame([...nextHops.keys()], ['c', 'd'], 'the way back is there')
 })
 
 t.test('a plain link is not used: its tags would be among those of the frames', async t => {
   const all = mesh([...links(['ab', 'cd', 'da']), ...links(['bc'], { carries: 'vid' })])
   const tunnels = tunnelsOnly(paths(all))
   t.notOk(tunnels.mesh.get('b')?.has('c'))
-  const { there } = vlinkWays({ ...asked, reroute: true }, tunnels, all)
+  const { there } = vlinkPathsOf({ ...asked, reroute: true }, tunnels, all)
   t.strictSame([there.broken?.why, there.taken], ['vid', ['a', 'd', 'c']])
-  t.equal(vlinkWays(asked, tunnels, all).there.taken, undefined)
+  t.equal(vlinkPathsOf(asked, tunnels, all).there.taken, undefined)
   const plain = paths(mesh(links(ring)))
   t.equal(tunnelsOnly(plain), plain)
 })
@@ -63,11 +63,11 @@ t.test('a plain link is not used: its tags would be among those of the frames', 
 t.test('both ends on one switch need no link', async t => {
   const { there, back } = ways([], [], { path: ['a'], reversePath: ['a'] })
   t.ok(getsThrough(there) && getsThrough(back))
-  t.equal(routeOfWays({ there, back }).towards.size, 0)
+  t.equal(routeOfVlink({ there, back }).nextHops.size, 0)
 })
 
 t.test('only what takes no other way anywhere may change switch by switch', async t => {
-  const route = (path: string[]) => routeOfWays(ways(ring, ring, { path }))
+  const route = (path: string[]) => routeOfVlink(ways(ring, ring, { path }))
   t.ok(compatible(route(['a', 'b', 'c']), route(['a', 'b', 'c'])))
   t.notOk(compatible(route(['a', 'b', 'c']), route(['a', 'd', 'c'])))
 })

@@ -15,7 +15,7 @@ import { maxNetworkNumber } from '../../../store/state.ts'
 const numbers = fc.integer({ min: 1, max: maxNetworkNumber })
 
 t.test('a dumped flow names its owner', async t => {
-  for (const kind of ['network', 'learned', 'hushed'] as const)
+  for (const kind of ['network', 'learned', 'suppressed'] as const)
     fc.assert(
       fc.property(numbers, n => JSON.stringify(owner(cookie(kind, n))) === JSON.stringify({ is: kind, network: n })),
     )

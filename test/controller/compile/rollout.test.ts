@@ -9,11 +9,11 @@ import type { Fabric as Known } from '../../../controller/compile/local-network.
 import {
   advance,
   begin,
-  type Course,
   epochOf,
   goal,
-  lanesOf,
-  record,
+  pathVersionsOf,
+  persisted,
+  type Rollout,
   steer,
 } from '../../../controller/compile/rollout.ts'
 import { encode } from '../../../openflow/index.ts'
@@ -121,14 +121,14 @@ function fabricOf({ switches, before, after }: Scene, nicira: boolean): Fabric {
   return newFabric(all, joints)
 }
 
-type Courses = ReadonlyMap<string, Course>
+type Courses = ReadonlyMap<string, Rollout>
 
 function contentsOf(placement: world.Placement, known: Known, courses: Courses): Map<string, Content> {
   const contents = new Map<string, Map<string, Item>>()
   for (let s = 0; s < placement.switches; s++)
     contents.set(world.dpidOf(s), new Map(base(world.instance).map(item => [item.key, item])))
   for (const subject of world.subjects(placement))
-    for (const [dpid, items] of compile(subject, known.datapaths, lanesOf(courses.get(subject.network.id)!)))
+    for (const [dpid, items] of compile(subject, known.datapaths, pathVersionsOf(courses.get(subject.network.id)!)))
       for (const item of items) {
         if (contents.get(dpid)!.has(item.key)) throw new Error(`${item.key} of switch ${dpid} is wanted twice`)
         contents.get(dpid)!.set(item.key, item)
@@ -161,22 +161,25 @@ function tell(
 
 const macAt = (key: string) => world.macOf({ dpid: key.split('/')[0]!, port: Number(key.split('/')[1]) })
 
-/** Ports of the network, by the island that their switch is in. */
+/** Ports of the network, by the partition that their switch is in. */
 function islandOf(known: Known, placement: world.Placement, key: string): string | undefined {
   const member = placement.members.get(key)
   const dpid = key.split('/')[0]!
-  return member && `${member.network} ${known.paths.island(dpid) ?? dpid}`
+  return member && `${member.network} ${known.paths.partition(dpid) ?? dpid}`
 }
 
 /** Who must get a frame from here: those that reach the sender before and after. And who may. */
 function check(fabric: Fabric, { switches, before, after }: Scene, known: readonly [Known, Known]): void {
   const keys = world.endpoints(switches).map(e => `${e.dpid}/${e.port}`)
-  const island = (key: string) => [islandOf(known[0], before.placement, key), islandOf(known[1], after.placement, key)]
+  const partition = (key: string) => [
+    islandOf(known[0], before.placement, key),
+    islandOf(known[1], after.placement, key),
+  ]
   const network = (key: string) => (before.placement.members.get(key) ?? after.placement.members.get(key))?.network
   for (const from of keys) {
-    const [was, is] = island(from)
+    const [was, is] = partition(from)
     const always = keys.filter(key => {
-      const [a, b] = island(key)
+      const [a, b] = partition(key)
       return key !== from && was !== undefined && is !== undefined && a === was && b === is
     })
     const mirror = before.placement.mirrors.get(network(from) ?? '')
@@ -204,8 +207,8 @@ function checkRest(fabric: Fabric, { switches, after: { placement } }: Scene, kn
     const mirror = placement.mirrors.get(placement.members.get(from)?.network ?? '')
     const reached =
       mirror &&
-      (known.paths.island(mirror.dpid) ?? mirror.dpid) ===
-        (known.paths.island(from.split('/')[0]!) ?? from.split('/')[0])
+      (known.paths.partition(mirror.dpid) ?? mirror.dpid) ===
+        (known.paths.partition(from.split('/')[0]!) ?? from.split('/')[0])
     const wanted = keys.filter(
       key =>
         key !== from &&
@@ -236,13 +239,13 @@ function goOver({ it, nicira, turns, killed }: Run): void {
     new Map(world.subjects(p).map(s => [s.network.id, world.routeOf(s, k)] as const))
   let serial = 0
   let courses: Courses = new Map(
-    [...routes(known[0], it.before.placement)].map(([id, route]): [string, Course] => [
+    [...routes(known[0], it.before.placement)].map(([id, route]): [string, Rollout] => [
       id,
-      { is: 'steady', serial, lane: { epoch: 0, route } },
+      { is: 'steady', serial, pathVersion: { epoch: 0, route } },
     ]),
   )
   /** As the store has it. */
-  const disk = new Map([...courses].map(([id, course]) => [id, record(course, goal(course).route)]))
+  const disk = new Map([...courses].map(([id, rollout]) => [id, persisted(rollout, goal(rollout).route)]))
   let contents = contentsOf(it.before.placement, known[0], courses)
   tell(fabric, new Map(), contents, order, () => {})
   const wanted = routes(known[1], it.after.placement)
@@ -251,11 +254,11 @@ function goOver({ it, nicira, turns, killed }: Run): void {
     serial++
     const now = rounds * 10_000
     courses = new Map(
-      [...courses].map(([id, course]): [string, Course] => {
+      [...courses].map(([id, rollout]): [string, Rollout] => {
         const way = wanted.get(id)!
         if (rounds === killed) return [id, begin({ id, number: 1, revision: 1, ...disk.get(id)! }, way, serial, now)]
-        disk.set(id, record(course, way, course.is === 'preparing'))
-        const step = advance(course, { confirmed: true, now, serial }) ?? course
+        disk.set(id, persisted(rollout, way, rollout.is === 'preparing'))
+        const step = advance(rollout, { confirmed: true, now, serial }) ?? rollout
         return [id, steer(step, way, disk.get(id)!.target, serial)]
       }),
     )
@@ -266,17 +269,17 @@ function goOver({ it, nicira, turns, killed }: Run): void {
           (desired.get(dpid)! as Map<string, Item>).set(key, item)
     tell(fabric, contents, desired, order, () => check(fabric, it, known))
     contents = desired
-    const rests = [...courses].every(([id, c]) => c.is === 'steady' && c.lane.route === wanted.get(id))
+    const rests = [...courses].every(([id, c]) => c.is === 'steady' && c.pathVersion.route === wanted.get(id))
     if (rests && rounds > (killed ?? 0)) break
   }
   checkRest(fabric, it, known[1])
 }
 
-/** Of a lane that a controller does not know after its start it leaves on the switches what is there. */
+/** Of a path version that a controller does not know after its start it leaves on the switches what is there. */
 const isFrozen = (courses: Courses, item: Item): boolean => {
   const id = world.networkNames[item.owner - 1]
-  const lanes = id === undefined ? [] : lanesOf(courses.get(id)!)
-  return lanes.some(lane => lane.frozen && lane.epoch === epochOf(item))
+  const pathVersions = id === undefined ? [] : pathVersionsOf(courses.get(id)!)
+  return pathVersions.some(pathVersion => pathVersion.frozen && pathVersion.epoch === epochOf(item))
 }
 
 const turns = fc.array(fc.nat(100), { minLength: 1, maxLength: 40 })

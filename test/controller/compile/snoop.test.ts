@@ -6,7 +6,7 @@ import { base } from '../../../controller/compile/default-flows.ts'
 import { diff, isEmpty } from '../../../controller/compile/diff.ts'
 import type { Content, Item } from '../../../controller/compile/item.ts'
 import type { Fabric as Known, Subject } from '../../../controller/compile/local-network.ts'
-import type { Lanes } from '../../../controller/compile/rollout.ts'
+import type { PathVersions } from '../../../controller/compile/rollout.ts'
 import { recallSteps, type Snooped } from '../../../controller/compile/snoop.ts'
 import { atOnce } from '../../../controller/compile/steps.ts'
 import { memberships } from '../../../controller/multicast/membership.ts'
@@ -78,8 +78,8 @@ const knownOf = (it: Scene, nicira: boolean, edges = it.edges): Known => ({
 })
 
 function snoopedOf({ attachments }: Subject, { ports, querier }: Scene): Snooped {
-  const sites = new Map(attachments.map(({ dpid }) => [dpid, siteOf(dpid, attachments, ports)]))
-  return { sites, unread: new Set(), kept: new Map(), querier: querier ? '10.0.1.1' : undefined }
+  const localNetworks = new Map(attachments.map(({ dpid }) => [dpid, siteOf(dpid, attachments, ports)]))
+  return { localNetworks, unread: new Set(), kept: new Map(), querier: querier ? '10.0.1.1' : undefined }
 }
 function siteOf(dpid: string, attachments: Subject['attachments'], ports: Scene['ports']) {
   const here = attachments
@@ -92,7 +92,7 @@ function siteOf(dpid: string, attachments: Subject['attachments'], ports: Scene[
     routers: who(p => p.gets === 'router'),
     everything: who(p => p.gets !== 'joined'),
     crowded: new Set<number>(),
-    deaf: new Set<number>(),
+    suppressed: new Set<number>(),
   }
 }
 
@@ -103,11 +103,11 @@ function contentsOf(it: Scene, known: Known, snooped: Snooping, epoch: 0 | 1): M
     contents.set(world.dpidOf(s), new Map(base(world.instance).map(item => [item.key, item])))
   for (const plain of world.subjects(it.placement)) {
     const subject = { ...plain, snooped: snooped(plain) }
-    const lane = { epoch, route: world.routeOf(subject, known) }
+    const pathVersion = { epoch, route: world.routeOf(subject, known) }
     const other = it.later && knownOf(it, true, it.later)
     const next = other && ({ epoch: epoch === 0 ? 1 : 0, route: world.routeOf(subject, other) } as const)
-    const lanes: Lanes = next ? [lane, next] : [lane]
-    for (const [dpid, items] of compile(subject, known.datapaths, lanes))
+    const pathVersions: PathVersions = next ? [pathVersion, next] : [pathVersion]
+    for (const [dpid, items] of compile(subject, known.datapaths, pathVersions))
       for (const item of items) {
         // A port's meter is for all copies of it.
         if (item.kind !== 'meter' && contents.get(dpid)!.has(item.key)) throw new Error(`${item.key} is wanted twice`)
@@ -141,10 +141,10 @@ function fabricOf(it: Scene, contents: ReadonlyMap<string, Content>, nicira: boo
 /** Members of the sender's network that frames can reach, but for itself. */
 function others(it: Scene, known: Known, from: string): string[] {
   const network = it.placement.members.get(from)?.network
-  const island = known.paths.island(from.split('/')[0]!)
+  const partition = known.paths.partition(from.split('/')[0]!)
   const reaches = (key: string) => {
     const [dpid] = key.split('/') as [string]
-    return dpid === from.split('/')[0] || (island !== undefined && known.paths.island(dpid) === island)
+    return dpid === from.split('/')[0] || (partition !== undefined && known.paths.partition(dpid) === partition)
   }
   return [...it.placement.members]
     .filter(([key, m]) => key !== from && m.network === network && reaches(key))
@@ -209,7 +209,7 @@ t.test(
   async () =>
     void fc.assert(
       fc.property(scene, fc.array(fc.nat(4), { maxLength: 5 }), (any, order) => {
-        // Lanes that are half built stay as they are (lanes.ts).
+        // Path versions that are half built stay as they are (path versions.ts).
         const it = { ...any, later: undefined }
         const known = knownOf(it, true)
         const before = contentsOf(it, known, subject => snoopedOf(subject, it), 0)

@@ -4,14 +4,22 @@ import fc from 'fast-check'
 import t from 'tap'
 import { base } from '../../../controller/compile/default-flows.ts'
 import type { Content, Item } from '../../../controller/compile/item.ts'
-import { advance, type Course, drainMs, goal, lanesOf, otherEpoch, steer } from '../../../controller/compile/rollout.ts'
+import {
+  advance,
+  drainMs,
+  goal,
+  otherEpoch,
+  pathVersionsOf,
+  type Rollout,
+  steer,
+} from '../../../controller/compile/rollout.ts'
 import { compileVlink } from '../../../controller/compile/vlink.ts'
 import { encode } from '../../../openflow/index.ts'
 import type { Network, Vlink } from '../../../store/state.ts'
 import { mesh } from '../../../topology/mesh.ts'
 import { paths } from '../../../topology/paths.ts'
 import { endpointKey, type Link } from '../../../topology/topology.ts'
-import { getsThrough, routeOfWays, type VlinkWays, vlinkWays } from '../../../topology/vlink-route.ts'
+import { getsThrough, routeOfVlink, type VlinkPaths, vlinkPathsOf } from '../../../topology/vlink-route.ts'
 import { anyFrames } from '../../any-frames.ts'
 import { apply, type Fabric, newFabric, newSwitch, plainHardware, send } from '../../reference/index.ts'
 import * as world from '../world.ts'
@@ -117,20 +125,20 @@ t.test('while vlinks go over to other paths, no frame is lost, comes twice, or c
       const after = vlinks.map((v, i) => (i === 0 ? { ...v, vlink: { ...v.vlink, ...it.paths } } : v))
       // Links that are down are still known, and as this is no question of links failing, they still carry.
       const known = mesh(linksOf([...new Map(edges.flat().map(edge => [edge.join(), edge])).values()]))
-      const ways = (networks: readonly (Network & { readonly vlink: Vlink })[], when: 0 | 1): VlinkWays[] =>
-        networks.map(({ vlink }) => vlinkWays(vlink, paths(mesh(linksOf(edges[when]!))), known))
-      const [was, is] = [ways(vlinks, 0), ways(after, 1)]
+      const vlinkPaths = (networks: readonly (Network & { readonly vlink: Vlink })[], when: 0 | 1): VlinkPaths[] =>
+        networks.map(({ vlink }) => vlinkPathsOf(vlink, paths(mesh(linksOf(edges[when]!))), known))
+      const [was, is] = [vlinkPaths(vlinks, 0), vlinkPaths(after, 1)]
       const fabric = fabricOf(switches, world.links(switches), true)
       const { datapaths } = world.known(switches)
-      const contentsOf = (courses: readonly Course[]): Map<string, Map<string, Item>> => {
+      const contentsOf = (courses: readonly Rollout[]): Map<string, Map<string, Item>> => {
         const contents = new Map(
           Array.from({ length: switches }, (_, s) => [
             world.dpidOf(s),
             new Map(base(world.instance).map(i => [i.key, i])),
           ]),
         )
-        for (const [i, course] of courses.entries())
-          for (const [dpid, items] of compileVlink(after[i]!, after[i]!.vlink, datapaths, lanesOf(course)))
+        for (const [i, rollout] of courses.entries())
+          for (const [dpid, items] of compileVlink(after[i]!, after[i]!.vlink, datapaths, pathVersionsOf(rollout)))
             for (const item of items) {
               if (contents.get(dpid)!.has(item.key)) throw new Error(`${item.key} of switch ${dpid} is wanted twice`)
               contents.get(dpid)!.set(item.key, item)
@@ -139,28 +147,32 @@ t.test('while vlinks go over to other paths, no frame is lost, comes twice, or c
       }
       const check = () => {
         for (const [i, { vlink }] of vlinks.entries())
-          for (const way of ['there', 'back'] as const) {
-            const [from, to] = way === 'there' ? [vlink.from, vlink.to] : [vlink.to, vlink.from]
+          for (const vlinkPath of ['there', 'back'] as const) {
+            const [from, to] = vlinkPath === 'there' ? [vlink.from, vlink.to] : [vlink.to, vlink.from]
             const { counts, loops } = send(fabric, endpointKey(from), world.frame(world.broadcast, world.macOf(from)))
             if (loops.length > 0)
               throw new Error(`a frame from ${endpointKey(from)} loops: ${JSON.stringify(loops[0])}`)
             for (const [at, times] of counts)
               if (at !== endpointKey(to) || times > 1)
                 throw new Error(`${endpointKey(from)} reaches ${at} ${times} times`)
-            if (was[i]![way].taken && is[i]![way].taken && counts.size === 0)
+            if (was[i]![vlinkPath].taken && is[i]![vlinkPath].taken && counts.size === 0)
               throw new Error(`a frame from ${endpointKey(from)} is lost`)
           }
       }
       const turn = { at: 0, next: () => turns[turn.at++ % turns.length]! }
-      let courses: Course[] = was.map(w => ({ is: 'steady', serial: 0, lane: { epoch: 0, route: routeOfWays(w) } }))
+      let courses: Rollout[] = was.map(w => ({
+        is: 'steady',
+        serial: 0,
+        pathVersion: { epoch: 0, route: routeOfVlink(w) },
+      }))
       let contents = contentsOf(courses)
       for (const [dpid, content] of contents) tell(fabric, dpid, new Map(), content)
       for (let serial = 1; ; serial++) {
         if (serial > 10) throw new Error('it does not come to rest')
-        courses = courses.map((course, i) => {
+        courses = courses.map((rollout, i) => {
           const step =
-            serial === 1 ? course : (advance(course, { confirmed: true, now: serial * 1000, serial }) ?? course)
-          return steer(step, routeOfWays(is[i]!), otherEpoch(goal(step).epoch), serial)
+            serial === 1 ? rollout : (advance(rollout, { confirmed: true, now: serial * 1000, serial }) ?? rollout)
+          return steer(step, routeOfVlink(is[i]!), otherEpoch(goal(step).epoch), serial)
         })
         if (serial === 1) moved += courses.filter(c => c.is === 'preparing').length
         const now = contentsOf(courses)
@@ -201,16 +213,16 @@ t.test(
     const until = (path: readonly string[]) => {
       const known = world.known(3)
       const asked = { path, reversePath: path.toReversed(), reroute: false }
-      const lane = { epoch: 0, route: routeOfWays(vlinkWays(asked, known.paths, known.known)) } as const
-      const course = {
+      const pathVersion = { epoch: 0, route: routeOfVlink(vlinkPathsOf(asked, known.paths, known.known)) } as const
+      const rollout = {
         is: 'draining',
         serial: 1,
-        from: lane,
-        to: { ...lane, epoch: 1 },
+        from: pathVersion,
+        to: { ...pathVersion, epoch: 1 },
         entered: 0,
         until: undefined,
       } as const
-      return advance(course, { confirmed: true, now: 5, serial: 2 })
+      return advance(rollout, { confirmed: true, now: 5, serial: 2 })
     }
     t.match(until([0, 1, 2].map(world.dpidOf)), { is: 'draining', until: 5 + drainMs })
     t.match(until([world.dpidOf(0)]), { is: 'draining', until: 5 })

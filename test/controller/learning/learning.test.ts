@@ -89,7 +89,7 @@ for (const [name, kind] of Object.entries(kinds)) {
       // The guard's entry and the way to it.
       await until('as many as may be are known', () => learnedOn(world.peer(1)) === 2 * addressesPerPort)
       const isHushed = () => world.send(1, 1, frame(broadcast, '02:bb:00:00:ff:ff')).packetIns.length === 0
-      await until('it is hushed', isHushed)
+      await until('it is suppressed', isHushed)
       t.strictSame(goes(world, [1, 1], broadcast, '02:bb:00:00:ff:ff'), [at(1, 2), at(2, 1)], 'and still speaks')
       t.strictSame(goes(world, [1, 2], broadcast), [at(1, 1), at(2, 1)])
       await until('its neighbour is learned', () => learnedOn(world.peer(1)) === 2 * addressesPerPort + 2)
@@ -98,7 +98,7 @@ for (const [name, kind] of Object.entries(kinds)) {
       t.equal(changesSent(world.counts), 0)
       world.peer(1).wait(5)
       await until('it is listened to again', () => !isHushed())
-      await until('and hushed again', isHushed)
+      await until('and suppressed again', isHushed)
       t.equal(learnedOn(world.peer(1)), 2 * addressesPerPort + 2, 'it has as many as before')
     },
   )

@@ -92,7 +92,7 @@ t.test('copies are limited in the switch where it can do that', async t => {
   const metered = (can: Partial<Session['can']>) => {
     const session = switchWith(a, 1)
     fabric.ports({ ...session, can: { ...session.can, ...can } })
-    return fabric.current().datapaths.get(a)?.meteredCopies
+    return fabric.current().datapaths.get(a)?.meteredPacketIns
   }
   t.equal(metered({}), true)
   t.equal(metered({ nicira: false }), false)

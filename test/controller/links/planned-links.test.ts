@@ -58,7 +58,10 @@ t.test('another port that has the planned number is no end of the link', async t
   const { sees, links, planned } = await world('a', 'b')
   t.equal(sees('a', { veth7: 12 }), true)
   t.strictSame(links(), [])
-  t.match([...planned.all()], [{ lack: /node a has no port vx[0-9a-f]{10} to node b yet/ }, { lack: /node a/ }])
+  t.match(
+    [...planned.all()],
+    [{ condition: /node a has no port vx[0-9a-f]{10} to node b yet/ }, { condition: /node a/ }],
+  )
 })
 
 t.test('two links may change ports with each other', async t => {
@@ -91,21 +94,21 @@ t.test('BFD counts when both ends watch, and as long as their agents speak', asy
   const link: Link = { from: { dpid: 'a', port: 1 }, to: { dpid: 'b', port: 2 } }
   const back: Link = { from: link.to, to: link.from }
   const both = () => [link, back].map(tunnels.bfd)
-  tunnels.told('a', new Map([[1, false]]))
+  tunnels.notified('a', new Map([[1, false]]))
   t.strictSame(both(), [undefined, undefined], 'one end alone has no partner')
-  tunnels.told('b', new Map([[2, true]]))
+  tunnels.notified('b', new Map([[2, true]]))
   t.strictSame(both(), ['down', 'down'])
-  tunnels.told('a', new Map([[1, true]]))
+  tunnels.notified('a', new Map([[1, true]]))
   t.strictSame(both(), ['up', 'up'])
-  tunnels.told('b', new Map([[2, false]]))
+  tunnels.notified('b', new Map([[2, false]]))
   t.strictSame(both(), ['down', 'down'])
   now += 94_000
-  tunnels.told('a', new Map([[1, false]]))
+  tunnels.notified('a', new Map([[1, false]]))
   t.strictSame(both(), ['down', 'down'])
   now += 2_000
   t.strictSame(both(), [undefined, undefined], 'what an agent said before it fell silent says nothing now')
-  tunnels.told('b', new Map([[2, false]]))
+  tunnels.notified('b', new Map([[2, false]]))
   t.strictSame(both(), ['down', 'down'])
-  tunnels.told('b', new Map())
+  tunnels.notified('b', new Map())
   t.strictSame(both(), [undefined, undefined], 'nobody watches any more')
 })

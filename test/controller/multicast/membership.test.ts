@@ -20,7 +20,7 @@ type Host = { readonly wants: Set<string>; alive: boolean; readonly known: Set<s
 function world() {
   const members = memberships()
   const hosts = places.map((): Host => ({ wants: new Set(), alive: true, known: new Set() }))
-  const away = new Set<string>()
+  const unreachable = new Set<string>()
   const due: { at: number; act: () => void }[] = []
   let now = 0
   let asked = 0
@@ -30,7 +30,7 @@ function world() {
 
   const say = (i: number, heard: Heard) => {
     const place = places[i]!
-    if (away.has(place.dpid)) return
+    if (unreachable.has(place.dpid)) return
     members.heard(network, place, heard, now)
     if (heard.is !== 'report') return
     for (const group of heard.joins) hosts[i]!.known.add(group)
@@ -52,7 +52,7 @@ function world() {
     now += 250
     for (const { act } of due.filter(({ at }) => at <= now)) act()
     due.splice(0, due.length, ...due.filter(({ at }) => at > now))
-    const { asks } = members.tick(now, (_, dpid) => !away.has(dpid), budget)
+    const { asks } = members.tick(now, (_, dpid) => !unreachable.has(dpid), budget)
     for (const ask of asks)
       for (const port of ask.ports) {
         asked += 1
@@ -62,8 +62,8 @@ function world() {
     check()
   }
   const gets = (i: number, group: string): boolean => {
-    const site = members.of(network)!.sites.get(places[i]!.dpid)!
-    return site.everything.has(places[i]!.port) || site.joined.get(group)?.has(places[i]!.port) === true
+    const localNetwork = members.of(network)!.localNetworks.get(places[i]!.dpid)!
+    return localNetwork.everything.has(places[i]!.port) || localNetwork.joined.get(group)?.has(places[i]!.port) === true
   }
   /** The law: of a host that lives and has said what it wants, nothing is forgotten. */
   const check = () => {
@@ -72,13 +72,13 @@ function world() {
         if (known.has(group) && !gets(i, group)) throw new Error(`${now} ms: port ${i} does not get ${group}`)
   }
   return {
-    ...{ members, hosts, away, say, answer, tick, gets },
+    ...{ members, hosts, unreachable, say, answer, tick, gets },
     asked: () => asked,
     wait(seconds: number) {
       for (const end = now + seconds * 1000; now < end; ) tick()
     },
     back(dpid: string) {
-      away.delete(dpid)
+      unreachable.delete(dpid)
       members.recall(dpid, new Map(), now)
     },
   }
@@ -104,10 +104,10 @@ function take(w: ReturnType<typeof world>, it: Step): void {
       w.wait(it.seconds)
       return
     case 'cut':
-      w.away.add(it.dpid)
+      w.unreachable.add(it.dpid)
       return
     case 'mend':
-      if (w.away.has(it.dpid)) w.back(it.dpid)
+      if (w.unreachable.has(it.dpid)) w.back(it.dpid)
       return
     case 'die':
       w.hosts[it.host]!.alive = false
@@ -141,15 +141,16 @@ t.test(
       fc.property(fc.array(step, { maxLength: 25 }), steps => {
         const w = world()
         for (const each of steps) take(w, each)
-        for (const dpid of dpids) if (w.away.has(dpid)) w.back(dpid)
+        for (const dpid of dpids) if (w.unreachable.has(dpid)) w.back(dpid)
         w.wait(1000)
-        const { sites } = w.members.of(network)!
+        const { localNetworks } = w.members.of(network)!
         for (const [i, { wants, alive }] of w.hosts.entries())
           for (const group of groups) {
-            const has = sites.get(places[i]!.dpid)!.joined.get(group)?.has(places[i]!.port) === true
+            const has = localNetworks.get(places[i]!.dpid)!.joined.get(group)?.has(places[i]!.port) === true
             if (has !== (alive && wants.has(group)))
               throw new Error(`at the end port ${i} ${has ? 'has' : 'has not'} ${group}`)
-            if (sites.get(places[i]!.dpid)!.everything.has(places[i]!.port)) throw new Error(`port ${i} still gets all`)
+            if (localNetworks.get(places[i]!.dpid)!.everything.has(places[i]!.port))
+              throw new Error(`port ${i} still gets all`)
           }
       }),
       { numRuns: runs },
@@ -160,7 +161,7 @@ t.test('a switch that is away forgets nobody, however long', async t => {
   const w = world()
   take(w, { do: 'join', host: 0, group: groups[0]! })
   w.wait(5)
-  w.away.add('a1')
+  w.unreachable.add('a1')
   w.wait(3600)
   t.equal(w.gets(0, groups[0]!), true)
   w.back('a1')
@@ -190,18 +191,18 @@ t.test('a port that wants too much gets everything, and others keep theirs', asy
   const [greedy, modest] = [places[0]!, places[1]!]
   w.say(1, joins(groups[0]!))
   w.wait(10)
-  t.notOk(w.members.of(network)!.sites.get('a1')!.everything.has(greedy.port))
+  t.notOk(w.members.of(network)!.localNetworks.get('a1')!.everything.has(greedy.port))
   const many = Array.from({ length: groupsPerPort + 1 }, (_, i) => `239.7.${i >> 8}.${i & 255}`)
   t.equal(w.members.heard(network, greedy, joins(...many), 20_000), true)
-  const site = () => w.members.of(network)!.sites.get('a1')!
-  t.ok(site().everything.has(greedy.port))
-  t.ok(site().crowded.has(greedy.port))
-  t.notOk(site().everything.has(modest.port))
-  t.equal([...site().joined.values()].filter(ports => ports.has(greedy.port)).length, groupsPerPort)
+  const localNetwork = () => w.members.of(network)!.localNetworks.get('a1')!
+  t.ok(localNetwork().everything.has(greedy.port))
+  t.ok(localNetwork().crowded.has(greedy.port))
+  t.notOk(localNetwork().everything.has(modest.port))
+  t.equal([...localNetwork().joined.values()].filter(ports => ports.has(greedy.port)).length, groupsPerPort)
   w.hosts[1]!.wants.add(groups[0]!)
   w.wait(600)
-  t.notOk(site().everything.has(greedy.port), 'it fell silent')
-  t.strictSame([...site().joined.keys()], [groups[0]])
+  t.notOk(localNetwork().everything.has(greedy.port), 'it fell silent')
+  t.strictSame([...localNetwork().joined.keys()], [groups[0]])
 })
 
 t.test(
@@ -218,7 +219,7 @@ t.test(
             const of = Array.from({ length: 60 }, (_, k) => `239.${i + place.port}.${from}.${k}`)
             members.heard(network, place, joins(...of), 1)
           }
-        const { joined } = members.of(network)!.sites.get('a1')!
+        const { joined } = members.of(network)!.localNetworks.get('a1')!
         if (joined.size > groupsPerNetwork) throw new Error(`${joined.size} groups`)
         for (const { port } of many) {
           const of = [...joined.values()].filter(ports => ports.has(port)).length
@@ -233,16 +234,16 @@ t.test(
   'a port that copies us too much is not listened to for some seconds, gets everything, and is asked again',
   async t => {
     const w = world()
-    const site = () => w.members.of(network)!.sites.get('a1')!
+    const localNetwork = () => w.members.of(network)!.localNetworks.get('a1')!
     take(w, { do: 'join', host: 0, group: groups[0]! })
     w.wait(10)
-    const copies = Array.from({ length: 1000 }, () => w.members.copied(network, places[0]!, 10_000))
-    t.equal(copies.filter(changes => changes).length, 1)
-    t.strictSame([...site().deaf], [1])
-    t.strictSame([...site().everything], [1])
+    const packetIns = Array.from({ length: 1000 }, () => w.members.copied(network, places[0]!, 10_000))
+    t.equal(packetIns.filter(changes => changes).length, 1)
+    t.strictSame([...localNetwork().suppressed], [1])
+    t.strictSame([...localNetwork().everything], [1])
     w.wait(20)
-    t.strictSame([...site().deaf], [])
-    t.strictSame([...site().everything], [])
+    t.strictSame([...localNetwork().suppressed], [])
+    t.strictSame([...localNetwork().everything], [])
     t.equal(w.gets(0, groups[0]!), true)
     for (let second = 0; second < 10; second++)
       for (let i = 0; i < 150; i++)
@@ -266,19 +267,19 @@ t.test(
     members.follow(network, [1, 2, 3, 4].map(port => ({ dpid: 'a1', port })).concat({ dpid: 'b2', port: 1 }))
     t.strictSame(members.of(network)!.unread, new Set(dpids))
     t.strictSame(members.recall('a1', new Map([[network, found]]), 0), [network])
-    const { sites, unread, kept, querier } = members.of(network)!
+    const { localNetworks, unread, kept, querier } = members.of(network)!
     t.strictSame(unread, new Set(['b2']))
     t.strictSame(kept.get('a1'), found.outputs)
     t.equal(querier, '10.0.0.9')
-    t.strictSame(sites.get('a1'), {
+    t.strictSame(localNetworks.get('a1'), {
       joined: new Map([[groups[0], new Set([1])]]),
       routers: new Set([2]),
       everything: new Set([2, 4]),
       crowded: new Set(),
-      deaf: new Set(),
+      suppressed: new Set(),
     })
     t.strictSame(members.recall('a1', new Map(), 1), [], 'read again, it is what we know')
-    t.strictSame(members.of(network)!.sites.get('a1')!.joined, new Map([[groups[0], new Set([1])]]))
+    t.strictSame(members.of(network)!.localNetworks.get('a1')!.joined, new Map([[groups[0], new Set([1])]]))
   },
 )
 

@@ -1,6 +1,6 @@
 // Which switches can run our pipeline: by what they say, and what they leave out counts for them.
 import t from 'tap'
-import { lacks } from '../../../controller/switch/unsupported.ts'
+import { unsupported } from '../../../controller/switch/unsupported.ts'
 import type { TableFeatures } from '../../../openflow/index.ts'
 import type { Capabilities } from '../../../openflow/session/session.ts'
 
@@ -17,7 +17,7 @@ const table = (tableId: number, given: Partial<TableFeatures> = {}): TableFeatur
 })
 const tables = (given: Partial<TableFeatures> = {}) => [0, 1, 2, 3].map(id => table(id, given))
 const shown = (can: Partial<Capabilities>, nTables = 8) =>
-  lacks({
+  unsupported({
     features: { datapathId: 1n, nBuffers: 0, nTables, auxiliaryId: 0, capabilities: 0 },
     can: { bundles: false, nicira: false, maxMeter: 0, ...can },
   })

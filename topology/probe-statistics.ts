@@ -5,7 +5,7 @@ export const inFlight = 8
 /** Probes over which loss is told: those in the 32 bits below that are not in flight any more. */
 export const lossWindow = 32 - inFlight
 
-export type Tally = {
+export type ProbeStatistics = {
   /** Of the last probe that left: 1, 2, ... */
   sequence: number
   /** Bit i stands for probe `sequence - i`: it has arrived; it counts. */
@@ -16,37 +16,43 @@ export type Tally = {
   readonly took: Shortest
 }
 
-export const newTally = (): Tally => ({ sequence: 0, arrived: 0, counted: 0, lost: 0, took: newShortest(32) })
+export const newProbeStatistics = (): ProbeStatistics => ({
+  sequence: 0,
+  arrived: 0,
+  counted: 0,
+  lost: 0,
+  took: newShortest(32),
+})
 
 const settled = 1 << (inFlight - 1)
 
 /** A probe leaves: answers its sequence number. `counts`: that it is lost would be the link's fault. */
-export function leave(tally: Tally, counts: boolean): number {
-  if ((tally.counted & ~tally.arrived & settled) !== 0) tally.lost += 1
-  tally.arrived <<= 1
-  tally.counted = (tally.counted << 1) | (counts ? 1 : 0)
-  return ++tally.sequence
+export function leave(probeStatistics: ProbeStatistics, counts: boolean): number {
+  if ((probeStatistics.counted & ~probeStatistics.arrived & settled) !== 0) probeStatistics.lost += 1
+  probeStatistics.arrived <<= 1
+  probeStatistics.counted = (probeStatistics.counted << 1) | (counts ? 1 : 0)
+  return ++probeStatistics.sequence
 }
 
 /** What has not arrived since the last probe that did was not the link's fault after all. @param lost How many were lost before. */
-export function forgive(tally: Tally, lost: number): void {
-  const { arrived } = tally
-  tally.counted &= arrived === 0 ? 0 : -(arrived & -arrived)
-  tally.lost = lost
+export function forgive(probeStatistics: ProbeStatistics, lost: number): void {
+  const { arrived } = probeStatistics
+  probeStatistics.counted &= arrived === 0 ? 0 : -(arrived & -arrived)
+  probeStatistics.lost = lost
 }
 
 /** A probe arrives that took so long: false if it has arrived before, never left, or left too long ago to be believed. */
-export function arrive(tally: Tally, sequence: number, tookMs: number): boolean {
-  const ago = tally.sequence - sequence
+export function arrive(probeStatistics: ProbeStatistics, sequence: number, tookMs: number): boolean {
+  const ago = probeStatistics.sequence - sequence
   const bit = 1 << ago
-  if (ago < 0 || ago >= inFlight || (tally.arrived & bit) !== 0) return false
-  tally.arrived |= bit
-  note(tally.took, tookMs)
+  if (ago < 0 || ago >= inFlight || (probeStatistics.arrived & bit) !== 0) return false
+  probeStatistics.arrived |= bit
+  note(probeStatistics.took, tookMs)
   return true
 }
 
 /** The share (0 to 1) of the last probes that was lost; undefined while none can be told. */
-export function loss({ arrived, counted }: Tally): number | undefined {
+export function loss({ arrived, counted }: ProbeStatistics): number | undefined {
   const told = counted & ~(2 ** inFlight - 1)
   return told === 0 ? undefined : ones(told & ~arrived) / ones(told)
 }
