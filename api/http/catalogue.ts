@@ -238,6 +238,13 @@ export const catalogue = {
     sentence: () => 'the controller made a mistake; a GET tells whether a write was kept',
     hint: 'the log of the controller says more; please report it with that',
   },
+  'not-removed': {
+    status: 503,
+    title: 'A switch keeps the flows of another store',
+    sentence: (what: string, dpid: string) =>
+      `${what} was not removed from switch ${dpid}: it holds the flows of another store, and keeps them`,
+    hint: 'PUT /v1/state {"complete": true} says that this store is complete: then they are removed',
+  },
   'store-unavailable': {
     status: 503,
     title: 'The store cannot write',

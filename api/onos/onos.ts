@@ -1,5 +1,6 @@
 import type { Static } from 'typebox'
-import { deleteNetwork, detach, ensureAttached, putNetwork, setMirror } from '../../store/desired.ts'
+import { deleteNetwork, detach, putNetwork } from '../../store/desired.ts'
+import { moveMirror, moveToNetwork } from '../../store/moves.ts'
 import { isRefusal, type Refusal, refuse } from '../../store/refusals.ts'
 import type { Network } from '../../store/state.ts'
 import type { Draft } from '../../store/store.ts'
@@ -10,6 +11,7 @@ import type { App, Services } from '../http/services.ts'
 import { byEndpoint } from '../v1/endpoints.ts'
 import { findNetwork, networkId } from '../v1/networks.ts'
 import { progressAfter } from '../v1/progress.ts'
+import { unadopted } from '../v1/unadopted.ts'
 import {
   change,
   closed,
@@ -108,11 +110,13 @@ const networkCalls = (app: App, services: Services, path: string): void => {
     },
     async ({ params }, reply) => {
       const network = networkId(params.networkId)
-      const { ports, revision } = await change(services, draft => {
-        if (draft.networks.get(network)?.vlink) return { ports: [] }
+      const { deleted, ports, revision } = await change(services, draft => {
+        if (draft.networks.get(network)?.vlink) return { deleted: false, ports: [] }
         const ports = [...(draft.members.get(network)?.values() ?? [])]
         return { ...deleteNetwork(draft, network), ports }
       })
+      const keeper = deleted ? undefined : unadopted(services)
+      if (keeper !== undefined) throw problem('not-removed', [`network ${network}`, keeper], { what: network })
       if (connected(services, ports).length > 0) await progressAfter(services, { network, revision }, longestDetach)
       return reply.code(204).send(null)
     },
@@ -134,7 +138,13 @@ const portCalls = (app: App, services: Services): void => {
     { config, schema: { tags, summary: 'Takes ports out of a network', body: PortWish, response: { 204: nothing } } },
     async ({ body }, reply) => {
       const network = networkId(body.networkId)
-      const { ports, revision } = await change(services, draft => detachAll(draft, network, body.networkEndpoints))
+      const { ports, unknown, revision } = await change(services, draft =>
+        detachAll(draft, network, body.networkEndpoints),
+      )
+      for (const port of unknown) {
+        const keeper = unadopted(services, port.dpid)
+        if (keeper !== undefined) throw problem('not-removed', [`port ${named(port)}`, keeper], { what: named(port) })
+      }
       await confirmed(services, network, services.store.state().networks.get(network)?.revision ?? revision, ports)
       return reply.code(204).send(null)
     },
@@ -149,7 +159,7 @@ const portCalls = (app: App, services: Services): void => {
     async ({ body }, reply) => {
       await change(services, draft => {
         const mirror = endpointOf(body.mirrorPort)
-        return isRefusal(mirror) ? mirror : setMirror(draft, body.networkId, mirror)
+        return isRefusal(mirror) ? mirror : moveMirror(draft, body.networkId, mirror)
       })
       return reply.code(204).send(null)
     },
@@ -159,14 +169,16 @@ const portCalls = (app: App, services: Services): void => {
 const createVnet = (draft: Draft, wish: Static<typeof VnetWish>): object | Refusal => {
   const mirror = wish.mirrorPort ? endpointOf(wish.mirrorPort) : undefined
   if (isRefusal(mirror)) return mirror
-  const put = putNetwork(draft, wish.networkId, { mirror })
-  return isRefusal(put) ? put : (attachAll(draft, wish.networkId, wish.networkEndpoints ?? []) ?? put)
+  const put = putNetwork(draft, wish.networkId)
+  if (isRefusal(put)) return put
+  const mirrored = mirror ? moveMirror(draft, wish.networkId, mirror) : put
+  return isRefusal(mirrored) ? mirrored : (attachAll(draft, wish.networkId, wish.networkEndpoints ?? []) ?? put)
 }
 
 const attachAll = (draft: Draft, network: string, texts: readonly string[]): Refusal | undefined => {
   for (const text of texts) {
     const endpoint = endpointOf(text)
-    const result = isRefusal(endpoint) ? endpoint : ensureAttached(draft, network, endpoint)
+    const result = isRefusal(endpoint) ? endpoint : moveToNetwork(draft, network, endpoint)
     if (isRefusal(result)) return result
   }
   // An empty list is still a call about a network.
@@ -177,16 +189,18 @@ const detachAll = (
   draft: Draft,
   network: string,
   texts: readonly string[],
-): { ports: readonly Endpoint[] } | Refusal => {
+): { ports: readonly Endpoint[]; unknown: readonly Endpoint[] } | Refusal => {
   const ports: Endpoint[] = []
+  const unknown: Endpoint[] = []
   for (const text of texts) {
     const endpoint = endpointOf(text)
     if (isRefusal(endpoint)) return endpoint
     const result = detach(draft, network, endpoint.dpid, endpoint.port)
     if (isRefusal(result)) return result
     ports.push(endpoint)
+    if (!result.detached) unknown.push(endpoint)
   }
-  return { ports }
+  return { ports, unknown }
 }
 
 /**

@@ -14,6 +14,7 @@ import { findNetwork, networkId } from './networks.ts'
 import { namedEndpoint, type PortPath } from './port-names.ts'
 import { progressAfter, progressNow, waitOf } from './progress.ts'
 import { inSlices } from './slices.ts'
+import { notRemoved, unadopted } from './unadopted.ts'
 
 export const attachmentRoutes = (app: App, services: Services): void => {
   const tags = ['attachments']
@@ -103,7 +104,10 @@ export const attachmentRoutes = (app: App, services: Services): void => {
       )
       const last = services.store.state().networks.get(network)?.revision ?? revision
       const subject = { network, revision: last, attachment: attachmentKey({ ...endpoint, vlan }) }
-      return { deleted: detached, ...(await progressAfter(services, subject, wait)) }
+      const keeper = detached ? undefined : unadopted(services, endpoint.dpid)
+      const progress =
+        keeper === undefined ? await progressAfter(services, subject, wait) : notRemoved(keeper, revision)
+      return { deleted: detached, ...progress }
     },
   )
 }

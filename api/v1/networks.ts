@@ -10,6 +10,7 @@ import { type App, type Services, write } from '../http/services.ts'
 import { snoopingOf } from './multicast.ts'
 import { progressAfter, progressNow, waitOf } from './progress.ts'
 import { inSlices } from './slices.ts'
+import { notRemoved, unadopted } from './unadopted.ts'
 import { networkDecision, vlinkAnswer } from './vlinks.ts'
 
 export const networkRoutes = (app: App, services: Services): void => {
@@ -74,7 +75,10 @@ export const networkRoutes = (app: App, services: Services): void => {
       const wait = waitOf(request.query) ?? 0
       const network = networkId(request.params.network)
       const { deleted, revision } = await write(services, draft => deleteNetwork(draft, network))
-      return { deleted, ...(await progressAfter(services, { network, revision }, wait)) }
+      const keeper = deleted ? undefined : unadopted(services)
+      const progress =
+        keeper === undefined ? await progressAfter(services, { network, revision }, wait) : notRemoved(keeper, revision)
+      return { deleted, ...progress }
     },
   )
 }

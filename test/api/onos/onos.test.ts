@@ -3,7 +3,7 @@ import type { Auth } from '../../../api/http/auth.ts'
 import { dpid, other, startApi, stillController, switchView } from '../harness.ts'
 
 const vnets = '/onos/vnets/api'
-const auth: Auth = { token: { is: 'nobody' }, login: { is: 'login', user: 'karaf', password: 'karaf' } }
+const auth: Auth = { token: { is: 'anybody' }, login: { is: 'login', user: 'karaf', password: 'karaf' } }
 /** As today's operator calls: a login, and a JSON type also where there is no body. */
 const headers = { authorization: `Basic ${btoa('karaf:karaf')}`, 'content-type': 'application/json' }
 const port = (n: number, on = dpid) => `of:${on}/${n}`
@@ -12,7 +12,7 @@ const startOnos = async (test: Parameters<typeof startApi>[0], options: Paramete
   const { call, ...rest } = await startApi(test, { auth, ...options })
   const onos = (method: string, path: string, body?: unknown) => call(method, path, body ?? '', headers)
   const get = (path: string) => call('GET', path, undefined, headers)
-  return { ...rest, onos, get }
+  return { ...rest, call, onos, get }
 }
 
 t.test("today's operator gets the codes that it waits for", async t => {
@@ -25,13 +25,14 @@ t.test("today's operator gets the codes that it waits for", async t => {
     ['POST', vnets, { networkId: 'net-c', networkEndpoints: null, mirrorPort: null }, 204],
     ['POST', `${vnets}/port`, { networkId: 'net-a', networkEndpoints: [port(1)] }, 204],
     ['POST', `${vnets}/port`, { networkId: 'net-a', networkEndpoints: [port(1)] }, 204],
-    ['POST', `${vnets}/port`, { networkId: 'net-b', networkEndpoints: [port(1)] }, 409],
+    ['POST', `${vnets}/port`, { networkId: 'net-b', networkEndpoints: [port(1)] }, 204],
     ['POST', `${vnets}/port`, { networkId: 'nope', networkEndpoints: [port(2)] }, 409],
     ['POST', `${vnets}/port`, { networkId: 'nope', networkEndpoints: [] }, 409],
-    ['POST', vnets, { networkId: 'net-d', networkEndpoints: [port(1)] }, 409],
+    ['POST', vnets, { networkId: 'net-d', networkEndpoints: [port(1)] }, 204],
     ['POST', `${vnets}/mirror-port`, { networkId: 'net-a', mirrorPort: port(10) }, 204],
     ['POST', `${vnets}/mirror-port`, { networkId: 'net-a', mirrorPort: port(10) }, 204],
-    ['POST', `${vnets}/mirror-port`, { networkId: 'net-c', mirrorPort: port(10) }, 409],
+    ['POST', `${vnets}/mirror-port`, { networkId: 'net-c', mirrorPort: port(10) }, 204],
+    ['POST', `${vnets}/mirror-port`, { networkId: 'net-a', mirrorPort: port(10) }, 204],
     ['POST', `${vnets}/mirror-port`, { networkId: 'net-a' }, 400],
     ['DELETE', `${vnets}/port`, { networkId: 'net-a', networkEndpoints: [port(1)] }, 204],
     ['DELETE', `${vnets}/port`, { networkId: 'net-a', networkEndpoints: [port(1)] }, 204],
@@ -45,7 +46,7 @@ t.test("today's operator gets the codes that it waits for", async t => {
     t.equal(answer.status, status, `${method} ${path} ${JSON.stringify(body) ?? ''}`)
     if (status === 204) t.equal(answer.text, '')
   }
-  t.same([...store.state().networks.keys()].sort(), ['net-a', 'net-c'])
+  t.same([...store.state().networks.keys()].sort(), ['net-a', 'net-c', 'net-d'])
   t.match(await get(`${vnets}/net-a`), {
     status: 200,
     body: { networkId: 'net-a', networkEndpoints: [], mirrorPort: port(10) },
@@ -73,11 +74,12 @@ t.test('it is the same network as in /v1, and any MAC may speak', async t => {
 })
 
 t.test('a network with ports is made whole or not at all', async t => {
-  const { onos, store } = await startOnos(t)
+  const { onos, call, store } = await startOnos(t)
   await onos('POST', vnets, { networkId: 'a', networkEndpoints: [port(3)] })
+  await call('PUT', `/v1/links/${dpid}/7/${other}/7`, {})
   const { revision } = store.state()
   for (const [endpoints, status] of [
-    [[port(1), port(2), port(3)], 409],
+    [[port(1), port(2), port(7)], 409],
     [[port(1), 'of:1/2'], 400],
   ] as const)
     t.equal((await onos('POST', vnets, { networkId: 'b', networkEndpoints: endpoints })).status, status)
@@ -85,6 +87,57 @@ t.test('a network with ports is made whole or not at all', async t => {
   t.equal(refused.status, 400)
   t.equal(store.state().revision, revision)
   t.notOk(store.state().networks.has('b'))
+})
+
+t.test('a port that is posted for a second network moves there, in one write, and is never in both', async t => {
+  const { onos, get, store } = await startOnos(t)
+  const endpointsOf = async (network: string) => (await get(`${vnets}/${network}`)).body
+  for (const networkId of ['a', 'b']) await onos('POST', vnets, { networkId })
+  const post = (networkId: string) => onos('POST', `${vnets}/port`, { networkId, networkEndpoints: [port(9)] })
+  await post('a')
+  const seen: string[][] = []
+  store.watch((_, { members }) => {
+    seen.push(['a', 'b'].filter(network => members.get(network)?.size))
+  })
+  t.equal((await post('b')).status, 204)
+  t.same(seen, [['b']])
+  // The DELETE that was late finds it in another network, and leaves it there.
+  t.equal((await onos('DELETE', `${vnets}/port`, { networkId: 'a', networkEndpoints: [port(9)] })).status, 204)
+  t.same((await endpointsOf('b')).networkEndpoints, [port(9)])
+
+  const mirror = (networkId: string) => onos('POST', `${vnets}/mirror-port`, { networkId, mirrorPort: port(9) })
+  t.equal((await mirror('a')).status, 204, 'a member of one network becomes the mirror of another')
+  t.match(await endpointsOf('a'), { mirrorPort: port(9) })
+  t.same((await endpointsOf('b')).networkEndpoints, [])
+  t.equal((await mirror('b')).status, 204, 'a mirror moves')
+  t.notOk((await endpointsOf('a')).mirrorPort)
+  t.equal((await post('a')).status, 204, 'a mirror becomes a member')
+  t.notOk((await endpointsOf('b')).mirrorPort)
+  t.same((await endpointsOf('a')).networkEndpoints, [port(9)])
+  const again = { networkId: 'b', networkEndpoints: [port(9)], mirrorPort: port(10) }
+  t.equal((await onos('POST', vnets, again)).status, 204, 'a network that is created takes its ports along')
+  t.match(await endpointsOf('b'), again)
+  t.same((await endpointsOf('a')).networkEndpoints, [])
+})
+
+t.test('a DELETE that a switch of another store does not carry out says so at once', async t => {
+  const { controller, asked } = stillController({ switches: () => [switchView({ state: 'unadopted' })] })
+  const { onos, call } = await startOnos(t, { controller })
+  const body = { networkId: 'a', networkEndpoints: [port(1)] }
+  await onos('POST', vnets, { networkId: 'a' })
+  t.match(await onos('DELETE', `${vnets}/port`, body), {
+    status: 503,
+    body: { detail: /keeps them/, hint: /complete/ },
+  })
+  t.match(await onos('DELETE', `${vnets}/unknown`), { status: 503, body: { what: 'unknown' } })
+  const said = { deleted: false, state: 'degraded', reason: /nothing was removed from switch 00000000000000a1/ }
+  t.match((await call('DELETE', `/v1/networks/a/attachments/${dpid}/1?wait=5s`)).body, said)
+  t.match((await call('DELETE', '/v1/networks/unknown?wait=5s')).body, said)
+  t.same(asked, [], 'nobody waits')
+  await onos('POST', `${vnets}/port`, body)
+  t.equal((await onos('DELETE', `${vnets}/port`, body)).status, 204, 'what is ours is removed there as anywhere')
+  const elsewhere = { networkId: 'a', networkEndpoints: [port(1, other)] }
+  t.equal((await onos('DELETE', `${vnets}/port`, elsewhere)).status, 204, 'another switch is not concerned')
 })
 
 t.test('an operator that lists everything again, ten times, changes nothing', async t => {
