@@ -83,7 +83,7 @@ async function cost(name: string, switches: number, neighbours: number): Promise
   const end = (n: number, port: number) => ({ dpid: dpidOf(n), port: 100 + port })
   await store.write(draft => {
     for (const [a, b] of links.flatMap(([a, b]) => [[a, b] as const, [b, a] as const]))
-      draft.putLink('discovered', { from: end(a, b), to: end(b, a) })
+      draft.putDiscoveredLink({ from: end(a, b), to: end(b, a) })
   })
   // Every tenth link carries networks.
   const world = probed({ switches, links, store, carries: ({ from, to }) => (from.port + to.port) % 10 === 0 })

@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'
 import { type Address, type Credentials, listen } from '../openflow/session/server.ts'
 import type { Store } from '../store/store.ts'
 import { standardVlanRange } from '../store/vlans.ts'
-import type { DatapathId } from '../topology/topology.ts'
+import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { answers } from './answers.ts'
 import { base } from './compile/default-flows.ts'
 import { type Compiled, desiredTables, type Tables } from './compile/tables.ts'
@@ -112,8 +112,8 @@ function assemble(options: ControllerOptions): Parts {
     state: store.state,
     fabric: fabric.current,
     learned(network, attachments) {
-      const here = new Set(attachments.filter(a => a.guard === 'learn').map(a => `${a.dpid}/${a.port}`))
-      learned.prune(network.number, l => here.has(`${l.dpid}/${l.port}`))
+      const here = new Set(attachments.filter(a => a.guard === 'learn').map(endpointKey))
+      learned.prune(network.number, l => here.has(endpointKey(l)))
       return learned.of(network.number)
     },
     suppressed: learner.suppressed,

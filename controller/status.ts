@@ -2,7 +2,15 @@
 import type { Attachment, State, Vlink } from '../store/state.ts'
 import type { VlanRange } from '../store/vlans.ts'
 import { maxFanOut, type Route } from '../topology/route.ts'
-import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey, type PortNo } from '../topology/topology.ts'
+import {
+  type DatapathId,
+  type Endpoint,
+  endpointKey,
+  endpointOf,
+  type Link,
+  linkKey,
+  type PortNo,
+} from '../topology/topology.ts'
 import type { VlinkPaths } from '../topology/vlink-route.ts'
 import type { Item } from './compile/item.ts'
 import { goal, type Rollout } from './compile/rollout.ts'
@@ -41,7 +49,7 @@ export function progressOf(status: Status, id: string, about?: string, since = 0
   const compiled = tables.compiled.get(network.number)
   if (!compiled) return { state: 'pending', reason: 'it is being compiled', revision }
   if (attachment?.network === id) return attachmentProgress(status, compiled, attachment)
-  if (about !== undefined) return detachedProgress(status, compiled, about.split('/')[0]!, since)
+  if (about !== undefined) return detachedProgress(status, compiled, endpointOf(about).dpid, since)
   return networkProgress(status, compiled)
 }
 

@@ -1,11 +1,11 @@
 // A port may be in several networks, each by a VLAN tag of its own, and in one more for what is untagged.
 import { type Endpoint, endpointKey } from '../topology/topology.ts'
+import type { State } from './change.ts'
+import { attachmentKey } from './keys.ts'
 import { type Refusal, refuse } from './refusals.ts'
-import type { Attachment, State } from './state.ts'
+import type { Attachment } from './state.ts'
 
-/** `<dpid>/<port>`, or `<dpid>/<port>/<vlan>`. */
-export const attachmentKey = (a: Endpoint & { readonly vlan?: number | undefined }): string =>
-  a.vlan === undefined ? endpointKey(a) : `${endpointKey(a)}/${a.vlan}`
+export { attachmentKey } from './keys.ts'
 
 type Attached = Pick<State, 'attachments' | 'taggedAt'>
 

@@ -1,67 +1,66 @@
-import type { DatapathId, Link } from '../topology/topology.ts'
-import type { Attachment, Network, Node, NodeLink, Overlay, State } from './state.ts'
-import type { NetworkVlans } from './vlans.ts'
+/**
+ * The types that all collections share. A collection adds its own kind, tables and writers to the three interfaces here, in its
+ * own file (collections/), by merging declarations: so what there is of a kind stands in one place, and this file imports nothing.
+ */
+
+/** What the store keeps: by kind, the word for it in rows and changes, the value of an object. */
+// biome-ignore lint/suspicious/noEmptyInterface: each file of collections/ adds to it.
+export interface Kinds {}
+export type Kind = keyof Kinds
 
 /** State that can be written to, with the indexes that make every decision a look-up. */
-export type Tables = Omit<State, 'members' | 'taggedAt' | 'named' | 'peers'> & {
+export interface Tables {
   revision: number
+  /** A client said that this state is all there is (PUT /v1/state, --adopt): switches under another instance may be cleaned. */
   complete: boolean
   /** How many numbers were ever handed out; with firstNumber, it says which one is next. */
   allocated: number
   /** Where this instance starts in the number space: 1 to maxNetworkNumber. */
   readonly firstNumber: number
-  readonly networks: Map<string, Network>
-  readonly attachments: Map<string, Attachment>
-  readonly taggedAt: Map<string, Map<number, Attachment>>
-  readonly named: Map<DatapathId, Map<string, Attachment>>
-  readonly members: Map<string, Map<string, Attachment>>
-  readonly declaredLinks: Map<string, Link>
-  readonly discoveredLinks: Map<string, Link>
-  readonly discoveredFrom: Map<string, Link>
-  readonly deadLinks: Set<string>
-  readonly vlans: Map<number, NetworkVlans>
-  readonly accessPorts: Set<string>
-  readonly nodes: Map<string, Node>
-  readonly nodeLinks: Map<string, NodeLink>
-  readonly nodeAt: Map<DatapathId, string>
-  readonly nodeNumbered: Map<number, string>
-  readonly peers: Map<string, Set<string>>
-  overlay: Overlay
-  /** Network id by the numbers that stand for it: its own, its mirror's, and that of a vlink's way back. */
-  readonly numbers: Map<number, string>
-  /** Network id by the endpointKey of its mirror. */
-  readonly mirrors: Map<string, string>
-  /** Network id by the endpointKeys of its ends, if it is a vlink. */
-  readonly vlinkEnds: Map<string, string>
-  /** attachmentKey by macKey: who pins that MAC in that network. */
-  readonly macs: Map<string, string>
-  /** Declared link by the endpointKey of its `from`. */
-  readonly declaredAt: Map<string, Link>
-  /** How many discovered links, of either direction, end at this endpointKey. */
-  readonly discoveredAt: Map<string, number>
 }
+export type Counter = 'revision' | 'allocated' | 'complete'
+
+type Frozen<T> =
+  T extends Map<infer K, infer V> ? ReadonlyMap<K, Frozen<V>> : T extends Set<infer V> ? ReadonlySet<V> : T
+
+/** Everything that clients asked for, at one revision. Readers never change it. */
+export type State = { readonly [Name in keyof Tables]: Frozen<Tables[Name]> }
+
+/** What a write may do besides reading. */
+export interface Writers {
+  setComplete(complete: boolean): void
+  /**
+   * A number that no network or mirror ever had: 1 to maxNetworkNumber, or undefined when there is none left.
+   * Numbers go up from a random point of the number space, another for each instance, and wrap: so two instances
+   * that meet on one switch rarely mean two networks by one number. A number is never handed out twice, not even
+   * after its network is gone: a switch that was away may still hold it. So an instance has maxNetworkNumber
+   * (8,388,605) of them in its life: one new network a minute for 15 years.
+   */
+  nextNumber(): number | undefined
+}
+
+/**
+ * What `decide` sees: the state with all writes so far in it, its own included, and the writers.
+ * Its maps are live: take from them what you need before `decide` returns. Writing what is there already changes
+ * nothing. Writers throw on what no state may hold (the `violation` of a collection): decide through desired.ts.
+ */
+export type Draft = State & Writers
 
 /** An object that is put where `before` was, or taken away. */
-export type Put<Kind extends string, Value> = {
-  readonly kind: Kind
+export type Put<K extends Kind> = {
+  readonly kind: K
   readonly key: string
-  readonly before: Value | undefined
-  readonly after: Value | undefined
+  readonly before: Kinds[K] | undefined
+  readonly after: Kinds[K] | undefined
 }
-type Set1<Kind extends string, Value> = { readonly kind: Kind; readonly before: Value; readonly after: Value }
+export type Count<Name extends Counter> = {
+  readonly kind: Name
+  readonly before: Tables[Name]
+  readonly after: Tables[Name]
+}
 
 /** One step from one state to the next; read backwards, it undoes itself. */
-export type Change =
-  | Put<'network', Network>
-  | Put<'attachment', Attachment>
-  | Put<'declared', Link>
-  | Put<'discovered', Link>
-  | Put<'dead', true>
-  | Put<'access', true>
-  | Put<'vlans', NetworkVlans>
-  | Put<'node', Node>
-  | Put<'nodelink', NodeLink>
-  | Put<'overlay', Overlay>
-  | Set1<'revision', number>
-  | Set1<'allocated', number>
-  | Set1<'complete', boolean>
+export type Change = { [K in Kind]: Put<K> }[Kind] | { [Name in Counter]: Count<Name> }[Counter]
+
+/** A value as a caller gives it: the draft fills in the revision of the write. */
+export type Unrevised<T> = Omit<T, 'revision'>

@@ -2,6 +2,8 @@ import { parseDpid, parseMac, parsePort } from '../topology/parse.ts'
 import { type Endpoint, endpointKey, type Link, linkKey } from '../topology/topology.ts'
 import { attachmentKey, networkAt, sharingConflict } from './attachments.ts'
 import type { Draft } from './draft.ts'
+import { macKey } from './keys.ts'
+import { declaredLinkAt } from './overlay.ts'
 import { isVlan, parseIp, parseNetworkId } from './parse.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import type { Attachment, Guard, Network } from './state.ts'
@@ -15,7 +17,7 @@ import type { Attachment, Guard, Network } from './state.ts'
 /** A port as a client names it: 16 hex digits with or without `of:`, and a port number. */
 export type NamedPort = { readonly dpid: string; readonly port: string | number }
 
-export type AttachmentWish = NamedPort & {
+export type AttachmentSpec = NamedPort & {
   readonly network: string
   readonly mac?: string | undefined
   readonly ips?: readonly string[] | undefined
@@ -30,7 +32,7 @@ export type AttachmentWish = NamedPort & {
   readonly trunk?: boolean | undefined
 }
 
-export type NetworkWish = {
+export type NetworkSpec = {
   readonly mirror?: NamedPort | null | undefined
   readonly multicast?: 'flood' | 'snoop' | undefined
 }
@@ -39,16 +41,16 @@ export type NetworkWish = {
 export const putNetwork = (
   draft: Draft,
   id: string,
-  wish: NetworkWish = {},
+  spec: NetworkSpec = {},
 ): { created: boolean; network: Network } | Refusal => {
   if (parseNetworkId(id) === undefined) return refuse('bad-id', id)
   const before = draft.networks.get(id)
   if (before?.vlink) return refuse('network-is-vlink', id)
-  const mirror = wish.mirror === undefined ? before?.mirror : chooseMirror(draft, id, wish.mirror)
+  const mirror = spec.mirror === undefined ? before?.mirror : chooseMirror(draft, id, spec.mirror)
   if (isRefusal(mirror)) return mirror
   const number = before?.number ?? draft.nextNumber()
   if (number === undefined) return refuse('number-space-exhausted', id)
-  const snoops = (wish.multicast ?? before?.multicast) === 'snoop'
+  const snoops = (spec.multicast ?? before?.multicast) === 'snoop'
   draft.putNetwork({
     ...{ id, number },
     ...(mirror && { mirror }),
@@ -58,7 +60,7 @@ export const putNetwork = (
   return { created: before === undefined, network: draft.networks.get(id)! }
 }
 
-/** What the controller keeps of a network's ways: no client asks for it. */
+/** What the controller keeps of a network's path versions: no client asks for it. */
 export const pathVersionOf = ({
   epoch,
   target,
@@ -87,9 +89,9 @@ export const setMirror = (draft: Draft, id: string, mirror: NamedPort | null): {
  * A mirror at another port gets another number: under the old one a switch that was away may still
  * copy frames to the old port.
  */
-const chooseMirror = (draft: Draft, id: string, wish: NamedPort | null): Network['mirror'] | Refusal => {
-  if (wish === null) return undefined
-  const endpoint = parseNamedPort(wish)
+const chooseMirror = (draft: Draft, id: string, spec: NamedPort | null): Network['mirror'] | Refusal => {
+  if (spec === null) return undefined
+  const endpoint = parseNamedPort(spec)
   if (isRefusal(endpoint)) return endpoint
   const key = endpointKey(endpoint)
   const before = draft.networks.get(id)?.mirror
@@ -107,15 +109,15 @@ const chooseMirror = (draft: Draft, id: string, wish: NamedPort | null): Network
 
 /**
  * Puts a port into a network, or changes what is known of it there: mac, ips, name and guard are as given
- * in this wish, not in earlier ones. A port in another network is refused, or moves with `move` (then it is never in
+ * in this spec, not in earlier ones. A port in another network is refused, or moves with `move` (then it is never in
  * both, and never in none).
  */
 export const attach = (
   draft: Draft,
-  wish: AttachmentWish,
+  spec: AttachmentSpec,
   options: { readonly move?: boolean } = {},
 ): { created: boolean; attachment: Attachment } | Refusal => {
-  const attachment = parseAttachment(wish)
+  const attachment = parseAttachment(spec)
   if (isRefusal(attachment)) return attachment
   const { network, mac } = attachment
   const joined = draft.networks.get(network)
@@ -126,13 +128,13 @@ export const attach = (
   if (before && before.network !== network && !options.move)
     return refuse('port-attached-elsewhere', key, network, before.network)
   const port = endpointKey(attachment)
-  const mirrored = attachment.vlan === undefined ? undefined : draft.mirrorAt(port)
+  const mirrored = attachment.vlan === undefined ? undefined : draft.mirrors.get(port)
   const conflict =
     linkOrMirrorAt(draft, port, network) ??
     (mirrored === undefined ? undefined : refuse('mirror-tagged', port, mirrored, String(attachment.vlan))) ??
     sharingConflict(draft, attachment)
   if (conflict) return conflict
-  const holder = mac === undefined ? undefined : draft.macHolder(network, mac)
+  const holder = mac === undefined ? undefined : draft.macs.get(macKey(network, mac))
   if (mac !== undefined && holder !== undefined && holder !== key) return refuse('mac-taken', mac, network, key, holder)
   draft.putAttachment(attachment)
   return { created: before?.network !== network, attachment: draft.attachments.get(key)! }
@@ -168,7 +170,7 @@ export const detach = (
   return { detached }
 }
 
-/** Declares a link, both ways; what is known of it is as given in this wish, not in earlier ones. */
+/** Declares a link, both ways; what is known of it is as given in this spec, not in earlier ones. */
 export const putDeclaredLink = (draft: Draft, link: NamedLink): { created: boolean } | Refusal => {
   const directions = parseDirections(link)
   if (isRefusal(directions)) return directions
@@ -178,7 +180,7 @@ export const putDeclaredLink = (draft: Draft, link: NamedLink): { created: boole
   }
   const created = directions.some(direction => !draft.declaredLinks.has(linkKey(direction)))
   for (const direction of directions) {
-    draft.putLink('declared', direction)
+    draft.putDeclaredLink(direction)
     // An operator's word that it is there, until probes say otherwise: a port that was a pod's was not probed meanwhile.
     if (created) draft.setDead(linkKey(direction), false)
   }
@@ -190,7 +192,7 @@ export const deleteDeclaredLink = (draft: Draft, link: NamedLink): { deleted: bo
   const directions = parseDirections(link)
   if (isRefusal(directions)) return directions
   const deleted = directions.some(direction => draft.declaredLinks.has(linkKey(direction)))
-  for (const direction of directions) draft.deleteLink('declared', linkKey(direction))
+  for (const direction of directions) draft.deleteDeclaredLink(linkKey(direction))
   return { deleted }
 }
 
@@ -210,26 +212,26 @@ export const parseNamedPort = (named: NamedPort): Endpoint | Refusal => {
   return port === undefined ? refuse('bad-port', String(named.port)) : { dpid, port }
 }
 
-const parseAttachment = (wish: AttachmentWish): Omit<Attachment, 'revision'> | Refusal => {
-  const endpoint = parseNamedPort(wish)
+const parseAttachment = (spec: AttachmentSpec): Omit<Attachment, 'revision'> | Refusal => {
+  const endpoint = parseNamedPort(spec)
   if (isRefusal(endpoint)) return endpoint
-  if (parseNetworkId(wish.network) === undefined) return refuse('bad-id', wish.network)
-  const mac = wish.mac === undefined ? undefined : parseMac(wish.mac)
-  if (wish.mac !== undefined && mac === undefined) return refuse('bad-mac', wish.mac)
-  const wrongIp = wish.ips?.find(ip => parseIp(ip) === undefined)
+  if (parseNetworkId(spec.network) === undefined) return refuse('bad-id', spec.network)
+  const mac = spec.mac === undefined ? undefined : parseMac(spec.mac)
+  if (spec.mac !== undefined && mac === undefined) return refuse('bad-mac', spec.mac)
+  const wrongIp = spec.ips?.find(ip => parseIp(ip) === undefined)
   if (wrongIp !== undefined) return refuse('bad-ip', wrongIp)
-  const guard = wish.guard ?? (mac === undefined ? 'learn' : 'mac')
+  const guard = spec.guard ?? (mac === undefined ? 'learn' : 'mac')
   if (guard === 'mac' && mac === undefined) return refuse('bad-guard', endpointKey(endpoint))
-  const { vlan, trunk } = wish
+  const { vlan, trunk } = spec
   if (vlan !== undefined && !isVlan(vlan)) return refuse('bad-vlan', String(vlan))
   if (vlan !== undefined && trunk) return refuse('vlan-and-trunk', endpointKey(endpoint), String(vlan))
   return {
-    network: wish.network,
+    network: spec.network,
     ...endpoint,
     ...(mac !== undefined && { mac }),
-    ...(wish.ips !== undefined && { ips: wish.ips }),
-    ...(wish.name !== undefined && { name: wish.name }),
-    ...(wish.portName !== undefined && { portName: wish.portName }),
+    ...(spec.ips !== undefined && { ips: spec.ips }),
+    ...(spec.name !== undefined && { name: spec.name }),
+    ...(spec.portName !== undefined && { portName: spec.portName }),
     ...(vlan !== undefined && { vlan }),
     ...(trunk && { trunk }),
     guard,
@@ -252,11 +254,11 @@ const parseDirections = (link: NamedLink): readonly [Link, Link] | Refusal => {
 
 /** What else than an attachment keeps a port out of a network. */
 const linkOrMirrorAt = (draft: Draft, key: string, network: string): Refusal | undefined => {
-  const link = draft.declaredAt(key)
+  const link = declaredLinkAt(draft, key)
   if (link) return refuse('link-port-attached', key, `in network ${network}`, linkKey(link))
-  const vlink = draft.vlinkAt(key)
+  const vlink = draft.vlinkEnds.get(key)
   if (vlink !== undefined) return refuse('vlink-port-taken', key, `in network ${network}`, vlink)
-  const mirrored = draft.mirrorAt(key) ?? network
+  const mirrored = draft.mirrors.get(key) ?? network
   return mirrored === network ? undefined : refuse('mirror-port-elsewhere', key, network, mirrored)
 }
 
@@ -265,11 +267,11 @@ const endTaken = (draft: Draft, link: Link): Refusal | undefined => {
   const key = endpointKey(link.from)
   const attached = networkAt(draft, key)
   if (attached !== undefined) return refuse('link-port-attached', key, `in network ${attached}`, linkKey(link))
-  const mirrored = draft.mirrorAt(key)
+  const mirrored = draft.mirrors.get(key)
   if (mirrored !== undefined)
     return refuse('link-port-attached', key, `the mirror of network ${mirrored}`, linkKey(link))
-  const vlink = draft.vlinkAt(key)
+  const vlink = draft.vlinkEnds.get(key)
   if (vlink !== undefined) return refuse('vlink-port-taken', key, `an end of the declared link ${linkKey(link)}`, vlink)
-  const other = draft.declaredAt(key)
+  const other = declaredLinkAt(draft, key)
   return other && linkKey(other) !== linkKey(link) ? refuse('link-conflict', key, linkKey(other)) : undefined
 }

@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto'
-import { maxNetworkNumber } from './state.ts'
+import { maxNetworkNumber } from './limits.ts'
 import { createStore, type Store, type StoreRecord } from './store.ts'
 import { emptyTables } from './tables.ts'
 

@@ -30,7 +30,7 @@ export const moveMirror = (draft: Draft, network: string, port: NamedPort): { ne
 
 /** The network whose mirror is at the port has none any more, unless it is this one. */
 const freeMirror = (draft: Draft, network: string, key: string): Refusal | undefined => {
-  const holder = draft.mirrorAt(key)
+  const holder = draft.mirrors.get(key)
   if (holder === undefined || holder === network) return undefined
   const put = putNetwork(draft, holder, { mirror: null })
   return isRefusal(put) ? put : undefined

@@ -1,37 +1,38 @@
 import { bridgeName, datapathOf, overlayProvider } from '../topology/names.ts'
 import { endpointKey, linkKey } from '../topology/topology.ts'
 import type { Draft } from './draft.ts'
-import { meshLinkAt, nodeLinkKey, peersOf, settingsOf } from './overlay.ts'
+import { nodeLinkKey } from './keys.ts'
+import { meshLinkAt, peersOf, settingsOf } from './overlay.ts'
 import { parseAddress, parseNodeName } from './parse.ts'
 import { type Refusal, refuse } from './refusals.ts'
 import { type LinkSettings, maxNodeNumber, type Node, type NodeLink, type NodeSettings } from './state.ts'
 
 /** What clients may ask of nodes and of the mesh between them, decided on a draft as in desired.ts. */
 
-export type NodeWish = NodeSettings & { readonly name: string; readonly address: string }
-export type NodeLinkWish = LinkSettings & { readonly endpointA: string; readonly endpointB: string }
-export type MeshWish = NodeSettings &
+export type NodeSpec = NodeSettings & { readonly name: string; readonly address: string }
+export type NodeLinkSpec = LinkSettings & { readonly endpointA: string; readonly endpointB: string }
+export type MeshSpec = NodeSettings &
   LinkSettings & {
-    readonly nodes: readonly NodeWish[]
+    readonly nodes: readonly NodeSpec[]
     /** Either a link between any two nodes, or these. */
     readonly full?: boolean
-    readonly links?: readonly NodeLinkWish[]
+    readonly links?: readonly NodeLinkSpec[]
   }
 
 /** Declares all nodes and links at once: what is not among them is not declared any more. */
-export const putMesh = (draft: Draft, wish: MeshWish): { changed: boolean } | Refusal => {
-  const { nodes, full = false, links, ...settings } = wish
+export const putMesh = (draft: Draft, spec: MeshSpec): { changed: boolean } | Refusal => {
+  const { nodes, full = false, links, ...settings } = spec
   if (full === (links !== undefined)) return refuse('bad-mesh')
   const { revision } = draft
-  const wished = new Set<string>()
+  const wanted = new Set<string>()
   for (const { name } of nodes) {
-    if (wished.has(name)) return refuse('node-twice', name)
-    wished.add(name)
+    if (wanted.has(name)) return refuse('node-twice', name)
+    wanted.add(name)
   }
   draft.setOverlay({ ...settings, full, allocated: draft.overlay.allocated })
   const kept = new Set(links?.map(({ endpointA, endpointB }) => nodeLinkKey(endpointA, endpointB)))
   for (const key of [...draft.nodeLinks.keys()]) if (!kept.has(key)) draft.deleteNodeLink(key)
-  for (const name of [...draft.nodes.keys()]) if (!wished.has(name)) draft.deleteNode(name)
+  for (const name of [...draft.nodes.keys()]) if (!wanted.has(name)) draft.deleteNode(name)
   for (const node of nodes.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const refused = declare(draft, node)
     if (refused) return refused
@@ -53,18 +54,18 @@ export const putMesh = (draft: Draft, wish: MeshWish): { changed: boolean } | Re
  */
 export const putNode = (
   draft: Draft,
-  wish: NodeWish,
+  spec: NodeSpec,
   links?: readonly ({ readonly peer: string } & LinkSettings)[],
 ): { created: boolean; node: Node } | Refusal => {
-  const { name } = wish
+  const { name } = spec
   if (links && draft.overlay.full) return refuse('mesh-is-full', name)
   const created = !draft.nodes.has(name)
-  const refused = declare(draft, wish)
+  const refused = declare(draft, spec)
   if (refused) return refused
   const kept = new Set(links?.map(({ peer }) => peer))
   if (kept.size !== (links?.length ?? 0)) return refuse('node-link-twice', name, 'one of its peers')
   if (links)
-    for (const peer of [...(draft.peers.get(name) ?? [])])
+    for (const peer of [...(draft.peers.get(name)?.keys() ?? [])])
       if (!kept.has(peer)) draft.deleteNodeLink(nodeLinkKey(name, peer))
   for (const { peer, ...settings } of links ?? []) {
     const wrong = join(draft, { ...settings, endpointA: name, endpointB: peer })
@@ -83,19 +84,19 @@ export const deleteNode = (draft: Draft, name: string): { deleted: boolean } => 
 }
 
 /** Puts one node into the draft: with the number that it has, or else a new one. */
-const declare = (draft: Draft, wish: NodeWish): Refusal | undefined => {
-  const { name } = wish
+const declare = (draft: Draft, spec: NodeSpec): Refusal | undefined => {
+  const { name } = spec
   if (parseNodeName(name) === undefined) return refuse('bad-node-name', name)
-  const address = parseAddress(wish.address)
-  if (address === undefined) return refuse('bad-address', wish.address, name)
-  const provider = wish.provider ?? draft.overlay.provider ?? overlayProvider
+  const address = parseAddress(spec.address)
+  if (address === undefined) return refuse('bad-address', spec.address, name)
+  const provider = spec.provider ?? draft.overlay.provider ?? overlayProvider
   const dpid = datapathOf(bridgeName(name, provider))
   const namesake = draft.nodeAt.get(dpid) ?? name
   if (namesake !== name) return refuse('node-names-meet', name, namesake, dpid)
   const before = draft.nodes.get(name)
   const number = before?.number ?? nextNodeNumber(draft)
   if (number === undefined) return refuse('too-many-nodes', name)
-  const node = { ...wish, provider, dpid, address, number, firstLinkPort: 0 }
+  const node = { ...spec, provider, dpid, address, number, firstLinkPort: 0 }
   const { interfaceNumber } = settingsOf(draft, node)
   const least = interfaceNumber + 1
   const stays = before !== undefined && before.firstLinkPort >= least
@@ -117,7 +118,7 @@ const nextNodeNumber = (draft: Draft): number | undefined => {
   return undefined
 }
 
-const join = (draft: Draft, { endpointA, endpointB, ...settings }: NodeLinkWish): Refusal | undefined => {
+const join = (draft: Draft, { endpointA, endpointB, ...settings }: NodeLinkSpec): Refusal | undefined => {
   if (endpointA === endpointB) return refuse('node-link-to-itself', endpointA)
   const unknown = [endpointA, endpointB].find(name => !draft.nodes.has(name))
   if (unknown !== undefined) return refuse('unknown-node', unknown)

@@ -1,6 +1,8 @@
 import { bridgeName, tunnelName } from '../topology/names.ts'
-import type { Link, PortNo } from '../topology/topology.ts'
-import type { Node, State } from './state.ts'
+import { endpointOf, type Link, linkOf, type PortNo } from '../topology/topology.ts'
+import type { State } from './change.ts'
+import { nodeLinkKey } from './keys.ts'
+import type { Node } from './state.ts'
 
 /**
  * What the declared nodes come to: who is linked to whom, at which ports, with which settings. Worked out and not kept:
@@ -8,9 +10,6 @@ import type { Node, State } from './state.ts'
  */
 
 export type Nodes = Pick<State, 'nodes' | 'nodeLinks' | 'nodeAt' | 'nodeNumbered' | 'peers' | 'overlay'>
-
-/** The key of a link between two nodes, whichever is named first. A space is in no node's name. */
-export const nodeLinkKey = (one: string, other: string): string => (one < other ? `${one} ${other}` : `${other} ${one}`)
 
 /** Interfaces that are always there, as in today's L2S-M. */
 const defaultInterfaceNumber = 10
@@ -50,7 +49,7 @@ export const areLinked = ({ overlay, nodeLinks }: Nodes, one: string, other: str
 
 /** The nodes that a node is linked to. */
 export function* peersOf({ nodes, peers, overlay }: Nodes, name: string): Iterable<Node> {
-  if (!overlay.full) for (const peer of peers.get(name) ?? []) yield nodes.get(peer)!
+  if (!overlay.full) for (const peer of peers.get(name)?.keys() ?? []) yield nodes.get(peer)!
   else for (const peer of nodes.values()) if (peer.name !== name) yield peer
 }
 
@@ -73,16 +72,20 @@ export function* meshLinks(state: Nodes): Iterable<MeshLink> {
 
 /** The link of the mesh that is planned to begin at this endpointKey. */
 export const meshLinkAt = (state: Nodes, endpoint: string): MeshLink | undefined => {
-  const [dpid = '', port] = endpoint.split('/')
+  const { dpid, port } = endpointOf(endpoint)
   const node = state.nodes.get(state.nodeAt.get(dpid) ?? '')
-  const peer = node && state.nodes.get(state.nodeNumbered.get(Number(port) - node.firstLinkPort + 1) ?? '')
+  const peer = node && state.nodes.get(state.nodeNumbered.get(port - node.firstLinkPort + 1) ?? '')
   return node && peer && areLinked(state, node.name, peer.name) ? meshLink(node, peer) : undefined
 }
 
+/** The link that leaves this endpointKey, if it was declared, or is planned for the mesh of declared nodes. */
+export const declaredLinkAt = (state: Nodes & Pick<State, 'declaredAt'>, endpoint: string): Link | undefined =>
+  state.declaredAt.get(endpoint) ?? meshLinkAt(state, endpoint)
+
 /** Whether this linkKey can be of a link of the mesh: its switches are of linked nodes, whatever numbers its ports have. */
 export const isMeshLinkKey = (state: Nodes, key: string): boolean => {
-  const [from = '', , to = ''] = key.split('/')
-  const [node, peer] = [state.nodeAt.get(from), state.nodeAt.get(to)]
+  const { from, to } = linkOf(key)
+  const [node, peer] = [state.nodeAt.get(from.dpid), state.nodeAt.get(to.dpid)]
   return node !== undefined && peer !== undefined && areLinked(state, node, peer)
 }
 

@@ -2,6 +2,7 @@
 import { type DatapathId, endpointKey, type PortNo } from '../topology/topology.ts'
 import { attachmentKey, attachmentsAt } from './attachments.ts'
 import type { Draft } from './draft.ts'
+import { declaredLinkAt } from './overlay.ts'
 import type { Attachment, State } from './state.ts'
 
 /** The ports that a switch has, by name. */
@@ -34,6 +35,6 @@ export const followNames = (draft: Draft, dpid: DatapathId, ports: PortNames): v
 }
 
 const isTaken = (draft: Draft, port: string, { network }: Attachment): boolean =>
-  draft.declaredAt(port) !== undefined ||
-  draft.vlinkAt(port) !== undefined ||
-  (draft.mirrorAt(port) ?? network) !== network
+  declaredLinkAt(draft, port) !== undefined ||
+  draft.vlinkEnds.get(port) !== undefined ||
+  (draft.mirrors.get(port) ?? network) !== network

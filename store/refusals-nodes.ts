@@ -1,5 +1,5 @@
+import { maxNodeNumber } from './limits.ts'
 import { quote } from './quote.ts'
-import { maxNodeNumber } from './state.ts'
 
 /** What can be wrong with nodes and with the mesh between them; rows of the catalogue in refusals.ts. */
 export const nodeRefusals = {

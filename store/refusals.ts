@@ -1,6 +1,6 @@
+import { maxNetworkNumber } from './limits.ts'
 import { quote } from './quote.ts'
 import { nodeRefusals } from './refusals-nodes.ts'
-import { maxNetworkNumber } from './state.ts'
 
 /**
  * Everything that can be wrong with what a client asks: code, HTTP status, a title that is the same each time, and a

@@ -2,19 +2,12 @@
 
 /** A row to write, or to delete when it has no value. */
 export type Row = {
-  readonly kind: RowKind
+  readonly kind: string
   readonly key: string
   /** JSON */
   readonly value: string | undefined
   readonly revision: number
 }
-
-/** In the order in which rows are read: what others refer to comes first. */
-export const rowKinds = [
-  ...(['network', 'attachment', 'declared', 'discovered', 'dead', 'access', 'vlans'] as const),
-  ...(['overlay', 'node', 'nodelink'] as const),
-] as const
-export type RowKind = (typeof rowKinds)[number]
 
 export type Counters = { readonly revision: number; readonly allocated: number; readonly complete: boolean }
 export type Meta = Counters & { readonly instance: string; readonly firstNumber: number }

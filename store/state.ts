@@ -1,5 +1,8 @@
-import type { DatapathId, Endpoint, Link, PortNo } from '../topology/topology.ts'
-import type { NetworkVlans } from './vlans.ts'
+// The values that the store keeps. What tables they stand in: collections/.
+import type { DatapathId, Endpoint, PortNo } from '../topology/topology.ts'
+
+export type { State } from './change.ts'
+export { maxNetworkNumber, maxNodeNumber } from './limits.ts'
 
 /**
  * How much of a sender's addresses a switch insists on.
@@ -109,50 +112,5 @@ export type Overlay = NodeSettings &
     readonly allocated: number
   }
 
-/** Everything that clients asked for, at one revision. Readers never change it. */
-export type State = {
-  readonly revision: number
-  readonly networks: ReadonlyMap<string, Network>
-  /** By attachmentKey: a port is in one network at most, but for the tags that it may be in others by. */
-  readonly attachments: ReadonlyMap<string, Attachment>
-  /** Attachments with a `vlan`, by endpointKey of their port and then by it. A port without any is absent. */
-  readonly taggedAt: ReadonlyMap<string, ReadonlyMap<number, Attachment>>
-  /** Attachments by the name of their port, by dpid, then attachmentKey. */
-  readonly named: ReadonlyMap<DatapathId, ReadonlyMap<string, Attachment>>
-  /** By network id, then attachmentKey. A network without attachments may be absent. */
-  readonly members: ReadonlyMap<string, ReadonlyMap<string, Attachment>>
-  /** Links that an operator declared, by linkKey, one entry a direction. */
-  readonly declaredLinks: ReadonlyMap<string, Link>
-  /** Links found by LLDP, by linkKey: kept so that a restart does not forget the mesh. */
-  readonly discoveredLinks: ReadonlyMap<string, Link>
-  /** The discovered link that begins at this endpointKey: a port leads to one place. */
-  readonly discoveredFrom: ReadonlyMap<string, Link>
-  /** Links that probes say are dead, by linkKey, one entry a direction: kept so that a restart does not use them again. Each is known. */
-  readonly deadLinks: ReadonlySet<string>
-  /** VLANs of networks on plain links, by network number: also of networks that are gone, until their switches have forgotten them. */
-  readonly vlans: ReadonlyMap<number, NetworkVlans>
-  /** Ports that are or were an attachment, a mirror or an end of a vlink: never believed to be a link. By endpointKey. */
-  readonly accessPorts: ReadonlySet<string>
-  /** By name. Their links are worked out in overlay.ts. */
-  readonly nodes: ReadonlyMap<string, Node>
-  /** By nodeLinkKey. */
-  readonly nodeLinks: ReadonlyMap<string, NodeLink>
-  /** Names of nodes, by the dpid of their switch. */
-  readonly nodeAt: ReadonlyMap<DatapathId, string>
-  /** Names of nodes, by their number. */
-  readonly nodeNumbered: ReadonlyMap<number, string>
-  /** Names of the nodes that nodeLinks join to a node. */
-  readonly peers: ReadonlyMap<string, ReadonlySet<string>>
-  readonly overlay: Overlay
-  /** A client said that this state is all there is (PUT /v1/state, --adopt): switches under another instance may be cleaned. */
-  readonly complete: boolean
-}
-
 /** Of the overlay that nobody has said anything of. */
 export const plainOverlay: Overlay = { full: true, allocated: 0 }
-
-/** Beyond the first interfaces, of which there are 1000 at most, and below firstSparePort (api/contract/node-schemas.ts). */
-export const maxNodeNumber = 3000
-
-/** VNI = network number, bit 23 is the epoch, and 0xfffffe (number 0x7ffffe) is for probes. */
-export const maxNetworkNumber = 0x7ffffd

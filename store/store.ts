@@ -1,11 +1,11 @@
-import type { Change, Tables } from './change.ts'
+import type { Change, State, Tables } from './change.ts'
+import { collections } from './collections.ts'
 import { type Draft, openDraft, undo } from './draft.ts'
 import { StoreError } from './error.ts'
 import { isRefusal } from './refusals.ts'
-import type { State } from './state.ts'
 import { apply, copyTables } from './tables.ts'
 
-export type { Draft, LinkKind } from './draft.ts'
+export type { Draft } from './draft.ts'
 export { StoreError, type StoreErrorCode } from './error.ts'
 
 /** What a commit changed. */
@@ -161,21 +161,16 @@ const decideAll = (ahead: Tables, writes: readonly Waiting[]): { changes: Change
   return { changes, decided }
 }
 
-const changedBy = (committed: Tables, changes: readonly Change[]): Changed => {
+const changedBy = (committed: State, changes: readonly Change[]): Changed => {
   const networks = new Set<string>()
-  let links = false
-  let nodes = false
+  const marked = { links: false, nodes: false }
   let complete = false
   for (const change of changes) {
-    if (change.kind === 'network') networks.add(change.key)
-    else if (change.kind === 'vlans') {
-      const id = committed.numbers.get(Number(change.key))
-      if (id !== undefined) networks.add(id)
-    } else if (change.kind === 'complete') complete = true
-    else if (change.kind === 'declared' || change.kind === 'discovered' || change.kind === 'dead') links = true
-    else if (change.kind === 'node' || change.kind === 'nodelink' || change.kind === 'overlay') nodes = true
-    else if (change.kind === 'access' && committed.discoveredAt.has(change.key)) links = true
-    // An attachment's networks are touched by the same write.
+    if (change.kind === 'complete') complete = true
+    if (!('key' in change)) continue
+    const mark = collections[change.kind].marks(change.key, committed)
+    if (typeof mark === 'object') networks.add(mark.network)
+    else if (mark) marked[mark] = true
   }
-  return { networks, links, nodes, complete }
+  return { networks, ...marked, complete }
 }

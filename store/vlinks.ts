@@ -5,13 +5,14 @@ import { pathsId } from '../topology/vlink-route.ts'
 import { networkAt } from './attachments.ts'
 import { type NamedPort, parseNamedPort, pathVersionOf } from './desired.ts'
 import type { Draft } from './draft.ts'
+import { declaredLinkAt } from './overlay.ts'
 import { parseNetworkId } from './parse.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import type { Network, Vlink } from './state.ts'
 
 /** What clients may ask of vlinks, decided on a draft, as in desired.ts. Whether a path exists is no matter of the store. */
 
-export type VlinkWish = {
+export type VlinkSpec = {
   readonly from: NamedPort
   readonly to: NamedPort
   /** Datapath ids from the switch of `from` to that of `to`, both included; one when both ports are on it. */
@@ -31,14 +32,14 @@ export type PlannedVlink = Omit<Vlink, 'reverseNumber'>
 /** Meters count thousands of bits a second, in 32 bits (OpenFlow 1.3.5 §7.3.4.4). */
 export const bandwidthLimits = { least: 1000, most: 0xffff_ffff * 1000 } as const
 
-/** Creates a vlink, or makes it what this wish says: what is not given is not wished for any more. */
+/** Creates a vlink, or makes it what this spec says: what is not given is not wanted for any more. */
 export const putVlink = (
   draft: Draft,
   id: string,
-  wish: VlinkWish,
+  spec: VlinkSpec,
 ): { created: boolean; network: Network } | Refusal => {
   if (parseNetworkId(id) === undefined) return refuse('bad-id', id)
-  const planned = parseVlink(id, wish)
+  const planned = parseVlink(id, spec)
   if (isRefusal(planned)) return planned
   const before = draft.networks.get(id)
   if (before && !before.vlink) return refuse('network-is-no-vlink', id)
@@ -77,19 +78,19 @@ const chooseNumbers = (draft: Draft, id: string, planned: PlannedVlink): Numbere
 type Numbered = Pick<Network, 'number' | 'epoch' | 'target' | 'way'> & Pick<Vlink, 'reverseNumber'>
 
 /** From text to a vlink, or what is wrong with it. */
-export const parseVlink = (id: string, wish: VlinkWish): PlannedVlink | Refusal => {
-  const from = parseNamedPort(wish.from)
+export const parseVlink = (id: string, spec: VlinkSpec): PlannedVlink | Refusal => {
+  const from = parseNamedPort(spec.from)
   if (isRefusal(from)) return from
-  const to = parseNamedPort(wish.to)
+  const to = parseNamedPort(spec.to)
   if (isRefusal(to)) return to
   if (endpointKey(from) === endpointKey(to))
     return refuse('bad-vlink', id, `it would begin and end at port ${endpointKey(from)}: give two ports`)
-  const path = parsePath(id, 'path', wish.path, from, to)
+  const path = parsePath(id, 'path', spec.path, from, to)
   if (isRefusal(path)) return path
   const reversePath =
-    wish.reversePath === undefined ? path.toReversed() : parsePath(id, 'reversePath', wish.reversePath, to, from)
+    spec.reversePath === undefined ? path.toReversed() : parsePath(id, 'reversePath', spec.reversePath, to, from)
   if (isRefusal(reversePath)) return reversePath
-  const { bandwidth, latency, reroute = false } = wish
+  const { bandwidth, latency, reroute = false } = spec
   const { least, most } = bandwidthLimits
   if (bandwidth !== undefined && !(Number.isInteger(bandwidth) && bandwidth >= least && bandwidth <= most))
     return refuse('bad-vlink', id, `its bandwidth is ${bandwidth}: expected ${least} to ${most} bits a second`)
@@ -128,10 +129,10 @@ const endTaken = (draft: Draft, id: string, end: Endpoint): Refusal | undefined 
   const taken = (user: string) => refuse('vlink-port-taken', key, user, id)
   const attached = networkAt(draft, key)
   if (attached !== undefined) return taken(`in network ${attached}`)
-  const mirrored = draft.mirrorAt(key)
+  const mirrored = draft.mirrors.get(key)
   if (mirrored !== undefined) return taken(`the mirror of network ${mirrored}`)
-  const other = draft.vlinkAt(key)
+  const other = draft.vlinkEnds.get(key)
   if (other !== undefined && other !== id) return taken(`an end of vlink ${other}`)
-  const link = draft.declaredAt(key)
+  const link = declaredLinkAt(draft, key)
   return link && taken(`an end of the declared link ${linkKey(link)}`)
 }

@@ -27,5 +27,18 @@ export type Link = {
   readonly carries?: 'vni' | 'vid'
 }
 
+/** Keys of maps: made and read here, and taken apart nowhere else. */
 export const endpointKey = (e: Endpoint): string => `${e.dpid}/${e.port}`
 export const linkKey = (l: Link): string => `${endpointKey(l.from)}/${endpointKey(l.to)}`
+
+/** The endpoint of an endpointKey; of the key of an attachment with a VLAN, too. */
+export const endpointOf = (key: string): Endpoint => {
+  const [dpid = '', port] = key.split('/')
+  return { dpid, port: Number(port) }
+}
+
+/** The ends of a linkKey. */
+export const linkOf = (key: string): Link => {
+  const [from = '', fromPort, to = '', toPort] = key.split('/')
+  return { from: { dpid: from, port: Number(fromPort) }, to: { dpid: to, port: Number(toPort) } }
+}

@@ -52,7 +52,7 @@ export const PlanQuery = Type.Object(
 )
 
 const peer = Type.Object({ peer: nodeName, ...linkSettings }, closed)
-export const NodeWish = Type.Object(
+export const NodeSpec = Type.Object(
   {
     address,
     ...settings,
@@ -70,7 +70,7 @@ const link = Type.Object({ endpointA: nodeName, endpointB: nodeName, ...linkSett
 const declaredNode = Type.Object({ name: nodeName, address, ...settings }, closed)
 const full = Type.Boolean({ description: 'true: any two nodes are linked' })
 const mesh = { ...settings, ...linkSettings }
-export const MeshWish = Type.Object(
+export const MeshSpec = Type.Object(
   {
     nodes: Type.Array(declaredNode, { maxItems: 4000 }),
     full: Type.Optional(full),

@@ -30,7 +30,7 @@ export const operations = {
   getNetwork: { method: 'GET', path: network, params: schemas.NetworkPath, answer: schemas.Network },
   putNetwork: {
     ...{ method: 'PUT', path: network, params: schemas.NetworkPath, query: schemas.WaitQuery },
-    ...{ body: schemas.NetworkWish, answer: schemas.Network },
+    ...{ body: schemas.NetworkSpec, answer: schemas.Network },
   },
   deleteNetwork: {
     ...{ method: 'DELETE', path: network, params: schemas.NetworkPath, query: schemas.WaitQuery },
@@ -46,7 +46,7 @@ export const operations = {
   },
   putAttachment: {
     ...{ method: 'PUT', path: attachment, params: schemas.AttachmentPath, query: schemas.WaitQuery },
-    ...{ body: schemas.AttachmentWish, answer: schemas.Attachment },
+    ...{ body: schemas.AttachmentSpec, answer: schemas.Attachment },
   },
   deleteAttachment: {
     ...{ method: 'DELETE', path: attachment, params: schemas.AttachmentPath, query: schemas.VlanWaitQuery },
@@ -64,7 +64,7 @@ export const operations = {
   deleteLink: { method: 'DELETE', path: link, params: schemas.LinkPath, answer: schemas.LinkDeleted },
   listNodes: { method: 'GET', path: '/v1/nodes', answer: mesh.Nodes },
   getNode: { method: 'GET', path: node, params: mesh.NodePath, answer: mesh.Node },
-  putNode: { method: 'PUT', path: node, params: mesh.NodePath, body: mesh.NodeWish, answer: mesh.Node },
+  putNode: { method: 'PUT', path: node, params: mesh.NodePath, body: mesh.NodeSpec, answer: mesh.Node },
   deleteNode: { method: 'DELETE', path: node, params: mesh.NodePath, answer: mesh.NodeDeleted },
   getNodePlan: {
     ...{ method: 'GET', path: `${node}/plan`, params: mesh.NodePath, query: mesh.PlanQuery },
@@ -75,7 +75,7 @@ export const operations = {
     ...{ body: NodeReport, answer: mesh.Reported },
   },
   getMesh: { method: 'GET', path: '/v1/mesh', answer: mesh.Mesh },
-  putMesh: { method: 'PUT', path: '/v1/mesh', body: mesh.MeshWish, answer: mesh.Mesh },
+  putMesh: { method: 'PUT', path: '/v1/mesh', body: mesh.MeshSpec, answer: mesh.Mesh },
   getState: { method: 'GET', path: '/v1/state', answer: schemas.StateAnswer },
   putState: { method: 'PUT', path: '/v1/state', body: schemas.StateWish, answer: schemas.StateAnswer },
   ready: { method: 'GET', path: '/readyz', answer: schemas.Ready, also: 503 },

@@ -101,7 +101,7 @@ const multicast = Type.Enum(['flood', 'snoop'], {
   description: 'who gets IP multicast: "flood" (all members) or "snoop" (those who joined, by IGMP or MLD)',
 })
 
-export const NetworkWish = Type.Object(
+export const NetworkSpec = Type.Object(
   {
     type: Type.Optional(
       Type.Enum(['vnet', 'vlink'], {
@@ -118,7 +118,7 @@ export const NetworkWish = Type.Object(
   },
   closed,
 )
-export const AttachmentWish = Type.Object(
+export const AttachmentSpec = Type.Object(
   {
     mac: Type.Optional(mac),
     ips: Type.Optional(Type.Array(ip, { maxItems: 64 })),

@@ -30,7 +30,7 @@ import {
 
 const path = '/onos/vlinks/api'
 const switches = Type.Array(dpidText, { maxItems: 256 })
-const VlinkWish = Type.Object(
+const VlinkSpec = Type.Object(
   {
     linkNetworkId: networkText,
     fromEndP: endpointText,
@@ -52,7 +52,7 @@ export const vlinkCalls = (app: App, services: Services): void => {
     path,
     {
       config,
-      schema: { tags, summary: 'Joins two ports over a path', body: VlinkWish, response: { 204: nothing } },
+      schema: { tags, summary: 'Joins two ports over a path', body: VlinkSpec, response: { 204: nothing } },
     },
     async ({ body }, reply) => {
       await change(services, draft => createVlink(services, draft, body))
@@ -94,24 +94,24 @@ export const vlinkCalls = (app: App, services: Services): void => {
 }
 
 /** What is there already stays with all that /v1 said of it; other ports or another path are a conflict. */
-const createVlink = (services: Services, draft: Draft, wish: Static<typeof VlinkWish>): object | Refusal => {
-  const planned = parseWish(wish)
+const createVlink = (services: Services, draft: Draft, spec: Static<typeof VlinkSpec>): object | Refusal => {
+  const planned = parseSpec(spec)
   if (isRefusal(planned)) return planned
-  const before = draft.networks.get(wish.linkNetworkId)?.vlink
-  if (!before) return putPath(services, draft, wish.linkNetworkId, planned)
-  return spell(before) === spell(planned) ? {} : refuse('vlink-differs', wish.linkNetworkId, spell(before))
+  const before = draft.networks.get(spec.linkNetworkId)?.vlink
+  if (!before) return putPath(services, draft, spec.linkNetworkId, planned)
+  return spell(before) === spell(planned) ? {} : refuse('vlink-differs', spec.linkNetworkId, spell(before))
 }
 
 /** The switches of the two ends may be left out of the path. */
-const parseWish = (wish: Static<typeof VlinkWish>): PlannedVlink | Refusal => {
-  const from = endpointOf(wish.fromEndP)
+const parseSpec = (spec: Static<typeof VlinkSpec>): PlannedVlink | Refusal => {
+  const from = endpointOf(spec.fromEndP)
   if (isRefusal(from)) return from
-  const to = endpointOf(wish.toEndP)
+  const to = endpointOf(spec.toEndP)
   if (isRefusal(to)) return to
-  const between = (wish.path ?? []).map(text => parseDpid(text) ?? text)
+  const between = (spec.path ?? []).map(text => parseDpid(text) ?? text)
   const begun = between[0] === from.dpid ? between : [from.dpid, ...between]
   const whole = begun.at(-1) === to.dpid ? begun : [...begun, to.dpid]
-  return parseVlink(wish.linkNetworkId, { from, to, path: whole })
+  return parseVlink(spec.linkNetworkId, { from, to, path: whole })
 }
 
 const spell = ({ from, to, path }: Pick<Vlink, 'from' | 'to' | 'path'>): string =>

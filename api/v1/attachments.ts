@@ -62,7 +62,7 @@ export const attachmentRoutes = (app: App, services: Services): void => {
         summary: 'Puts a port into a network, or changes what is known of it there; what is not given is not known',
         params: schemas.AttachmentPath,
         querystring: schemas.WaitQuery,
-        body: schemas.AttachmentWish,
+        body: schemas.AttachmentSpec,
         response: { 200: schemas.Attachment, 201: schemas.Attachment },
       },
     },

@@ -19,7 +19,7 @@ export const meshRoutes = (app: App, services: Services): void => {
       schema: {
         tags,
         summary: 'Declares all nodes and links in one call: what is not in it is not declared any more',
-        body: schemas.MeshWish,
+        body: schemas.MeshSpec,
         response: { 200: schemas.Mesh },
       },
     },

@@ -45,7 +45,7 @@ export const networkRoutes = (app: App, services: Services): void => {
           'Creates a network, or sets its mirror and who gets multicast; with type vlink, joins two ports over a path',
         params: schemas.NetworkPath,
         querystring: schemas.WaitQuery,
-        body: schemas.NetworkWish,
+        body: schemas.NetworkSpec,
         response: { 200: schemas.Network, 201: schemas.Network },
       },
     },

@@ -70,14 +70,14 @@ const declarationRoutes = (app: App, services: NodeServices): void => {
         tags,
         summary: 'Declares a node, or says anew what it is; its agent makes its switch so',
         params: schemas.NodePath,
-        body: schemas.NodeWish,
+        body: schemas.NodeSpec,
         response: { 200: schemas.Node, 201: schemas.Node },
       },
     },
     async (request, reply) => {
-      const { links, ...wish } = request.body
+      const { links, ...spec } = request.body
       const { created, node } = await write(services, draft =>
-        putNode(draft, { ...wish, name: request.params.node }, links),
+        putNode(draft, { ...spec, name: request.params.node }, links),
       )
       return reply.code(created ? 201 : 200).send(nodeNow(services, node))
     },

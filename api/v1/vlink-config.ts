@@ -1,10 +1,10 @@
 import { isRefusal, type Refusal, refuse } from '../../store/refusals.ts'
-import type { VlinkWish } from '../../store/vlinks.ts'
+import type { VlinkSpec } from '../../store/vlinks.ts'
 import type { DatapathId, Endpoint } from '../../topology/topology.ts'
 
 /**
  * The `config` of an L2Network of type vlink, as L2S-M's users write it: a JSON text in which ends and links are named.
- * Whoever knows the names (an operator: from the Overlay and the pods) turns it into a wish that the controller takes, which
+ * Whoever knows the names (an operator: from the Overlay and the pods) turns it into a spec that the controller takes, which
  * knows datapath ids and ports only.
  */
 export type VlinkConfig = {
@@ -70,8 +70,8 @@ export const parseVlinkConfig = (text: string): VlinkConfig | Refusal => {
   }
 }
 
-/** The wish that a config stands for, or which name is not known, or where its links do not join. */
-export const vlinkWish = (config: VlinkConfig, names: Names): VlinkWish | Refusal => {
+/** The spec that a config stands for, or which name is not known, or where its links do not join. */
+export const vlinkWish = (config: VlinkConfig, names: Names): VlinkSpec | Refusal => {
   const from = names.endpoint(config.from)
   if (!from) return refuse('bad-vlink-config', `there is no endpoint ${JSON.stringify(config.from)}`)
   const to = names.endpoint(config.to)

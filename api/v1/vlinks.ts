@@ -2,14 +2,14 @@ import { putNetwork } from '../../store/desired.ts'
 import { isRefusal, type Refusal, refuse } from '../../store/refusals.ts'
 import type { Network, Vlink } from '../../store/state.ts'
 import type { Draft } from '../../store/store.ts'
-import { parseVlink, putVlink, samePaths, type VlinkWish } from '../../store/vlinks.ts'
+import { parseVlink, putVlink, samePaths, type VlinkSpec } from '../../store/vlinks.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import type * as schemas from '../contract/schemas.ts'
 import { problem } from '../http/problems.ts'
 import type { Services } from '../http/services.ts'
 
 type Put = { readonly created: boolean; readonly network: Network }
-type Body = schemas.Wire<typeof schemas.NetworkWish>
+type Body = schemas.Wire<typeof schemas.NetworkSpec>
 
 const ofVlinks = ['from', 'to', 'path', 'reversePath', 'reroute', 'bandwidth', 'latency'] as const
 
@@ -36,12 +36,12 @@ const wrongField = (field: string, why: string, hint: string) =>
   problem('wrong-field', [`body/${field}`, why], { where: `body/${field}`, hint })
 
 /** As putVlink, but over a path that exists, as far as we know the mesh. What is there already is not looked at again. */
-export const putPath = (services: Services, draft: Draft, id: string, wish: VlinkWish): Put | Refusal => {
-  const planned = parseVlink(id, wish)
+export const putPath = (services: Services, draft: Draft, id: string, spec: VlinkSpec): Put | Refusal => {
+  const planned = parseVlink(id, spec)
   const before = draft.networks.get(id)?.vlink
-  if (isRefusal(planned) || (before && samePaths(before, planned))) return putVlink(draft, id, wish)
+  if (isRefusal(planned) || (before && samePaths(before, planned))) return putVlink(draft, id, spec)
   const missing = missingHop(services, planned.path) ?? missingHop(services, planned.reversePath)
-  const put = putVlink(draft, id, wish)
+  const put = putVlink(draft, id, spec)
   return isRefusal(put) || !missing ? put : refuse('vlink-hop-missing', id, ...missing)
 }
 

@@ -48,6 +48,7 @@ export type Subject = {
 
 /** A port, as a member of one network: by tags it may be in others, which have nothing to do with it. */
 export const placeOf = (network: number, dpid: DatapathId, port: PortNo): string => `${network} ${dpid}/${port}`
+export const isPlaceOn = (place: string, dpid: DatapathId): boolean => place.includes(` ${dpid}/`)
 
 /** One switch's part of a network. */
 export type LocalNetwork = {

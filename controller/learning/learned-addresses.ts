@@ -1,4 +1,5 @@
 // Addresses learned at the edge. Only the place where a frame came in from a pod can teach us where its sender is.
+import { endpointKey } from '../../topology/topology.ts'
 import type { Location } from '../compile/local-network.ts'
 
 /** Addresses that one port may show before it is suppressed. */
@@ -25,12 +26,11 @@ export type LearnedAddresses = {
 export function learnedAddresses(): LearnedAddresses {
   const byNetwork = new Map<number, Map<string, Location>>()
   const perPort = new Map<string, number>()
-  const place = (l: Location) => `${l.dpid}/${l.port}`
   const same = (a: Location, b: Location) => a.port === b.port && a.dpid === b.dpid
   const count = (l: Location, by: 1 | -1) => {
-    const left = (perPort.get(place(l)) ?? 0) + by
-    if (left > 0) perPort.set(place(l), left)
-    else perPort.delete(place(l))
+    const left = (perPort.get(endpointKey(l)) ?? 0) + by
+    if (left > 0) perPort.set(endpointKey(l), left)
+    else perPort.delete(endpointKey(l))
   }
   const forget = (network: number, at: Location): boolean => {
     const addresses = byNetwork.get(network)
@@ -51,7 +51,7 @@ export function learnedAddresses(): LearnedAddresses {
     claim(network, at) {
       const held = byNetwork.get(network)?.get(at.mac)
       if (held) return same(held, at) ? 'known' : { elsewhere: held }
-      if ((perPort.get(place(at)) ?? 0) >= addressesPerPort) return 'full'
+      if ((perPort.get(endpointKey(at)) ?? 0) >= addressesPerPort) return 'full'
       add(network, at)
       return 'new'
     },

@@ -6,7 +6,7 @@ import type { State } from '../../store/state.ts'
 import { endpointKey } from '../../topology/topology.ts'
 import { cookie, cookieMask, owner } from '../compile/cookie.ts'
 import { flowItem } from '../compile/item.ts'
-import { type Location, placeOf } from '../compile/local-network.ts'
+import { isPlaceOn, type Location, placeOf } from '../compile/local-network.ts'
 import { packetInsPerSecond } from '../compile/metered.ts'
 import { pipeline } from '../compile/pipeline.ts'
 import type { Reading } from '../switch/content.ts'
@@ -57,7 +57,7 @@ export function learning(args: Arguments): Learning {
     changed(id)
   }
   const contest = async (id: string, number: number, holder: Location, claim: Location) => {
-    const key = `${number} ${claim.mac} ${claim.dpid}/${claim.port}`
+    const key = `${number} ${claim.mac} ${endpointKey(claim)}`
     const before = contested.get(key)
     if (before && now() - before.at < silenceMs) return
     contested.set(key, { packets: before?.packets ?? -1n, at: now() })
@@ -72,7 +72,7 @@ export function learning(args: Arguments): Learning {
   }
 
   const recallPorts = (dpid: string, places: Reading['suppressed']) => {
-    for (const place of suppressed) if (place.includes(` ${dpid}/`)) suppressed.delete(place)
+    for (const place of suppressed) if (isPlaceOn(place, dpid)) suppressed.delete(place)
     for (const { network, port } of places) suppressed.add(placeOf(network, dpid, port))
   }
 

@@ -243,7 +243,7 @@ export function discovery(around: Surroundings): Discovery {
     if (finding.has(key) || isUnplanned(store.state(), link)) return
     finding.add(key)
     store
-      .write(draft => isUnplanned(draft, link) || draft.putLink('discovered', link))
+      .write(draft => isUnplanned(draft, link) || draft.putDiscoveredLink(link))
       .then(() => know(probedPort), around.failed)
       .finally(() => finding.delete(key))
   }

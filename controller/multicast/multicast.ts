@@ -120,14 +120,14 @@ function viewOf({ localNetworks, querier }: Snooped, attachments: Iterable<Attac
   for (const [dpid, { joined }] of localNetworks)
     for (const [group, ports] of joined)
       for (const port of ports) {
-        const key = `${dpid}/${port}`
+        const key = endpointKey({ dpid, port })
         const of = byPort.get(key)
         if (of) of.push(group)
         else byPort.set(key, [group])
       }
   const ports = [...attachments].flatMap(({ dpid, port }) => {
     const localNetwork = localNetworks.get(dpid)
-    const joined = byPort.get(`${dpid}/${port}`) ?? []
+    const joined = byPort.get(endpointKey({ dpid, port })) ?? []
     const gets = getsOf(localNetwork, port)
     return joined.length > 0 || gets !== 'joined' ? [{ dpid, port, gets, groups: joined.sort() } as const] : []
   })

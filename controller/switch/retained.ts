@@ -32,7 +32,7 @@ function isFrozen({ store }: Known, { network, rollout }: Compiled, dpid: Datapa
   const lists = item.kind === 'group' ? item.buckets.map(b => b.actions) : actionsOf(item)
   return lists.flat().every(action => {
     if (action.type !== 'output') return true
-    const key = `${dpid}/${action.port}`
+    const key = endpointKey({ dpid, port: action.port })
     return ends.includes(key) || !accessPorts.has(key)
   })
 }

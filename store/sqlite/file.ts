@@ -36,7 +36,7 @@ const lockTimeoutMs = 1_000
 type Failed = { readonly known: Known; readonly before: readonly Row[] }
 
 /**
- * Opens the file, or makes one as `fresh` says; its rows go to `onRows`, in the order of rowKinds. A file that is not just as
+ * Opens the file, or makes one as `fresh` says; its rows go to `onRows`, in the order of their keys. A file that is not just as
  * the last commit left it throws, and stays as it is.
  */
 export const openStateFile = (

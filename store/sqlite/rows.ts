@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
-import { type Meta, type Row, rowKinds } from '../row.ts'
+import type { Meta, Row } from '../row.ts'
 import { corrupt } from './error.ts'
 
 /** Everything that the next commit builds on, and that the file must agree with when it is opened again. */
@@ -9,19 +9,18 @@ export type Known = { readonly meta: Meta; readonly rowSum: bigint }
 const rowsPerPage = 2_000
 
 export const readRows = (db: DatabaseSync, path: string, onRows: (rows: Row[]) => void): bigint => {
-  const select = db.prepare('SELECT kind, key, value, revision FROM object WHERE kind = ? ORDER BY key')
+  const select = db.prepare('SELECT kind, key, value, revision FROM object ORDER BY kind, key')
   let sum = 0n
   let page: Row[] = []
-  for (const kind of rowKinds) {
-    for (const row of select.iterate(kind) as Iterable<Row>) {
-      if (typeof row.key !== 'string' || typeof row.value !== 'string' || typeof row.revision !== 'number')
-        throw corrupt(path, `a row of kind ${kind} has values of the wrong type`)
-      sum = added(sum, row)
-      page.push({ ...row })
-      if (page.length < rowsPerPage) continue
-      onRows(page)
-      page = []
-    }
+  for (const row of select.iterate() as Iterable<Row>) {
+    const { kind, key, value, revision } = row
+    if (typeof key !== 'string' || typeof value !== 'string' || typeof revision !== 'number')
+      throw corrupt(path, `a row of kind ${kind} has values of the wrong type`)
+    sum = added(sum, row)
+    page.push({ kind, key, value, revision })
+    if (page.length < rowsPerPage) continue
+    onRows(page)
+    page = []
   }
   onRows(page)
   return sum

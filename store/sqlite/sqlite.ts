@@ -1,6 +1,7 @@
 import { extname, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { Tables } from '../change.ts'
+import type { Kind, Tables } from '../change.ts'
+import { kinds } from '../collections.ts'
 import { newFirstNumber, newInstance } from '../memory.ts'
 import type { Meta, Row } from '../row.ts'
 import { parseRow, rowsOf } from '../rows.ts'
@@ -57,7 +58,8 @@ const sqliteBackend = (ask: (request: Request) => Promise<void>, loaded: Tables)
 const load = (meta: Meta, rows: readonly Row[], path: string): Tables => {
   const { revision, allocated, complete } = meta
   const tables: Tables = { ...emptyTables(meta.firstNumber), revision, allocated, complete }
-  for (const row of rows) {
+  const rank = (row: Row) => kinds.indexOf(row.kind as Kind)
+  for (const row of rows.toSorted((a, b) => rank(a) - rank(b))) {
     const change = parseRow(row)
     const wrong = change ? violation(tables, change) : `${row.kind} ${row.key} can't be understood: ${row.value}`
     if (change && !wrong) {

@@ -50,7 +50,7 @@ t.test('members that no link joins make a network degraded, not programmed', asy
   const world = await makePeers(t, { switches: 2 })
   await world.live()
   await world.ask(draft => {
-    for (const key of [...draft.discoveredLinks.keys()]) draft.deleteLink('discovered', key)
+    for (const key of [...draft.discoveredLinks.keys()]) draft.deleteDiscoveredLink(key)
     for (const n of [1, 2])
       draft.putAttachment({ network: other(draft), dpid: dpidOf(n), port: n === 1 ? 102 : 101, guard: 'learn' })
     return undefined

@@ -4,7 +4,7 @@ import t from 'tap'
 import { vlinkView } from '../../controller/vlink-status.ts'
 import { deleteNetwork } from '../../store/desired.ts'
 import { openMemory } from '../../store/memory.ts'
-import { putVlink, type VlinkWish } from '../../store/vlinks.ts'
+import { putVlink, type VlinkSpec } from '../../store/vlinks.ts'
 import { broadcast, ethernet } from '../reference/frames.ts'
 import { plainHardware } from '../reference/index.ts'
 import { dpidOf, macOf, makePeers, type Peers } from './peers.ts'
@@ -13,12 +13,12 @@ import { changesSent, until } from './watching.ts'
 t.setTimeout(120_000)
 
 const end = (n: number, port: number) => ({ dpid: dpidOf(n), port })
-const wish = (more: Partial<VlinkWish> = {}): VlinkWish => ({
+const spec = (more: Partial<VlinkSpec> = {}): VlinkSpec => ({
   ...{ from: end(1, 1), to: end(3, 1), path: [1, 2, 3].map(dpidOf) },
   ...more,
 })
-const put = async (world: Peers, more: Partial<VlinkWish> = {}) => {
-  const { network } = await world.ask(draft => putVlink(draft, 'l', wish(more)))
+const put = async (world: Peers, more: Partial<VlinkSpec> = {}) => {
+  const { network } = await world.ask(draft => putVlink(draft, 'l', spec(more)))
   return world.controller.settled('l', network.revision, 5000)
 }
 /** Where a broadcast of this port comes out, and over which switches. */
@@ -102,7 +102,7 @@ t.test('a switch, a link or a port that is not there yet makes it pending, and i
   const world = await makePeers(t, { switches: 3 })
   for (const n of [1, 3]) await world.peer(n).connect()
   await until('two are there', () => world.controller.switches().length === 2)
-  await world.ask(draft => putVlink(draft, 'l', wish({ from: end(1, 9) })))
+  await world.ask(draft => putVlink(draft, 'l', spec({ from: end(1, 9) })))
   await becomes(world, 'pending', /switch 0000000000000002 is not connected/)
   t.notOk(world.controller.linked(dpidOf(1), dpidOf(2)))
   await world.live()
@@ -182,7 +182,7 @@ t.test(
     // It can't be confirmed by this one, so nothing enters the other path yet.
     const { whim } = world.peer(3)
     world.peer(3).whim = message => (message.type === 'barrier_request' ? [] : whim(message))
-    await world.ask(draft => putVlink(draft, 'l', wish({ path: [1, 3].map(dpidOf), bandwidth: 1e9 })))
+    await world.ask(draft => putVlink(draft, 'l', spec({ path: [1, 3].map(dpidOf), bandwidth: 1e9 })))
     await until('it is being built', () => world.store.state().networks.get('l')?.target === 1)
     await until('switch 1 has it', () =>
       [...world.peer(1).sw.tables.get(0)!.shapes].some(s => s.priority === 1100 && s.size > 1),
@@ -205,7 +205,7 @@ t.test('a switch without meters forwards without a limit, and that is said', asy
   })
   t.strictSame(vlinkPath(world, 1, 1), ['1-2-3-1'])
   t.match(world.controller.vlink('l'), { there: { bandwidth: { limited: false } } })
-  t.match(await put(world), { state: 'programmed' }, 'without the wish there is nothing to be said')
+  t.match(await put(world), { state: 'programmed' }, 'without the spec there is nothing to be said')
 })
 
 t.test('a bandwidth that a port of the way does not have, and a latency that is not measured yet', async t => {
@@ -259,7 +259,7 @@ t.test(
     await world.controller.settled('red', 0, 5000)
     await world.restart(openMemory())
     await until('all are read', () => world.controller.switches().filter(sw => sw.state === 'unadopted').length === 3)
-    await world.ask(draft => putVlink(draft, 'new', wish({ from: end(1, 2), to: end(3, 3) })))
+    await world.ask(draft => putVlink(draft, 'new', spec({ from: end(1, 2), to: end(3, 3) })))
     await world.join('blue', [1, 1], [3, 4])
     await until('both are seen to', () =>
       ['new', 'blue'].every(id => /another store/.test(world.controller.network(id)?.reason ?? '')),

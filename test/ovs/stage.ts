@@ -7,7 +7,7 @@ import { type Frames, openFrames, type ReachOptions, type Station, type Stream }
 import { type Mesh, type MeshOptions, makeMesh } from '../../lab/mesh.ts'
 import type { Node } from '../../lab/node.ts'
 import type { Pod } from '../../lab/pod.ts'
-import { type AttachmentWish, attach, detach, putNetwork } from '../../store/desired.ts'
+import { type AttachmentSpec, attach, detach, putNetwork } from '../../store/desired.ts'
 import type { Draft } from '../../store/draft.ts'
 import { openMemory } from '../../store/memory.ts'
 import { isRefusal, type Refusal } from '../../store/refusals.ts'
@@ -48,7 +48,7 @@ export type Stage = {
   /** Makes the network if there is none, and attaches these pods: with their MACs, or `learn`ing them. Waits until all switches have it. */
   join(network: string, pods: readonly Pod[], how?: 'pinned' | 'learn'): Promise<void>
   leave(network: string, pods: readonly Pod[]): Promise<void>
-  attach(wish: AttachmentWish, how?: { readonly move: boolean }): Promise<void>
+  attach(wish: AttachmentSpec, how?: { readonly move: boolean }): Promise<void>
   /** Where the network stands after at most 10 s, or when all switches have it. */
   settled(network: string): Promise<Progress>
   /** Waits until all switches have the network; throws what is missing after 10 s. */
@@ -250,7 +250,7 @@ async function disguise(t: Scope, mesh: Mesh, models: Readonly<Record<number, Mo
  */
 const cachesFollow = () => new Promise<void>(resolve => setTimeout(resolve, 100))
 
-export const wish = (mesh: Mesh, network: string, pod: Pod, how: 'pinned' | 'learn'): AttachmentWish => ({
+export const wish = (mesh: Mesh, network: string, pod: Pod, how: 'pinned' | 'learn'): AttachmentSpec => ({
   network,
   dpid: mesh.node(pod.node).dpid,
   port: pod.port,

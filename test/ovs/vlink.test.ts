@@ -7,7 +7,7 @@ import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { deleteNetwork } from '../../store/desired.ts'
 import { openSqlite } from '../../store/sqlite/sqlite.ts'
-import { putVlink, type VlinkWish } from '../../store/vlinks.ts'
+import { putVlink, type VlinkSpec } from '../../store/vlinks.ts'
 import { anyFrames } from '../any-frames.ts'
 import { startApi } from '../api/harness.ts'
 import { changesSent, until } from '../controller/watching.ts'
@@ -30,11 +30,11 @@ if (needs(t)) {
   const end = (pod: Pod) => ({ dpid: dpid(pod.node), port: pod.port })
   const [a, b] = [stage.pod(1, 1), stage.pod(4, 1)]
   const [near, beside] = [stage.pod(2, 1), stage.pod(2, 2)]
-  const wish = (more: Partial<VlinkWish> = {}): VlinkWish => ({
+  const spec = (more: Partial<VlinkSpec> = {}): VlinkSpec => ({
     ...{ from: end(a), to: end(b), path: [1, 2, 3, 4].map(dpid), reversePath: [4, 1].map(dpid) },
     ...more,
   })
-  const put = async (id: string, wished: VlinkWish) => {
+  const put = async (id: string, wished: VlinkSpec) => {
     await stage.ask(draft => putVlink(draft, id, wished))
     await stage.programmed(id)
   }
@@ -59,7 +59,7 @@ if (needs(t)) {
 
   await stage.join('red', [stage.pod(1, 2), stage.pod(3, 2), stage.pod(4, 2)])
   const red = pods.filter(pod => pod.port === 2 && pod.node !== 2)
-  await put('far', wish())
+  await put('far', spec())
 
   t.test('any frame gets over three hops and back over one, byte for byte, and to nobody else', async t => {
     for (const [from, to] of [
@@ -91,7 +91,7 @@ if (needs(t)) {
 
   t.test('networks on the same links notice nothing, nor does the vlink of them', async t => {
     t.strictSame(await hearing(stage, pods), apart(pods, red, [a, b]))
-    await put('short', wish({ from: end(near), to: end(beside), path: [dpid(2)], reversePath: undefined }))
+    await put('short', spec({ from: end(near), to: end(beside), path: [dpid(2)], reversePath: undefined }))
     await put('cross', { from: end(stage.pod(3, 1)), to: end(stage.pod(1, 3)), path: [3, 4, 1].map(dpid) })
     const cross = [stage.pod(3, 1), stage.pod(1, 3)]
     t.strictSame(await hearing(stage, pods), apart(pods, red, [a, b], [near, beside], cross))
@@ -119,7 +119,7 @@ if (needs(t)) {
     const there = await streamTo(stage, a, undefined, 4)
     const back = await streamTo(stage, b, undefined, 4)
     await sleep(500)
-    await put('far', wish({ path: [1, 3, 4].map(dpid), reversePath: [4, 3, 2, 1].map(dpid) }))
+    await put('far', spec({ path: [1, 3, 4].map(dpid), reversePath: [4, 3, 2, 1].map(dpid) }))
     await sleep(1500)
     const [x, y] = [await there.finish(), await back.finish()]
     t.strictSame([x.at(b).lost, x.at(b).duplicated, y.at(a).lost, y.at(a).duplicated], [0, 0, 0, 0])
@@ -133,14 +133,14 @@ if (needs(t)) {
       const large = (stream: Parameters<typeof probe>[1]) => probe({ dst: broadcast, src: a.mac }, stream, 1000)
       return (await (await frames.stream(a, large, { pps: 1000, seconds: 3 })).finish()).at(b)
     }
-    await put('far', wish({ bandwidth: 2e6 }))
+    await put('far', spec({ bandwidth: 2e6 }))
     const limited = await flood()
     t.ok(limited.received > 500 && limited.received < 1200, `${limited.received} of 3000 came through, 750 fit`)
     t.match(
       (await mesh.node(1).ovs.ofctl('br-l2', 'dump-meters')).replace(/\s+/g, ' '),
       /kbps burst.*rate=2000 burst_size=200/,
     )
-    await put('far', wish())
+    await put('far', spec())
     const free = await flood()
     // A machine that is busy with more than this loses one now and then.
     t.ok(free.lost < 30, `${free.lost} of 3000 are lost`)
@@ -178,7 +178,7 @@ if (needs(t)) {
   )
 
   t.test('its latency is what probes measure, and a link that dies is gone round and gone back to', async t => {
-    await put('far', wish({ reroute: true, latency: 1e9 }))
+    await put('far', spec({ reroute: true, latency: 1e9 }))
     const { controller } = stage
     await until('it is measured', () => controller.vlink('far')?.there.latency?.met === true, { ms: 20_000 })
     for (const { latency = {} } of Object.values(controller.vlink('far') ?? {})) {

@@ -136,8 +136,8 @@ t.test('a copy of the tables does not change with them', async t => {
     for (let i = from; i < from + 3; i++) {
       putNetwork(draft, `n${i}`, { mirror: { dpid: dpid(9), port: i } })
       attach(draft, { network: 'n1', dpid: dpid(1), port: i, mac: `02:00:00:00:00:0${i}` })
-      draft.putLink('declared', { from: { dpid: dpid(3), port: i }, to: { dpid: dpid(4), port: i } })
-      draft.putLink('discovered', { from: { dpid: dpid(5), port: 1 }, to: { dpid: dpid(6), port: i } })
+      draft.putDeclaredLink({ from: { dpid: dpid(3), port: i }, to: { dpid: dpid(4), port: i } })
+      draft.putDiscoveredLink({ from: { dpid: dpid(5), port: 1 }, to: { dpid: dpid(6), port: i } })
     }
   }
   fill(1)

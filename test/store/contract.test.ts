@@ -169,7 +169,7 @@ for (const { name, open, survives } of backends) {
       await write(draft => putDeclaredLink(draft, { from: { dpid: dpid(1), port: 4 }, to: { dpid: dpid(2), port: 4 } }))
       seen({ links: true }, 3)
       const found = { from: { dpid: dpid(1), port: 5 }, to: { dpid: dpid(2), port: 5 } }
-      await write(draft => draft.putLink('discovered', found))
+      await write(draft => draft.putDiscoveredLink(found))
       seen({ links: true }, 4)
       await write(draft => attach(draft, { network: 'red', dpid: dpid(2), port: 5 }))
       seen({ networks: new Set(['red']), links: true }, 5)
@@ -252,10 +252,10 @@ for (const { name, open, survives } of backends) {
       const store = await fresh(t)
       const [old, now] = [link(1, 41, 2, 41), link(1, 41, 3, 41)]
       await store.write(draft => {
-        draft.putLink('discovered', old)
+        draft.putDiscoveredLink(old)
         draft.setDead(linkKey(old), true)
       })
-      await store.write(draft => draft.putLink('discovered', now))
+      await store.write(draft => draft.putDiscoveredLink(now))
       t.strictSame([...store.state().discoveredLinks.keys()], [linkKey(now)])
       t.strictSame(store.state().discoveredFrom, new Map([[endpointKey(now.from), now]]))
       t.strictSame([...store.state().deadLinks], [], 'what is not known any more is not dead either')
@@ -267,7 +267,7 @@ for (const { name, open, survives } of backends) {
       const seen: Changed[] = []
       await store.write(draft => {
         putDeclaredLink(draft, one)
-        draft.putLink('discovered', one)
+        draft.putDiscoveredLink(one)
       })
       store.watch(changed => seen.push(changed))
       await store.write(draft => draft.setDead(linkKey(link(1, 1, 2, 2)), true))
@@ -275,7 +275,7 @@ for (const { name, open, survives } of backends) {
       await store.write(draft => draft.setDead(linkKey(one), true))
       await store.write(draft => draft.setDead(linkKey(one), true))
       t.strictSame(seen, [{ networks: new Set(), links: true, nodes: false, complete: false }], 'told once')
-      await store.write(draft => draft.deleteLink('discovered', linkKey(one)))
+      await store.write(draft => draft.deleteDiscoveredLink(linkKey(one)))
       t.strictSame([...store.state().deadLinks], [linkKey(one)], 'it is still declared')
       await store.write(draft => deleteDeclaredLink(draft, one))
       t.strictSame([...store.state().deadLinks], [])
@@ -300,7 +300,7 @@ for (const { name, open, survives } of backends) {
       await store.write(draft => detach(draft, 'red', dpid(1), 3))
       await store.write(draft => {
         putDeclaredLink(draft, { from: { dpid: dpid(1), port: 40 }, to: { dpid: dpid(2), port: 40 } })
-        draft.putLink('discovered', { from: { dpid: dpid(1), port: 41 }, to: { dpid: dpid(2), port: 41 } })
+        draft.putDiscoveredLink({ from: { dpid: dpid(1), port: 41 }, to: { dpid: dpid(2), port: 41 } })
         draft.setDead(linkKey(link(1, 41, 2, 41)), true)
         draft.setComplete(true)
       })

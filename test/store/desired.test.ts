@@ -303,7 +303,7 @@ t.test(
     const draft = draftWith()
     const link = { from: at(s1, 1), to: at(s2, 1) }
     const key = `${s1}/1/${s2}/1`
-    draft.putLink('discovered', link)
+    draft.putDiscoveredLink(link)
     draft.setDead(key, true)
     t.equal(draft.deadLinks.has(key), true)
     t.strictSame(putDeclaredLink(draft, link), { created: true })

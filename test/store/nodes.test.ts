@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { attach, putDeclaredLink, putNetwork } from '../../store/desired.ts'
-import { deleteNode, type MeshWish, putMesh, putNode } from '../../store/nodes.ts'
+import { deleteNode, type MeshSpec, putMesh, putNode } from '../../store/nodes.ts'
 import { meshLinkAt, meshLinks, peersOf, portTo } from '../../store/overlay.ts'
 import { isRefusal, type Refusal } from '../../store/refusals.ts'
 import type { Store } from '../../store/store.ts'
@@ -35,7 +35,7 @@ for (const { name, open, survives } of backends) {
     t.test('100 of them, fully meshed, are one write, and none the second time', async t => {
       const { seen, record } = counting()
       const store = await fresh(t, { record })
-      const wish: MeshWish = { full: true, nodes: many(100) }
+      const wish: MeshSpec = { full: true, nodes: many(100) }
       t.strictSame(await store.write(draft => putMesh(draft, wish)), { changed: true })
       t.equal(seen.commits, 1)
       t.equal(store.state().revision, 1)
@@ -111,7 +111,7 @@ for (const { name, open, survives } of backends) {
       await store.write(draft => putMesh(draft, { full: true, nodes: nodes('a', 'b', 'c') }))
       const found = [...meshLinks(store.state())].map(({ from, to }) => ({ from, to }))
       await store.write(draft => {
-        for (const link of found) draft.putLink('discovered', link)
+        for (const link of found) draft.putDiscoveredLink(link)
       })
       await store.write(draft => putMesh(draft, { nodes: nodes('a', 'b', 'c'), links: [pair('a', 'b')] }))
       const kept = [...meshLinks(store.state())].map(linkKey).sort()
@@ -124,7 +124,7 @@ for (const { name, open, survives } of backends) {
       await store.write(draft => putNetwork(draft, 'red'))
       const [a, b] = ['a', 'b'].map(name => store.state().nodes.get(name)!)
       const before = snapshot(store)
-      const cases: readonly (readonly [code: string, wish: MeshWish])[] = [
+      const cases: readonly (readonly [code: string, wish: MeshSpec])[] = [
         ['bad-mesh', { nodes: [] }],
         ['bad-mesh', { nodes: [], full: true, links: [] }],
         ['node-twice', { full: true, nodes: [...nodes('a'), ...nodes('a')] }],
@@ -169,7 +169,7 @@ for (const { name, open, survives } of backends) {
         putNetwork(draft, 'red')
         return attach(draft, { network: 'red', dpid, port: 12 })
       })
-      const wish: MeshWish = { full: true, nodes: nodes('a', 'b') }
+      const wish: MeshSpec = { full: true, nodes: nodes('a', 'b') }
       t.equal(refused(await store.write(draft => putMesh(draft, wish))), 'link-port-attached')
       t.equal(store.state().nodes.size, 0)
     })

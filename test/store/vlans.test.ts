@@ -1,7 +1,7 @@
 // Who may share a port: tags of several networks, one of them untagged, or a trunk alone.
 import t from 'tap'
 import { attachmentKey } from '../../store/attachments.ts'
-import { type AttachmentWish, attach, detach, putNetwork } from '../../store/desired.ts'
+import { type AttachmentSpec, attach, detach, putNetwork } from '../../store/desired.ts'
 import { openMemory } from '../../store/memory.ts'
 import type { RefusalCode } from '../../store/refusals.ts'
 
@@ -10,7 +10,7 @@ const dpid = '00000000000000a1'
 const world = async (...networks: string[]) => {
   const store = openMemory()
   await store.write(draft => networks.map(id => putNetwork(draft, id)))
-  const put = (network: string, port: number, given: Partial<AttachmentWish> = {}) =>
+  const put = (network: string, port: number, given: Partial<AttachmentSpec> = {}) =>
     store.write(draft => attach(draft, { network, dpid, port, ...given }))
   return { store, put }
 }

@@ -4,13 +4,13 @@ import { openDraft } from '../../store/draft.ts'
 import { isRefusal } from '../../store/refusals.ts'
 import { parseRow } from '../../store/rows.ts'
 import { emptyTables } from '../../store/tables.ts'
-import { deleteVlink, putVlink, type VlinkWish } from '../../store/vlinks.ts'
+import { deleteVlink, putVlink, type VlinkSpec } from '../../store/vlinks.ts'
 import { pathsId } from '../../topology/vlink-route.ts'
 import { backends, dpid, snapshot } from './backends.ts'
 
 const [a, b, c, d] = [dpid(1), dpid(2), dpid(3), dpid(4)]
 const at = (dpid: string, port: number) => ({ dpid, port })
-const wish = (more: Partial<VlinkWish> = {}): VlinkWish => ({
+const spec = (more: Partial<VlinkSpec> = {}): VlinkSpec => ({
   from: at(a, 1),
   to: at(c, 1),
   path: [a, b, c],
@@ -27,8 +27,8 @@ t.test('a vlink has two ends, a path, the same path back, and a number for each 
   const planned = { from: at(a, 1), to: at(c, 1), path: [a, b, c], reversePath: [c, b, a], reroute: false }
   const way = pathsId([a, b, c], [c, b, a])
   const network = { id: 'l', number: 100, way, vlink: { ...planned, reverseNumber: 101 }, revision: 1 }
-  t.strictSame(putVlink(draft, 'l', wish()), { created: true, network })
-  t.strictSame(putVlink(draft, 'l', wish()), { created: false, network }, 'asked for again it is what it was')
+  t.strictSame(putVlink(draft, 'l', spec()), { created: true, network })
+  t.strictSame(putVlink(draft, 'l', spec()), { created: false, network }, 'asked for again it is what it was')
   t.ok(draft.accessPorts.has(`${a}/1`) && draft.accessPorts.has(`${c}/1`), 'its ends are never believed to be links')
 })
 
@@ -43,7 +43,7 @@ t.test('names of switches may be spelled as people do', async t => {
 })
 
 t.test('both ends may be on one switch', async t => {
-  t.match(putVlink(draftWith(), 'l', wish({ to: at(a, 2), path: [a] })), { created: true })
+  t.match(putVlink(draftWith(), 'l', spec({ to: at(a, 2), path: [a] })), { created: true })
 })
 
 t.test('what is no vlink is refused, and the refusal says why', async t => {
@@ -63,10 +63,10 @@ t.test('what is no vlink is refused, and the refusal says why', async t => {
     [{ latency: 0 }, 'bad-vlink', /latency/],
   ] as const) {
     const draft = draftWith()
-    t.match(putVlink(draft, 'l', wish(more)), { refused, detail })
+    t.match(putVlink(draft, 'l', spec(more)), { refused, detail })
     t.equal(draft.networks.size, 0)
   }
-  t.match(putVlink(draftWith(), '..', wish()), { refused: 'bad-id' })
+  t.match(putVlink(draftWith(), '..', spec()), { refused: 'bad-id' })
 })
 
 t.test('a port of a vlink is nothing else, and nothing else becomes an end of one', async t => {
@@ -76,30 +76,30 @@ t.test('a port of a vlink is nothing else, and nothing else becomes an end of on
     ['a tagged attachment', (draft, port) => attach(draft, { network: 'red', ...port, vlan: 7 })],
     ['a trunk', (draft, port) => attach(draft, { network: 'red', ...port, trunk: true })],
     ['a mirror', (draft, port) => setMirror(draft, 'red', port)],
-    ['another vlink', (draft, port) => putVlink(draft, 'other', wish({ from: port, to: at(c, 9) }))],
+    ['another vlink', (draft, port) => putVlink(draft, 'other', spec({ from: port, to: at(c, 9) }))],
     ['a declared link', (draft, port) => putDeclaredLink(draft, { ...link, from: port })],
   ] as [string, (draft: ReturnType<typeof draftWith>, port: ReturnType<typeof at>) => unknown][]) {
     const after = draftWith('red')
-    putVlink(after, 'l', wish())
+    putVlink(after, 'l', spec())
     t.match(use(after, at(a, 1)), { refused: 'vlink-port-taken', detail: /end of vlink (l|other) at once/ }, what)
     const before = draftWith('red')
     t.notOk(isRefusal(use(before, at(a, 1))), what)
-    t.match(putVlink(before, 'l', wish()), { refused: 'vlink-port-taken', detail: /port .*\/1 can't be/ }, what)
+    t.match(putVlink(before, 'l', spec()), { refused: 'vlink-port-taken', detail: /port .*\/1 can't be/ }, what)
   }
 })
 
 t.test('a vlink takes no attachment and no mirror, and a network does not become one', async t => {
   const draft = draftWith('red')
-  putVlink(draft, 'l', wish())
+  putVlink(draft, 'l', spec())
   t.match(attach(draft, { network: 'l', ...at(a, 5) }), { refused: 'network-is-vlink' })
   t.match(setMirror(draft, 'l', at(a, 5)), { refused: 'network-is-vlink' })
   t.match(putNetwork(draft, 'l'), { refused: 'network-is-vlink' })
-  t.match(putVlink(draft, 'red', wish({ from: at(a, 5), to: at(c, 5) })), { refused: 'network-is-no-vlink' })
+  t.match(putVlink(draft, 'red', spec({ from: at(a, 5), to: at(c, 5) })), { refused: 'network-is-no-vlink' })
   t.match(detach(draft, 'l', a, 1), { detached: false })
 })
 
 t.test('other ends go under other numbers; other paths and wishes do not', async t => {
-  const numbers = (...wishes: VlinkWish[]) => {
+  const numbers = (...wishes: VlinkSpec[]) => {
     const draft = draftWith()
     return wishes.map(each => {
       const put = putVlink(draft, 'l', each)
@@ -109,34 +109,34 @@ t.test('other ends go under other numbers; other paths and wishes do not', async
   }
   const more = { bandwidth: 20e6, latency: 8e5, reroute: true }
   for (const other of [more, { path: [a, c] }, { reversePath: [c, a] }])
-    t.strictSame(numbers(wish(), wish(other)), [
+    t.strictSame(numbers(spec(), spec(other)), [
       [100, 101],
       [100, 101],
     ])
   for (const other of [{ from: at(a, 2) }, { to: at(c, 2) }])
-    t.strictSame(numbers(wish(), wish(other)), [
+    t.strictSame(numbers(spec(), spec(other)), [
       [100, 101],
       [102, 103],
     ])
 })
 
-t.test('what a wish does not say any more is not wished for any more', async t => {
+t.test('what a spec does not say any more is not wished for any more', async t => {
   const draft = draftWith()
-  putVlink(draft, 'l', wish({ bandwidth: 20e6, latency: 8e5, reroute: true }))
-  const put = putVlink(draft, 'l', wish())
+  putVlink(draft, 'l', spec({ bandwidth: 20e6, latency: 8e5, reroute: true }))
+  const put = putVlink(draft, 'l', spec())
   t.notOk(isRefusal(put) || 'bandwidth' in put.network.vlink! || 'latency' in put.network.vlink!)
   t.match(put, { network: { vlink: { reroute: false } } })
 })
 
 t.test('when it is deleted its ports are free, and nothing else of that name goes', async t => {
   const draft = draftWith('red')
-  putVlink(draft, 'l', wish())
+  putVlink(draft, 'l', spec())
   t.strictSame(deleteVlink(draft, 'red'), { deleted: false })
   t.strictSame(deleteVlink(draft, 'l'), { deleted: true })
   t.strictSame(deleteVlink(draft, 'l'), { deleted: false })
   t.strictSame([...draft.networks.keys()], ['red'])
   t.match(attach(draft, { network: 'red', ...at(a, 1) }), { created: true })
-  t.match(putVlink(draft, 'l', wish({ from: at(a, 2) })), { created: true })
+  t.match(putVlink(draft, 'l', spec({ from: at(a, 2) })), { created: true })
 })
 
 for (const { name, open, survives } of backends) {
@@ -146,8 +146,8 @@ for (const { name, open, survives } of backends) {
       putNetwork(draft, 'red')
       attach(draft, { network: 'red', ...at(a, 5) })
       putDeclaredLink(draft, { from: at(a, 40), to: at(d, 40) })
-      putVlink(draft, 'plain', wish({ from: at(a, 2), to: at(c, 2) }))
-      return putVlink(draft, 'l', wish({ reversePath: [c, d, a], reroute: true, bandwidth: 20e6, latency: 8e5 }))
+      putVlink(draft, 'plain', spec({ from: at(a, 2), to: at(c, 2) }))
+      return putVlink(draft, 'l', spec({ reversePath: [c, d, a], reroute: true, bandwidth: 20e6, latency: 8e5 }))
     })
     const before = snapshot(store)
     const { vlink, number } = store.state().networks.get('l')!
@@ -172,7 +172,7 @@ for (const { name, open, survives } of backends) {
       t.rejects(store.write(decide), { message })
     await rejects(/which is a vlink/, draft => draft.putAttachment({ ...port, network: 'l' }))
     await rejects(/is an end of vlink l/, draft => draft.putAttachment({ ...port, network: 'red', port: 1 }))
-    await rejects(/is an end of vlink l/, draft => draft.putLink('declared', { from: at(a, 1), to: at(d, 1) }))
+    await rejects(/is an end of vlink l/, draft => draft.putDeclaredLink({ from: at(a, 1), to: at(d, 1) }))
     await rejects(/has a mirror/, draft => {
       const { revision: _, ...network } = draft.networks.get('l')!
       draft.putNetwork({ ...network, mirror: { ...at(a, 9), number: 7 } })
@@ -193,7 +193,7 @@ t.test(
     const row = (value: object) =>
       parseRow({ kind: 'network', key: 'l', value: JSON.stringify({ id: 'l', number: 1, ...value }), revision: 3 })
     t.strictSame(row({}), { kind: 'network', key: 'l', before: undefined, after: { id: 'l', number: 1, revision: 3 } })
-    const vlink = { ...wish(), reversePath: [c, b, a], reverseNumber: 2, reroute: false }
+    const vlink = { ...spec(), reversePath: [c, b, a], reverseNumber: 2, reroute: false }
     t.match(row({ vlink }), { after: { vlink } })
     for (const more of [
       { from: a },

@@ -109,7 +109,7 @@ t.test('a pattern refuses nothing that the parser takes', async t => {
 })
 
 t.test('a fault is told by where it is, what was expected and what came', async t => {
-  const check = checker(named['AttachmentWish']!)
+  const check = checker(named['AttachmentSpec']!)
   t.same(check({ ips: ['10.0.0.1', 7] }, 'body'), {
     where: 'body/ips/1',
     expected: 'an IPv4 or IPv6 address, with or without a prefix length',

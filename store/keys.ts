@@ -1,0 +1,12 @@
+// Keys of the store's objects: made here, and read nowhere else. Those of ports and links are topology/topology.ts's.
+import { type Endpoint, endpointKey } from '../topology/topology.ts'
+
+/** Of an attachment: `<dpid>/<port>`, or `<dpid>/<port>/<vlan>`. */
+export const attachmentKey = (a: Endpoint & { readonly vlan?: number | undefined }): string =>
+  a.vlan === undefined ? endpointKey(a) : `${endpointKey(a)}/${a.vlan}`
+
+/** Of a MAC address in a network. A space is in no network's id (parseNetworkId). */
+export const macKey = (network: string, mac: string): string => `${network} ${mac}`
+
+/** Of a link between two nodes, whichever is named first. A space is in no node's name. */
+export const nodeLinkKey = (one: string, other: string): string => (one < other ? `${one} ${other}` : `${other} ${one}`)
