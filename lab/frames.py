@@ -238,7 +238,7 @@ class Process:
                 continue
             if done:
                 del self.sendings[request]
-                say({"id": request, "ok": {"sent": sending.sent}})
+                say({"id": request, "ok": {"sent": sending.sent, "began": sending.begin * 1000}})
 
     def answer_quiet(self):
         if not self.waiting:

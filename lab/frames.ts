@@ -31,10 +31,16 @@ export type Count = {
   readonly longestGap: number
   /** Frames that the station's socket lost because they were not read in time: not the network's fault. */
   readonly overflow: number
+  /** How often each frame arrived, by its sequence number; empty unless `finish` was asked for `each`. */
+  readonly times: readonly number[]
 }
 
 export type Counts = {
+  /** The number by which its probes are told from others. */
+  readonly stream: number
   readonly sent: number
+  /** Milliseconds of CLOCK_MONOTONIC when it began: frame n was sent n / pps seconds later. */
+  readonly began: number
   /** How many copies came back to the sender. */
   readonly reflected: number
   /** For any open station but the sender. */
@@ -43,7 +49,7 @@ export type Counts = {
 
 export type Stream = {
   /** Resolves when all is sent and nothing of it has arrived for `quiet` milliseconds (default 300). */
-  finish(how?: { readonly quiet?: number }): Promise<Counts>
+  finish(how?: { readonly quiet?: number; readonly each?: boolean }): Promise<Counts>
   /** Sends no more; then `finish` counts against what was sent. */
   stop(): Promise<void>
 }
@@ -104,7 +110,6 @@ export type Frames = {
 type Tally = Omit<Count, 'received' | 'lost' | 'duplicated'> & {
   readonly frames: number
   readonly distinct: number
-  readonly times: readonly number[]
 }
 
 /** Starts the process and opens these stations. */
@@ -167,16 +172,16 @@ function startStream(
   stream: number,
   run: { frame: string; count: number; pps: number },
 ): Stream {
-  const sending = ask<{ sent: number }>('send', { pod: from.name, ...run })
+  const sending = ask<{ sent: number; began: number }>('send', { pod: from.name, ...run })
   sending.catch(() => {}) // Whoever calls finish() hears of it.
   return {
     stop: async () => {
       await ask('stop', { request: sending.id })
     },
-    finish: async ({ quiet = 300 } = {}) => {
-      const { sent } = await sending
+    finish: async ({ quiet = 300, each = false } = {}) => {
+      const { sent, began } = await sending
       await ask('quiet', { stream, seconds: quiet / 1000 })
-      const tallies = await ask<Record<string, Tally>>('count', { stream, each: 0 })
+      const tallies = await ask<Record<string, Tally>>('count', { stream, each: each ? sent : 0 })
       await ask('forget', { stream })
       const tallyOf = (station: Station) => {
         const tally = tallies[station.name]
@@ -184,10 +189,10 @@ function startStream(
         return tally
       }
       return {
-        sent,
+        ...{ stream, sent, began },
         reflected: tallyOf(from).frames,
         at: station => {
-          const { frames, distinct, reordered, longestGap, overflow } = tallyOf(station)
+          const { frames, distinct, reordered, longestGap, overflow, times } = tallyOf(station)
           return {
             received: distinct,
             lost: sent - distinct,
@@ -195,6 +200,7 @@ function startStream(
             reordered,
             longestGap,
             overflow,
+            times,
           }
         },
       }

@@ -220,11 +220,11 @@ t.test('a unicast frame may be flooded once in its own network, and be nowhere e
 t.test('a stream that is lost, doubled, reflected or out of place is a fault', async t => {
   const flow = { what: 'stream', from: red1, to: [red2], dst: red2.mac }
   const count = (received: number, more: Partial<Count> = {}): Count => ({
-    ...{ received, lost: 0, duplicated: 0, reordered: 0, longestGap: 0, overflow: 0 },
+    ...{ received, lost: 0, duplicated: 0, reordered: 0, longestGap: 0, overflow: 0, times: [] },
     ...more,
   })
   const judged = (at: Record<string, Count>, sent = 10, reflected = 0) =>
-    judgeStream(members, flow, { sent, reflected, at: ({ name }) => at[name] ?? count(0) }).map(({ what }) => what)
+    judgeStream(members, flow, { stream: 1, began: 0, sent, reflected, at: ({ name }) => at[name] ?? count(0) }).map(({ what }) => what)
   t.strictSame(judged({ 'red-2': count(10) }), [])
   t.strictSame(judged({ 'red-2': count(9) }), ['stream, at red-2'])
   t.strictSame(judged({ 'red-2': count(10, { duplicated: 1 }) }), ['stream, at red-2'])

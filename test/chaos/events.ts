@@ -1,0 +1,117 @@
+// Carries out one event, and says where and how long frames may be lost for it.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pin, Window } from './judge.ts'
+import { type Event, type NetworkPlan, spell } from './plan.ts'
+import { now, type Stage } from './stage.ts'
+
+/** Milliseconds after which a link that carries nothing must be out of use, while a controller runs. */
+export const outOfUse = 1500
+/** A switch that has lost its flows has them again so long (milliseconds) after it has connected. */
+const filled = 2000
+
+/** Something is missing since `from`; `until` is not known before it is back. */
+export type Absence = { readonly from: number; until: number | undefined }
+/** What an event was, in times of one clock. */
+export type Happened = {
+  readonly event: Event
+  readonly at: number
+  /** Where frames are lost for it. */
+  readonly where: readonly Pin[]
+  /** When it was undone, or what it broke was whole again. */
+  ended: number | undefined
+}
+
+export async function carryOut(stage: Stage, event: Event, first: NetworkPlan, absent: Absence[]): Promise<Happened> {
+  const at = now()
+  const happened: Happened = { event, at, where: whereOf(event), ended: undefined }
+  const absence: Absence = { from: at, until: undefined }
+  switch (event.is) {
+    case 'kill':
+    case 'terminate':
+      absent.push(absence)
+      await stage.endController(event.is === 'kill' ? 'SIGKILL' : 'SIGTERM')
+      await sleep(event.lasts)
+      await stage.startController()
+      await connected(stage)
+      absence.until = now()
+      break
+    case 'cost':
+      // While no controller runs nobody can be asked.
+      await asked(stage, 'PUT', stage.linkPath(event.link), { cost: event.cost })
+      break
+    case 'silence':
+      await stage.mesh.lose(event.link[0], event.link[1], 1)
+      await sleep(event.lasts)
+      await stage.mesh.lose(event.link[0], event.link[1], 0)
+      break
+    case 'cut': {
+      const node = stage.mesh.node(event.link[0])
+      const port = String(node.links.get(event.link[1]))
+      await node.ovs.ofctl(node.bridge, 'mod-port', [port, 'down'])
+      await sleep(event.lasts)
+      await node.ovs.ofctl(node.bridge, 'mod-port', [port, 'up'])
+      break
+    }
+    case 'crash':
+      await stage.mesh.node(event.node).restart({ kill: true })
+      await connected(stage)
+      break
+    case 'away':
+      absent.push(absence)
+      await stage.mesh.lose(event.node, 'ctl', 1)
+      await sleep(event.lasts)
+      await stage.mesh.lose(event.node, 'ctl', 0)
+      await connected(stage)
+      absence.until = now()
+      break
+    case 'attach': {
+      const path = `/v1/networks/${first.id}/attachments/${stage.mesh.node(event.node).dpid}/3`
+      await asked(stage, 'PUT', `${path}?wait=5s`, {})
+      await sleep(event.lasts)
+      await asked(stage, 'DELETE', path)
+      break
+    }
+  }
+  happened.ended = now()
+  return happened
+}
+
+/** Asks again while no controller answers. */
+async function asked(stage: Stage, method: string, path: string, body?: object): Promise<void> {
+  for (const end = now() + 30_000; ; await sleep(50)) {
+    const answer = await stage.rest(method, path, body).catch(error => ({ status: 0, body: String(error) }))
+    if (answer.status >= 200 && answer.status < 300) return
+    if (now() > end) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
+  }
+}
+
+/** Every switch is live again. Gives up after half a minute: then the round says so. */
+async function connected(stage: Stage): Promise<void> {
+  for (const end = now() + 30_000; now() < end; await sleep(50)) {
+    const answer = await stage.rest('GET', '/v1/switches').catch(() => undefined)
+    const switches: { state: string; connected: boolean }[] = answer?.body.switches ?? []
+    if (switches.length >= stage.mesh.nodes.length && switches.every(sw => sw.connected && sw.state === 'live')) return
+  }
+}
+
+function whereOf(event: Event): readonly Pin[] {
+  if (event.is === 'silence') return [{ is: 'link', link: event.link }]
+  if (event.is === 'cut')
+    return [...event.link.map(node => ({ is: 'switch', node }) as const), { is: 'link', link: event.link }]
+  return event.is === 'crash' ? [{ is: 'switch', node: event.node }] : []
+}
+
+/**
+ * Where and when frames may be lost. A link that is dead, or a switch that is empty, may be in use until it was found out, which
+ * begins only when the controller is there and can tell every switch.
+ */
+export function windowsOf(happened: readonly Happened[], absent: readonly Absence[], end: number): readonly Window[] {
+  return happened.flatMap(({ event, at, where, ended = end }) => {
+    let until = (event.is === 'crash' ? ended + filled : at) + outOfUse
+    for (const absence of absent.toSorted((a, b) => a.from - b.from))
+      if (absence.from <= until) until = Math.max(until, (absence.until ?? end) + outOfUse)
+    // What is mended carries frames again at once; those that were on their way then are the last to be lost.
+    const last = event.is === 'crash' ? until : Math.min(until, ended + 100)
+    return where.map(pin => ({ why: spell(event), where: pin, from: at - 100, until: last }))
+  })
+}
