@@ -49,7 +49,8 @@ class Taps:
                 return
             # A tunnel's headers are 50 bytes: Ethernet, IPv4, UDP, VXLAN.
             at = frame.find(MAGIC, 50)
-            if at < 0 or at > len(frame) - LENGTH or frame[12:14] != b"\x08\x00":
+            # Copies on their way to a controller hold probes, too: those are TCP.
+            if at < 0 or at > len(frame) - LENGTH or frame[12:14] != b"\x08\x00" or frame[23] != socket.IPPROTO_UDP:
                 continue
             stream, sequence = struct.unpack_from("!II", frame, at + len(MAGIC))
             leg = (frame[29], frame[33], address[2] == PACKET_OUTGOING)

@@ -24,7 +24,7 @@ t.test('an event explains what was lost at its place and in its time, and nothin
   const legs = [[1, 2, false]] as const
   t.same([...judge([loss({ legs })], [window], 0).explained], [['silence', 1]])
   t.same(judge([loss({ legs, sentAt: 1600 })], [window], 0).faults, [
-    '1 frames red from 1 to 3, lost on link 1-2, sent 1.60 to 1.60 s; frames before took 1-2-3',
+    '1 copies red from 1, lost on link 1-2, on the way to 3, sent 1.60 to 1.60 s; before, frames to 3 took 1-2-3',
   ])
   t.equal(judge([loss({})], [window], 0).faults.length, 1)
 })

@@ -79,13 +79,14 @@ export function judge(losses: readonly Loss[], windows: readonly Window[], began
     if (window) explained.set(window.why, (explained.get(window.why) ?? 0) + 1)
     return window === undefined
   })
-  const alike = Map.groupBy(left, loss => `${loss.what} from ${loss.from} to ${loss.to}, lost ${spellPin(pinOf(loss))}`)
+  const alike = Map.groupBy(left, loss => `${loss.what} from ${loss.from}, lost ${spellPin(pinOf(loss))}`)
   const seconds = (at: number) => ((at - began) / 1000).toFixed(2)
   const faults = [...alike].map(([words, group]) => {
     const times = group.map(loss => loss.sentAt)
+    const targets = [...new Set(group.map(loss => loss.to))].join(' ')
     const way = wayOf(group[0]!.from, group[0]!.to, group[0]!.before)
-    const before = way.length > 0 ? `; frames before took ${way.join('-')}` : ''
-    return `${group.length} frames ${words}, sent ${seconds(Math.min(...times))} to ${seconds(Math.max(...times))} s${before}`
+    const before = way.length > 0 ? `; before, frames to ${group[0]!.to} took ${way.join('-')}` : ''
+    return `${group.length} copies ${words}, on the way to ${targets}, sent ${seconds(Math.min(...times))} to ${seconds(Math.max(...times))} s${before}`
   })
   return { explained, faults }
 }

@@ -28,12 +28,12 @@ const slack = 300
 
 export async function playRound(stage: Stage, plan: Plan, events: readonly Event[]): Promise<RoundResult> {
   const before = stage.log().length
+  const extra = await extraPort(stage, events)
   await stage.hops.forget()
   const flows = await startFlows(stage, plan)
   await sleep(500)
   const began = now()
   const absent: Absence[] = []
-  const extra = await extraPort(stage, events)
   const happened = await Promise.all(
     events.map(async event => {
       await sleep(event.at)
@@ -82,7 +82,7 @@ async function startFlows(stage: Stage, plan: Plan): Promise<readonly Flow[]> {
   return Promise.all(flows)
 }
 
-/** The pod that enters and leaves, if one does. */
+/** The pod that enters and leaves, if one does. It is there before frames flow: Open vSwitch loses some when a port is made. */
 async function extraPort(stage: Stage, events: readonly Event[]): Promise<Pod | undefined> {
   const attach = events.find(event => event.is === 'attach')
   if (attach?.is !== 'attach') return undefined
@@ -90,6 +90,7 @@ async function extraPort(stage: Stage, events: readonly Event[]): Promise<Pod | 
   if (there) return there
   const pod = await stage.mesh.addPod(attach.node, { port: 3 })
   await stage.frames.open(pod)
+  await sleep(500)
   return pod
 }
 

@@ -31,7 +31,8 @@ function tell(result: RoundResult, name: string): void {
   console.log(
     `  ${faults.length > 0 ? 'not ok' : 'ok    '} ${name}: ${frames} frames sent, ${deliveries} to arrive; lost for a reason: ${fair || 0}`,
   )
-  for (const fault of faults) console.log(`         FAULT ${fault}`)
+  for (const fault of faults.slice(0, 25)) console.log(`         FAULT ${fault}`)
+  if (faults.length > 25) console.log(`         and ${faults.length - 25} faults more`)
   if (faults.length > 0) for (const line of result.log) console.log(`           ${line}`)
 }
 

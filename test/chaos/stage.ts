@@ -126,6 +126,9 @@ export async function makeStage(ends: Ends, plan: Plan): Promise<Stage> {
       return { network, from, to, pps, stream }
     },
   }
+  // What will lose frames on purpose is put in place: to add it under traffic loses some, too.
+  for (const [a, b] of plan.links) await mesh.lose(a, b, 0)
+  for (const { number } of mesh.nodes) await mesh.lose(number, 'ctl', 0)
   await stage.startController()
   await until(
     'all links are known',
