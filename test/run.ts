@@ -75,7 +75,11 @@ async function runAll(): Promise<{ first: readonly FileResult[]; second: readonl
   return { first: [...core, ...switches], second: isOdd ? await tap(again, 1) : [] }
 }
 
-const checked = buildTap() && (asked.length > 0 || (run('tsc', []) && run('biome', ['ci', '--error-on-warnings', '.'])))
+const checked =
+  buildTap() &&
+  (asked.length > 0 ||
+    (run('tsc', []) &&
+      run('biome', ['ci', '--error-on-warnings', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.'])))
 const nothing = { passed: 0, skipped: [], seconds: 0, said: [] }
 const { first, second } = checked
   ? await runAll()

@@ -224,7 +224,9 @@ t.test('a stream that is lost, doubled, reflected or out of place is a fault', a
     ...more,
   })
   const judged = (at: Record<string, Count>, sent = 10, reflected = 0) =>
-    judgeStream(members, flow, { stream: 1, began: 0, sent, reflected, at: ({ name }) => at[name] ?? count(0) }).map(({ what }) => what)
+    judgeStream(members, flow, { stream: 1, began: 0, sent, reflected, at: ({ name }) => at[name] ?? count(0) }).map(
+      ({ what }) => what,
+    )
   t.strictSame(judged({ 'red-2': count(10) }), [])
   t.strictSame(judged({ 'red-2': count(9) }), ['stream, at red-2'])
   t.strictSame(judged({ 'red-2': count(10, { duplicated: 1 }) }), ['stream, at red-2'])
