@@ -1,13 +1,6 @@
 import { isLoopback } from '../api/http/loopback.ts'
-import {
-  type Command,
-  fromFile,
-  fromFlags,
-  fromVariables,
-  type Given,
-  type Givens,
-  misspeltVariables,
-} from './given.ts'
+import { fromFlags, type Given, type Givens } from './command-line/flags.ts'
+import { type Command, fromFile, fromVariables, misspeltVariables } from './given.ts'
 import { type Config, optionNames, options, profiles, shownAddress, shownEndpoint } from './options.ts'
 import { optionOf } from './tls-files.ts'
 
@@ -47,7 +40,7 @@ export type Values = {
 
 /** What is given for the options of a command, parsed: of each, what its strongest source says. */
 export const readValues = async (command: Command, { argv, env, readFile }: Sources): Promise<Values> => {
-  const flags = fromFlags(command, argv)
+  const flags = fromFlags(command.name, command.options, argv)
   const variables = fromVariables(command, env)
   const file = [...flags.given, ...variables].find(given => given.name === 'config')
   const keys = file ? await readKeys(command, file, readFile) : { given: [], faults: [] }

@@ -1,57 +1,24 @@
 import { nearest } from '../api/contract/nearest.ts'
-import { type Parsed, variableOf } from './options.ts'
+import { type Row as Flag, type Given, type Givens, variableOf } from './command-line/flags.ts'
+import type { Parsed } from './options.ts'
 
 /** A command of ours and its options: what stands after `l2sm`, and a row for each. */
 export type Command = {
   readonly name: string
   readonly options: { readonly [name: string]: Row }
 }
-type Row = {
-  readonly takes?: string
-  readonly many?: true
+type Row = Flag & {
   readonly standard: unknown
   readonly parse: (text: string) => Parsed<unknown>
 }
 
-/** A value as somebody wrote it, and where: `flag --http`, `variable L2SM_HTTP`, `l2sm.yaml:3 http`. */
-export type Given = { readonly name: string; readonly text: string; readonly from: string }
-
-/** What one source gives, and what is wrong with it, in sentences. */
-export type Givens = { readonly given: readonly Given[]; readonly faults: readonly string[] }
-
 const isOption = ({ options }: Command, name: string): boolean => Object.hasOwn(options, name)
-const isSwitch = ({ options }: Command, name: string): boolean => options[name]!.takes === undefined
 const isRepeatable = ({ options }: Command, name: string): boolean => options[name]!.many === true
 
 /** `did you mean --http?`, or what there is. */
 const suggestion = (wrong: string, known: readonly string[]): string => {
   const near = nearest(wrong, known)
   return near ? `did you mean ${near}?` : `there are ${known.join(', ')}`
-}
-
-/** `--http HOST:PORT`, `--http=HOST:PORT`; a switch is `--takeover`, or `--takeover=false` against a variable. */
-export const fromFlags = (command: Command, argv: readonly string[]): Givens => {
-  const given: Given[] = []
-  const faults: string[] = []
-  for (let i = 0; i < argv.length; i++) {
-    const word = argv[i]!
-    const [, name = '', inline] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? []
-    if (!isOption(command, name)) {
-      const flags = Object.keys(command.options).map(n => `--${n}`)
-      faults.push(
-        `${JSON.stringify(word)} is no option of l2sm ${command.name}: ${suggestion(word.split('=', 1)[0]!, flags)}`,
-      )
-      // What follows is its value, and not a mistake of its own.
-      while (word.startsWith('--') && argv[i + 1]?.startsWith('--') === false) i++
-      continue
-    }
-    const text = inline ?? (isSwitch(command, name) ? 'true' : argv[++i])
-    if (text === undefined) faults.push(`--${name} stands without a value: expected --${name} ${takes(command, name)}`)
-    else if (!isRepeatable(command, name) && given.some(g => g.name === name))
-      faults.push(`--${name} is given twice: give it once`)
-    else given.push({ name, text, from: `flag --${name}` })
-  }
-  return { given, faults }
 }
 
 const takes = ({ options }: Command, name: string): string => options[name]!.takes ?? ''

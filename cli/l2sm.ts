@@ -35,17 +35,6 @@ const commands = {
   },
 } as const
 
-const usage = `usage: l2sm COMMAND [options]
-
-Isolated layer-2 networks over a mesh of OpenFlow 1.3 switches.
-
-${Object.entries(commands)
-  .map(([name, { text }]) => `  ${name.padEnd(12)}${text}`)
-  .join('\n')}
-
-l2sm COMMAND --help tells more; l2sm --version tells the version.
-`
-
 /** Aborted by the first SIGTERM or SIGINT; a second one ends the program at once. */
 const stopSignal = (): AbortSignal => {
   const stop = new AbortController()
@@ -53,25 +42,47 @@ const stopSignal = (): AbortSignal => {
   return stop.signal
 }
 
-const main = async ([name = '', ...argv]: readonly string[]): Promise<number> => {
-  if (name === '--version' || argv.includes('--version')) return say(`${packageJson.version}\n`)
-  if (name === '--help' || name === '-h') return say(usage)
-  if (!Object.hasOwn(commands, name)) {
-    console.error(name === '' ? usage : `l2sm: there is no command ${JSON.stringify(name)}\n\n${usage}`)
-    return 2
-  }
-  const command = commands[name as keyof typeof commands]
-  return argv.includes('--help') || argv.includes('-h') ? say(await command.help()) : command.run(argv)
-}
-
-const say = (text: string): number => {
-  process.stdout.write(text)
-  return 0
-}
-
 // Halves the time to start: code that was compiled once (types stripped, too) is read back from the system's temporary folder.
 const { directory } = enableCompileCache()
 // The store's thread finds it by this variable.
 if (directory) process.env['NODE_COMPILE_CACHE'] ??= directory
+const { CommanderError, Command: Program } = await import('commander')
+
+const main = async (words: readonly string[]): Promise<number> => {
+  let code = 0
+  const program = new Program('l2sm')
+    .description('Isolated layer-2 networks over a mesh of OpenFlow 1.3 switches.')
+    .usage('COMMAND [options]')
+    .version(packageJson.version, '--version', 'the version')
+    .helpOption('-h, --help', 'this text; l2sm COMMAND --help tells more')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .showHelpAfterError()
+    .configureHelp({ helpWidth: 120, subcommandTerm: command => command.name() })
+    .exitOverride()
+  for (const [name, { text, help, run }] of Object.entries(commands))
+    program
+      .command(name)
+      .description(text)
+      .usage('')
+      // What follows is read by the command itself, which is loaded only when it is asked for.
+      .helpOption(false)
+      .allowUnknownOption()
+      .passThroughOptions()
+      .argument('[words...]')
+      .action(async (argv: readonly string[]) => {
+        if (argv.includes('--version')) console.log(packageJson.version)
+        else if (argv.includes('--help') || argv.includes('-h')) process.stdout.write(await help())
+        else code = await run(argv)
+      })
+  try {
+    await program.parseAsync([...words], { from: 'user' })
+    return code
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    return error.exitCode === 0 ? 0 : 2
+  }
+}
+
 // What was asked is over and what was opened is closed: nothing that is left may keep the process.
 process.exit(await main(process.argv.slice(2)))

@@ -6,6 +6,9 @@
 
 import { isVlan } from '../store/parse.ts'
 import { standardVlanRange, type VlanRange } from '../store/vlans.ts'
+import { optionLines } from './command-line/flags.ts'
+
+export { optionLines, variableOf } from './command-line/flags.ts'
 
 export type Parsed<T> = { readonly value: T } | { readonly expected: string; readonly hint?: string }
 
@@ -186,32 +189,14 @@ export const profiles = {
   },
 } as const satisfies { readonly [profile: string]: Partial<Config> }
 
-export const variableOf = (name: string): string => `L2SM_${name.toUpperCase().replaceAll('-', '_')}`
-
 const shownStandard = (name: OptionName): string => {
   const { standard } = options[name]
   if (standard === undefined || standard === false) return ''
   if (name === 'openflow') return options.openflow.standard.map(shownEndpoint).join(' and ')
   if (name === 'http') return shownAddress(options.http.standard)
   if (name === 'store') return 'sqlite:l2sm.db'
+  if (name === 'vlan-range') return `${standardVlanRange.first}-${standardVlanRange.last}`
   return String(standard)
-}
-
-type Shown = { readonly name: string; readonly row: Option<unknown>; readonly standard: string }
-
-/** The rows of a help text: the flag, what it is for, its variable and its standard. */
-export const optionLines = (shown: readonly Shown[]): string => {
-  const flagOf = ({ name, row }: Shown) => `--${name}${row.takes ? ` ${row.takes}` : ''}`
-  const width = Math.max(...shown.map(each => flagOf(each).length))
-  const indent = ' '.repeat(width + 4)
-  const lines = shown.map(each => {
-    const { name, row, standard } = each
-    const origin = `[${variableOf(name)}${standard && `; default ${standard}`}]`
-    return `  ${flagOf(each).padEnd(width)}  ${row.text}\n${indent}${origin}`
-  })
-  return `${lines.join('\n')}
-${'  --help'.padEnd(width + 4)}this text
-${'  --version'.padEnd(width + 4)}the version`
 }
 
 export const help = (): string => `usage: l2sm controller [options]

@@ -5,9 +5,9 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { scopeOf } from '../openflow/session/tls.ts'
 import { issue, type Place } from './certificates.ts'
+import { faultOf, quiet } from './command-line/flags.ts'
 import { shownAddress } from './options.ts'
 
 export const help = `usage: l2sm pki DIR [options]
@@ -15,20 +15,21 @@ export const help = `usage: l2sm pki DIR [options]
 Makes a CA in DIR, a certificate of the controller, and one of each switch that is named; prints how to use them.
 What is there already is kept, so that a switch can be added later. Needs the openssl command.
 
-  --switch NAME[=DPID]  a switch; with its datapath id (16 hex digits) the certificate is good for that one only;
-                        may be given again
-  --controller HOST     name or address by which switches reach the controller; may be given again
-                        [default 127.0.0.1, or as it was]
-  --renew               new keys and certificates of the controller and of the switches named, by the same CA;
-                        a controller that runs takes its own within seconds, and no switch is disconnected
-  --days N              lifetime of certificates; that of the CA is ten years [default 365]
-  --help                this text
+  --switch NAME[=DPID,...]  a switch; with its datapath ids (16 hex digits each) the certificate is good for those only:
+                            all bridges of one Open vSwitch have one certificate; may be given again
+  --controller HOST         name or address by which switches reach the controller; may be given again
+                            [default 127.0.0.1, or as it was]
+  --renew                   new keys and certificates of the controller and of the switches named, by the same CA;
+                            a controller that runs reads its own within seconds, and no switch is disconnected
+  --days N                  lifetime of certificates; that of the CA is ten years [default 365]
+  --help                    this text
 
 Files are DIR/ca, DIR/controller and DIR/switch-NAME, each with .key and .crt, readable by their owner only.
 Whoever has ca.key can make a switch's certificate: neither the controller nor a switch needs it.
 `
 
-type Switch = { readonly name: string; readonly dpid: string | undefined }
+/** Without datapath ids: any may be shown with it. */
+type Switch = { readonly name: string; readonly dpids: readonly string[] }
 type Asked = {
   readonly directory: string
   readonly switches: readonly Switch[]
@@ -66,50 +67,50 @@ export const runPki = async ({ argv, say, complain }: Surroundings): Promise<0 |
 }
 
 const readArguments = (argv: readonly string[]): Asked | { readonly faults: readonly string[] } => {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        switch: { type: 'string', multiple: true, default: [] },
-        controller: { type: 'string', multiple: true, default: [] },
-        renew: { type: 'boolean', default: false },
-        days: { type: 'string', default: '365' },
-      },
-    })
-    const switches = values.switch.map(text => ({ text, ...switchOf(text) }))
-    const faults = [
-      ...(positionals.length === 1 ? [] : [`expected one folder, got ${positionals.length}`]),
-      ...switches.flatMap(({ text, fault }) => (fault ? [`--switch ${JSON.stringify(text)}: ${fault}`] : [])),
-      ...switches.flatMap(({ name }, i) =>
-        switches.findIndex(s => s.name === name) < i ? [`two switches ${name}`] : [],
-      ),
-      ...values.controller
-        .filter(host => isIP(host) === 0 && !/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(host))
-        .map(host => `--controller ${JSON.stringify(host)}: expected a name or an address, without a port`),
-      ...(/^[1-9]\d{0,3}$/.test(values.days) && Number(values.days) <= caDays
-        ? []
-        : [`--days ${JSON.stringify(values.days)}: expected 1 to ${caDays}`]),
-    ]
-    if (faults.length > 0) return { faults }
-    const directory = resolve(positionals[0]!)
-    return { directory, switches, hosts: values.controller, renew: values.renew, days: Number(values.days) }
-  } catch (error) {
-    return { faults: [(error as Error).message] }
-  }
+  const program = quiet('pki')
+    .argument('<DIR>')
+    .option('--switch <NAME[=DPID,...]>', '', gathered, [])
+    .option('--controller <HOST>', '', gathered, [])
+    .option('--renew', '', false)
+    .option('--days <N>', '', '365')
+  const fault = faultOf(program, argv)
+  if (fault !== undefined) return { faults: [fault] }
+  const values = program.opts<{ switch: string[]; controller: string[]; renew: boolean; days: string }>()
+  const switches = values.switch.map(text => ({ text, ...switchOf(text) }))
+  const faults = [
+    ...switches.flatMap(({ text, fault }) => (fault ? [`--switch ${JSON.stringify(text)}: ${fault}`] : [])),
+    ...switches.flatMap(({ name }, i) =>
+      switches.findIndex(s => s.name === name) < i ? [`two switches ${name}`] : [],
+    ),
+    ...values.controller
+      .filter(host => isIP(host) === 0 && !/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(host))
+      .map(host => `--controller ${JSON.stringify(host)}: expected a name or an address, without a port`),
+    ...(/^[1-9]\d{0,3}$/.test(values.days) && Number(values.days) <= caDays
+      ? []
+      : [`--days ${JSON.stringify(values.days)}: expected 1 to ${caDays}`]),
+  ]
+  if (faults.length > 0) return { faults }
+  const directory = resolve(program.args[0]!)
+  return { directory, switches, hosts: values.controller, renew: values.renew, days: Number(values.days) }
 }
 
+const gathered = (text: string, before: readonly string[]): readonly string[] => [...before, text]
+
+/** `NAME`, or `NAME=DPID,DPID,...`: one Open vSwitch has one certificate for all its bridges. */
 const switchOf = (text: string): Switch & { readonly fault?: string } => {
-  const [, name = '', dpid] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? []
+  const [, name = '', list] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? []
+  const dpids = list?.split(',') ?? []
+  const wrong = dpids.find(dpid => !/^[0-9a-fA-F]{16}$/.test(dpid))
+  const lower = dpids.map(dpid => dpid.toLowerCase())
   const fault = !/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)
     ? 'expected a name of up to 63 letters, digits, dots and dashes'
-    : dpid !== undefined && !/^[0-9a-fA-F]{16}$/.test(dpid)
-      ? `expected 16 hex digits after the =, got ${JSON.stringify(dpid)}`
+    : wrong !== undefined
+      ? `expected 16 hex digits after the =, or several such with commas between, got ${JSON.stringify(wrong)}`
       : // The common name would stand for it as well.
-        /^[0-9a-fA-F]{16}$/.test(name) && dpid !== undefined && dpid.toLowerCase() !== name.toLowerCase()
+        /^[0-9a-fA-F]{16}$/.test(name) && list !== undefined && !lower.includes(name.toLowerCase())
         ? 'the name is a datapath id, but another one'
         : undefined
-  return { name, dpid: dpid?.toLowerCase(), ...(fault && { fault }) }
+  return { name, dpids: lower, ...(fault && { fault }) }
 }
 
 const placeIn = (directory: string, name: string): Place => ({
@@ -122,30 +123,32 @@ const isMade = ({ key, cert }: Place): boolean => existsSync(key) && existsSync(
 const make = async (asked: Asked, say: (line: string) => void): Promise<readonly string[]> => {
   const { directory, switches, renew, days } = asked
   const [ca, controller] = [placeIn(directory, 'ca'), placeIn(directory, 'controller')]
-  const told = async (place: Place, keep: boolean, what: string, wish: Parameters<typeof issue>[2]) => {
-    if (!keep) await issue(directory, place, wish)
+  const tell = async (place: Place, keep: boolean, what: string, spec: Parameters<typeof issue>[2]) => {
+    if (!keep) await issue(directory, place, spec)
     const { validTo } = new X509Certificate(await readFile(place.cert))
     say(`${keep ? 'kept' : 'made'} ${place.cert}: ${what}, until ${validTo}`)
   }
   if (!isMade(ca) && (existsSync(ca.key) || existsSync(ca.cert)))
     throw new Error(`${directory} has one of ca.key and ca.crt only: put the other one back, or take this one away`)
-  await told(ca, isMade(ca), 'the CA', { commonName: 'l2sm CA', signer: 'self', usage: 'ca', days: caDays })
+  await tell(ca, isMade(ca), 'the CA', { commonName: 'l2sm CA', signer: 'self', usage: 'ca', days: caDays })
   const hosts = await hostsFor(asked, controller)
   const names = hosts.map(host => `${isIP(host) ? 'IP' : 'DNS'}:${host}`)
   const server = { commonName: 'l2sm controller', names, signer: ca, usage: 'server', days } as const
-  await told(controller, isMade(controller) && !renew, 'the controller', server)
-  for (const { name, dpid } of switches) {
+  await tell(controller, isMade(controller) && !renew, 'the controller', server)
+  for (const { name, dpids: given } of switches) {
     const place = placeIn(directory, `switch-${name}`)
     const old = isMade(place) ? await dpidsOf(place) : []
     const keep = isMade(place) && !renew
-    if (keep && dpid !== undefined && old.join() !== dpid)
-      throw new Error(`${place.cert} stands for ${old.join(' and ') || 'any datapath'}: --renew makes one for ${dpid}`)
+    if (keep && given.length > 0 && old.toSorted().join() !== given.toSorted().join())
+      throw new Error(
+        `${place.cert} stands for ${old.join(' and ') || 'any datapath'}: --renew makes one for ${given.join(' and ')}`,
+      )
     // A certificate that is renewed stands for no more than before, unless that is said.
-    const dpids = dpid === undefined ? old : [dpid]
+    const dpids = given.length === 0 ? old : given
     const uris = dpids.map(each => `URI:l2sm:dpid:${each}`)
     const client = { commonName: name, names: uris, signer: ca, usage: 'client', days } as const
     const whom = dpids.length === 0 ? `switch ${name}, any datapath` : `switch ${name}, datapath ${dpids.join(' and ')}`
-    await told(place, keep, whom, client)
+    await tell(place, keep, whom, client)
   }
   return hosts
 }

@@ -47,6 +47,7 @@ const rooms: { readonly [folder: string]: Room } = {
   agent: { reaches: ['agent/machine', 'agent/node', 'agent/switch', 'agent/ovsdb', 'api/contract'] },
   lab: { reaches: [] },
   cli: { reaches: ['*'] },
+  'cli/command-line': { reaches: [] },
   'cli/demo': { reaches: ['*'] },
   docs: { reaches: ['*'] },
   bench: { reaches: ['*'] },

@@ -1,6 +1,6 @@
 /** What the demo is asked for on its command line. Pure. */
 
-import { parseArgs } from 'node:util'
+import { faultOf, quiet } from '../command-line/flags.ts'
 
 export type Asked =
   | { readonly is: 'show' | 'check'; readonly nodes: number }
@@ -21,20 +21,15 @@ It stays until Ctrl-C, and takes away everything it made. Needs root on Linux; i
 
 export function readFlags(argv: readonly string[]): Asked {
   const wrong = (fault: string): Asked => ({ is: 'wrong', fault })
-  let given: { check?: boolean; nodes?: string[]; help?: boolean }
-  try {
-    const options = {
-      check: { type: 'boolean' },
-      nodes: { type: 'string', multiple: true },
-      help: { type: 'boolean', short: 'h' },
-    } as const
-    given = parseArgs({ args: [...argv], options, allowPositionals: false }).values
-  } catch (error) {
-    // Its first sentence says what is wrong; those after it are about flags that look like values.
-    return wrong((error as Error).message.split('. ')[0]!)
-  }
+  const program = quiet('demo')
+    .option('--check', '', false)
+    .option('--nodes <N>', '', (text: string, before: readonly string[]) => [...before, text], [])
+    .option('-h, --help', '', false)
+  const fault = faultOf(program, argv)
+  if (fault !== undefined) return wrong(fault)
+  const given = program.opts<{ check: boolean; nodes: string[]; help: boolean }>()
   if (given.help) return { is: 'help' }
-  const [text = String(nodes.usual), second] = given.nodes ?? []
+  const [text = String(nodes.usual), second] = given.nodes
   if (second !== undefined) return wrong('--nodes is given twice: give it once')
   const count = /^\d{1,3}$/.test(text) ? Number(text) : 0
   if (count < nodes.least || count > nodes.most)

@@ -23,7 +23,7 @@ t.test('what is asked for wrongly is told at once, with what to do', async t => 
     refuses(['--plan', 'x', '--token-file', '/nowhere'], /token-file is for --controller only/),
     refuses(['--remove'], /remove needs --node NAME/),
     refuses(['--remove', '--restart', 'true', '--node', 'a'], /give one of them/),
-    refuses(['--nod', 'a'], /is no option of l2sm agent: did you mean --node\?/),
+    refuses(['--nod', 'a'], /unknown option '--nod' \(Did you mean --node\?\)/),
     refuses(['--node', '../a', '--remove'], /node can not be/),
   ])
 })

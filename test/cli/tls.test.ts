@@ -96,8 +96,12 @@ else {
     const days =
       (expiryOf({ key: '', cert: text('controller.crt'), ca: text('ca.crt') }).getTime() - Date.now()) / 86_400_000
     t.ok(days > 6 && days <= 7)
-    await pki('--renew', '--switch', 'a=00000000000000bb')
-    t.equal(certificate('switch-a.crt').subjectAltName, 'URI:l2sm:dpid:00000000000000bb')
+    await pki('--renew', '--switch', 'a=00000000000000bb,00000000000000BC')
+    t.equal(
+      certificate('switch-a.crt').subjectAltName,
+      'URI:l2sm:dpid:00000000000000bb, URI:l2sm:dpid:00000000000000bc',
+      'one certificate for all bridges of an Open vSwitch',
+    )
     t.same(
       readdirSync(folder).filter(name => name.startsWith('.')),
       [],
@@ -107,20 +111,20 @@ else {
 
   t.test('pki says what is wrong with what it is asked, and what it lacks', async t => {
     const wrong = await run([
-      ...['pki', '--switch', 'a b', '--switch', 'x=1', '--switch', '00000000000000aa=00000000000000bb'],
+      ...['pki', '/nowhere', '--switch', 'a b', '--switch', 'x=1', '--switch', '00000000000000aa=00000000000000bb'],
       ...['--switch', 'y', '--switch', 'y', '--controller', 'ctl:6653', '--days', '0'],
     ])
     t.equal(wrong.code, 2)
     for (const expected of [
-      'expected one folder, got 0',
       '--switch "a b": expected a name',
-      '--switch "x=1": expected 16 hex digits after the =, got "1"',
+      '--switch "x=1": expected 16 hex digits after the =, or several such with commas between, got "1"',
       'the name is a datapath id, but another one',
       'two switches y',
       '--controller "ctl:6653": expected a name or an address, without a port',
       '--days "0": expected 1 to 3650',
     ])
       t.ok(wrong.stderr.includes(expected), `${expected}\n${wrong.stderr}`)
+    t.match(await run(['pki', '--switch', 'a']), { code: 2, stderr: /missing required argument 'DIR'/ })
     t.match(await run(['pki', '--help']), { code: 0, stdout: /usage: l2sm pki DIR/ })
     const folder = t.testdir({ 'ca.crt': '' })
     t.match(await run(['pki', folder]), { code: 1, stderr: /one of ca\.key and ca\.crt only/ })
