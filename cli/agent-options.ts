@@ -17,7 +17,7 @@ import {
   yes,
 } from './options.ts'
 
-const url = (text: string): Parsed<URL> => {
+export const url = (text: string): Parsed<URL> => {
   const expected = 'http://HOST:PORT or https://HOST:PORT, such as http://192.0.2.1:8181'
   if (!URL.canParse(text)) return { expected }
   const value = new URL(text)

@@ -25,6 +25,16 @@ const commands = {
       return runAgent({ argv, env: process.env, version: packageJson.version, stop, onHangup: () => {}, complain })
     },
   },
+  operator: {
+    text: 'turns L2Networks and pods of a Kubernetes cluster into networks of the controller',
+    help: async () => (await import('./operator-options.ts')).operatorHelp(),
+    run: async (argv: readonly string[]): Promise<number> => {
+      const { runOperator } = await import('./operator.ts')
+      const complain = (line: string) => console.error(line)
+      const stop = stopSignal()
+      return runOperator({ argv, env: process.env, version: packageJson.version, stop, onHangup: () => {}, complain })
+    },
+  },
   pki: {
     text: 'makes a CA and certificates, for OpenFlow over TLS',
     help: async () => (await import('./pki.ts')).help,

@@ -74,11 +74,6 @@ export const refusals = {
     title: 'Not a vlink',
     sentence: (vlink: string, why: string) => `vlink ${quote(vlink)} can't be: ${why}`,
   },
-  'bad-vlink-config': {
-    status: 400,
-    title: 'Not the config of a vlink',
-    sentence: (why: string) => `this config is not one of a vlink: ${why}`,
-  },
   'unknown-network': {
     status: 404,
     title: 'No such network',

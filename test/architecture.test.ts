@@ -14,6 +14,10 @@ const openflow = ['openflow', 'openflow/messages', 'openflow/text', 'openflow/wi
 const compiling = [...openflow, 'controller/compile', 'store', 'topology']
 const switching = [...compiling, 'controller/switch', 'controller/view', 'openflow/session']
 
+/** The operator's rooms, each on top of those before it. */
+const asking = ['operator/address', 'operator/asked', 'operator/kube']
+const operating = [...asking, 'api/contract', 'operator/claim', 'operator/world']
+
 const viewing = ['controller/view', 'store', 'topology']
 
 /** Every folder with files of ours. To add one: a row here, and what it holds in docs/architecture.md. */
@@ -45,7 +49,16 @@ const rooms: { readonly [folder: string]: Room } = {
   'agent/node': { reaches: ['agent/switch', 'agent/ovsdb', 'api/contract'], pure: true },
   'agent/machine': { reaches: ['agent/node', 'agent/switch', 'agent/ovsdb', 'api/contract'] },
   agent: { reaches: ['agent/machine', 'agent/node', 'agent/switch', 'agent/ovsdb', 'api/contract'] },
+  'operator/address': { reaches: [], pure: true },
+  'operator/kube': { reaches: [] },
+  'operator/asked': { reaches: ['operator/address', 'operator/kube'], pure: true },
+  'operator/claim': { reaches: asking },
+  'operator/world': { reaches: [...asking, 'operator/claim'] },
+  'operator/webhook': { reaches: operating },
+  'operator/reconcile': { reaches: operating },
+  operator: { reaches: [...operating, 'operator/reconcile', 'operator/webhook'] },
   lab: { reaches: [] },
+  'lab/k8s': { reaches: ['lab'] },
   cli: { reaches: ['*'] },
   'cli/command-line': { reaches: [] },
   'cli/demo': { reaches: ['*'] },

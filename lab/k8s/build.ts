@@ -1,15 +1,14 @@
+// Builds what the tests on a real API server need: `node lab/k8s/build.ts [NAME...]`. What is built is kept outside the tree.
 import { type Binary, binary, build, forTests, goIsThere, missing } from './binaries.ts'
 
-// Builds what the tests on a real API server need: `node lab/k8s/build.ts [NAME...]`.
 const names = process.argv.length > 2 ? (process.argv.slice(2) as Binary[]) : forTests
-if (missing(names).length && !goIsThere()) {
+if (missing(names).length > 0 && !goIsThere())
   console.error(
-    `Go is not there, and ${missing(names).join(', ')} can't be built without it. Install Go 1.25 or newer.`,
+    `\nGo is not there: ${missing(names).join(', ')} can't be built, and ALL TESTS ON A REAL API SERVER WILL BE SKIPPED. Install Go 1.25 or newer.\n`,
   )
-  process.exitCode = 1
-} else
+else
   for (const name of missing(names)) {
-    console.log(`building ${name} ...`)
+    console.log(`building ${name} (once; it takes minutes) ...`)
     await build(name)
     console.log(`${name} is ${binary(name)}`)
   }

@@ -1,8 +1,8 @@
 /** What a pod asks for. Pure. */
 
 import { parseHost } from '../address/ip.ts'
+import { askedMultus, askedNetworks, multusNetworks, placeholder } from '../kube/names.ts'
 import type { Pod } from '../kube/objects.ts'
-import { askedMultus, askedNetworks, multusNetworks, placeholder } from '../names.ts'
 import { type Element, type Fault, isFault, parseJson, parseMultus, parseNames } from './multus.ts'
 
 /** One interface that a pod is to have: in a network of ours, or what only Multus knows. */

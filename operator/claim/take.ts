@@ -9,6 +9,7 @@ import { capacity, firstFree, type Pool, type Pools } from '../address/pool.ts'
 import { type Asked, askedBy, refusedFor } from '../asked/asked.ts'
 import { isFault } from '../asked/multus.ts'
 import { type Api, isRefused } from '../kube/api.ts'
+import { networkId, plainNad } from '../kube/names.ts'
 import {
   type Claim,
   collection,
@@ -18,7 +19,6 @@ import {
   type PodRef,
   place,
 } from '../kube/objects.ts'
-import { networkId, plainNad } from '../names.ts'
 import type { Ledger } from './ledger.ts'
 import { addressClaimName, interfaceClaimName } from './names.ts'
 

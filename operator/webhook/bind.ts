@@ -1,9 +1,9 @@
 import { isWaiting } from '../asked/asked.ts'
 import { take } from '../claim/take.ts'
 import type { Recorder } from '../kube/events.ts'
+import { multusNetworks } from '../kube/names.ts'
 import { type Pod, place } from '../kube/objects.ts'
-import { multusNetworks } from '../names.ts'
-import type { World } from '../world.ts'
+import type { World } from '../world/world.ts'
 import { type Review, setIn, type Verdict } from './review.ts'
 
 type Binding = {

@@ -2,8 +2,8 @@
 
 import { askedBy, type IsNetwork, isWaiting, refusedFor } from '../asked/asked.ts'
 import { isFault } from '../asked/multus.ts'
+import { askedMultus, label, multusNetworks, placeholder } from '../kube/names.ts'
 import type { Pod } from '../kube/objects.ts'
-import { askedMultus, label, multusNetworks, placeholder } from '../names.ts'
 
 export type Review = {
   readonly request: {

@@ -1,6 +1,17 @@
-import { isRefusal, type Refusal, refuse } from '../../store/refusals.ts'
-import type { VlinkSpec } from '../../store/vlinks.ts'
-import type { DatapathId, Endpoint } from '../../topology/topology.ts'
+import { type Fault, isFault } from './multus.ts'
+
+type DatapathId = string
+type Endpoint = { readonly dpid: DatapathId; readonly port: number }
+
+/** What the controller is asked for (api/contract/schemas.ts, NetworkWish). */
+export type VlinkWish = {
+  readonly from: Endpoint
+  readonly to: Endpoint
+  readonly path: DatapathId[]
+  readonly reversePath?: DatapathId[]
+  readonly bandwidth?: number
+  readonly latency?: number
+}
 
 /**
  * The `config` of an L2Network of type vlink, as L2S-M's users write it: a JSON text in which ends and links are named.
@@ -27,6 +38,8 @@ export type Names = {
   readonly link: (name: string) => readonly [DatapathId, DatapathId] | undefined
 }
 
+const fault = (why: string): Fault => ({ fault: `this config is not one of a vlink: ${why}` })
+
 type Loose = { readonly [key: string]: unknown }
 type Path = {
   readonly from?: string | undefined
@@ -41,8 +54,8 @@ type Path = {
  * passed over. What a way back does not say of its ends, bandwidth or latency is as on the way there, and it may not say
  * otherwise: a vlink has one of each.
  */
-export const parseVlinkConfig = (text: string): VlinkConfig | Refusal => {
-  const bad = (why: string) => refuse('bad-vlink-config', why)
+export const parseVlinkConfig = (text: string): VlinkConfig | Fault => {
+  const bad = fault
   const parameters = parameter(text)
   if (typeof parameters === 'string') return bad(parameters)
   const there = readPath(parameters, 'path')
@@ -70,38 +83,39 @@ export const parseVlinkConfig = (text: string): VlinkConfig | Refusal => {
   }
 }
 
-/** The spec that a config stands for, or which name is not known, or where its links do not join. */
-export const vlinkWish = (config: VlinkConfig, names: Names): VlinkSpec | Refusal => {
+/** The wish that a config stands for, or which name is not known, or where its links do not join. */
+export const vlinkWish = (config: VlinkConfig, names: Names): VlinkWish | Fault => {
   const from = names.endpoint(config.from)
-  if (!from) return refuse('bad-vlink-config', `there is no endpoint ${JSON.stringify(config.from)}`)
+  if (!from) return fault(`there is no endpoint ${JSON.stringify(config.from)}`)
   const to = names.endpoint(config.to)
-  if (!to) return refuse('bad-vlink-config', `there is no endpoint ${JSON.stringify(config.to)}`)
+  if (!to) return fault(`there is no endpoint ${JSON.stringify(config.to)}`)
   const path = walk(config.links, from, to, names)
-  if (isRefusal(path)) return path
+  if (isFault(path)) return path
   const { reverseLinks, bandwidth, latency } = config
   const reversePath = reverseLinks && walk(reverseLinks, to, from, names)
-  return isRefusal(reversePath) ? reversePath : { from, to, path, reversePath, bandwidth, latency }
+  if (isFault(reversePath)) return reversePath
+  return {
+    ...{ from, to, path },
+    ...(reversePath && { reversePath }),
+    ...(bandwidth !== undefined && { bandwidth }),
+    ...(latency !== undefined && { latency }),
+  }
 }
 
 /** The switches that one passes on these links, each of which must begin where the one before it ends. */
-const walk = (links: readonly string[], from: Endpoint, to: Endpoint, names: Names): DatapathId[] | Refusal => {
+const walk = (links: readonly string[], from: Endpoint, to: Endpoint, names: Names): DatapathId[] | Fault => {
   const path = [from.dpid]
   for (const name of links) {
     const ends = names.link(name)
-    if (!ends) return refuse('bad-vlink-config', `there is no link ${JSON.stringify(name)}`)
+    if (!ends) return fault(`there is no link ${JSON.stringify(name)}`)
     const at = path.at(-1)!
     const next = ends[0] === at ? ends[1] : ends[1] === at ? ends[0] : undefined
     if (next === undefined)
-      return refuse(
-        'bad-vlink-config',
-        `link ${JSON.stringify(name)} joins ${ends.join(' and ')}, and not switch ${at}`,
-      )
+      return fault(`link ${JSON.stringify(name)} joins ${ends.join(' and ')}, and not switch ${at}`)
     path.push(next)
   }
   const last = path.at(-1)!
-  return last === to.dpid
-    ? path
-    : refuse('bad-vlink-config', `its links lead to switch ${last}, and the endpoint is on switch ${to.dpid}`)
+  return last === to.dpid ? path : fault(`its links lead to switch ${last}, and the endpoint is on switch ${to.dpid}`)
 }
 
 const isObject = (value: unknown): value is Loose =>

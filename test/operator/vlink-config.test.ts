@@ -1,6 +1,6 @@
 import t from 'tap'
-import { parseVlinkConfig, vlinkWish } from '../../../api/v1/vlink-config.ts'
-import { isRefusal } from '../../../store/refusals.ts'
+import { isFault } from '../../operator/asked/multus.ts'
+import { parseVlinkConfig, vlinkWish } from '../../operator/asked/vlink-config.ts'
 
 const [a, c, d, e] = ['a', 'c', 'd', 'e'].map(letter => letter.padStart(16, '0')) as [string, string, string, string]
 const names = {
@@ -29,7 +29,7 @@ t.test('a config as users write it becomes a wish of datapath ids and ports', as
     bandwidth: 20_000_000,
     latency: 800_000,
   })
-  if (isRefusal(read)) return
+  if (isFault(read)) return
   t.strictSame(vlinkWish(read, names), {
     from: { dpid: a, port: 3 },
     to: { dpid: d, port: 4 },
@@ -43,7 +43,7 @@ t.test('a config as users write it becomes a wish of datapath ids and ports', as
 t.test('without a way back, without capabilities, and with small letters', async t => {
   const read = parseVlinkConfig(config({ path: { fromEndpoint: 'pod-1', toEndpoint: 'near', links: [] } }))
   t.strictSame(read, { from: 'pod-1', to: 'near', links: [] })
-  t.match(isRefusal(read) || vlinkWish(read, names), { path: [a], reversePath: undefined })
+  t.match(isFault(read) || vlinkWish(read, names), { path: [a] })
 })
 
 t.test('quantities as Kubernetes spells them, and numbers', async t => {
@@ -60,8 +60,7 @@ t.test('quantities as Kubernetes spells them, and numbers', async t => {
     t.match(parseVlinkConfig(config({ path: { ...path, capabilities: { bandwidthBits } } })), { bandwidth })
   for (const bandwidthBits of ['', 'fast', '20 M', '-1', '20MB', {}, true, '1e999'])
     t.match(parseVlinkConfig(config({ path: { ...path, capabilities: { bandwidthBits } } })), {
-      refused: 'bad-vlink-config',
-      detail: /bandwidthBits of path is .*expected such as "20M"/,
+      fault: /bandwidthBits of path is .*expected such as "20M"/,
     })
 })
 
@@ -85,12 +84,12 @@ t.test('what is wrong with a config is said', async t => {
       /bandwidthBits of reverse-path is 10000000: expected 20000000/,
     ],
   ] as const)
-    t.match(parseVlinkConfig(text), { refused: 'bad-vlink-config', detail }, text)
+    t.match(parseVlinkConfig(text), { fault: detail }, text)
 })
 
 t.test('names that nobody knows, and links that do not join, are refused by name', async t => {
   const whole = parseVlinkConfig(config({ path }))
-  if (isRefusal(whole)) throw new Error(whole.detail)
+  if (isFault(whole)) throw new Error(whole.fault)
   for (const [more, detail] of [
     [{ from: 'nobody' }, /no endpoint "nobody"/],
     [{ to: 'nobody' }, /no endpoint "nobody"/],
@@ -99,5 +98,5 @@ t.test('names that nobody knows, and links that do not join, are refused by name
     [{ links: ['link-ac'] }, /lead to switch .*c, and the endpoint is on switch .*d/],
     [{ reverseLinks: ['link-de'] }, /lead to switch .*e, and the endpoint is on switch .*a/],
   ] as const)
-    t.match(vlinkWish({ ...whole, ...more }, names), { refused: 'bad-vlink-config', detail })
+    t.match(vlinkWish({ ...whole, ...more }, names), { fault: detail })
 })

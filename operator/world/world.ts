@@ -1,11 +1,12 @@
 /** All that the operator sees of the cluster: mirrors of collections, and what follows from them. */
 
-import { poolsOf } from './address/pool.ts'
-import { isNetworkNad } from './asked/oldest.ts'
-import { openLedger } from './claim/ledger.ts'
-import type { Found, Stock } from './claim/take.ts'
-import type { Api } from './kube/api.ts'
-import { type Mirror, mirror } from './kube/mirror.ts'
+import { poolsOf } from '../address/pool.ts'
+import { isNetworkNad } from '../asked/oldest.ts'
+import { openLedger } from '../claim/ledger.ts'
+import type { Found, Stock } from '../claim/take.ts'
+import type { Api } from '../kube/api.ts'
+import { type Mirror, mirror } from '../kube/mirror.ts'
+import { dpidAnnotation, interfaceLabel, label, nodeAnnotation, portAnnotation } from '../kube/names.ts'
 import {
   type Claim,
   collection,
@@ -18,9 +19,8 @@ import {
   type Overlay,
   type Pod,
   type Quarantine,
-} from './kube/objects.ts'
+} from '../kube/objects.ts'
 import type { Record } from './metrics.ts'
-import { dpidAnnotation, interfaceLabel, label, nodeAnnotation, portAnnotation } from './names.ts'
 
 export type Mirrors = {
   readonly pods: Mirror<Pod>

@@ -1,0 +1,130 @@
+/** What the leader does: everything that is not answered to a webhook. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isNetworkNad } from '../asked/oldest.ts'
+import { networkId, parseNetworkId } from '../kube/names.ts'
+import { type Claim, type KubeObject, keyOf, type Nad } from '../kube/objects.ts'
+import type { Kind } from '../world/world.ts'
+import { reconcileClaims } from './claims.ts'
+import { type Loop, startLoop } from './loop.ts'
+import { networkReconciler } from './network.ts'
+import { reconcileOverlays } from './overlay.ts'
+import { podReconciler } from './pods.ts'
+import { reconcileStock } from './stock.ts'
+import type { Work } from './work.ts'
+
+/** Milliseconds: all is looked at again, whatever happened or not; and how often it is asked which store the controller has. */
+const audit = 60_000
+const statePace = 2_000
+/** Events of a network that come together are one look. */
+const together = 20
+
+export const act = async (work: Work, signal: AbortSignal): Promise<void> => {
+  const { world, record, log } = work
+  record.leader.set(1)
+  log.info('this replica is the leader')
+  const loops: Loop[] = []
+  const loop = (kind: string, reconcile: (key: string) => Promise<number | undefined>, width?: number): Loop => {
+    const one = startLoop({ kind, reconcile, record, log, ...(width && { width }) })
+    loops.push(one)
+    return one
+  }
+  try {
+    // Nothing is deleted on a partial view.
+    await Promise.race([world.whole, aborted(signal)])
+    if (signal.aborted) return
+    const networks = loop('network', key => network.reconcile(key))
+    const pods = loop('pod', key => pod.reconcile(key))
+    const network = networkReconciler(work, key => pods.look(key))
+    const pod = podReconciler(work, id => networks.look(id, together))
+    const claims = loop('claims', () => reconcileClaims(work, Date.now()), 1)
+    const stock = loop('stock', () => reconcileStock(work), 1)
+    const mesh = loop('overlay', () => reconcileOverlays(work), 1)
+    const all = () => {
+      for (const id of everyNetwork(work)) networks.look(id)
+      for (const key of world.pods.values()) pods.look(keyOf(key))
+    }
+    const state = loop('controller', controllerReconciler(work, all), 1)
+    const unwatch = world.watch((kind, now, before) => {
+      const any = (now ?? before)!
+      if (concerned[kind]) for (const id of concerned[kind](any, before)) networks.look(id, together)
+      if (kind === 'pods') {
+        pods.look(keyOf(any))
+        for (const { spec } of world.ledger.interfacesOf(any.metadata.uid)) networks.look(spec.network, together)
+        if (!now) claims.look('all', together)
+      }
+      if (kind === 'claims') pods.look(`${(any as Claim).spec.pod.namespace}/${(any as Claim).spec.pod.name}`)
+      if (kind === 'overlays' || kind === 'nodes') mesh.look('all', together)
+    })
+    for (const one of [claims, stock, mesh, state]) one.look('all')
+    await repeat(audit, all, signal)
+    unwatch()
+  } finally {
+    record.leader.set(0)
+    await Promise.all(loops.map(one => one.close()))
+    log.info('this replica is no longer the leader')
+  }
+}
+
+/** Networks that an object concerns. */
+const concerned: { readonly [K in Kind]?: (object: KubeObject, before: KubeObject | undefined) => readonly string[] } =
+  {
+    l2networks: ({ metadata }) => [networkId(metadata.namespace!, metadata.name)],
+    nads: (object, before) =>
+      [object, before].some(nad => nad && isNetworkNad(nad as Nad))
+        ? [networkId(object.metadata.namespace!, object.metadata.name)]
+        : [],
+    claims: (object, before) => [object, before].flatMap(claim => (claim ? [(claim as Claim).spec.network] : [])),
+  }
+
+const everyNetwork = ({ world }: Work): ReadonlySet<string> =>
+  new Set([
+    ...Array.from(world.l2networks.values(), ({ metadata }) => networkId(metadata.namespace!, metadata.name)),
+    ...Array.from(world.nads.values(), nad =>
+      isNetworkNad(nad) ? networkId(nad.metadata.namespace!, nad.metadata.name) : '',
+    ).filter(id => id !== ''),
+    ...Array.from(world.ledger.all(), ({ spec }) => spec.network),
+  ])
+
+/** What the controller was told is told again when it has another store; then that this is all. Networks of ours that no longer exist go. */
+const controllerReconciler = (work: Work, all: () => void) => {
+  const { controller, world, log } = work
+  let told: string | undefined
+  return async (): Promise<number> => {
+    const { instance, complete } = await controller.getState()
+    if (instance !== told) {
+      all()
+      told = instance
+      log.info({ instance }, 'the controller is told everything')
+    }
+    const { networks } = await controller.listNetworks()
+    const wanted = everyNetwork(work)
+    const there = new Set(networks.map(({ id }) => id))
+    const surplus = networks.filter(({ id }) => !wanted.has(id) && parseNetworkId(id))
+    for (const { id } of surplus) {
+      await controller.deleteNetwork({ network: id })
+      log.info({ network: id }, 'network deleted: it is none of the cluster')
+    }
+    const known = [...world.l2networks.values()].every(
+      ({ metadata, spec }) => spec.type === 'vlink' || there.has(networkId(metadata.namespace!, metadata.name)),
+    )
+    if (!known) all()
+    else if (!complete) {
+      await controller.putState({ body: { complete: true } })
+      log.info({ instance }, 'the controller knows all networks')
+    }
+    return statePace
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise(resolve =>
+    signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true }),
+  )
+
+const repeat = async (pace: number, each: () => void, signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    each()
+    await sleep(pace, undefined, { signal }).catch(() => {})
+  }
+}
