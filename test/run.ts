@@ -54,13 +54,13 @@ function buildTap(): boolean {
 }
 
 const inFolder = (file: string, folder: string) => file.split(/[\\/]/).includes(folder)
-const onSwitches = (file: string) => inFolder(file, 'ovs') || inFolder(file, 'e2e')
+const onSwitches = (file: string) => inFolder(file, 'ovs') || inFolder(file, 'e2e') || inFolder(file, 'k8s')
 const flags = process.argv.slice(2).filter(a => a.startsWith('--'))
 const asked = process.argv.slice(2).filter(a => !a.startsWith('--'))
 const files =
   asked.length > 0
     ? asked.flatMap(a => (a.endsWith('.ts') ? a : globSync(`${a}/**/*.test.ts`)))
-    : globSync('test/**/*.test.ts').filter(file => !inFolder(file, 'e2e'))
+    : globSync('test/**/*.test.ts').filter(file => !inFolder(file, 'e2e') && !inFolder(file, 'k8s'))
 
 /** Runs all; a file on real switches that failed is run once more, alone: the machine may have been busy with something else. */
 async function runAll(): Promise<{ first: readonly FileResult[]; second: readonly FileResult[] }> {

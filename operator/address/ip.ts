@@ -1,7 +1,5 @@
 /** IP addresses as numbers, and subnets of them (RFC 4632, RFC 4291, RFC 5952). Pure. */
 
-import { isIP } from 'node:net'
-
 export type Family = 4 | 6
 export type Subnet = {
   readonly family: Family
@@ -16,21 +14,33 @@ const bits = { 4: 32, 6: 128 } as const
 
 /** Undefined for what is no address. */
 export const parseIp = (text: string): Ip | undefined => {
-  const family = isIP(text)
-  if (family === 4) return { family, value: text.split('.').reduce((sum, octet) => sum * 256n + BigInt(octet), 0n) }
-  if (family !== 6 || text.includes('%')) return undefined
-  return { family, value: groupsOf(text).reduce((sum, group) => sum * 65536n + BigInt(group), 0n) }
+  const family = text.includes(':') ? 6 : 4
+  const [groups, bits] = family === 6 ? [groupsOf(text), 16n] : [octetsOf(text), 8n]
+  return groups && { family, value: groups.reduce((sum, group) => (sum << bits) + BigInt(group), 0n) }
 }
 
-const groupsOf = (text: string): number[] => {
-  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text)
-  const [, before = '', a, b, c, d] = dotted ?? []
-  const pair = (high: string | undefined, low: string | undefined) => ((Number(high) << 8) | Number(low)).toString(16)
-  const plain = dotted ? `${before}${pair(a, b)}:${pair(c, d)}` : text
-  const [head = '', tail] = plain.split('::')
-  const read = (part: string) => (part === '' ? [] : part.split(':').map(group => Number.parseInt(group, 16)))
-  const [start, end] = [read(head), read(tail ?? '')]
-  return tail === undefined ? start : [...start, ...Array(8 - start.length - end.length).fill(0), ...end]
+/** A leading zero could mean octal: it is refused, as by inet_pton. */
+const octetsOf = (text: string): number[] | undefined => {
+  if (!/^((0|[1-9][0-9]{0,2})\.){3}(0|[1-9][0-9]{0,2})$/.test(text)) return undefined
+  const octets = text.split('.').map(Number)
+  return octets.every(octet => octet < 256) ? octets : undefined
+}
+
+/** RFC 4291 §2.2: eight groups, one run of zeros left out as `::`, the last two perhaps dotted. */
+const groupsOf = (text: string): number[] | undefined => {
+  const [, before = '', last = ''] = /^(.*:)([0-9]+\..*)$/.exec(text) ?? []
+  const octets = last === '' ? [] : octetsOf(last)
+  if (!octets) return undefined
+  const pair = (high: number, low: number) => ((high << 8) | low).toString(16)
+  const plain = octets.length === 4 ? `${before}${pair(octets[0]!, octets[1]!)}:${pair(octets[2]!, octets[3]!)}` : text
+  const halves = plain.split('::').map(half => (half === '' ? [] : half.split(':')))
+  const groups = halves.flat()
+  const [head = [], tail] = halves
+  const missing = 8 - groups.length
+  const isWhole = tail === undefined ? missing === 0 : missing > 0 && halves.length === 2
+  if (!isWhole || !groups.every(group => /^[0-9a-fA-F]{1,4}$/.test(group))) return undefined
+  const all = tail === undefined ? head : [...head, ...Array<string>(missing).fill('0'), ...tail]
+  return all.map(group => Number.parseInt(group, 16))
 }
 
 /** As RFC 5952 §4 writes it: lower case, the longest run of zero groups left out. */

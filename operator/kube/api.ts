@@ -1,7 +1,7 @@
 /**
  * The Kubernetes API by its paths: what is asked goes out as it is, and objects come back as they are on the wire.
  * @kubernetes/client-node reads kubeconfigs and finds credentials; its generated calls and its informer are not used
- * (docs/decisions/0018-operator.md says why).
+ * (docs/decisions/0020-operator.md says why).
  */
 
 import type { IncomingMessage } from 'node:http'

@@ -2,8 +2,7 @@
 
 import { type Held, isInterface } from '../claim/ledger.ts'
 import { type AddressClaim, type InterfaceClaim, type Pod, place } from '../kube/objects.ts'
-import { orAbsent } from './network.ts'
-import { forAll, isOver, isUsed, type Work } from './work.ts'
+import { forAll, isOver, isUsed, orAbsent, type Work } from './work.ts'
 
 /** Milliseconds: a claim that was made for a binding that then failed; and between looks. */
 const unusedFor = 30_000

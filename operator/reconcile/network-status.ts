@@ -1,8 +1,7 @@
 import type { Output } from '../../api/contract/client.ts'
 import { type L2Network, place } from '../kube/objects.ts'
 import type { World } from '../world/world.ts'
-import type { Member } from './network.ts'
-import { setCondition, type Work } from './work.ts'
+import { type Member, setCondition, type Work } from './work.ts'
 
 type Status = NonNullable<L2Network['status']>
 

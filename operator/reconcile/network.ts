@@ -1,15 +1,11 @@
 /** A network: told to the controller with the ports of its pods, and what the controller says of it told to people. */
 
 import { type Output, RefusedError } from '../../api/contract/client.ts'
-import type { Held } from '../claim/ledger.ts'
 import { parseNetworkId } from '../kube/names.ts'
 import type { InterfaceClaim, L2Network } from '../kube/objects.ts'
 import { networkStatus, writeStatus } from './network-status.ts'
 import { vlinkBody } from './vlink.ts'
-import { forAll, isUsed, podKey, type Work } from './work.ts'
-
-type Attachment = Output<'listAttachments'>['attachments'][number]
-export type Member = Held<InterfaceClaim> & { readonly attachment: Attachment | undefined }
+import { type Attachment, forAll, isUsed, type Member, orAbsent, podKey, type Work } from './work.ts'
 
 /** Milliseconds: while switches do not have it yet, and while they do not get it. */
 const soon = 150
@@ -72,16 +68,6 @@ const forget = async (
   for (const { name, spec } of world.ledger.in(id)) {
     seen.programmed.set(name, { isProgrammed: false, why: `network ${id} does not exist any more` })
     changed(podKey(spec))
-  }
-}
-
-/** What is there no more is no failure. */
-export const orAbsent = async <T>(asked: Promise<T>): Promise<T | undefined> => {
-  try {
-    return await asked
-  } catch (error) {
-    if (error instanceof RefusedError && error.status === 404) return undefined
-    throw error
   }
 }
 

@@ -30,8 +30,9 @@ export const reconcileStock = async (work: Work): Promise<number> => {
   const wanted: Wanted[] = []
   for (const node of found)
     for (const { port, name, ...own } of node.report?.ports ?? []) {
-      const { near, far } = node.plan.interfaces
-      if (own.role !== 'interface' || port === undefined || own.error !== undefined || !name.startsWith(near)) continue
+      const { bridgePrefix, podPrefix } = node.plan.interfaces
+      if (own.role !== 'interface' || port === undefined || own.error !== undefined || !name.startsWith(bridgePrefix))
+        continue
       const claim = interfaceClaimName(node.dpid, port)
       if (own.used) used.add(claim)
       // Somebody else has plugged it.
@@ -41,7 +42,7 @@ export const reconcileStock = async (work: Work): Promise<number> => {
         node: node.name,
         dpid: node.dpid,
         port,
-        device: far + name.slice(near.length),
+        device: podPrefix + name.slice(bridgePrefix.length),
         isTaken,
       })
     }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
-import type { Client } from '../../api/contract/client.ts'
+import { type Client, type Output, RefusedError } from '../../api/contract/client.ts'
+import type { Held } from '../claim/ledger.ts'
 import type { Recorder } from '../kube/events.ts'
 import { multusNetworks } from '../kube/names.ts'
 import type { Claim, Condition, InterfaceClaim, Pod } from '../kube/objects.ts'
@@ -64,3 +65,17 @@ export const forAll = async <T>(items: Iterable<T>, each: (item: T) => Promise<v
   await Promise.all(Array.from({ length: width }, worker))
   if (failures.length > 0) throw failures[0]
 }
+
+/** What is there no more is no failure. */
+export const orAbsent = async <T>(asked: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await asked
+  } catch (error) {
+    if (error instanceof RefusedError && error.status === 404) return undefined
+    throw error
+  }
+}
+
+export type Attachment = Output<'listAttachments'>['attachments'][number]
+/** A pod's interface in a network, and what the controller says of it. */
+export type Member = Held<InterfaceClaim> & { readonly attachment: Attachment | undefined }

@@ -301,9 +301,9 @@ const provider = 'l2sm-controller'
 /** As an agent does; the node must be declared. */
 const tellReport = async (controller: Client, node: string, count: number, used: readonly number[]): Promise<void> => {
   const plan = await controller.getNodePlan({ node })
-  const { near } = plan.interfaces
+  const { bridgePrefix } = plan.interfaces
   const ports = Array.from({ length: count }, (_, i) => ({
-    name: `${near}${i + 1}`,
+    name: `${bridgePrefix}${i + 1}`,
     port: i + 1,
     role: 'interface' as const,
     used: used.includes(i + 1),
@@ -330,7 +330,7 @@ const tellReport = async (controller: Client, node: string, count: number, used:
 
 export const dpidOf = (node: string): string => datapathOf(bridgeName(node, provider))
 export const deviceOf = (node: string, number: number): string =>
-  `${interfaceNames(bridgeName(node, provider)).far}${number}`
+  `${interfaceNames(bridgeName(node, provider)).podPrefix}${number}`
 
 /** A pod as people write it. */
 export const podYaml = (
