@@ -1,4 +1,5 @@
 // Networks that wait to be compiled again. Many marks make one compile; nothing is compiled in the middle of an event.
+import type { Cancel, Clock } from './clock.ts'
 import { slices } from './switch/slices.ts'
 
 /** Ports and links that come and go make us compile at most this often (milliseconds). */
@@ -20,8 +21,7 @@ export type CompileQueue = {
 }
 
 type Work = {
-  /** Milliseconds of a monotonic clock. */
-  now(): number
+  readonly clock: Clock
   /** Works out the mesh; answers the networks that another one concerns. */
   remesh(): Iterable<string>
   /** Compiles one network; `moved`: ports or links have, so what was confirmed is not enough, though no revision is newer. */
@@ -30,13 +30,14 @@ type Work = {
   compiled(seconds: number): void
 }
 
-export function newCompileQueue({ now, remesh, compile, compiled }: Work): CompileQueue {
+export function newCompileQueue({ clock, remesh, compile, compiled }: Work): CompileQueue {
+  const { now } = clock
   const marked = new Set<string>()
   const mattering = new Set<string>()
   const moved = new Set<string>()
   let meshMoved = false
   let busy = false
-  let settling: NodeJS.Timeout | undefined
+  let settling: Cancel | undefined
   let settledAt = 0
 
   const look = async () => {
@@ -68,7 +69,7 @@ export function newCompileQueue({ now, remesh, compile, compiled }: Work): Compi
   const schedule = (settleMs: number) => {
     if (marked.size === 0 && !meshMoved) return
     if (settling && settleMs === 0) {
-      clearTimeout(settling)
+      settling()
       settling = undefined
       setImmediate(look)
     }
@@ -76,7 +77,7 @@ export function newCompileQueue({ now, remesh, compile, compiled }: Work): Compi
     busy = true
     const pause = settleMs > 0 ? Math.max(0, settledAt - now()) : 0
     settledAt = now() + pause + settleMs
-    if (pause > 0) settling = setTimeout(look, pause)
+    if (pause > 0) settling = clock.after(pause, look)
     else setImmediate(look)
   }
   return {

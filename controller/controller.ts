@@ -1,14 +1,13 @@
 // The shell: joins the store, the switches and the core. Events only mark; what is stale is compiled, and the loops of the
 // switches that it touches are set going.
 import { randomBytes } from 'node:crypto'
-import { performance } from 'node:perf_hooks'
 import { type Address, type Credentials, listen } from '../openflow/session/server.ts'
-import type { Store } from '../store/store.ts'
 import { standardVlanRange } from '../store/vlans.ts'
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { answers } from './answers.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { base } from './compile/default-flows.ts'
-import { type Compiled, desiredTables, type Tables } from './compile/tables.ts'
+import { type Compiled, desiredTables } from './compile/tables.ts'
 import { newCompileQueue } from './compile-queue.ts'
 import { learnedAddresses } from './learning/learned-addresses.ts'
 import { learning } from './learning/learning.ts'
@@ -27,7 +26,7 @@ import { audit } from './switch/audit.ts'
 import { type Log, type Reconciler, run, type Switch } from './switch/reconcile.ts'
 import { isRetained } from './switch/retained.ts'
 import { switchEvents } from './switch-events.ts'
-import type { Controller, Record as Metrics } from './view/view.ts'
+import type { Controller } from './view/view.ts'
 import { waiting } from './waiters.ts'
 
 export type RunningController = Controller & {
@@ -47,7 +46,7 @@ export async function createController(options: ControllerOptions): Promise<Runn
   fabric.remesh()
   compileQueue.mark(store.state().networks.keys())
   await parts.reconciler.fresh()
-  const audits = audit(parts.reconciler, parts.switches, Math.random)
+  const audits = audit(parts.reconciler, parts.switches, Math.random, options.clock ?? systemClock)
   const stop = () => {
     unwatch()
     audits.stop()
@@ -77,18 +76,18 @@ export async function createController(options: ControllerOptions): Promise<Runn
 }
 
 function assemble(options: ControllerOptions): Parts {
-  const { store, metrics, log } = options
-  const now = () => performance.now()
+  const { store, metrics, log, clock = systemClock } = options
+  const { now } = clock
   const switches = new Map<DatapathId, Switch>()
   const session = (dpid: DatapathId) => switches.get(dpid)?.session
   const learned = learnedAddresses()
   const connected = (dpid: DatapathId) => switches.get(dpid)?.session !== undefined
   const linked = () => [...fabric.current().paths.mesh.keys()]
-  const unreachable = watchUnreachable(linked, connected, () => compileQueue.markMesh())
+  const unreachable = watchUnreachable(linked, connected, () => compileQueue.markMesh(), clock)
   const planned = plannedLinks(store.state)
   const tunnels = knownTunnels(now)
   const fabric = knownFabric(store.state, planned, unreachable.dpids)
-  const waiters = waiting()
+  const waiters = waiting(clock)
 
   const learner = learning({
     learned,
@@ -105,7 +104,7 @@ function assemble(options: ControllerOptions): Parts {
     session,
     holds: (number, dpid) => holds(switches.get(dpid), tables.compiled.get(number)),
     changed: ids => compileQueue.markLearned(ids),
-    now,
+    clock,
     dropped: metrics.packetInDropped,
   })
   const tables = desiredTables({
@@ -123,13 +122,13 @@ function assemble(options: ControllerOptions): Parts {
   })
   const range = options.vlanRange ?? standardVlanRange
   const vlans = vlanKeeper({
-    ...{ store, tables, range },
+    ...{ store, tables, range, clock },
     failed: error => log.warn({ error: String(error) }, 'VLANs could not be stored; it is tried again'),
   })
   const touched = new Set<Switch>()
   const used = usage(tables)
   const compileQueue = newCompileQueue({
-    now,
+    clock,
     remesh() {
       const isOther = fabric.remesh()
       for (const dpid of fabric.factsChanged()) {
@@ -177,7 +176,7 @@ function assemble(options: ControllerOptions): Parts {
     planned,
     vlanRange: range,
   })
-  const onProgress = programmed(store, status, tables, metrics, () => {
+  const onProgress = programmed({ store, status, tables, metrics, now }, () => {
     rolloutLoop.look()
     waiters.wake()
   })
@@ -211,9 +210,9 @@ function assemble(options: ControllerOptions): Parts {
     later(sw, again) {
       sw.retries += 1
       const pause = Math.min(60_000, 500 * 2 ** sw.retries) * (0.75 + Math.random() / 2)
-      setTimeout(again, pause).unref()
+      clock.after(pause, again)
     },
-    soon: again => void setTimeout(again, 1000).unref(),
+    soon: again => void clock.after(1000, again),
     metrics,
     log,
   }
@@ -233,13 +232,10 @@ function assemble(options: ControllerOptions): Parts {
       if (dead.length > 0) log.warn(some(dead), 'links are dead: what leaves them does not arrive')
       if (alive.length > 0) log.info(some(alive), 'links live again')
     },
-    every(ms, work) {
-      const timer = setInterval(work, ms)
-      return () => clearInterval(timer)
-    },
+    every: clock.every,
   })
   const rolloutLoop = newRolloutLoop({
-    ...{ store, tables, compileQueue, switches, unreachable: unreachable.dpids, now },
+    ...{ store, tables, compileQueue, switches, unreachable: unreachable.dpids, clock },
     failed: error => log.warn({ error: String(error) }, 'the way of a network could not be stored; it is tried again'),
   })
   const parts = () => ({ switches, tables, fabric, store })
@@ -274,17 +270,12 @@ const holds = (sw: Switch | undefined, compiled: Compiled | undefined): boolean 
   !sw.unconfirmed.has(compiled.network.number) &&
   (sw.serials.get(compiled.network.number) ?? -1) >= compiled.serial
 
+type Told = Pick<Parts, 'store' | 'status' | 'tables' | 'metrics'> & Pick<Clock, 'now'>
 /** Tells how long a write took from the store to the last barrier, and wakes those who wait for it. */
-function programmed(
-  store: Store,
-  status: () => Status,
-  tables: Tables,
-  metrics: Metrics,
-  wake: () => void,
-): Reconciler['progress'] {
+function programmed({ store, status, tables, metrics, now }: Told, wake: () => void): Reconciler['progress'] {
   const acceptedAt = new Map<string, number>()
   store.watch(({ networks }) => {
-    for (const id of networks) acceptedAt.set(id, performance.now())
+    for (const id of networks) acceptedAt.set(id, now())
   })
   return (_, numbers) => {
     for (const number of numbers) {
@@ -292,7 +283,7 @@ function programmed(
       const since = id === undefined ? undefined : acceptedAt.get(id)
       if (id === undefined || since === undefined || progressOf(status(), id)?.state !== 'programmed') continue
       acceptedAt.delete(id)
-      metrics.programmed((performance.now() - since) / 1000)
+      metrics.programmed((now() - since) / 1000)
     }
     wake()
   }

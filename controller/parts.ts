@@ -2,6 +2,7 @@ import type { Listener } from '../openflow/session/server.ts'
 import type { Store } from '../store/store.ts'
 import type { VlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'
+import type { Clock } from './clock.ts'
 import type { Tables } from './compile/tables.ts'
 import type { CompileQueue } from './compile-queue.ts'
 import type { Learning } from './learning/learning.ts'
@@ -28,6 +29,8 @@ export type ControllerOptions = {
   readonly adopt?: boolean
   /** Flows and groups that are not ours are removed from every switch that connects. */
   readonly takeover?: boolean
+  /** Other than the machine's, for tests. Sessions have a clock of their own. */
+  readonly clock?: Clock
 }
 
 /** What the parts of the shell share. */

@@ -1,6 +1,7 @@
 // Takes networks from one route to another, step by step, as the switches confirm them (path versions.ts says which steps).
 import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
+import type { Cancel, Clock } from './clock.ts'
 import { due, goal, keeps, persisted } from './compile/rollout.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
 import type { CompileQueue } from './compile-queue.ts'
@@ -22,8 +23,7 @@ type Arguments = {
   readonly switches: ReadonlyMap<DatapathId, Switch>
   /** Switches that have not been connected for a while. */
   readonly unreachable: ReadonlySet<DatapathId>
-  /** Milliseconds of a monotonic clock. */
-  now(): number
+  readonly clock: Clock
   failed(error: unknown): void
 }
 
@@ -33,36 +33,33 @@ export function newRolloutLoop({
   compileQueue,
   switches,
   unreachable,
-  now,
+  clock,
   failed,
 }: Arguments): RolloutLoop {
   const writing = new Set<number>()
-  const timers = new Map<number, NodeJS.Timeout>()
-  const retries = new Set<NodeJS.Timeout>()
+  const timers = new Map<number, Cancel>()
+  const retries = new Set<Cancel>()
   let stopped = false
 
   /** A timer may fire a little before its time by the monotonic clock: then it is set again. */
   const lookAt = (number: number, when: number) => {
     // What it waited for may come earlier now.
-    clearTimeout(timers.get(number))
-    const timer = setTimeout(
-      () => {
-        timers.delete(number)
-        look()
-      },
-      Math.max(1, when - now()),
-    )
-    timers.set(number, timer)
+    timers.get(number)?.()
+    const due = clock.after(Math.max(1, when - clock.now()), () => {
+      timers.delete(number)
+      look()
+    })
+    timers.set(number, due)
   }
   /** Until then the network is left as it is: to ask a store again at once that can't write would be all we do. */
   const retryAt = (number: number) => {
     if (stopped) return
-    const timer = setTimeout(() => {
-      retries.delete(timer)
+    const retry = clock.after(retryMs, () => {
+      retries.delete(retry)
       writing.delete(number)
       look()
-    }, retryMs)
-    retries.add(timer)
+    })
+    retries.add(retry)
   }
   const step = (number: number, at: Compiled) => {
     const stepped = tables.step(number, isConfirmed(at, number, { switches, unreachable }))
@@ -108,7 +105,7 @@ export function newRolloutLoop({
     look,
     stop() {
       stopped = true
-      for (const timer of [...timers.values(), ...retries]) clearTimeout(timer)
+      for (const cancel of [...timers.values(), ...retries]) cancel()
     },
   }
 }

@@ -1,4 +1,5 @@
 // Those who wait for something to become so: they look again whenever anything has happened.
+import type { Cancel, Clock } from './clock.ts'
 
 export type Waiting = {
   wake(): void
@@ -6,7 +7,7 @@ export type Waiting = {
   until<T>(answer: () => T | undefined, timeoutMs?: number, late?: () => T): Promise<T>
 }
 
-export function waiting(): Waiting {
+export function waiting({ after }: Clock): Waiting {
   const waiters = new Set<() => void>()
   return {
     wake() {
@@ -14,9 +15,9 @@ export function waiting(): Waiting {
     },
     until<T>(answer: () => T | undefined, timeoutMs?: number, late?: () => T) {
       return new Promise<T>(resolve => {
-        let timer: NodeJS.Timeout | undefined
+        let cancel: Cancel | undefined
         const done = (value: T) => {
-          clearTimeout(timer)
+          cancel?.()
           waiters.delete(look)
           resolve(value)
         }
@@ -24,7 +25,7 @@ export function waiting(): Waiting {
           const value = answer()
           if (value !== undefined) done(value)
         }
-        if (timeoutMs !== undefined && late) timer = setTimeout(() => done(late()), timeoutMs)
+        if (timeoutMs !== undefined && late) cancel = after(timeoutMs, () => done(late()))
         waiters.add(look)
         look()
       })

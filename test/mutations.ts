@@ -90,8 +90,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a link that was taken out of the mesh found again',
-    file: 'store/draft.ts',
-    from: 'if (isUnplanned(t, link)) step(',
+    file: 'store/collections/links.ts',
+    from: 'if (isUnplanned(draft, link)) step(',
     to: 'if (false) step(',
     tests: ['test/store/nodes.test.ts'],
   },

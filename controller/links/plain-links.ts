@@ -3,6 +3,7 @@
 import type { State } from '../../store/state.ts'
 import type { Store } from '../../store/store.ts'
 import { freePair, type VlanRange } from '../../store/vlans.ts'
+import type { Clock } from '../clock.ts'
 import { isCovered } from '../compile/plain-links.ts'
 import type { Tables } from '../compile/tables.ts'
 import type { Switch } from '../switch/reconcile.ts'
@@ -42,10 +43,11 @@ type Arguments = {
   readonly store: Store
   readonly tables: Tables
   readonly range: VlanRange
+  readonly clock: Clock
   failed(error: unknown): void
 }
 
-export function vlanKeeper({ store, tables, range, failed }: Arguments): VlanKeeper {
+export function vlanKeeper({ store, tables, range, clock, failed }: Arguments): VlanKeeper {
   const writing = new Set<string>()
   const once = (key: string, write: () => Promise<unknown>) => {
     if (writing.has(key)) return
@@ -70,7 +72,7 @@ export function vlanKeeper({ store, tables, range, failed }: Arguments): VlanKee
       for (const [number, { dpids }] of store.state().vlans) {
         if (tables.compiled.has(number) || !dpids.includes(sw.dpid) || !isGone(sw, number)) continue
         once(`release ${number} ${sw.dpid}`, async () => {
-          await new Promise<void>(resolve => setTimeout(resolve, restMs).unref())
+          await new Promise<void>(resolve => clock.after(restMs, resolve))
           if (!isGone(sw, number)) return
           await store.write(draft => draft.releaseVlans(number, sw.dpid))
           look()

@@ -1,6 +1,7 @@
 // Switches that have not been connected for a while. Their links are used only where there is no other way: nobody can tell
 // whether they still forward, and nobody can tell them anything.
 import type { DatapathId } from '../../topology/topology.ts'
+import type { Cancel, Clock } from '../clock.ts'
 
 /** A switch that reconnects within this time (milliseconds) was never away. */
 const afterMs = 3000
@@ -22,35 +23,33 @@ export function watchUnreachable(
   known: () => Iterable<DatapathId>,
   connected: (dpid: DatapathId) => boolean,
   changed: () => void,
+  { after }: Clock,
 ): Unreachable {
   const dpids = new Set<DatapathId>()
-  const timers = new Map<DatapathId, NodeJS.Timeout>()
+  const timers = new Map<DatapathId, Cancel>()
   const goes = (gone: Iterable<DatapathId>) => {
     const before = dpids.size
     for (const dpid of gone) if (!connected(dpid)) dpids.add(dpid)
     if (dpids.size > before) changed()
   }
-  const start = setTimeout(() => goes(known()), afterStartMs)
+  const start = after(afterStartMs, () => goes(known()))
   return {
     dpids,
     left(dpid) {
-      clearTimeout(timers.get(dpid))
-      timers.set(
-        dpid,
-        setTimeout(() => {
-          timers.delete(dpid)
-          goes([dpid])
-        }, afterMs),
-      )
+      timers.get(dpid)?.()
+      const due = after(afterMs, () => {
+        timers.delete(dpid)
+        goes([dpid])
+      })
+      timers.set(dpid, due)
     },
     came(dpid) {
-      clearTimeout(timers.get(dpid))
+      timers.get(dpid)?.()
       timers.delete(dpid)
       if (dpids.delete(dpid)) changed()
     },
     stop() {
-      clearTimeout(start)
-      for (const timer of timers.values()) clearTimeout(timer)
+      for (const cancel of [start, ...timers.values()]) cancel()
     },
   }
 }

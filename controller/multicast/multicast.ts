@@ -5,6 +5,7 @@ import type { Session } from '../../openflow/session/session.ts'
 import { attachmentIn } from '../../store/attachments.ts'
 import type { Attachment, Network, State } from '../../store/state.ts'
 import { type DatapathId, endpointKey, type PortNo } from '../../topology/topology.ts'
+import type { Clock } from '../clock.ts'
 import { owner } from '../compile/cookie.ts'
 import type { LocalSnooping, Snooped } from '../compile/snoop.ts'
 import { out, popVlan } from '../compile/tag.ts'
@@ -39,12 +40,12 @@ type Arguments = {
   holds(number: number, dpid: DatapathId): boolean
   /** Who gets what has changed in these networks: look again. */
   changed(networks: readonly string[]): void
-  /** Milliseconds of a monotonic clock. */
-  now(): number
+  readonly clock: Clock
   dropped(): void
 }
 
-export function multicast({ state, networkOf, session, holds, changed, now, dropped }: Arguments): Multicast {
+export function multicast({ state, networkOf, session, holds, changed, clock, dropped }: Arguments): Multicast {
+  const { now, every } = clock
   const members = memberships()
   const recalled = new WeakSet<Session>()
   const mark = (numbers: readonly number[]) => {
@@ -61,7 +62,7 @@ export function multicast({ state, networkOf, session, holds, changed, now, drop
     for (const ask of due.asks) session(ask.dpid)?.send(queryOut(ask, port => vlanAt(ask, port)))
     mark(due.changed)
   }
-  const timer = setInterval(tick, tickMs)
+  const stop = every(tickMs, tick)
 
   return {
     packetIn(sw, { cookie, match, payload }) {
@@ -93,7 +94,7 @@ export function multicast({ state, networkOf, session, holds, changed, now, drop
       const snooped = members.of(number)
       return snooped && viewOf(snooped, state().members.get(id)?.values() ?? [])
     },
-    stop: () => clearInterval(timer),
+    stop,
   }
 }
 

@@ -1,5 +1,6 @@
 // Switches are looked at now and then although nothing happened: somebody else may have changed them.
 import { RequestError, type Session } from '../../openflow/session/session.ts'
+import type { Clock } from '../clock.ts'
 import { pipeline } from '../compile/pipeline.ts'
 import { type Reconciler, run, type Switch } from './reconcile.ts'
 
@@ -8,7 +9,12 @@ const fullSeconds = 60
 /** Seconds between looks at how many flows its tables hold, which costs next to nothing. */
 const countSeconds = 5
 
-export function audit(r: Reconciler, switches: ReadonlyMap<string, Switch>, random: () => number): { stop(): void } {
+export function audit(
+  r: Reconciler,
+  switches: ReadonlyMap<string, Switch>,
+  random: () => number,
+  clock: Clock,
+): { stop(): void } {
   const fullAt = new Map<string, number>()
   /** Sessions of switches that do not tell how many flows their tables hold: they are read in full now and then, and that is all. */
   const uncounted = new WeakSet<Session>()
@@ -32,13 +38,13 @@ export function audit(r: Reconciler, switches: ReadonlyMap<string, Switch>, rand
     uncounted.add(session)
     r.log.info({ dpid, error: String(error) }, 'switch does not count its flows: what others do there is found later')
   }
-  const timer = setInterval(() => {
+  const stop = clock.every(1000, () => {
     second += 1
     for (const sw of switches.values())
       if (sw.session && sw.phase.is !== 'comparing' && sw.phase.is !== 'unsupported' && !sw.running && !sw.pausing)
         visit(sw, sw.session).catch(failed(sw.dpid, sw.session))
-  }, 1000)
-  return { stop: () => clearInterval(timer) }
+  })
+  return { stop }
 }
 
 /** Does the switch count other flows in our tables than we believe? Not while we are changing them. */

@@ -25,7 +25,8 @@ import {
   type Switch,
   send,
 } from '../reference/index.ts'
-import { type Counts, counting, type Line, until } from './watching.ts'
+import { type TestClock, testClock } from './clock.ts'
+import { type Counts, counting, type Line } from './watching.ts'
 
 /** What a switch does with a message: as it should (undefined), or what it answers instead. */
 export type Whim = (message: Message) => readonly Message[] | undefined
@@ -50,6 +51,9 @@ export type Peer = {
 
 export type Peers = {
   readonly controller: RunningController
+  /** All that the controller waits for, it waits for by this clock. */
+  readonly clock: TestClock
+  until: TestClock['until']
   readonly store: Store
   readonly counts: Counts
   readonly log: readonly Line[]
@@ -95,10 +99,19 @@ export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Pe
   let store = options.store ?? openMemory()
   let watched = counting()
   let controller: RunningController
+  const clock = testClock()
   const start = async () => {
     watched = counting()
     const listeners = [{ host: '127.0.0.1', port: 0 }]
-    controller = await createController({ store, listeners, metrics: watched.record, log: watched.log, takeover })
+    const started = await createController({
+      store,
+      listeners,
+      metrics: watched.record,
+      log: watched.log,
+      takeover,
+      clock,
+    })
+    controller = { ...started, settled: (...about) => clock.during(started.settled(...about)) }
   }
   await start()
   const deliver = ({ packetIns }: Delivery) => {
@@ -129,12 +142,14 @@ export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Pe
     await Promise.all(peers.map(peer => peer.connect()))
     const lately = () =>
       JSON.stringify([controller.switches().map(sw => [sw.state, sw.reason]), watched.lines.slice(-5)])
-    await until('every switch is live and every link is known', isLive, { why: lately })
+    await clock.until('every switch is live and every link is known', isLive, { why: lately })
   }
   return {
     get controller() {
       return controller
     },
+    clock,
+    until: clock.until,
     get store() {
       return store
     },

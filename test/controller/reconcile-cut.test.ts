@@ -6,7 +6,7 @@ import { openMemory } from '../../store/memory.ts'
 import { broadcast, ethernet } from '../reference/frames.ts'
 import { entriesOf, openVSwitch, plainHardware } from '../reference/index.ts'
 import { macOf, makePeers, type Peer, type Peers } from './peers.ts'
-import { changesSent, until } from './watching.ts'
+import { changesSent } from './watching.ts'
 
 t.setTimeout(120_000)
 
@@ -33,7 +33,7 @@ for (const [name, kind] of Object.entries(kinds)) {
         return []
       }
       await peer.connect()
-      await until('it is gone', () => world.controller.switches()[0]?.state === 'disconnected')
+      await world.until('it is gone', () => world.controller.switches()[0]?.state === 'disconnected')
       peer.whim = () => undefined
       peer.sw.bundles.clear()
       await peer.connect()
@@ -51,8 +51,8 @@ for (const [name, kind] of Object.entries(kinds)) {
     const before = flowsOf(world.peer(1)).length
     sw.tables.clear()
     t.ok(sw.groups.size > 0, 'its groups are left, and nothing says whose they are')
-    await until('it is put right', () => flowsOf(world.peer(1)).length === before)
-    await until('it is live', () => world.controller.switches()[0]?.state === 'live')
+    await world.until('it is put right', () => flowsOf(world.peer(1)).length === before)
+    await world.until('it is live', () => world.controller.switches()[0]?.state === 'live')
     t.strictSame(heardBy(world, 1, 1), ['0000000000000001/2'])
   })
 }
@@ -66,7 +66,7 @@ t.test('a switch that another store has marked while it is connected is left to 
   const marker = entries.find(({ cookie }) => owner(cookie).is === 'marker')!
   Object.assign(marker, { cookie: 0x6c32_0000_0000_00aan })
   world.peer(1).sw.tables.delete(1)
-  await until('it is unadopted', () => world.controller.switches()[0]?.state === 'unadopted')
+  await world.until('it is unadopted', () => world.controller.switches()[0]?.state === 'unadopted')
   t.match(world.controller.switches()[0]?.reason, 'of another store (00000000aa)')
   t.match(world.controller.network('red'), { state: 'pending', reason: /another store/ })
 })
@@ -81,7 +81,7 @@ t.test('a switch that does not answer what it holds is asked again, and is not g
     return asked++ === 0 ? error(message, 1, 6) : undefined
   }
   await peer.connect()
-  await until('it has been asked', () => asked > 0)
+  await world.until('it has been asked', () => asked > 0)
   t.equal(changesSent(world.counts), 0, 'nothing is sent to a switch that was not read')
   t.equal(world.controller.ready().ready, false)
   t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
@@ -97,11 +97,11 @@ t.test("a meter that a switch has no room for is its network's trouble, and nobo
     message.type === 'meter_mod' && message.command === 'add' ? error(message, 12, 10) : undefined
   await world.join('blue', [1, 3, macOf(1, 3)], [1, 4, macOf(1, 4)])
   await world.join('red', [1, 1], [1, 2])
-  await until('it is degraded', () => world.controller.network('red')?.state === 'degraded')
+  await world.until('it is degraded', () => world.controller.network('red')?.state === 'degraded')
   t.match(world.controller.network('red')?.reason, 'refused its flows: METER_MOD_FAILED/OUT_OF_METERS')
   t.equal((await world.controller.settled('blue', 0, 5000)).state, 'programmed')
   peer.whim = () => undefined
-  await until('it heals', () => world.controller.network('red')?.state === 'programmed')
+  await world.until('it heals', () => world.controller.network('red')?.state === 'programmed')
   t.strictSame(heardBy(world, 1, 1), ['0000000000000001/2'])
 })
 
@@ -121,8 +121,8 @@ t.test('a switch that takes our mark and nothing else is asked ever less often, 
     return undefined
   })
   await peer.connect()
-  await until('all are refused', () => world.controller.network('n50')?.state === 'degraded')
-  await new Promise(resolve => setTimeout(resolve, 4000))
+  await world.until('all are refused', () => world.controller.network('n50')?.state === 'degraded')
+  await world.clock.pass(4000)
   const rounds = peer.received.filter(m => m.type === 'bundle_control' && m.ctrlType === 'open_request').length / 51
   t.ok(rounds <= 4, `${rounds} rounds in 4 s`)
   t.ok(world.log.length <= 10, `${world.log.length} lines`)
@@ -136,7 +136,7 @@ t.test('a store that was lost takes nothing from switches, until it is declared 
   await world.join('red', [1, 1, macOf(1, 1)], [2, 1, macOf(2, 1)])
   t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
   await world.restart(openMemory())
-  await until(
+  await world.until(
     'both are unadopted',
     () => world.controller.switches().filter(sw => sw.state === 'unadopted').length === 2,
   )
@@ -144,7 +144,7 @@ t.test('a store that was lost takes nothing from switches, until it is declared 
   t.strictSame(heardBy(world, 1, 1), ['0000000000000002/1'])
   t.match(world.controller.ready(), { ready: false, reasons: [/adopt/, /adopt/] })
   await world.ask(draft => draft.setComplete(true))
-  await until('it is ready', () => world.controller.ready().ready)
+  await world.until('it is ready', () => world.controller.ready().ready)
   t.strictSame(heardBy(world, 1, 1), [])
   t.strictSame(
     world.peers.map(({ sw }) => sw.groups.size),

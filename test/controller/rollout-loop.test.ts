@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { PathVersion } from '../../controller/compile/rollout.ts'
 import type { Compiled, Tables } from '../../controller/compile/tables.ts'
@@ -9,6 +8,7 @@ import { openMemory } from '../../store/memory.ts'
 import { mesh } from '../../topology/mesh.ts'
 import { paths } from '../../topology/paths.ts'
 import { route } from '../../topology/route.ts'
+import { testClock } from './clock.ts'
 
 t.test(
   'a store that can not write the way of a network is asked again after a second, and not when it is over',
@@ -34,6 +34,7 @@ t.test(
       datapaths: new Set(['a', 'b']),
     }
     const compiled = new Map([[network.number, at as unknown as Compiled]])
+    const clock = testClock()
     let asked = 0
     const loop = newRolloutLoop({
       store: {
@@ -52,19 +53,19 @@ t.test(
       compileQueue: { ids: new Set(), markMoved() {} } as unknown as CompileQueue,
       switches: new Map(),
       unreachable: new Set(),
-      now: () => performance.now(),
+      clock,
       failed() {},
     })
     for (let i = 0; i < 20; i++) {
       loop.look()
-      await sleep(5)
+      await clock.pass(5)
     }
     t.equal(asked, 1)
-    await sleep(1200)
+    await clock.pass(1200)
     t.equal(asked, 2)
     loop.stop()
     loop.look()
-    await sleep(1200)
+    await clock.pass(1200)
     t.equal(asked, 2)
   },
 )

@@ -4,7 +4,6 @@ import type { Progress } from '../../controller/view/view.ts'
 import { deleteNetwork, detach, setMirror } from '../../store/desired.ts'
 import { broadcast, ethernet } from '../reference/frames.ts'
 import { dpidOf, macOf, makePeers, type Peers } from './peers.ts'
-import { until } from './watching.ts'
 
 const heardBy = (world: Peers, n: number, port: number) =>
   [...world.send(n, port, ethernet({ dst: broadcast, src: macOf(n, port) }, 0x88b5, Buffer.alloc(46))).counts].map(
@@ -13,13 +12,13 @@ const heardBy = (world: Peers, n: number, port: number) =>
 const at = (n: number, port: number) => `${dpidOf(n)}/${port}`
 const unreachable = async (world: Peers, n: number) => {
   world.peer(n).drop()
-  await until('it is gone', () => world.controller.switch(dpidOf(n))?.state === 'disconnected')
+  await world.until('it is gone', () => world.controller.switch(dpidOf(n))?.state === 'disconnected')
 }
 
 t.test('a network is pending while a switch of its members is away, and names it', async t => {
   const world = await makePeers(t, { switches: 2 })
   await world.peer(1).connect()
-  await until('it is live', () => world.controller.ready().ready)
+  await world.until('it is live', () => world.controller.ready().ready)
   const revision = await world.join('red', [1, 1], [2, 1])
   const reason = `switch ${dpidOf(2)} is not connected`
   t.strictSame(await unsupported(world, revision, reason), { state: 'pending', reason, revision })
@@ -43,7 +42,7 @@ t.test('an attachment to a port that is not there says which ones are', async t 
   t.match(await world.controller.settled('red', revision, 5000), { state: 'programmed' })
   t.strictSame(heardBy(world, 1, 7), [at(1, 1)])
   world.peer(1).port(7, false)
-  await until('it is pending', () => world.controller.network('red')?.state === 'pending')
+  await world.until('it is pending', () => world.controller.network('red')?.state === 'pending')
 })
 
 t.test('members that no link joins make a network degraded, not programmed', async t => {
@@ -119,7 +118,7 @@ t.test('a mirror that is away holds up its network, and one that moves leaves no
   await unreachable(world, 3)
   t.match(await unsupported(world, await mirror(3), `switch ${dpidOf(3)} is not connected`), { state: 'pending' })
   await world.peer(3).connect()
-  await until('it is programmed', () => world.controller.network('red')?.state === 'programmed')
+  await world.until('it is programmed', () => world.controller.network('red')?.state === 'programmed')
   t.strictSame(heardBy(world, 1, 1).sort(), [at(1, 2), at(3, 4)])
   t.equal(world.peer(2).sw.groups.size, 0)
 })
@@ -163,7 +162,7 @@ t.test('a switch shows its ports, and how many flows it should hold and does', a
 /** Where `red` stands, once what is missing is said in these words. */
 async function unsupported(world: Peers, revision: number, words: string, about?: string): Promise<Progress> {
   let progress: Progress | undefined
-  await until(`it says ${words}`, async () => {
+  await world.until(`it says ${words}`, async () => {
     progress = await world.controller.settled('red', revision, 50, about)
     return progress.reason?.includes(words) === true
   })

@@ -1,5 +1,4 @@
 // How a vlink stands, as a running controller says it and as frames find it: programmed, pending or degraded, and why.
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { vlinkView } from '../../controller/vlink-status.ts'
 import { deleteNetwork } from '../../store/desired.ts'
@@ -8,7 +7,7 @@ import { putVlink, type VlinkSpec } from '../../store/vlinks.ts'
 import { broadcast, ethernet } from '../reference/frames.ts'
 import { plainHardware } from '../reference/index.ts'
 import { dpidOf, macOf, makePeers, type Peers } from './peers.ts'
-import { changesSent, until } from './watching.ts'
+import { changesSent } from './watching.ts'
 
 t.setTimeout(120_000)
 
@@ -27,7 +26,7 @@ const vlinkPath = (world: Peers, n: number, port: number): string[] =>
     .send(n, port, ethernet({ dst: broadcast, src: macOf(n, port) }, 0x88b5, Buffer.alloc(46)))
     .arrivals.map(({ at, path }) => `${[...path.map(p => Number(p.split('/')[0])), ''].join('-')}${at.split('/')[1]}`)
 const becomes = (world: Peers, state: string, reason?: RegExp) =>
-  until(
+  world.until(
     `l is ${state}`,
     () => {
       const now = world.controller.network('l')
@@ -37,9 +36,9 @@ const becomes = (world: Peers, state: string, reason?: RegExp) =>
   )
 
 /** What this is once it has not changed for longer than a path version is drained. */
-async function settles(seen: () => string): Promise<string> {
+async function settles(world: Peers, seen: () => string): Promise<string> {
   for (let before = seen(); ; before = seen()) {
-    await sleep(1500)
+    await world.clock.pass(1500)
     if (seen() === before) return before
   }
 }
@@ -101,7 +100,7 @@ t.test('with other ends it leaves the old ones, and nothing of it stays there', 
 t.test('a switch, a link or a port that is not there yet makes it pending, and it comes with them', async t => {
   const world = await makePeers(t, { switches: 3 })
   for (const n of [1, 3]) await world.peer(n).connect()
-  await until('two are there', () => world.controller.switches().length === 2)
+  await world.until('two are there', () => world.controller.switches().length === 2)
   await world.ask(draft => putVlink(draft, 'l', spec({ from: end(1, 9) })))
   await becomes(world, 'pending', /switch 0000000000000002 is not connected/)
   t.notOk(world.controller.linked(dpidOf(1), dpidOf(2)))
@@ -142,11 +141,11 @@ t.test('asked to, it goes round a dead link meanwhile, says so, and goes back', 
   )
   t.strictSame(vlinkPath(world, 1, 1), ['1-3-1'])
   t.strictSame(vlinkPath(world, 3, 1), ['3-1-1'])
-  await until('it has come to rest', () => world.controller.vlink('l')?.back.path?.length === 2)
+  await world.until('it has come to rest', () => world.controller.vlink('l')?.back.path?.length === 2)
   const held = () => JSON.stringify(world.peers.map(({ sw }) => [...sw.tables.values()].map(({ size }) => size)))
-  const rest = await settles(held)
+  const rest = await settles(world, held)
   await world.restart()
-  await until('all are read', () => world.controller.switches().filter(sw => sw.state === 'live').length === 3)
+  await world.until('all are read', () => world.controller.switches().filter(sw => sw.state === 'live').length === 3)
   await becomes(world, 'degraded', /meanwhile/)
   t.equal(changesSent(world.counts), 0, 'a controller that restarts meanwhile changes nothing')
   t.strictSame([...vlinkPath(world, 1, 1), ...vlinkPath(world, 3, 1), held()], ['1-3-1', '3-1-1', rest])
@@ -183,8 +182,8 @@ t.test(
     const { whim } = world.peer(3)
     world.peer(3).whim = message => (message.type === 'barrier_request' ? [] : whim(message))
     await world.ask(draft => putVlink(draft, 'l', spec({ path: [1, 3].map(dpidOf), bandwidth: 1e9 })))
-    await until('it is being built', () => world.store.state().networks.get('l')?.target === 1)
-    await until('switch 1 has it', () =>
+    await world.until('it is being built', () => world.store.state().networks.get('l')?.target === 1)
+    await world.until('switch 1 has it', () =>
       [...world.peer(1).sw.tables.get(0)!.shapes].some(s => s.priority === 1100 && s.size > 1),
     )
     t.strictSame(vlinkPath(world, 1, 1), ['1-2-3-1'])
@@ -216,7 +215,9 @@ t.test('a bandwidth that a port of the way does not have, and a latency that is 
   t.match(world.controller.vlink('l'), { there: { bandwidth: { limited: true, slowest: 1e10, met: false } } })
   await put(world, { bandwidth: 9e9, latency: 1e15 })
   t.match(world.controller.vlink('l'), { there: { bandwidth: { met: true } }, back: { bandwidth: { met: true } } })
-  await until('its links are measured', () => world.controller.vlink('l')?.there.latency?.met === true, { ms: 20_000 })
+  await world.until('its links are measured', () => world.controller.vlink('l')?.there.latency?.met === true, {
+    ms: 20_000,
+  })
   t.match(world.controller.vlink('l'), { there: { latency: { measured: Number } } })
 })
 
@@ -258,16 +259,19 @@ t.test(
     await world.join('red', [1, 2], [3, 2])
     await world.controller.settled('red', 0, 5000)
     await world.restart(openMemory())
-    await until('all are read', () => world.controller.switches().filter(sw => sw.state === 'unadopted').length === 3)
+    await world.until(
+      'all are read',
+      () => world.controller.switches().filter(sw => sw.state === 'unadopted').length === 3,
+    )
     await world.ask(draft => putVlink(draft, 'new', spec({ from: end(1, 2), to: end(3, 3) })))
     await world.join('blue', [1, 1], [3, 4])
-    await until('both are seen to', () =>
+    await world.until('both are seen to', () =>
       ['new', 'blue'].every(id => /another store/.test(world.controller.network(id)?.reason ?? '')),
     )
     t.strictSame(vlinkPath(world, 1, 1), ['1-2-3-1'], 'the old vlink works on')
     t.strictSame(vlinkPath(world, 1, 2), ['1-3-2'], 'and the old network')
     await world.ask(draft => draft.setComplete(true))
-    await until('the new ones are in force', () =>
+    await world.until('the new ones are in force', () =>
       ['new', 'blue'].every(id => world.controller.network(id)?.state === 'programmed'),
     )
     t.strictSame(vlinkPath(world, 1, 2), ['1-2-3-3'])

@@ -6,7 +6,7 @@ import { type Message, noBuffer } from '../../../openflow/index.ts'
 import { broadcast, ethernet } from '../../reference/frames.ts'
 import { entriesOf as entries, openVSwitch, plainHardware } from '../../reference/index.ts'
 import { dpidOf, macOf, makePeers, type Peer, type Peers } from '../peers.ts'
-import { changesSent, until } from '../watching.ts'
+import { changesSent } from '../watching.ts'
 
 t.setTimeout(120_000)
 
@@ -32,14 +32,14 @@ for (const [name, kind] of Object.entries(kinds)) {
     t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
     t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1), at(1, 2)], 'nobody knows it yet')
     t.strictSame(goes(world, [1, 1], broadcast), [at(1, 2), at(2, 1)], 'its first frame arrives')
-    await until('it is known', () => world.peers.every(peer => learnedOn(peer) >= 2))
+    await world.until('it is known', () => world.peers.every(peer => learnedOn(peer) >= 2))
     t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1)])
     world.peer(1).wait(59)
     t.strictSame(goes(world, [1, 1], broadcast), [at(1, 2), at(2, 1)])
     world.peer(1).wait(59)
     t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1)], 'whoever speaks once a minute stays known')
     world.peer(1).wait(60)
-    await until('it is forgotten', () => world.peers.every(peer => learnedOn(peer) <= 2))
+    await world.until('it is forgotten', () => world.peers.every(peer => learnedOn(peer) <= 2))
     t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1), at(1, 2)])
   })
 
@@ -54,23 +54,23 @@ for (const [name, kind] of Object.entries(kinds)) {
       [2, 1],
     ] as const) {
       goes(world, [n, port], broadcast)
-      await until('it is known', () => world.peers.every(peer => knows(peer, macOf(n, port))))
+      await world.until('it is known', () => world.peers.every(peer => knows(peer, macOf(n, port))))
     }
     await world.restart(undefined, [world.peer(2)])
-    await until('the other one is live', () => world.controller.switches()[0]?.state === 'live')
+    await world.until('the other one is live', () => world.controller.switches()[0]?.state === 'live')
     t.equal(changesSent(world.counts), 0)
     t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1)], 'its own switch is not there yet')
     await world.peer(1).connect()
-    await until('both are', () => world.controller.switches().length === 2 && isReady(world))
+    await world.until('both are', () => world.controller.switches().length === 2 && isReady(world))
     t.equal(changesSent(world.counts), 0)
     t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1)])
     await world.restart(undefined, [world.peer(2)])
-    await until('the other one is live', () => world.controller.switches()[0]?.state === 'live')
+    await world.until('the other one is live', () => world.controller.switches()[0]?.state === 'live')
     world.peer(1).sw.tables.clear()
     world.peer(1).sw.groups.clear()
     await world.peer(1).connect()
-    await until('it is forgotten', () => !knows(world.peer(2), macOf(1, 1)))
-    await until('both are', () => isReady(world))
+    await world.until('it is forgotten', () => !knows(world.peer(2), macOf(1, 1)))
+    await world.until('both are', () => isReady(world))
     t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1), at(1, 2)], 'for its own switch knows it no more')
   })
 
@@ -84,21 +84,21 @@ for (const [name, kind] of Object.entries(kinds)) {
       const mac = (i: number) => `02:bb:00:00:00:${i.toString(16).padStart(2, '0')}`
       for (let i = 0; i < addressesPerPort + 20; i++) {
         t.strictSame(goes(world, [1, 1], broadcast, mac(i)).length, 2)
-        await new Promise(resolve => setTimeout(resolve, 2))
+        await world.clock.pass(2)
       }
       // The guard's entry and the way to it.
-      await until('as many as may be are known', () => learnedOn(world.peer(1)) === 2 * addressesPerPort)
+      await world.until('as many as may be are known', () => learnedOn(world.peer(1)) === 2 * addressesPerPort)
       const isHushed = () => world.send(1, 1, frame(broadcast, '02:bb:00:00:ff:ff')).packetIns.length === 0
-      await until('it is suppressed', isHushed)
+      await world.until('it is suppressed', isHushed)
       t.strictSame(goes(world, [1, 1], broadcast, '02:bb:00:00:ff:ff'), [at(1, 2), at(2, 1)], 'and still speaks')
       t.strictSame(goes(world, [1, 2], broadcast), [at(1, 1), at(2, 1)])
-      await until('its neighbour is learned', () => learnedOn(world.peer(1)) === 2 * addressesPerPort + 2)
+      await world.until('its neighbour is learned', () => learnedOn(world.peer(1)) === 2 * addressesPerPort + 2)
       await world.restart()
-      await until('all is read', () => isReady(world))
+      await world.until('all is read', () => isReady(world))
       t.equal(changesSent(world.counts), 0)
       world.peer(1).wait(5)
-      await until('it is listened to again', () => !isHushed())
-      await until('and suppressed again', isHushed)
+      await world.until('it is listened to again', () => !isHushed())
+      await world.until('and suppressed again', isHushed)
       t.equal(learnedOn(world.peer(1)), 2 * addressesPerPort + 2, 'it has as many as before')
     },
   )
@@ -111,7 +111,7 @@ t.test('an address that is pinned is never learned elsewhere, and one that was l
   t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
   goes(world, [2, 1], broadcast, macOf(1, 1))
   goes(world, [2, 1], broadcast, macOf(1, 2))
-  await until('the other one is learned', () => learnedOn(world.peer(2)) >= 2)
+  await world.until('the other one is learned', () => learnedOn(world.peer(2)) >= 2)
   t.strictSame(goes(world, [1, 2], macOf(1, 1)), [at(1, 1)])
   t.strictSame(goes(world, [1, 1], macOf(1, 2)), [at(2, 1)])
   await world.join('red', [1, 2, macOf(1, 2)])
@@ -126,7 +126,7 @@ t.test('what a port taught is forgotten when it leaves its network', async t => 
   await world.join('blue', [1, 3])
   for (const id of ['red', 'blue']) t.equal((await world.controller.settled(id, 0, 5000)).state, 'programmed')
   goes(world, [1, 1], broadcast)
-  await until('it is known', () => learnedOn(world.peer(1)) === 2)
+  await world.until('it is known', () => learnedOn(world.peer(1)) === 2)
   await world.ask(draft => draft.putAttachment({ network: 'blue', dpid: dpidOf(1), port: 1, guard: 'learn' }))
   for (const id of ['red', 'blue']) t.equal((await world.controller.settled(id, 0, 5000)).state, 'programmed')
   t.equal(learnedOn(world.peer(1)), 0)
@@ -160,8 +160,8 @@ t.test('a copy that no entry of ours can have made teaches nothing', async t => 
       copy({ payload: frame(broadcast, '03:77:00:00:00:01') }),
       copy({ payload: frame(broadcast, '00:00:00:00:00:00') }),
     )
-  await until('all are dropped', () => world.counts.packetInsDropped === 10)
+  await world.until('all are dropped', () => world.counts.packetInsDropped === 10)
   t.equal(learnedOn(world.peer(1)), 0)
   world.peer(1).say(copy({}))
-  await until('one that can be is believed', () => learnedOn(world.peer(1)) === 2)
+  await world.until('one that can be is believed', () => learnedOn(world.peer(1)) === 2)
 })

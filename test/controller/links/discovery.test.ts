@@ -1,12 +1,10 @@
 // Links are found by probes that only we can make, and that come back where only a link can bring them.
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { cookie } from '../../../controller/compile/cookie.ts'
 import { probeVni } from '../../../controller/compile/pipeline.ts'
 import { type Message, noBuffer } from '../../../openflow/index.ts'
 import { probeFrame } from '../../../topology/lldp.ts'
 import { dpidOf, makePeers, type Peer, type Peers } from '../peers.ts'
-import { until } from '../watching.ts'
 
 t.setTimeout(120_000)
 
@@ -33,7 +31,7 @@ const heard = (inPort: number, payload: Buffer): Message => ({
   match: { in_port: inPort, tunnel_id: probeVni },
   payload,
 })
-const quiet = () => sleep(200)
+const quiet = (world: Peers) => world.clock.pass(200)
 
 t.test(
   'links are found in both directions, and a restarted controller knows them before any switch is there',
@@ -63,13 +61,13 @@ t.test('a link over which probes no longer come is down, and up when they come a
   const world = await makePeers(t, { switches: 2 })
   await world.live()
   world.peer(1).whim = message => (message.type === 'packet_out' ? [] : undefined) // Lost on its way.
-  await until('one direction is down', () => states(world).includes('down'))
+  await world.until('one direction is down', () => states(world).includes('down'))
   t.match(
     world.controller.links().find(({ state }) => state === 'down'),
     { from: { dpid: dpidOf(1), port: 102 }, reason: `do not arrive at ${dpidOf(2)}/101` },
   )
   world.peer(1).whim = () => undefined
-  await until('both are up', () => states(world).every(state => state === 'up'))
+  await world.until('both are up', () => states(world).every(state => state === 'up'))
 })
 
 t.test('a pod is never the end of a link, whatever comes in by its port', async t => {
@@ -84,7 +82,7 @@ t.test('a pod is never the end of a link, whatever comes in by its port', async 
   await world.ask(draft => draft.deleteAttachment(`${dpidOf(2)}/1`))
   await world.controller.settled('red', 0, 5000)
   world.peer(2).say(heard(1, probeOut(world.peer(1), 102)))
-  await quiet()
+  await quiet(world)
   t.strictSame(linksOf(world), before, "nor a port that was a pod's")
 })
 
@@ -94,7 +92,7 @@ t.test("a port that becomes a pod's is an end of no link any more", async t => {
   await world.join('red', [1, 1], [2, 1])
   t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
   await world.join('blue', [1, 102])
-  await until('the switches are apart', () => world.controller.network('red')?.state === 'degraded')
+  await world.until('the switches are apart', () => world.controller.network('red')?.state === 'degraded')
   t.match(world.controller.network('red')?.reason, 'no way between switches')
 })
 
@@ -109,17 +107,17 @@ t.test('probes that are forged, altered, old or of another controller make no li
   altered.writeUInt8(6, altered.lastIndexOf(5))
   for (const payload of [forged, altered, Buffer.alloc(0), Buffer.alloc(14), old.subarray(0, 40)])
     world.peer(2).say(heard(6, payload))
-  await quiet()
+  await quiet(world)
   t.strictSame(linksOf(world), before)
-  await sleep(3100)
+  await world.clock.pass(3100)
   world.peer(2).say(heard(6, old))
-  await quiet()
+  await quiet(world)
   t.strictSame(linksOf(world), before, 'three seconds are too long for a probe on its way')
   world.peer(2).say(heard(6, probeOut(world.peer(1), 102)))
-  await quiet()
+  await quiet(world)
   t.strictSame(linksOf(world), before, 'a link that answers has not moved')
   world.peer(1).whim = message => (message.type === 'packet_out' ? [] : undefined) // No other one arrives.
-  await until('a fresh one is believed', () => {
+  await world.until('a fresh one is believed', () => {
     world.peer(2).say(heard(6, probeOut(world.peer(1), 102)))
     return linksOf(world).includes(`${dpidOf(1)}/102/${dpidOf(2)}/6`)
   })
@@ -129,17 +127,17 @@ t.test('ports that come, go and flap cost few probes', async t => {
   const world = await makePeers(t, { switches: 1, ports: 200 })
   const peer = world.peer(1)
   await world.live()
-  await until('each port was asked once', () => probes(peer).length >= 200)
+  await world.until('each port was asked once', () => probes(peer).length >= 200)
   const before = probes(peer).length
-  const began = performance.now()
+  const began = world.clock.now()
   for (let i = 0; i < 100; i++) {
     const { desc } = peer.sw.ports.get(7)!
     peer.say({ type: 'port_status', xid: 0, reason: 'modify', port: { ...desc, state: i % 2 === 0 ? 1 : 4 } })
     peer.port(8, i % 2 === 1)
-    await sleep(10)
+    await world.clock.pass(10)
   }
   const during = probes(peer).length - before
-  const seconds = (performance.now() - began) / 1000
+  const seconds = (world.clock.now() - began) / 1000
   // The budget is 1,000 a second, and one round of it may be ahead.
   t.ok(during < 1000 * (seconds + 1), `${during} probes for 200 flaps in ${seconds} s`)
   t.ok(world.counts.compiled < 40, `${world.counts.compiled} compiles`)
@@ -155,18 +153,18 @@ t.test('a port of a link that flaps 100 times a second is worked out a few times
   const carrier = (there: boolean) =>
     peer.say({ type: 'port_status', xid: 0, reason: 'modify', port: { ...desc, state: there ? 4 : 1 } })
   const compiled = world.counts.compiled
-  const began = performance.now()
+  const began = world.clock.now()
   for (let i = 0; i < 200; i++) {
     carrier(i % 2 === 1)
-    await sleep(5)
+    await world.clock.pass(5)
   }
-  const seconds = (performance.now() - began) / 1000
+  const seconds = (world.clock.now() - began) / 1000
   const compiles = world.counts.compiled - compiled
   t.ok(compiles <= 10 * seconds, `${compiles} compiles in ${seconds} s`)
   carrier(false)
-  await until('the switches are apart', () => world.controller.network('red')?.state === 'degraded')
+  await world.until('the switches are apart', () => world.controller.network('red')?.state === 'degraded')
   t.ok(states(world).every(state => state === 'down'))
   carrier(true)
-  await until('they are joined again', () => world.controller.network('red')?.state === 'programmed')
+  await world.until('they are joined again', () => world.controller.network('red')?.state === 'programmed')
   t.ok(states(world).every(state => state === 'up'))
 })

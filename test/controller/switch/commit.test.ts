@@ -6,7 +6,6 @@ import { broadcast, ethernet } from '../../reference/frames.ts'
 import { openVSwitch, plainHardware } from '../../reference/index.ts'
 import { entriesOf } from '../../reference/table.ts'
 import { dpidOf, macOf, makePeers, type Peers } from '../peers.ts'
-import { until } from '../watching.ts'
 
 const heardBy = (world: Peers, n: number, port: number) =>
   [...world.send(n, port, ethernet({ dst: broadcast, src: macOf(n, port) }, 0x88b5, Buffer.alloc(46))).counts]
@@ -83,13 +82,13 @@ for (const [name, kind] of Object.entries({ 'Open vSwitch': openVSwitch, 'plain 
       return [{ type: 'error', xid: message.xid, errorType: 5, errorCode: 1, payload: Buffer.alloc(0) }]
     }
     await move(world, 1, 'blue')
-    await until('blue is degraded', () => world.controller.network('blue')?.state === 'degraded')
-    await until('red has let it go', () => world.controller.network('red')?.state === 'programmed')
+    await world.until('blue is degraded', () => world.controller.network('blue')?.state === 'degraded')
+    await world.until('red has let it go', () => world.controller.network('red')?.state === 'programmed')
     t.strictSame([heardBy(world, 1, 1), heardBy(world, 1, 2)], [[], []])
     // What a switch without bundles did take is taken back.
     t.strictSame(heardBy(world, 1, 3), [at(4)])
     peer.whim = () => undefined
-    await until('it heals', () => world.controller.network('blue')?.state === 'programmed', { ms: 20_000 })
+    await world.until('it heals', () => world.controller.network('blue')?.state === 'programmed', { ms: 20_000 })
     t.strictSame(heardBy(world, 1, 1), [at(3), at(4)])
   })
 
@@ -111,7 +110,7 @@ async function crowd(test: Test, kind: Partial<typeof openVSwitch>, ids: readonl
 }
 const statesOf = (world: Peers, ...ids: string[]) => ids.map(id => world.controller.network(id)?.state)
 const settledOnce = (world: Peers, ...ids: string[]) =>
-  until('each is programmed or degraded', () => statesOf(world, ...ids).every(state => state !== 'pending'))
+  world.until('each is programmed or degraded', () => statesOf(world, ...ids).every(state => state !== 'pending'))
 
 t.test('of networks that do not all fit, those that fit get in, and of the others nothing is left', async t => {
   // Red needs 4 entries in `admit` beside the 4 that every switch has, and each other 4 more.
@@ -135,7 +134,7 @@ t.test('a network that found no room gets in soon after another has left', async
   t.strictSame(statesOf(world, 'green', 'blue'), ['programmed', 'degraded'])
   // By now it is asked again only after a long pause.
   await world.ask(draft => deleteNetwork(draft, 'green'))
-  await until('it is in', () => world.controller.network('blue')?.state === 'programmed', { ms: 3000 })
+  await world.until('it is in', () => world.controller.network('blue')?.state === 'programmed', { ms: 3000 })
   t.strictSame(heardBy(world, 1, 5), [at(6)])
 })
 
@@ -146,14 +145,14 @@ t.test('a network that finds no group is degraded for that, and leaves no entry'
   t.match(world.controller.network('blue')?.reason, 'GROUP_MOD_FAILED/OUT_OF_GROUPS')
   t.equal(world.peer(1).sw.groups.size, 4)
   await world.ask(draft => deleteNetwork(draft, 'red'))
-  await until('it is in', () => world.controller.network('blue')?.state === 'programmed', { ms: 3000 })
+  await world.until('it is in', () => world.controller.network('blue')?.state === 'programmed', { ms: 3000 })
 })
 
 t.test('a member that finds no room is taken back whole, and the network goes on without it', async t => {
   const world = await crowd(t, { tableSize: 9 }, [])
   const sent = world.peer(1).received.length
   await world.join('red', [1, 3, macOf(1, 3)])
-  await until('it is degraded', () => world.controller.network('red')?.state === 'degraded')
+  await world.until('it is degraded', () => world.controller.network('red')?.state === 'degraded')
   t.strictSame([heardBy(world, 1, 1), heardBy(world, 1, 2), heardBy(world, 1, 3)], [[at(2)], [at(1)], []])
   t.ok(world.peer(1).received.length > sent)
 })

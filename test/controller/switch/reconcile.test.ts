@@ -1,12 +1,11 @@
 // Only what a switch has confirmed is programmed; what it refuses is said, and holds up nobody else.
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Message } from '../../../openflow/index.ts'
 import { openMemory } from '../../../store/memory.ts'
 import { broadcast, ethernet } from '../../reference/frames.ts'
 import { openVSwitch, plainHardware } from '../../reference/index.ts'
 import { macOf, makePeers, type Peer, type Peers } from '../peers.ts'
-import { changesSent, until } from '../watching.ts'
+import { changesSent } from '../watching.ts'
 
 t.setTimeout(120_000)
 
@@ -19,7 +18,7 @@ const heardBy = (world: Peers, n: number, port: number) =>
 /** Looks every few ms, for so long, that nothing says programmed. */
 async function neverProgrammed(world: Peers, id: string, ms: number): Promise<number> {
   let looks = 0
-  for (const end = performance.now() + ms; performance.now() < end; looks++) {
+  for (const end = world.clock.now() + ms; world.clock.now() < end; looks++) {
     const { revision } = world.store.state().networks.get(id)!
     const written = [...world.store.state().members.get(id)!].filter(([, member]) => member.revision === revision)
     const said = [
@@ -29,7 +28,7 @@ async function neverProgrammed(world: Peers, id: string, ms: number): Promise<nu
     if (said.includes('programmed')) throw new Error(`${id} is said to be programmed after ${looks} looks`)
     for (const sw of world.controller.switches())
       if (sw.programmedRevision >= revision) throw new Error(`switch ${sw.dpid} is said to hold revision ${revision}`)
-    await sleep(5)
+    await world.clock.pass(5)
   }
   return looks
 }
@@ -84,7 +83,7 @@ for (const [name, kind] of Object.entries(kinds)) {
     }
     const ports = Array.from({ length: 90 }, (_, i) => i + 1)
     await world.join('red', ...ports.map(port => [1, port, `02:00:00:00:01:${String(port).padStart(2, '0')}`] as const))
-    await until('it is refused', () => world.controller.network('red')?.state === 'degraded')
+    await world.until('it is refused', () => world.controller.network('red')?.state === 'degraded')
     t.ok(taken > 100)
     await neverProgrammed(world, 'red', 1000)
     t.match(
@@ -94,7 +93,7 @@ for (const [name, kind] of Object.entries(kinds)) {
     t.equal(world.controller.network('blue')?.state, 'programmed', 'the others stay as they are')
     t.equal(world.controller.switches()[0]?.state, 'failing')
     peer.whim = () => undefined
-    await until('it heals', () => world.controller.network('red')?.state === 'programmed', { ms: 20_000 })
+    await world.until('it heals', () => world.controller.network('red')?.state === 'programmed', { ms: 20_000 })
     t.equal(heardBy(world, 1, 1).length, 89)
     t.equal(world.controller.switches()[0]?.state, 'live')
   })
@@ -130,7 +129,7 @@ for (const [name, kind] of Object.entries(kinds)) {
     })
     t.strictSame(heardBy(world, 1, 1), ['0000000000000001/2'])
     peer.whim = () => undefined
-    await until('it heals', () => world.controller.network('blue')?.state === 'programmed', { ms: 20_000 })
+    await world.until('it heals', () => world.controller.network('blue')?.state === 'programmed', { ms: 20_000 })
     t.equal(world.controller.switches()[0]?.state, 'live')
   })
 
@@ -142,10 +141,10 @@ for (const [name, kind] of Object.entries(kinds)) {
     world.send(2, 1, call(2, 1))
     world.send(3, 2, call(3, 2))
     const learned = () => world.peers.every(({ sw }) => (sw.tables.get(2)?.size ?? 0) >= 6)
-    await until('all addresses are known everywhere', learned)
+    await world.until('all addresses are known everywhere', learned)
     await world.restart()
     t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
-    await until('it is ready', () => world.controller.ready().ready)
+    await world.until('it is ready', () => world.controller.ready().ready)
     t.equal(changesSent(world.counts), 0)
     t.strictSame(heardBy(world, 2, 1).sort(), ['0000000000000001/1', '0000000000000003/1', '0000000000000003/2'])
   })
@@ -155,19 +154,19 @@ t.test('a port that appears, or a switch that is adopted, is not programmed befo
   const world = await makePeers(t, { ports: 2 })
   await world.live()
   await world.join('red', [1, 1, macOf(1, 1)], [1, 7, macOf(1, 7)])
-  await until('the port is missing', () => /port 7/.test(world.controller.network('red')?.reason ?? ''))
+  await world.until('the port is missing', () => /port 7/.test(world.controller.network('red')?.reason ?? ''))
   const release = holdBarriers(world.peer(1))
   world.peer(1).port(7, true)
-  await until('it is there', () => world.controller.switch(world.peer(1).dpid)?.ports.length === 3)
+  await world.until('it is there', () => world.controller.switch(world.peer(1).dpid)?.ports.length === 3)
   await neverProgrammed(world, 'red', 500)
   release()
   t.match(await world.controller.settled('red', 0, 5000), { state: 'programmed' })
   t.strictSame(heardBy(world, 1, 1), ['0000000000000001/7'])
 
   await world.restart(openMemory())
-  await until('it is read', () => world.controller.switches()[0]?.state === 'unadopted')
+  await world.until('it is read', () => world.controller.switches()[0]?.state === 'unadopted')
   await world.join('thief', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
-  await until('it is pending', () => /another store/.test(world.controller.network('thief')?.reason ?? ''))
+  await world.until('it is pending', () => /another store/.test(world.controller.network('thief')?.reason ?? ''))
   const releaseAgain = holdBarriers(world.peer(1))
   await world.ask(draft => draft.setComplete(true))
   await neverProgrammed(world, 'thief', 500)
@@ -201,7 +200,7 @@ t.test("a barrier's answer that gets lost is no reason to believe anything, nor 
   peer.whim = message => (message.type === 'barrier_request' && lost++ === 0 ? [] : undefined)
   await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
   await neverProgrammed(world, 'red', 3000)
-  await until('it is read again', () => world.controller.network('red')?.state === 'programmed', { ms: 20_000 })
+  await world.until('it is read again', () => world.controller.network('red')?.state === 'programmed', { ms: 20_000 })
   const adds = peer.received.filter(message => message.type === 'flow_mod' && message.cookie >> 40n === 0x6c3202n)
   t.equal(
     adds.length,
@@ -222,7 +221,7 @@ t.test('a connection that ends in the middle of a change leaves nothing half don
     return []
   }
   await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
-  await until('it is gone', () => world.controller.switches()[0]?.state === 'disconnected')
+  await world.until('it is gone', () => world.controller.switches()[0]?.state === 'disconnected')
   t.match(world.controller.network('red'), { state: 'pending', reason: /is not connected/ })
   peer.whim = () => undefined
   peer.sw.bundles.clear()
@@ -245,12 +244,12 @@ t.test('a switch that refuses everything is left in peace, and does not fill the
     return undefined
   })
   await peer.connect()
-  await until('it is refused', () => world.controller.network('network-200')?.state === 'degraded')
+  await world.until('it is refused', () => world.controller.network('network-200')?.state === 'degraded')
   const seconds = [0, 0, 0, 0, 0, 0]
   const sent = seconds.map(() => 0)
   for (let second = 0; second < seconds.length; second++) {
     const [lines, changes] = [world.log.length, changesSent(world.counts)]
-    await sleep(1000)
+    await world.clock.pass(1000)
     seconds[second] = world.log.length - lines
     sent[second] = changesSent(world.counts) - changes
   }
