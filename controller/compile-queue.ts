@@ -1,5 +1,5 @@
 // Networks that wait to be compiled again. Many marks make one compile; nothing is compiled in the middle of an event.
-import type { Cancel, Clock } from './clock.ts'
+import type { Cancel, Clock } from './clock/clock.ts'
 import { slices } from './switch/slices.ts'
 
 /** Ports and links that come and go make us compile at most this often (milliseconds). */

@@ -5,7 +5,7 @@ import { type Address, type Credentials, listen } from '../openflow/session/serv
 import { standardVlanRange } from '../store/vlans.ts'
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { answers } from './answers.ts'
-import { type Clock, systemClock } from './clock.ts'
+import { type Clock, systemClock } from './clock/clock.ts'
 import { base } from './compile/default-flows.ts'
 import { type Compiled, desiredTables } from './compile/tables.ts'
 import { newCompileQueue } from './compile-queue.ts'

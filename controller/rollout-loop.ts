@@ -1,7 +1,7 @@
 // Takes networks from one route to another, step by step, as the switches confirm them (path versions.ts says which steps).
 import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
-import type { Cancel, Clock } from './clock.ts'
+import type { Cancel, Clock } from './clock/clock.ts'
 import { due, goal, keeps, persisted } from './compile/rollout.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
 import type { CompileQueue } from './compile-queue.ts'

@@ -1,5 +1,5 @@
 // Those who wait for something to become so: they look again whenever anything has happened.
-import type { Cancel, Clock } from './clock.ts'
+import type { Cancel, Clock } from './clock/clock.ts'
 
 export type Waiting = {
   wake(): void

@@ -12,7 +12,7 @@ type Room = {
 }
 const openflow = ['openflow', 'openflow/messages', 'openflow/text', 'openflow/wire']
 const compiling = [...openflow, 'controller/compile', 'store', 'topology']
-const switching = [...compiling, 'controller/switch', 'controller/view', 'openflow/session']
+const switching = [...compiling, 'controller/clock', 'controller/switch', 'controller/view', 'openflow/session']
 
 /** The operator's rooms, each on top of those before it. */
 const asking = ['operator/address', 'operator/asked', 'operator/kube']
@@ -31,6 +31,7 @@ const rooms: { readonly [folder: string]: Room } = {
   store: { reaches: ['topology'] },
   'store/sqlite': { reaches: ['store', 'topology'] },
   'controller/view': { reaches: ['topology'], pure: true },
+  'controller/clock': { reaches: [] },
   'controller/compile': { reaches: compiling, pure: true },
   'controller/switch': { reaches: switching },
   'controller/links': { reaches: switching },

@@ -3,7 +3,7 @@
 import type { State } from '../../store/state.ts'
 import type { Store } from '../../store/store.ts'
 import { freePair, type VlanRange } from '../../store/vlans.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../clock/clock.ts'
 import { isCovered } from '../compile/plain-links.ts'
 import type { Tables } from '../compile/tables.ts'
 import type { Switch } from '../switch/reconcile.ts'

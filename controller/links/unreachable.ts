@@ -1,7 +1,7 @@
 // Switches that have not been connected for a while. Their links are used only where there is no other way: nobody can tell
 // whether they still forward, and nobody can tell them anything.
 import type { DatapathId } from '../../topology/topology.ts'
-import type { Cancel, Clock } from '../clock.ts'
+import type { Cancel, Clock } from '../clock/clock.ts'
 
 /** A switch that reconnects within this time (milliseconds) was never away. */
 const afterMs = 3000

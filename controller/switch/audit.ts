@@ -1,6 +1,6 @@
 // Switches are looked at now and then although nothing happened: somebody else may have changed them.
 import { RequestError, type Session } from '../../openflow/session/session.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../clock/clock.ts'
 import { pipeline } from '../compile/pipeline.ts'
 import { type Reconciler, run, type Switch } from './reconcile.ts'
 

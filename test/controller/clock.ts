@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Clock } from '../../controller/clock.ts'
+import type { Clock } from '../../controller/clock/clock.ts'
 
 /** A monotonic clock that stands still but for who waits by it: seconds pass in milliseconds, and nothing is skipped. */
 export type TestClock = Clock & {
