@@ -41,7 +41,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'VLANs given to another network before all switches have forgotten them',
-    file: 'store/draft.ts',
+    file: 'store/collections/vlans.ts',
     from: 'after: dpids.length > 0 ? { ...before, dpids } : undefined',
     to: 'after: undefined',
     tests: ['test/store/plain-links.test.ts'],
