@@ -5,6 +5,7 @@ import { reportEvery } from '../api/contract/node-schemas.ts'
 import { type Controller, clientOf, followPlan } from './client.ts'
 import { json, serve } from './http.ts'
 import type { Log } from './log.ts'
+import type { TcpPlace } from './machine/tcp.ts'
 import { createMetrics } from './metrics.ts'
 import { followPlanFile, type PlanSource } from './plan-file.ts'
 import { createReconcile, type Reconcile } from './reconcile.ts'
@@ -14,6 +15,8 @@ export type AgentOptions = {
   readonly source: { readonly file: string } | { readonly controller: Controller }
   /** Of the Unix socket of Open vSwitch's database. */
   readonly socket: string
+  /** The folder for what the agent keeps itself. */
+  readonly state: string
   readonly http: { readonly host: string; readonly port: number }
   readonly version: string
   readonly log: Log
@@ -28,14 +31,11 @@ export type Agent = {
 
 /** Rejects when it can't listen. It waits for what is missing: a database, a controller, a plan. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { source, socket, http, version, log } = options
+  const { node, source, socket, state, http, version, log } = options
   const metrics = createMetrics(version)
   const reconcile = createReconcile({
-    socket,
-    version,
-    log,
-    counters: metrics.counters,
-    changed: () => reports?.changed(),
+    ...{ node, socket, state, version, log, counters: metrics.counters, changed: () => reports?.changed() },
+    controller: 'controller' in source ? placeOfUrl(source.controller.url) : undefined,
   })
   const reports = 'controller' in source ? sendReports(source.controller, reconcile, metrics.reported, log) : undefined
   const pages = {
@@ -66,6 +66,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     throw error
   }
 }
+
+const placeOfUrl = ({ hostname, port, protocol }: URL): TcpPlace => ({
+  host: hostname.replace(/^\[(.*)\]$/, '$1'),
+  port: Number(port || (protocol === 'https:' ? 443 : 80)),
+})
 
 function follow({ node, source, log }: AgentOptions, reconcile: Reconcile): PlanSource {
   const take = (plan: Parameters<Reconcile['setPlan']>[0]) => {

@@ -5,17 +5,21 @@ import { kernelDatapath } from './machine/machine.ts'
 import type { Database } from './ovsdb/schema.ts'
 import { bridgeNamed, type Datapath } from './switch/desired.ts'
 
-/** The function that it makes remembers whether the kernel has one. */
+/** Remembers whether the kernel has a datapath. */
 export function createDatapathChoice() {
-  const kernel = new Map<string, Promise<boolean>>()
-  return async ({ bridge, openvswitch }: NodePlan, copy: Database): Promise<Datapath> => {
+  const tried = new Map<string, Promise<boolean>>()
+  const kernel = async (copy: Database): Promise<boolean> => {
+    const offered = [...copy.Open_vSwitch.values()][0]?.datapath_types ?? []
+    const key = offered.join()
+    if (!tried.has(key)) tried.set(key, kernelDatapath(offered))
+    return (await tried.get(key)) === true
+  }
+  const datapathOf = async ({ bridge, openvswitch }: NodePlan, copy: Database): Promise<Datapath> => {
     if (openvswitch.datapath !== 'auto') return openvswitch.datapath === 'kernel' ? 'system' : 'netdev'
     const actual = bridgeNamed(copy, bridge)
     // Another datapath would be another switch, without flows: a module that is loaded later changes nothing.
     if (actual) return actual.datapath_type === 'netdev' ? 'netdev' : 'system'
-    const offered = [...copy.Open_vSwitch.values()][0]?.datapath_types ?? []
-    const key = offered.join()
-    if (!kernel.has(key)) kernel.set(key, kernelDatapath(offered))
-    return (await kernel.get(key)) ? 'system' : 'netdev'
+    return (await kernel(copy)) ? 'system' : 'netdev'
   }
+  return { kernel, datapathOf }
 }

@@ -6,10 +6,15 @@
 import type { NodePlan, NodeReport } from '../api/contract/node-schemas.ts'
 import { createDatapathChoice } from './datapath.ts'
 import { createFlowRestore } from './flow-restore.ts'
-import { keepPairs, removeSurplus } from './interfaces.ts'
+import { freshEnds, keepPairs, removeSurplus } from './interfaces.ts'
 import type { Log } from './log.ts'
+import { deviceTo } from './machine/checksums.ts'
 import { readMachine, watchMachine } from './machine/machine.ts'
-import { type Saved, underlay } from './node/underlay.ts'
+import { recordFile } from './machine/record-file.ts'
+import type { TcpPlace } from './machine/tcp.ts'
+import type { Machine } from './node/devices.ts'
+import { physical } from './node/record.ts'
+import { underlay } from './node/underlay.ts'
 import { type Ovsdb, openOvsdb } from './ovsdb/ovsdb.ts'
 import type { Database } from './ovsdb/schema.ts'
 import { createPending } from './pending.ts'
@@ -35,6 +40,12 @@ export type ReconcileOptions = {
   /** Of the database's Unix socket. */
   readonly socket: string
   readonly version: string
+  /** What this node is called, if that is known without a plan. */
+  readonly node: string | undefined
+  /** The folder for what the agent keeps itself. */
+  readonly state: string
+  /** Whom the plan comes from. */
+  readonly controller: TcpPlace | undefined
   readonly log: Log
   readonly counters: Counters
   /** Called when something that a report says may have changed. */
@@ -60,8 +71,6 @@ type Memory = {
   busy: boolean
   /** What was carried out in full. If the aim is still this one, whatever differs was changed by somebody else. */
   settled: string | undefined
-  /** What br-phy was made from. */
-  saved: Saved | undefined
 }
 
 type Parts = {
@@ -73,14 +82,17 @@ type Parts = {
   readonly uplink: Uplink
   readonly pending: ReturnType<typeof createPending>
   readonly releaseFlows: ReturnType<typeof createFlowRestore>
-  readonly datapathOf: ReturnType<typeof createDatapathChoice>
+  readonly datapathOf: ReturnType<typeof createDatapathChoice>['datapathOf']
+  readonly kernel: ReturnType<typeof createDatapathChoice>['kernel']
 }
 
 export function createReconcile(options: ReconcileOptions): Reconcile {
   const { log, changed } = options
   const parts = assemble(options)
   const { memory, ovsdb, queue, reconnect, uplink, pending } = parts
-  const machine = watchMachine(queue.soon, why => log.warn({}, why))
+  // Routing daemons may change routes all the time.
+  const look = (what: string) => (what === 'route' ? queue.within(500) : queue.soon())
+  const machine = watchMachine(look, why => log.warn({}, why))
   queue.soon()
   const health = (): Health => {
     const { faults, busy } = memory
@@ -111,7 +123,7 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
 function assemble(options: ReconcileOptions): Parts {
   const { socket, log, counters, changed } = options
   const memory: Memory = {
-    ...{ plan: undefined, last: undefined, settled: undefined, saved: undefined },
+    ...{ plan: undefined, last: undefined, settled: undefined },
     ...{ faults: ['the node was not looked at yet'], busy: true },
   }
   const queue = createWorkQueue(() => look(parts), {
@@ -139,8 +151,11 @@ function assemble(options: ReconcileOptions): Parts {
     await ovsdb.transact(reconnection(controllers))
   })
   const parts: Parts = {
-    ...{ options, memory, ovsdb, queue, reconnect, pending: createPending(), datapathOf: createDatapathChoice() },
-    uplink: createUplink(log, { moved: reconnect.hurry, failed: queue.soon }),
+    ...{ options, memory, ovsdb, queue, reconnect, pending: createPending(), ...createDatapathChoice() },
+    uplink: createUplink({
+      ...{ log, controller: options.controller, moved: reconnect.hurry, later: queue.within },
+      file: node => recordFile(options.state, node, socket),
+    }),
     releaseFlows: createFlowRestore(ovsdb, words => log.warn({}, words), queue.within),
   }
   return parts
@@ -161,35 +176,51 @@ const controllersOf = (parts: Parts) => {
 }
 
 async function look(parts: Parts): Promise<void> {
-  const { memory, ovsdb, options } = parts
+  const { memory, ovsdb, options, uplink } = parts
   const state = ovsdb.state()
-  if (state.is !== 'live') {
+  const copy = state.is === 'live' ? state.database : undefined
+  // Another one may come meanwhile: that is the next look's.
+  const { plan } = memory
+  const node = options.node ?? plan?.node
+  const seen = await readMachine()
+  // Before anything else: a node that is cut off gets no plan, and can not be told what is wrong.
+  const machine = node === undefined ? seen : await uplink.keep(node, seen, copy)
+  if (!copy) {
     const why = state.is === 'connecting' ? state.why : state.is
     memory.faults = [`the database of Open vSwitch at ${options.socket} can not be reached: ${why}`]
     return
   }
-  const copy = state.database
   await parts.releaseFlows(copy)
-  if (!memory.plan) {
+  if (!plan) {
     memory.faults = ['no plan yet']
-    return
+    return prepare(parts, copy, machine)
   }
-  const snapshot = await takeSnapshot(parts, memory.plan, copy)
+  const snapshot = await takeSnapshot(parts, plan, copy, machine)
   if (isCarriedOut(parts, copy)) await carryOut(parts, snapshot)
 }
 
-/** Looks at the node. The node's addresses come before anything else: a node that is cut off can not be told what is wrong. */
-async function takeSnapshot(parts: Parts, plan: NodePlan, copy: Database): Promise<Snapshot> {
-  const { memory, uplink } = parts
-  const machine = await readMachine()
-  const datapath = await parts.datapathOf(plan, copy)
-  const below = underlay(plan.underlay.address, datapath === 'netdev', machine, copy, plan.bridge, memory.saved)
-  if (below.is === 'bridged') {
-    memory.saved = below.saved
-    await uplink.place(plan, below.saved, copy, machine, memory.settled === undefined)
+/** The controller may be on a node whose Open vSwitch reads packets in userspace: without checksums it would hear nothing. */
+async function prepare({ options, uplink, kernel }: Parts, copy: Database, machine: Machine): Promise<void> {
+  const { controller, node } = options
+  if (!controller || node === undefined || uplink.record() || (await kernel(copy))) return
+  const device = await deviceTo(controller.host)
+  if (device !== undefined && device !== physical) await uplink.prepare(node, device, machine)
+}
+
+async function takeSnapshot(parts: Parts, plan: NodePlan, copy: Database, machine: Machine): Promise<Snapshot> {
+  const { uplink, datapathOf } = parts
+  const datapath = await datapathOf(plan, copy)
+  const where = (now: Machine) => underlay(plan.underlay.address, datapath === 'netdev', now, copy, uplink.record())
+  const placed = await uplink.place(plan, where(machine), copy, machine)
+  const { devices } = placed
+  return {
+    plan,
+    copy,
+    datapath,
+    underlay: where(placed),
+    stock: stockOf(plan, copy, devices, freshEnds(plan, devices)),
+    devices,
   }
-  const { devices } = machine
-  return { plan, copy, datapath, underlay: below, stock: stockOf(plan, copy, devices), devices }
 }
 
 /** Whether ovs-vswitchd has done what it was told last: it would take two changes at once for none. */
@@ -202,14 +233,14 @@ function isCarriedOut({ pending, memory, queue }: Parts, copy: Database): boolea
 
 async function carryOut(parts: Parts, seen: Snapshot): Promise<void> {
   const { memory, uplink, queue, options } = parts
-  const { plan, copy, datapath, underlay: below } = seen
-  const made = await keepPairs(plan, seen.stock, datapath, below, seen.devices)
+  const { plan, copy, underlay: below } = seen
+  const made = await keepPairs(seen)
   const snapshot: Snapshot = { ...seen, devices: made.devices }
   const difference = diff(wanted(snapshot, uplink.fault() === undefined, Date.now()), copy, plan.bridge)
   say(parts, snapshot, [...made.changes, ...difference.changes])
   memory.last = snapshot
   const missing = [...(below.is === 'missing' ? [below.why] : []), uplink.fault()].filter(why => why !== undefined)
-  memory.faults = [...missing, ...difference.faults, ...troubles(plan, copy)].slice(0, 100)
+  memory.faults = [...missing, ...made.faults, ...difference.faults, ...troubles(plan, copy)].slice(0, 100)
   if (difference.operations.length > 0) {
     await parts.ovsdb.transact(difference.operations)
     parts.pending.wrote(databaseOf(parts) ?? copy)
@@ -245,9 +276,17 @@ function reportNow(parts: Parts, health: Health): NodeReport | undefined {
   const { last } = parts.memory
   if (!copy || !last) return undefined
   const { underlay: below, stock, plan, datapath } = last
-  const device = below.is === 'plain' ? below.device : below.is === 'bridged' ? below.saved.device : undefined
+  const device = below.is === 'missing' ? below.record?.device : below.device
   return report({
-    ...{ plan, database: copy, datapath, health, live: stock.live, version: parts.options.version, time: new Date() },
+    ...{
+      plan,
+      database: copy,
+      datapath,
+      health,
+      used: new Set([...stock.live, ...stock.stale]),
+      version: parts.options.version,
+      time: new Date(),
+    },
     underlay: { ...(below.is !== 'missing' && { mtu: below.mtu }), ...(device !== undefined && { device }) },
   })
 }

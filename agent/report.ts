@@ -12,19 +12,19 @@ export type Reported = {
   readonly database: Database
   readonly datapath: Datapath
   readonly health: Health
-  /** Interfaces whose other end is in a pod. */
-  readonly live: ReadonlySet<number>
+  /** Interfaces whose other end is in a pod, or was and is not made anew yet. */
+  readonly used: ReadonlySet<number>
   readonly underlay: { readonly mtu?: number; readonly device?: string }
   readonly version: string
   readonly time: Date
 }
 
-export function report({ plan, database, datapath, health, live, underlay, version, time }: Reported): NodeReport {
+export function report({ plan, database, datapath, health, used, underlay, version, time }: Reported): NodeReport {
   const [root] = database.Open_vSwitch.values()
   const controllers = (bridgeNamed(database, plan.bridge)?.controller ?? []).map(uuid => database.Controller.get(uuid))
   const ports = portsOf(database, plan.bridge)
     .filter(({ port }) => port.name !== plan.bridge)
-    .map(own => portReport(plan, own.interface, own.port.external_ids[mark] === plan.bridge, live))
+    .map(own => portReport(plan, own.interface, own.port.external_ids[mark] === plan.bridge, used))
   return {
     ...{ node: plan.node, time: time.toISOString(), agent: { version }, plan: plan.version },
     ...{ bridge: plan.bridge, dpid: plan.dpid, underlay: { address: plan.underlay.address, ...underlay } },
@@ -38,7 +38,7 @@ export function report({ plan, database, datapath, health, live, underlay, versi
   }
 }
 
-function portReport(plan: NodePlan, row: Row<'Interface'>, ours: boolean, live: ReadonlySet<number>): ReportedPort {
+function portReport(plan: NodePlan, row: Row<'Interface'>, ours: boolean, used: ReadonlySet<number>): ReportedPort {
   const number = ours ? numberOf(plan.interfaces.bridgePrefix, row.name) : undefined
   const peer = ours ? plan.links.find(link => link.name === row.name)?.peer : undefined
   const error = troubleOf(row)
@@ -46,7 +46,7 @@ function portReport(plan: NodePlan, row: Row<'Interface'>, ours: boolean, live: 
     name: row.name,
     ...(row.ofport !== undefined && row.ofport > 0 && { port: row.ofport }),
     ...(number !== undefined
-      ? ({ role: 'interface', podEnd: `${plan.interfaces.podPrefix}${number}`, used: live.has(number) } as const)
+      ? ({ role: 'interface', podEnd: `${plan.interfaces.podPrefix}${number}`, used: used.has(number) } as const)
       : peer !== undefined
         ? ({ role: 'link', peer, ...bfdOf(row) } as const)
         : ({ role: 'other' } as const)),

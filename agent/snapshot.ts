@@ -2,12 +2,13 @@
 
 import type { NodePlan } from '../api/contract/node-schemas.ts'
 import type { Device } from './node/devices.ts'
-import { pairOf } from './node/pairs.ts'
+import { markOf, pairOf } from './node/pairs.ts'
+import { physical } from './node/record.ts'
 import { numberOf, type Stock, stockFor } from './node/stock.ts'
-import { physical, physicalBridge, type Underlay } from './node/underlay.ts'
+import { physicalBridge, type Underlay } from './node/underlay.ts'
 import type { Database } from './ovsdb/schema.ts'
 import { troubleOf } from './report.ts'
-import { type Datapath, desired, mark, portsOf, restoringNote, type Wanted } from './switch/desired.ts'
+import { type Datapath, desired, deviceNote, mark, portsOf, restoringNote, type Wanted } from './switch/desired.ts'
 
 export type Snapshot = {
   readonly plan: NodePlan
@@ -24,35 +25,59 @@ export const isRestoring = (copy: Database, time: number): boolean => {
   return Number(root?.external_ids[restoringNote] ?? 0) > time
 }
 
-/** Of the devices and ports that are there. */
+/** Ends on the bridge that this agent made: they are marked, or its port in the database was made for that very device. */
+export const ownEnds = (plan: NodePlan, copy: Database, devices: Snapshot['devices']): ReadonlySet<string> => {
+  const { bridge, interfaces } = plan
+  const noted = new Set(
+    portsOf(copy, bridge).flatMap(({ port, interface: row }) =>
+      port.external_ids[mark] === bridge ? [`${row.name} ${row.external_ids[deviceNote]}`] : [],
+    ),
+  )
+  const own = [...devices.values()].filter(({ name, index, alias, peerName }) => {
+    if (numberOf(interfaces.bridgePrefix, name) === undefined) return false
+    // Whoever made it was killed before it could mark it.
+    return alias === markOf(plan) || noted.has(`${name} ${index}`) || peerName === `${name}.x`
+  })
+  return new Set(own.map(({ name }) => name))
+}
+
+/** Of the devices and ports that are there. @param fresh Ends for pods that were never in one. */
 export const stockOf = (
-  { bridge, interfaces, links }: NodePlan,
+  plan: NodePlan,
   copy: Database,
   devices: Snapshot['devices'],
+  fresh: ReadonlySet<string>,
 ): Stock => {
+  const { bridge, interfaces, links } = plan
   const ours = portsOf(copy, bridge).filter(({ port }) => port.external_ids[mark] === bridge)
   const ports = new Set(ours.flatMap(({ port }) => numberOf(interfaces.bridgePrefix, port.name) ?? []))
-  return stockFor(interfaces, { devices, ports, taken: new Set(links.map(({ port }) => port)) })
+  const own = ownEnds(plan, copy, devices)
+  return stockFor(interfaces, { devices, own, ports, taken: new Set(links.map(({ port }) => port)), fresh })
 }
 
 /** Devices of interfaces that are complete. */
-const complete = ({ plan: { interfaces }, stock, devices }: Snapshot): ReadonlyMap<number, Device> =>
-  new Map(
+const complete = ({ plan, copy, stock, devices }: Snapshot): ReadonlyMap<number, Device> => {
+  const own = ownEnds(plan, copy, devices)
+  return new Map(
     stock.wanted.flatMap(number => {
-      const { bridgeEnd, unfinished } = pairOf(interfaces, number)
+      const { bridgeEnd, unfinished } = pairOf(plan.interfaces, number)
       const device = devices.get(bridgeEnd)
-      return device && !devices.has(unfinished) ? [[number, device] as const] : []
+      return device && own.has(bridgeEnd) && !devices.has(unfinished) ? [[number, device] as const] : []
     }),
   )
+}
 
 /** @param time In milliseconds since 1970. */
 export const wanted = (snapshot: Snapshot, bridged: boolean, time: number): Wanted => {
   const { plan, copy, datapath, underlay, devices } = snapshot
   const whole = desired(plan, { datapath, interfaces: complete(snapshot) })
   const bridge = isRestoring(copy, time) ? { ...whole, controllers: [] } : whole
-  const more = underlay.is === 'bridged' && bridged ? [physicalBridge(underlay.saved, devices)] : []
+  const record = underlay.is === 'bridged' && bridged ? underlay.record : undefined
+  const more = record ? [physicalBridge(record, devices)] : []
   // The way to the controllers comes first.
-  return { bridges: [...more, bridge], unwanted: bridged ? [] : [physical], tls: plan.tls }
+  // An address that is nowhere may come back in a moment.
+  const unwanted = !bridged || underlay.is === 'plain' ? [physical] : []
+  return { bridges: [...more, bridge], unwanted, tls: plan.tls }
 }
 
 /** What the node is to be: the plan, and the devices that pods have left of it. */

@@ -68,6 +68,12 @@ export const agentOptions = {
     standard: '/var/run/openvswitch/db.sock',
     text: "of Open vSwitch's database",
   }),
+  state: single({
+    takes: 'FOLDER',
+    parse: path,
+    standard: '/var/lib/l2sm',
+    text: "the agent's own file: what it needs to give the node its addresses back",
+  }),
   http: single({
     takes: 'HOST:PORT',
     parse: http,

@@ -25,7 +25,7 @@ export const runAgent = async ({ argv, env, version, stop, complain }: Surroundi
   for (const warning of given.warnings) log.warn(warning)
   try {
     if (config.remove) {
-      const count = await removeAll(config.ovs, config.node!, log)
+      const count = await removeAll({ socket: config.ovs, node: config.node!, state: config.state, log })
       log.info(`removed: ${count} ${count === 1 ? 'bridge' : 'bridges'}`)
       return 0
     }
@@ -35,7 +35,8 @@ export const runAgent = async ({ argv, env, version, stop, complain }: Surroundi
     }
     const source =
       config.plan === undefined ? { controller: { url: config.controller!, token, ca } } : { file: config.plan }
-    const agent = await startAgent({ node: config.node, source, socket: config.ovs, http: config.http, version, log })
+    const { node, ovs: socket, state, http } = config
+    const agent = await startAgent({ node, source, socket, state, http, version, log })
     log.info({ http: shownAddress({ ...config.http, port: agent.port }), version }, 'ready')
     await aborted(stop)
     log.info('stopping; the switch, its ports and its flows stay')

@@ -1,32 +1,61 @@
 /** Reads, makes, changes and watches this node's network devices. The core decides what is to be done. */
 
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import { readAddresses, readDevices, readRoutes } from '../node/devices.ts'
-import { finishing, making, type PairSteps, silencing } from '../node/pairs.ts'
-import type { Machine } from '../node/underlay.ts'
+import { type Machine, readAddresses, readDevices, readRoutes } from '../node/devices.ts'
+import { finishing, freshTag, making, type PairSteps, silencing, tagPath } from '../node/pairs.ts'
+import { type Settings, settingNames, settingPath } from '../node/settings.ts'
 import { ipBatch, run } from './command.ts'
 
+/**
+ * Addresses and routes first, devices last: what is up then was so all the while, and what it lacks its owner took away.
+ */
 export async function readMachine(): Promise<Machine> {
-  const [devices, addresses, four, six] = await Promise.all([
-    run('ip', ['-json', '-details', 'link', 'show']),
+  const uptime = Math.floor(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]))
+  const [addresses, four, six] = await Promise.all([
     run('ip', ['-json', 'address', 'show']),
-    run('ip', ['-json', '-4', 'route', 'show']),
+    run('ip', ['-json', '-4', '-details', 'route', 'show', 'table', 'all']),
     // A node without IPv6.
-    run('ip', ['-json', '-6', 'route', 'show']).catch(() => ''),
+    run('ip', ['-json', '-6', '-details', 'route', 'show', 'table', 'all']).catch(() => ''),
   ])
+  const devices = await run('ip', ['-json', '-details', 'link', 'show'])
   return {
     devices: readDevices(devices),
-    addresses: readAddresses(addresses),
-    routes: [...readRoutes(four, 4), ...readRoutes(six, 6)],
+    addresses: readAddresses(addresses, uptime),
+    routes: [...readRoutes(four, 4, uptime), ...readRoutes(six, 6, uptime)],
+    uptime,
   }
 }
 
+/** Those that the kernel has; empty if there is no such device. */
+export function readSettings(device: string): Settings {
+  const found: [string, string][] = []
+  for (const name of settingNames) {
+    try {
+      found.push([name, readFileSync(settingPath(device, name), 'utf8').trim()])
+    } catch {
+      // Another version of the kernel, one without IPv6, or a device that is gone.
+    }
+  }
+  return Object.fromEntries(found)
+}
+
+/** What the kernel does not take is left as it is. */
+export async function writeSettings(device: string, settings: Settings): Promise<void> {
+  for (const [name, value] of Object.entries(settings))
+    await writeFile(settingPath(device, name), value).catch(() => {})
+}
+
 /** @param fill Whether a pod must fill in its checksums itself: userspace Open vSwitch forwards a frame as it is. */
-export async function makePairs({ make, finish, adjust }: PairSteps, mtu: number, fill: boolean): Promise<void> {
-  await ipBatch(making(make, mtu))
-  for (const { bridgeEnd } of finish) for (const [path, value] of silencing(bridgeEnd)) await writeIfThere(path, value)
+export async function makePairs(steps: PairSteps, mark: string, mtu: number, fill: boolean): Promise<void> {
+  const { finish, adjust } = steps
+  await ipBatch(making(steps, mark, mtu))
+  for (const { bridgeEnd, unfinished } of finish) {
+    for (const [path, value] of silencing(bridgeEnd)) await writeIfThere(path, value)
+    await writeIfThere(tagPath(unfinished), freshTag)
+  }
   if (fill && finish.length > 0) {
     const names = finish.map(({ unfinished }) => unfinished).join(' ')
     await run('sh', ['-ec', `for device in ${names}; do ethtool -K $device tx off >/dev/null; done`], {
@@ -34,6 +63,15 @@ export async function makePairs({ make, finish, adjust }: PairSteps, mtu: number
     })
   }
   await ipBatch([...finishing(finish), ...adjust])
+}
+
+/** Whether a device was never in another network namespace since it was made. */
+export function isFresh(device: string): boolean {
+  try {
+    return readFileSync(tagPath(device), 'utf8').trim() === freshTag
+  } catch {
+    return false
+  }
 }
 
 /** Those that are gone by themselves meanwhile are no failure. */
@@ -51,14 +89,21 @@ const writeIfThere = (path: string, value: string): Promise<void> =>
 
 export type Watch = { close(): void }
 
-/** Calls back when a device or an address came, went or changed. Starts anew what ended. */
-export function watchMachine(changed: () => void, complain: (why: string) => void): Watch {
+/** Calls back when a device, an address or a route came, went or changed. Starts anew what ended. */
+export function watchMachine(
+  changed: (what: 'link' | 'address' | 'route') => void,
+  complain: (why: string) => void,
+): Watch {
   let closed = false
   let timer: NodeJS.Timeout | undefined
   let child: ReturnType<typeof spawn> | undefined
   const start = () => {
-    child = spawn('ip', ['-oneline', 'monitor', 'link', 'address'], { stdio: ['ignore', 'pipe', 'ignore'] })
-    createInterface(child.stdout!).on('line', changed)
+    child = spawn('ip', ['-oneline', 'monitor', 'label', 'link', 'address', 'route'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    createInterface(child.stdout!).on('line', line => {
+      changed(line.startsWith('[ROUTE]') ? 'route' : line.startsWith('[ADDR]') ? 'address' : 'link')
+    })
     let over = false
     const again = (why: string) => {
       if (closed || over) return
@@ -67,7 +112,7 @@ export function watchMachine(changed: () => void, complain: (why: string) => voi
       // What happened meanwhile is seen by looking.
       timer = setTimeout(() => {
         start()
-        changed()
+        changed('link')
       }, 1_000)
     }
     child.on('error', error => again(error.message))

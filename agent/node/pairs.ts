@@ -1,6 +1,7 @@
 /**
  * Pairs of veth for pods: what is missing is made, what is wrong with a free one is put right, and what is not needed any
- * more goes. A pair whose other end is in a pod is only ever put up. Pure.
+ * more goes. A pair whose other end is in a pod is only ever put up. One that came back from a pod is made anew: who had it
+ * may have changed anything about it. Pure.
  *
  * The end for a pod gets its name last: until then Multus does not find it, and whoever was killed half-way through finds
  * by the name how far it got.
@@ -13,7 +14,9 @@ import { numberOf, type Stock } from './stock.ts'
 export type Pair = { readonly bridgeEnd: string; readonly podEnd: string; readonly unfinished: string }
 
 export type PairSteps = {
-  /** These do not exist at all. */
+  /** Ends on the bridge of pairs that came back from a pod: they go, and are made again. */
+  readonly discard: readonly string[]
+  /** These do not exist at all, or not any more. */
   readonly make: readonly Pair[]
   /** These get their last settings and the pod end's name; those in `make` are among them. */
   readonly finish: readonly Pair[]
@@ -22,6 +25,8 @@ export type PairSteps = {
   /** Ends on the bridge of pairs that nobody needs; each only when the switch has no port of it any more. */
   readonly surplus: readonly string[]
   readonly changes: readonly string[]
+  /** Devices of others that have the names. */
+  readonly faults: readonly string[]
 }
 
 type Names = Pick<NodePlan['interfaces'], 'bridgePrefix' | 'podPrefix'>
@@ -32,49 +37,92 @@ export const pairOf = ({ bridgePrefix, podPrefix }: Names, number: number): Pair
   unfinished: `${bridgePrefix}${number}.x`,
 })
 
-export function pairSteps(
-  names: Names,
-  { wanted, live }: Stock,
-  devices: ReadonlyMap<string, Device>,
-  mtu: number,
-): PairSteps {
-  const make: Pair[] = []
-  const finish: Pair[] = []
-  const adjust: string[] = []
-  const changes: string[] = []
-  for (const number of wanted) {
-    const pair = pairOf(names, number)
-    const bridgeEnd = devices.get(pair.bridgeEnd)
-    if (!bridgeEnd) make.push(pair)
-    if (!bridgeEnd || devices.has(pair.unfinished)) finish.push(pair)
-    if (!bridgeEnd) continue
-    if (!bridgeEnd.up && !devices.has(pair.unfinished)) {
-      adjust.push(`link set ${pair.bridgeEnd} up`)
-      changes.push(`${pair.bridgeEnd} was down, put up`)
-    }
-    if (live.has(number)) continue
-    for (const name of [pair.bridgeEnd, pair.podEnd]) {
-      const device = devices.get(name)
-      if (!device || device.mtu === mtu) continue
-      adjust.push(`link set ${name} mtu ${mtu}`)
-      changes.push(`${name}: MTU set to ${mtu}, was ${device.mtu}`)
-    }
-  }
-  if (make.length > 0)
-    changes.push(`${make.map(({ bridgeEnd }) => bridgeEnd).join(' ')} made, with ${make[0]!.podEnd} and so on for pods`)
-  const kept = new Set(wanted)
-  const surplus = [...devices.values()].flatMap(({ name, peer }) => {
-    const number = peer === 'here' ? numberOf(names.bridgePrefix, name) : undefined
-    return number === undefined || kept.has(number) ? [] : [name]
-  })
-  return { make, finish, adjust, surplus, changes }
+/** What is written into a device that an agent makes, so that it touches no other one. */
+export const markOf = ({ bridge, node }: Pick<NodePlan, 'bridge' | 'node'>): string =>
+  `l2sm:${bridge}:${node}`.slice(0, 255)
+
+/** Whether an agent made a device. */
+export const isMarked = ({ alias }: Device): boolean => alias?.startsWith('l2sm:') === true
+
+/**
+ * A number that the kernel keeps with a device for whoever wants to (`tag`), and forgets when it goes to another network
+ * namespace: a device that still has it was never in a pod.
+ */
+export const freshTag = '1'
+export const tagPath = (device: string): string => `/proc/sys/net/ipv4/conf/${device}/tag`
+
+export type Pairs = {
+  readonly names: Names
+  readonly mark: string
+  readonly devices: ReadonlyMap<string, Device>
+  /** Ends on the bridge that belong to this agent. */
+  readonly own: ReadonlySet<string>
+  readonly mtu: number
 }
 
+export function pairSteps({ names, devices, own, mtu }: Pairs, { wanted, live, stale }: Stock): PairSteps {
+  const pairs = wanted.map(number => ({ ...pairOf(names, number), number }))
+  const foreign = pairs.filter(({ bridgeEnd }) => devices.has(bridgeEnd) && !own.has(bridgeEnd))
+  const ours = pairs.filter(pair => !foreign.includes(pair))
+  const discard = ours.filter(({ number }) => stale.has(number))
+  const make = ours.filter(pair => discard.includes(pair) || !devices.has(pair.bridgeEnd))
+  const finish = ours.filter(pair => make.includes(pair) || devices.has(pair.unfinished))
+  const adjusted = ours
+    .filter(pair => !make.includes(pair))
+    .map(pair => adjustment(pair, devices, mtu, live.has(pair.number)))
+  const listed = (list: readonly Pair[]) => list.map(({ bridgeEnd }) => bridgeEnd).join(' ')
+  const made = make.filter(pair => !discard.includes(pair))
+  return {
+    ...{ discard: discard.map(({ bridgeEnd }) => bridgeEnd), make, finish },
+    adjust: adjusted.flatMap(({ lines }) => lines),
+    surplus: surplusOf(names, devices, own, new Set(wanted)),
+    changes: [
+      ...adjusted.flatMap(({ changes }) => changes),
+      ...(made.length > 0 ? [`${listed(made)} made, with ${made[0]!.podEnd} and so on for pods`] : []),
+      ...(discard.length > 0 ? [`${listed(discard)} made anew: came back from a pod`] : []),
+    ],
+    faults: foreign.map(
+      ({ bridgeEnd }) =>
+        `device ${bridgeEnd} exists and was not made by this agent: rename it, or ip link del ${bridgeEnd}`,
+    ),
+  }
+}
+
+function adjustment(pair: Pair, devices: ReadonlyMap<string, Device>, mtu: number, isLive: boolean) {
+  const lines: string[] = []
+  const changes: string[] = []
+  if (!devices.get(pair.bridgeEnd)!.up && !devices.has(pair.unfinished)) {
+    lines.push(`link set ${pair.bridgeEnd} up`)
+    changes.push(`${pair.bridgeEnd} was down, put up`)
+  }
+  for (const name of isLive ? [] : [pair.bridgeEnd, pair.podEnd]) {
+    const device = devices.get(name)
+    if (!device || device.mtu === mtu) continue
+    lines.push(`link set ${name} mtu ${mtu}`)
+    changes.push(`${name}: MTU set to ${mtu}, was ${device.mtu}`)
+  }
+  return { lines, changes }
+}
+
+const surplusOf = (
+  { bridgePrefix }: Names,
+  devices: ReadonlyMap<string, Device>,
+  own: ReadonlySet<string>,
+  wanted: ReadonlySet<number>,
+): string[] =>
+  [...devices.values()].flatMap(({ name, peer }) => {
+    const number = peer === 'here' && own.has(name) ? numberOf(bridgePrefix, name) : undefined
+    return number === undefined || wanted.has(number) ? [] : [name]
+  })
+
 /** For `ip -batch`. Whoever is killed between two lines leaves whole pairs, unfinished ones. */
-export const making = (pairs: readonly Pair[], mtu: number): string[] =>
-  pairs.map(
-    ({ bridgeEnd, unfinished }) => `link add name ${bridgeEnd} mtu ${mtu} type veth peer name ${unfinished} mtu ${mtu}`,
-  )
+export const making = ({ discard, make }: PairSteps, mark: string, mtu: number): string[] => [
+  ...discard.map(name => `link del ${name}`),
+  ...make.flatMap(({ bridgeEnd, unfinished }) => [
+    `link add name ${bridgeEnd} mtu ${mtu} type veth peer name ${unfinished} mtu ${mtu}`,
+    `link set ${bridgeEnd} alias ${mark}`,
+  ]),
+]
 
 export const finishing = (pairs: readonly Pair[]): string[] =>
   pairs.flatMap(({ bridgeEnd, podEnd, unfinished }) => [

@@ -17,27 +17,34 @@ export type Stock = {
   readonly wanted: readonly number[]
   /** Those whose other end is in a pod. */
   readonly live: ReadonlySet<number>
+  /** Those whose other end came back from a pod: they are not free before they were made anew. */
+  readonly stale: ReadonlySet<number>
 }
 
 export type Inventory = {
   readonly devices: ReadonlyMap<string, Device>
+  /** Ends on the bridge that belong to this agent. */
+  readonly own: ReadonlySet<string>
   /** Interfaces that the switch has ports for: of those whose device is gone, too. */
   readonly ports: ReadonlySet<number>
   /** OpenFlow ports that links have. */
   readonly taken: ReadonlySet<number>
+  /** Ends for pods that were never in one. */
+  readonly fresh: ReadonlySet<string>
 }
 
-export function stockFor(
-  { fixed, spare, most, bridgePrefix }: NodePlan['interfaces'],
-  { devices, ports, taken }: Inventory,
-): Stock {
+export function stockFor(plan: NodePlan['interfaces'], { devices, own, ports, taken, fresh }: Inventory): Stock {
+  const { fixed, spare, most, bridgePrefix, podPrefix } = plan
   const there = new Set(ports)
   const live = new Set<number>()
-  for (const { name, peer } of devices.values()) {
-    const number = peer === undefined ? undefined : numberOf(bridgePrefix, name)
+  const stale = new Set<number>()
+  for (const { name, peer, peerName } of devices.values()) {
+    const number = peer === undefined || !own.has(name) ? undefined : numberOf(bridgePrefix, name)
     if (number === undefined) continue
     there.add(number)
     if (peer === 'elsewhere') live.add(number)
+    else if (peerName !== `${name}.x` && (peerName !== `${podPrefix}${number}` || !fresh.has(peerName)))
+      stale.add(number)
   }
   const always = range(1, fixed).filter(number => !taken.has(number))
   const beyond = (free: number) => Math.min(Math.max(fixed, live.size + free), most) - always.length
@@ -49,7 +56,14 @@ export function stockFor(
   const added = range(firstSparePort, firstSparePort + kept.length + taken.size + more)
     .filter(number => !kept.includes(number) && !taken.has(number))
     .slice(0, more)
-  return { wanted: sorted([...new Set([...always, ...live, ...kept, ...added])]), live }
+  return { wanted: sorted([...new Set([...always, ...live, ...kept, ...added])]), live, stale }
+}
+
+/** That pods have all of the interfaces, and what to do; undefined while one is free, or none was planned. */
+export function exhausted({ fixed, spare, most }: NodePlan['interfaces'], { wanted, live }: Stock): string | undefined {
+  if (fixed + spare === 0 || wanted.some(number => !live.has(number))) return undefined
+  const bound = live.size >= most ? `most is ${most}` : `spare is ${spare}, interfaceNumber ${fixed}`
+  return `no interface is free: pods have all ${live.size}. The next pod finds none until one ends: raise it (${bound})`
 }
 
 /** From the first to the last, both included. */

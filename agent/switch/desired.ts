@@ -26,6 +26,8 @@ export type WantedBridge = {
   /** In `other_config`; what else is there is left alone. */
   readonly config: Readonly<Record<string, string>>
   readonly notes: Readonly<Record<string, string>>
+  /** Notes whose changes are not worth a line in the log. */
+  readonly silent?: readonly string[]
   readonly ports: readonly WantedPort[]
   /** None: those that are there stay, as the last one that goes takes all flows with it. */
   readonly controllers: readonly WantedController[]

@@ -102,7 +102,7 @@ function changeBridge(
     protocols: bridge.protocols.toSorted(),
   })
   setKeys(draft, 'Bridge', where, label, 'other_config', actual.other_config, bridge.config)
-  setKeys(draft, 'Bridge', where, label, 'external_ids', actual.external_ids, bridge.notes)
+  setKeys(draft, 'Bridge', where, label, 'external_ids', actual.external_ids, bridge.notes, bridge.silent)
   changePorts(draft, bridge, actual, database, owner)
   changeControllers(draft, bridge, actual, database, owner)
 }
@@ -275,6 +275,7 @@ function setKeys(
   column: string,
   actual: Readonly<Record<string, string>>,
   wanted: Readonly<Record<string, string>>,
+  silent: readonly string[] = [],
 ): void {
   const different = Object.entries(wanted).filter(([key, value]) => actual[key] !== value)
   if (different.length === 0) return
@@ -285,7 +286,8 @@ function setKeys(
     [column, 'insert', mapOf(Object.fromEntries(different))],
   ]
   draft.operations.push(mutate(table, where, mutations))
-  for (const [key, value] of different) draft.changes.push(changeText(`${label}: ${column}:${key}`, actual[key], value))
+  for (const [key, value] of different)
+    if (!silent.includes(key)) draft.changes.push(changeText(`${label}: ${column}:${key}`, actual[key], value))
 }
 
 const changeText = (what: string, was: Value, is: Value): string =>

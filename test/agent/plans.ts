@@ -25,6 +25,7 @@ export const plan = ({ interfaces = 3, ...over }: Over = {}): NodePlan => ({
 
 export const veth = (name: string, index: number, peer: Device['peer'] = 'here'): Device => ({
   ...{ name, index, peer, mac: '02:00:00:00:00:01', mtu: 1450, up: true, carrier: true, kind: 'veth' },
+  ...{ loopback: false, ethernet: true, master: undefined, alias: undefined, peerName: undefined },
 })
 
 export type Given = Partial<Situation> & { readonly index?: (number: number) => number }

@@ -21,6 +21,7 @@ if (needs(t)) {
   const agents = await makeAgents(t, { nodes: 2, interfaces: 4, start: false })
   const { mesh } = agents.stage
   const { ovs, netns, address } = mesh.node(1)
+  const state = ['--state', join(mesh.directory, 'state-1')]
   const links = async (): Promise<Link[]> => JSON.parse(await agents.on(1, 'ip -json -details link show'))
   const names = async () => (await links()).map(({ ifname }) => ifname)
   const addresses = async () => agents.on(1, 'ip -oneline -4 address show | tr -s " " | cut -d" " -f2-4; ip route show')
@@ -95,10 +96,14 @@ if (needs(t)) {
     t.ok((await names()).includes(bridgeOf(1)), 'a stop alone leaves everything')
     const socket = join(ovs.directory, 'db.sock')
     const inside = { netns }
-    const { code, stdout } = await run(['agent', '--remove', '--node', 'another', '--ovs', socket], {}, inside)
+    const { code, stdout } = await run(
+      ['agent', '--remove', '--node', 'another', '--ovs', socket, ...state],
+      {},
+      inside,
+    )
     t.equal(code, 0, stdout)
     t.match(stdout, /removed: 0 bridges/, 'another node’s things are not ours to take')
-    const removed = await run(['agent', '--remove', '--node', nameOf(1), '--ovs', socket], {}, inside)
+    const removed = await run(['agent', '--remove', '--node', nameOf(1), '--ovs', socket, ...state], {}, inside)
     t.equal(removed.code, 0, removed.stdout + removed.stderr)
     t.match(removed.stdout, /removed: 1 bridge/)
     t.same((await names()).sort(), before.names)
@@ -111,7 +116,7 @@ if (needs(t)) {
     )
     t.match(await agents.on(1, `ping -c 1 -W 2 ${mesh.ctl.address}`), / 0% packet loss/)
     t.match(
-      (await run(['agent', '--remove', '--node', nameOf(1), '--ovs', socket], {}, inside)).stdout,
+      (await run(['agent', '--remove', '--node', nameOf(1), '--ovs', socket, ...state], {}, inside)).stdout,
       /removed: 0 bridges/,
     )
     await agents.start(1)
@@ -123,7 +128,11 @@ if (needs(t)) {
 
   t.test('a node that would be cut off by br-phy keeps its address on its device, and says why', async t => {
     await agents.stop(1, 'SIGTERM')
-    await run(['agent', '--remove', '--node', nameOf(1), '--ovs', join(ovs.directory, 'db.sock')], {}, { netns })
+    await run(
+      ['agent', '--remove', '--node', nameOf(1), '--ovs', join(ovs.directory, 'db.sock'), ...state],
+      {},
+      { netns },
+    )
     // An `ip` that can not set one of the routes.
     const folder = t.testdir({
       ip: '#!/bin/sh\nsed "s/^route replace 203.0.113.0.*dev br-phy/nonsense/" | PATH=/usr/sbin:/sbin:/usr/bin:/bin exec ip "$@"\n',

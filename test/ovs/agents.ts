@@ -65,6 +65,7 @@ export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agent
   const running = new Map<number, { child: ChildProcess; ended: Promise<number | string | null> }>()
   const log: Line[] = []
   const fileOf = (node: number) => join(mesh.directory, `plan-${node}.json`)
+  const stateOf = (node: number) => join(mesh.directory, `state-${node}`)
   const write = (node: number, plan: NodePlan) => {
     const { version: _, ...rest } = plan
     const version = createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 16)
@@ -87,7 +88,15 @@ export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agent
   const start = async (node: number, more: Readonly<Record<string, string>> = {}) => {
     const { netns, ovs, address } = mesh.node(node)
     const source = options.source?.(node) ?? ['--plan', fileOf(node)]
-    const own = [...source, '--ovs', join(ovs.directory, 'db.sock'), '--http', `${address}:${httpPort}`]
+    const own = [
+      ...source,
+      '--ovs',
+      join(ovs.directory, 'db.sock'),
+      '--http',
+      `${address}:${httpPort}`,
+      '--state',
+      stateOf(node),
+    ]
     const [command, args] = inNamespace(netns, process.execPath, [l2sm, 'agent', ...own])
     const { NODE_OPTIONS: _, ...env } = process.env
     const child = spawn(command, args, { env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] })

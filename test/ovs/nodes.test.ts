@@ -48,7 +48,14 @@ if (needs(t)) {
     const { netns, ovs } = mesh.node(node)
     const own = ['--node', nameOf(node), '--controller', base, '--token-file', tokenFile]
     const { NODE_OPTIONS: _, ...env } = process.env
-    const local = ['--ovs', join(ovs.directory, 'db.sock'), '--http', '127.0.0.1:0']
+    const local = [
+      '--ovs',
+      join(ovs.directory, 'db.sock'),
+      '--http',
+      '127.0.0.1:0',
+      '--state',
+      join(mesh.directory, 'state'),
+    ]
     const child = spawn(...inNamespace(netns, process.execPath, [l2sm, 'agent', ...own, ...local]), { env })
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (piece: Buffer) => void said.push(`${nameOf(node)}: ${piece}`))

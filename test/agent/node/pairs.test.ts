@@ -4,13 +4,24 @@ import { making, pairSteps } from '../../../agent/node/pairs.ts'
 import { veth } from '../plans.ts'
 
 const names = { bridgePrefix: 'lsabcde', podPrefix: 'lpabcde' }
+const mark = 'l2sm:br-0a1b2c3d:n1'
 const devices = (...all: Device[]) => new Map(all.map(device => [device.name, device]))
 const pair = (number: number, over: Partial<Device> = {}, peer: Device['peer'] = 'here') => [
   { ...veth(`lsabcde${number}`, number, peer), ...over },
   ...(peer === 'here' ? [{ ...veth(`lpabcde${number}`, 100 + number), up: false, ...over }] : []),
 ]
-const steps = (wanted: number[], live: number[], ...all: Device[]) =>
-  pairSteps(names, { wanted, live: new Set(live) }, devices(...all), 1450)
+const steps = (wanted: number[], live: number[], ...all: Device[]) => stepsOf({ wanted, live, stale: [] }, ...all)
+const stepsOf = (stock: { wanted: number[]; live: number[]; stale: number[] }, ...all: Device[]) =>
+  pairSteps(
+    {
+      names,
+      mark,
+      devices: devices(...all),
+      mtu: 1450,
+      own: new Set(all.map(({ name }) => name).filter(n => !n.endsWith('9'))),
+    },
+    { wanted: stock.wanted, live: new Set(stock.live), stale: new Set(stock.stale) },
+  )
 
 t.test('what is missing is made, and what is right is left alone', async t => {
   t.match(steps([1, 2], [], ...pair(1)), {
@@ -19,8 +30,9 @@ t.test('what is missing is made, and what is right is left alone', async t => {
     surplus: [],
   })
   t.same(steps([1, 2], [], ...pair(1), ...pair(2)).changes, [])
-  t.match(making(steps([1], []).make, 1450), [
+  t.match(making(steps([1], []), mark, 1450), [
     'link add name lsabcde1 mtu 1450 type veth peer name lsabcde1.x mtu 1450',
+    `link set lsabcde1 alias ${mark}`,
   ])
 })
 
@@ -45,4 +57,18 @@ t.test('only free pairs of this bridge are too many', async t => {
 t.test('whatever the numbers, names fit into the 15 characters that Linux takes', async t => {
   const [{ bridgeEnd, podEnd, unfinished } = { bridgeEnd: '', podEnd: '', unfinished: '' }] = steps([14095], []).make
   for (const name of [bridgeEnd, podEnd, unfinished]) t.ok(name.length > 0 && name.length <= 15, name)
+})
+
+t.test('one that came back from a pod goes, and is made again in the same step', async t => {
+  const anew = stepsOf({ wanted: [1, 2], live: [], stale: [2] }, ...pair(1), ...pair(2, { mac: '02:66:66:66:66:66' }))
+  t.same([anew.discard, anew.make.map(({ bridgeEnd }) => bridgeEnd), anew.adjust], [['lsabcde2'], ['lsabcde2'], []])
+  t.same(making(anew, mark, 1450)[0], 'link del lsabcde2')
+  t.match(anew.changes, [/lsabcde2 made anew: came back from a pod/])
+})
+
+t.test('a device of somebody else is not touched, whatever it is called', async t => {
+  const { make, discard, adjust, surplus, faults } = steps([1, 9], [], ...pair(1), ...pair(9, { mtu: 9000 }))
+  t.same([make, discard, adjust, surplus], [[], [], [], []])
+  t.match(faults, [/device lsabcde9 exists and was not made by this agent/])
+  t.same(steps([1], [], ...pair(1), ...pair(9)).surplus, [])
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Device } from '../../../agent/node/devices.ts'
-import { numberOf, range, stockFor } from '../../../agent/node/stock.ts'
+import { exhausted, numberOf, range, stockFor } from '../../../agent/node/stock.ts'
 import { firstSparePort } from '../../../api/contract/node-schemas.ts'
 import { veth } from '../plans.ts'
 
@@ -9,11 +9,17 @@ const bridgePrefix = 'lsabcde'
 const prefixes = { bridgePrefix, podPrefix: 'lpabcde' }
 const most = 100
 
-const seen = (free: readonly number[], live: readonly number[], ports: readonly number[] = [...free, ...live]) => ({
+const free = (number: number): Device => ({
+  ...veth(`${bridgePrefix}${number}`, number),
+  peerName: `${prefixes.podPrefix}${number}`,
+})
+const seen = (loose: readonly number[], live: readonly number[], ports: readonly number[] = [...loose, ...live]) => ({
   devices: new Map<string, Device>([
-    ...free.map(number => [`${bridgePrefix}${number}`, veth(`${bridgePrefix}${number}`, number)] as const),
+    ...loose.map(number => [`${bridgePrefix}${number}`, free(number)] as const),
     ...live.map(number => [`${bridgePrefix}${number}`, veth(`${bridgePrefix}${number}`, number, 'elsewhere')] as const),
   ]),
+  own: new Set([...loose, ...live].map(number => `${bridgePrefix}${number}`)),
+  fresh: new Set(loose.map(number => `${prefixes.podPrefix}${number}`)),
   ports: new Set(ports),
   taken: new Set<number>(),
 })
@@ -45,9 +51,9 @@ t.test('a pair that died keeps its number', async t => {
 })
 
 t.test('numbers of links are not given to interfaces, not even when more are planned', async t => {
-  const { devices, ports } = seen([1, 2, 3], [])
+  const there = seen([1, 2, 3], [])
   t.same(
-    stockFor({ fixed: 6, spare: 0, most, ...prefixes }, { devices, ports, taken: new Set([4, 5]) }).wanted,
+    stockFor({ fixed: 6, spare: 0, most, ...prefixes }, { ...there, taken: new Set([4, 5]) }).wanted,
     [1, 2, 3, 6, 4096, 4097],
   )
 })
@@ -98,4 +104,28 @@ t.test('the number of an interface is in its name, and no name of others is take
 t.test('no more than the plan allows', async t => {
   t.same(stockFor({ fixed: 2, spare: 5, most: 4, ...prefixes }, seen([1, 2], [])).wanted, [1, 2, 4096, 4097])
   t.same(stockFor({ fixed: 2, spare: 5, most: 2, ...prefixes }, seen([], [1, 2, 4099])).wanted, [1, 2, 4099])
+})
+
+t.test('an interface that came back from a pod is not free, and one of somebody else is none', async t => {
+  const there = seen([1, 2, 3], [])
+  const stale = (over: Partial<typeof there>) => [
+    ...stockFor({ fixed: 3, spare: 0, most, ...prefixes }, { ...there, ...over }).stale,
+  ]
+  t.same(stale({}), [])
+  t.same(stale({ fresh: new Set(['lpabcde1', 'lpabcde3']) }), [2])
+  const renamed = new Map(there.devices).set('lsabcde3', { ...free(3), peerName: 'eth0' })
+  t.same(stale({ devices: renamed }), [3], 'under another name nobody finds it')
+  const unfinished = new Map(there.devices).set('lsabcde3', { ...free(3), peerName: 'lsabcde3.x' })
+  t.same(stale({ devices: unfinished }), [], 'one that is being made')
+  t.same(stale({ own: new Set(), fresh: new Set() }), [])
+})
+
+t.test('that none is left is said, with what to do', async t => {
+  const say = (loose: number[], live: number[]) =>
+    exhausted(
+      { fixed: 2, spare: 0, most, ...prefixes },
+      stockFor({ fixed: 2, spare: 0, most, ...prefixes }, seen(loose, live)),
+    )
+  t.equal(say([2], [1]), undefined)
+  t.match(say([], [1, 2]), /pods have all 2.*interfaceNumber 2/)
 })

@@ -1,0 +1,140 @@
+/** The commands that put addresses, routes, settings and MAC where they belong. Pure. */
+
+import type { Machine, OwnAddress, OwnRoute } from './devices.ts'
+import { aside, linkLocal, physical, routeKey, type UplinkRecord } from './record.ts'
+import { quiet, type Settings } from './settings.ts'
+
+export type Placement = {
+  /** To be written first, by device. */
+  readonly settings: readonly (readonly [device: string, settings: Settings])[]
+  /** For `ip -batch`. Empty, and `settings` too: all is where it belongs. */
+  readonly lines: readonly string[]
+}
+
+const nothing: Placement = { settings: [], lines: [] }
+
+/**
+ * First everything comes to the place, then it goes from where it was: the node always has its address.
+ * @param place The device, or `br-phy`. One that does not exist gets nothing.
+ */
+export function placement(record: UplinkRecord, place: string, machine: Machine): Placement {
+  const { devices } = machine
+  const here = devices.get(place)
+  const device = devices.get(record.device)
+  if (!here || !device) return nothing
+  const other = place === physical ? record.device : physical
+  const mac = place === physical ? aside(record.mac) : record.mac
+  const lines = [
+    ...(device.mac === mac ? [] : [`link set ${record.device} address ${mac}`]),
+    ...(here.up ? [] : [`link set ${place} up`]),
+  ]
+  if (record.at?.device === place && record.at.index === here.index)
+    return {
+      settings: place === physical ? [[record.device, quiet]] : [],
+      lines: [...lines, ...strays(record, place, other, machine)],
+    }
+  const settings: Placement['settings'] =
+    place === physical
+      ? [
+          [physical, record.settings],
+          [record.device, quiet],
+        ]
+      : [[record.device, record.settings]]
+  return { settings, lines: [...lines, ...bring(record, place, machine), ...clear(record, other, machine)] }
+}
+
+/** Brings what is not there. The kernel makes br-phy's link-local address itself: it asks for routers then. */
+function bring(record: UplinkRecord, place: string, machine: Machine): string[] {
+  const has = new Set(machine.addresses.flatMap(one => (one.device === place ? [one.address] : [])))
+  const own = new Set(machine.routes.flatMap(({ device, ...route }) => (device === place ? [routeKey(route)] : [])))
+  const made = place === physical && record.settings['ipv6/addr_gen_mode'] === '0' ? `${linkLocal(record.mac)}/` : ' '
+  const addresses = record.addresses.filter(({ address }) => !has.has(address) && !address.startsWith(made))
+  const routes = record.routes.filter(route => !own.has(routeKey(route)))
+  return [
+    ...addresses.flatMap(address => spellAddress(address, place, machine.uptime)),
+    ...routes.flatMap(route => spellRoute(route, place, machine.uptime)),
+  ]
+}
+
+/** A first address of a subnet takes the others with it when it goes: the last ones go first. */
+const clear = (record: UplinkRecord, other: string, { addresses, routes, devices }: Machine): string[] => {
+  if (!devices.has(other)) return []
+  const known = new Set(record.addresses.map(({ address }) => address))
+  const keys = new Set(record.routes.map(routeKey))
+  const spelled = routes.flatMap(({ device, ...route }) =>
+    device === other && keys.has(routeKey(route)) && route.family === 6
+      ? [`route del ${routeWords(route, other)}`]
+      : [],
+  )
+  return [
+    ...spelled,
+    ...addresses
+      .filter(({ device, address }) => device === other && known.has(address))
+      .toReversed()
+      .map(({ address, peer }) => `addr del ${spellPlace(address, peer)} dev ${other}`),
+  ]
+}
+
+/** What is here and there is only needed here: whoever renews an address on the device gets it back on br-phy. */
+function strays(record: UplinkRecord, place: string, other: string, machine: Machine): string[] {
+  if (place !== physical) return []
+  const here = new Set(record.addresses.map(({ address }) => address))
+  const twice = machine.addresses.filter(({ device, address }) => device === other && here.has(address))
+  const renewed = twice.filter(({ validUntil }) => validUntil !== undefined)
+  return [
+    ...renewed.flatMap(({ device: _, label: _l, ...address }) => spellAddress(address, place, machine.uptime)),
+    ...twice.toReversed().map(({ address, peer }) => `addr del ${spellPlace(address, peer)} dev ${other}`),
+  ]
+}
+
+const spellPlace = (address: string, peer: string | undefined): string => {
+  const [local, length] = address.split('/')
+  return peer === undefined ? address : `${local} peer ${peer}/${length}`
+}
+
+/** None, if its time is over. */
+function spellAddress(address: OwnAddress, device: string, uptime: number): string[] {
+  const { broadcast, scope, label, metric, flags = [], validUntil, preferredUntil } = address
+  if (validUntil !== undefined && validUntil <= uptime) return []
+  const six = address.address.includes(':')
+  // An address that the node had a moment ago is nobody else's; but the search for routers waits for that question.
+  const nodad = six && scope !== 'link' ? ['nodad'] : []
+  const left = (until: number | undefined) => (until === undefined ? 'forever' : String(Math.max(0, until - uptime)))
+  const words = [
+    spellPlace(address.address, address.peer),
+    ...(broadcast === undefined ? [] : ['broadcast', broadcast]),
+    ...(six ? [] : ['scope', scope]),
+    ...(label === undefined ? [] : ['label', label.replace('*', device)]),
+    ...(metric === undefined ? [] : ['metric', String(metric)]),
+    ...['dev', device, ...flags, ...nodad],
+    ...(validUntil === undefined && preferredUntil === undefined
+      ? []
+      : ['valid_lft', left(validUntil), 'preferred_lft', left(preferredUntil)]),
+  ]
+  return [`addr replace ${words.join(' ')}`]
+}
+
+/** None, if its time is over. */
+function spellRoute(route: OwnRoute, device: string, uptime: number): string[] {
+  const { expires } = route
+  if (expires !== undefined && expires <= uptime) return []
+  const time = expires === undefined ? '' : ` expires ${expires - uptime}`
+  return [`route replace ${routeWords(route, device)}${time}`]
+}
+
+const routeWords = (route: OwnRoute, device: string): string => {
+  const { to, family, table, protocol, tos, via, from, scope, metric, onlink, pref, metrics, hops } = route
+  const option = (name: string, value: string | number | undefined) =>
+    value === undefined ? [] : [name, String(value)]
+  return [
+    to === 'default' ? (family === 4 ? '0.0.0.0/0' : '::/0') : to,
+    ...option('tos', tos),
+    ...(hops === undefined ? [...option('via', via), 'dev', device] : []),
+    ...[...option('table', table), ...option('proto', protocol), ...option('scope', scope)],
+    ...[...option('src', from), ...option('metric', metric), ...(onlink ? ['onlink'] : []), ...option('pref', pref)],
+    ...Object.entries(metrics ?? {}).flatMap(([name, value]) => [name, String(value)]),
+    ...(hops ?? []).flatMap(hop => [
+      ...['nexthop', ...option('via', hop.via), 'dev', hop.device ?? device, 'weight', String(hop.weight)],
+    ]),
+  ].join(' ')
+}
