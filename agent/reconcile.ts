@@ -6,7 +6,7 @@
 import type { NodePlan, NodeReport } from '../api/contract/node-schemas.ts'
 import { createDatapathChoice } from './datapath.ts'
 import { createFlowRestore } from './flow-restore.ts'
-import { freshEnds, keepPairs, removeSurplus } from './interfaces.ts'
+import { createInterfaces, type Interfaces, removeSurplus, returnedEnds } from './interfaces.ts'
 import type { Log } from './log.ts'
 import { deviceTo } from './machine/checksums.ts'
 import { readMachine, watchMachine } from './machine/machine.ts'
@@ -80,6 +80,7 @@ type Parts = {
   readonly queue: WorkQueue
   readonly reconnect: Reconnect
   readonly uplink: Uplink
+  readonly interfaces: Interfaces
   readonly pending: ReturnType<typeof createPending>
   readonly releaseFlows: ReturnType<typeof createFlowRestore>
   readonly datapathOf: ReturnType<typeof createDatapathChoice>['datapathOf']
@@ -152,6 +153,7 @@ function assemble(options: ReconcileOptions): Parts {
   })
   const parts: Parts = {
     ...{ options, memory, ovsdb, queue, reconnect, pending: createPending(), ...createDatapathChoice() },
+    interfaces: createInterfaces(queue.within),
     uplink: createUplink({
       ...{ log, controller: options.controller, moved: reconnect.hurry, later: queue.within },
       file: node => recordFile(options.state, node, socket),
@@ -218,7 +220,7 @@ async function takeSnapshot(parts: Parts, plan: NodePlan, copy: Database, machin
     copy,
     datapath,
     underlay: where(placed),
-    stock: stockOf(plan, copy, devices, freshEnds(plan, devices)),
+    stock: stockOf(plan, copy, devices, returnedEnds(plan, devices)),
     devices,
   }
 }
@@ -234,7 +236,7 @@ function isCarriedOut({ pending, memory, queue }: Parts, copy: Database): boolea
 async function carryOut(parts: Parts, seen: Snapshot): Promise<void> {
   const { memory, uplink, queue, options } = parts
   const { plan, copy, underlay: below } = seen
-  const made = await keepPairs(seen)
+  const made = await parts.interfaces.keep(seen)
   const snapshot: Snapshot = { ...seen, devices: made.devices }
   const difference = diff(wanted(snapshot, uplink.fault() === undefined, Date.now()), copy, plan.bridge)
   say(parts, snapshot, [...made.changes, ...difference.changes])

@@ -41,18 +41,18 @@ export const ownEnds = (plan: NodePlan, copy: Database, devices: Snapshot['devic
   return new Set(own.map(({ name }) => name))
 }
 
-/** Of the devices and ports that are there. @param fresh Ends for pods that were never in one. */
+/** Of the devices and ports that are there. @param returned Ends for pods that came back from one. */
 export const stockOf = (
   plan: NodePlan,
   copy: Database,
   devices: Snapshot['devices'],
-  fresh: ReadonlySet<string>,
+  returned: ReadonlySet<string>,
 ): Stock => {
   const { bridge, interfaces, links } = plan
   const ours = portsOf(copy, bridge).filter(({ port }) => port.external_ids[mark] === bridge)
   const ports = new Set(ours.flatMap(({ port }) => numberOf(interfaces.bridgePrefix, port.name) ?? []))
   const own = ownEnds(plan, copy, devices)
-  return stockFor(interfaces, { devices, own, ports, taken: new Set(links.map(({ port }) => port)), fresh })
+  return stockFor(interfaces, { devices, own, ports, taken: new Set(links.map(({ port }) => port)), returned })
 }
 
 /** Devices of interfaces that are complete. */

@@ -65,11 +65,12 @@ export async function makePairs(steps: PairSteps, mark: string, mtu: number, fil
   await ipBatch([...finishing(finish), ...adjust])
 }
 
-/** Whether a device was never in another network namespace since it was made. */
-export function isFresh(device: string): boolean {
+/** Whether a device is here, and was in another network namespace since it was made. */
+export function hasTravelled(device: string): boolean {
   try {
-    return readFileSync(tagPath(device), 'utf8').trim() === freshTag
+    return readFileSync(tagPath(device), 'utf8').trim() !== freshTag
   } catch {
+    // It has just gone to a pod.
     return false
   }
 }

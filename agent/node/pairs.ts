@@ -58,13 +58,15 @@ export type Pairs = {
   /** Ends on the bridge that belong to this agent. */
   readonly own: ReadonlySet<string>
   readonly mtu: number
+  /** Numbers of those that came back from a pod, and have been here for a while. */
+  readonly settled: ReadonlySet<number>
 }
 
-export function pairSteps({ names, devices, own, mtu }: Pairs, { wanted, live, stale }: Stock): PairSteps {
+export function pairSteps({ names, devices, own, mtu, settled }: Pairs, { wanted, live, stale }: Stock): PairSteps {
   const pairs = wanted.map(number => ({ ...pairOf(names, number), number }))
   const foreign = pairs.filter(({ bridgeEnd }) => devices.has(bridgeEnd) && !own.has(bridgeEnd))
   const ours = pairs.filter(pair => !foreign.includes(pair))
-  const discard = ours.filter(({ number }) => stale.has(number))
+  const discard = ours.filter(({ number }) => stale.has(number) && settled.has(number))
   const make = ours.filter(pair => discard.includes(pair) || !devices.has(pair.bridgeEnd))
   const finish = ours.filter(pair => make.includes(pair) || devices.has(pair.unfinished))
   const adjusted = ours

@@ -29,12 +29,12 @@ export type Inventory = {
   readonly ports: ReadonlySet<number>
   /** OpenFlow ports that links have. */
   readonly taken: ReadonlySet<number>
-  /** Ends for pods that were never in one. */
-  readonly fresh: ReadonlySet<string>
+  /** Ends for pods, under whatever name, that are here and were in another network namespace. */
+  readonly returned: ReadonlySet<string>
 }
 
-export function stockFor(plan: NodePlan['interfaces'], { devices, own, ports, taken, fresh }: Inventory): Stock {
-  const { fixed, spare, most, bridgePrefix, podPrefix } = plan
+export function stockFor(plan: NodePlan['interfaces'], { devices, own, ports, taken, returned }: Inventory): Stock {
+  const { fixed, spare, most, bridgePrefix } = plan
   const there = new Set(ports)
   const live = new Set<number>()
   const stale = new Set<number>()
@@ -43,8 +43,7 @@ export function stockFor(plan: NodePlan['interfaces'], { devices, own, ports, ta
     if (number === undefined) continue
     there.add(number)
     if (peer === 'elsewhere') live.add(number)
-    else if (peerName !== `${name}.x` && (peerName !== `${podPrefix}${number}` || !fresh.has(peerName)))
-      stale.add(number)
+    else if (peerName !== undefined && returned.has(peerName)) stale.add(number)
   }
   const always = range(1, fixed).filter(number => !taken.has(number))
   const beyond = (free: number) => Math.min(Math.max(fixed, live.size + free), most) - always.length

@@ -18,6 +18,7 @@ const stepsOf = (stock: { wanted: number[]; live: number[]; stale: number[] }, .
       mark,
       devices: devices(...all),
       mtu: 1450,
+      settled: new Set([2]),
       own: new Set(all.map(({ name }) => name).filter(n => !n.endsWith('9'))),
     },
     { wanted: stock.wanted, live: new Set(stock.live), stale: new Set(stock.stale) },

@@ -19,7 +19,7 @@ const seen = (loose: readonly number[], live: readonly number[], ports: readonly
     ...live.map(number => [`${bridgePrefix}${number}`, veth(`${bridgePrefix}${number}`, number, 'elsewhere')] as const),
   ]),
   own: new Set([...loose, ...live].map(number => `${bridgePrefix}${number}`)),
-  fresh: new Set(loose.map(number => `${prefixes.podPrefix}${number}`)),
+  returned: new Set<string>(),
   ports: new Set(ports),
   taken: new Set<number>(),
 })
@@ -112,12 +112,11 @@ t.test('an interface that came back from a pod is not free, and one of somebody 
     ...stockFor({ fixed: 3, spare: 0, most, ...prefixes }, { ...there, ...over }).stale,
   ]
   t.same(stale({}), [])
-  t.same(stale({ fresh: new Set(['lpabcde1', 'lpabcde3']) }), [2])
+  t.same(stale({ returned: new Set(['lpabcde2', 'eth7']) }), [2])
   const renamed = new Map(there.devices).set('lsabcde3', { ...free(3), peerName: 'eth0' })
-  t.same(stale({ devices: renamed }), [3], 'under another name nobody finds it')
-  const unfinished = new Map(there.devices).set('lsabcde3', { ...free(3), peerName: 'lsabcde3.x' })
-  t.same(stale({ devices: unfinished }), [], 'one that is being made')
-  t.same(stale({ own: new Set(), fresh: new Set() }), [])
+  t.same(stale({ devices: renamed }), [], 'one that is on its way to a pod')
+  t.same(stale({ devices: renamed, returned: new Set(['eth0']) }), [3], 'whatever it is called now')
+  t.same(stale({ own: new Set(), returned: new Set(['lpabcde2']) }), [])
 })
 
 t.test('that none is left is said, with what to do', async t => {
