@@ -1,12 +1,14 @@
 // 100,000 flows into one real Open vSwitch: first load, read back and compare, all of them changed at once. Ours is the very
 // loop that the controller runs for a switch; beside it ovs-ofctl, and prepared bytes on a connection like ours.
+
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cookie } from '../controller/compile/cookie.ts'
 import { base } from '../controller/compile/default-flows.ts'
 import { diff, plan } from '../controller/compile/diff.ts'
-import { type Content, entry, type FlowItem, type Item } from '../controller/compile/item.ts'
-import { newSwitch, type Reconciler, run, type Switch, type Wanted } from '../controller/switch/reconcile.ts'
+import { type Content, entry, type FlowItem } from '../controller/compile/item.ts'
+import { type Reconciler, run, type Wanted } from '../controller/switch/reconcile.ts'
+import { newSwitch, type Switch, touch } from '../controller/switch/state.ts'
 import { encodeAll, flowMod, formatFlow } from '../openflow/index.ts'
 import type { Bench } from './bench.ts'
 import { type Bridge, bridge, silentLog, silentRecord } from './bridge.ts'
@@ -56,6 +58,7 @@ function loopFor({ session }: Bridge): {
     instance,
     complete: () => false,
     compiled: () => compiled,
+    at: () => compiled.keys(),
     base: () => base(instance),
     learnt: () => {},
     firstRead: () => {},
@@ -70,7 +73,7 @@ function loopFor({ session }: Bridge): {
   const want = (content: ReadonlyMap<number, readonly FlowItem[]>) => {
     compiled = new Map(
       [...content].map(([number, items]) => {
-        const parts = new Map<string, readonly Item[]>([[session.dpid, items]])
+        const parts = new Map([[session.dpid, new Map([['flows', items]])]])
         return [number, { network: { id: `n${number}`, number, revision: 1 }, revision: 1, serial: 1, parts }]
       }),
     )
@@ -83,7 +86,7 @@ function loopFor({ session }: Bridge): {
     },
     async change(content) {
       want(content)
-      for (const number of content.keys()) sw.dirty.add(number)
+      for (const number of content.keys()) touch(sw, number, 'all')
       await run(r, sw)
     },
     async compare() {

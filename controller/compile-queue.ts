@@ -24,8 +24,11 @@ type Work = {
   readonly clock: Clock
   /** Works out the mesh; answers the networks that another one concerns. */
   remesh(): Iterable<string>
-  /** Compiles one network; `moved`: ports or links have, so what was confirmed is not enough, though no revision is newer. */
-  compile(id: string, moved: boolean): void
+  /**
+   * Compiles one network. `matters`: switches must confirm what changes before it counts as programmed; not so when an address
+   * was learned or forgotten.
+   */
+  compile(id: string, matters: boolean): Promise<void>
   /** All that was marked is compiled; it took so many seconds. */
   compiled(seconds: number): void
 }
@@ -34,7 +37,6 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
   const { now } = clock
   const marked = new Set<string>()
   const mattering = new Set<string>()
-  const moved = new Set<string>()
   let meshMoved = false
   let busy = false
   let settling: Cancel | undefined
@@ -47,23 +49,21 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
     while (marked.size > 0 || meshMoved) {
       if (meshMoved) {
         meshMoved = false
-        add(remesh(), true)
+        add(remesh())
       }
       for (const id of marked) {
         marked.delete(id)
-        mattering.delete(id)
-        compile(id, moved.delete(id))
+        await compile(id, mattering.delete(id))
         await slice()
       }
     }
     busy = false
     compiled((now() - began) / 1000)
   }
-  const add = (ids: Iterable<string>, ofPorts: boolean) => {
+  const add = (ids: Iterable<string>) => {
     for (const id of ids) {
       marked.add(id)
       mattering.add(id)
-      if (ofPorts) moved.add(id)
     }
   }
   const schedule = (settleMs: number) => {
@@ -84,7 +84,7 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
     ids: mattering,
     idle: () => !busy,
     mark(ids, settleMs = 0) {
-      add(ids, settleMs > 0)
+      add(ids)
       schedule(settleMs)
     },
     markMesh() {
@@ -92,7 +92,7 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
       schedule(portsSettleMs)
     },
     markMoved(ids) {
-      add(ids, true)
+      add(ids)
       schedule(0)
     },
     markLearned(ids) {

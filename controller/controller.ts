@@ -1,9 +1,10 @@
 // The shell: joins the store, the switches and the core. Events only mark; what is stale is compiled, and the loops of the
 // switches that it touches are set going.
+
 import { randomBytes } from 'node:crypto'
 import { type Address, type Credentials, listen } from '../openflow/session/server.ts'
 import { standardVlanRange } from '../store/vlans.ts'
-import { type DatapathId, endpointKey } from '../topology/topology.ts'
+import type { DatapathId } from '../topology/topology.ts'
 import { answers } from './answers.ts'
 import { type Clock, systemClock } from './clock/clock.ts'
 import { base } from './compile/default-flows.ts'
@@ -23,8 +24,10 @@ import type { ControllerOptions, Parts } from './parts.ts'
 import { newRolloutLoop } from './rollout-loop.ts'
 import { progressOf, type Status } from './status.ts'
 import { audit } from './switch/audit.ts'
-import { type Log, type Reconciler, run, type Switch } from './switch/reconcile.ts'
+import { type Log, type Reconciler, run } from './switch/reconcile.ts'
 import { isRetained } from './switch/retained.ts'
+import { inSlices } from './switch/slices.ts'
+import { has, type Switch, touch, want } from './switch/state.ts'
 import { switchEvents } from './switch-events.ts'
 import type { Controller } from './view/view.ts'
 import { waiting } from './waiters.ts'
@@ -110,11 +113,7 @@ function assemble(options: ControllerOptions): Parts {
   const tables = desiredTables({
     state: store.state,
     fabric: fabric.current,
-    learned(network, attachments) {
-      const here = new Set(attachments.filter(a => a.guard === 'learn').map(endpointKey))
-      learned.prune(network.number, l => here.has(endpointKey(l)))
-      return learned.of(network.number)
-    },
+    learned,
     suppressed: learner.suppressed,
     connected,
     snooped: snooping.of,
@@ -134,24 +133,25 @@ function assemble(options: ControllerOptions): Parts {
       for (const dpid of fabric.factsChanged()) {
         const sw = switches.get(dpid)
         if (!sw) continue
-        sw.dirty.add(0)
+        touch(sw, 0, 'all')
         touched.add(sw)
       }
       return isOther ? store.state().networks.keys() : []
     },
-    compile(id, moved) {
-      for (const { number, dpids } of tables.refresh(id)) {
+    async compile(id, matters) {
+      for (const { number, at } of await inSlices(tables.refresh(id))) {
         used.compiled(number)
+        const { serial = Number.POSITIVE_INFINITY } = tables.compiled.get(number) ?? {}
         if (!tables.compiled.has(number)) {
           learned.prune(number, () => false)
           snooping.forget(number)
         }
-        for (const dpid of dpids) {
+        for (const [dpid, items] of at) {
           const sw = switches.get(dpid)
           if (!sw) continue
           touched.add(sw)
-          sw.dirty.add(number)
-          if (moved) sw.unconfirmed.add(number)
+          touch(sw, number, items)
+          if (matters) want(sw, number, serial, store.state().revision)
         }
       }
     },
@@ -185,6 +185,9 @@ function assemble(options: ControllerOptions): Parts {
     base: dpid => base(store.instance, fabric.switchFacts(dpid)),
     complete: () => store.state().complete,
     compiled: () => tables.compiled,
+    *at(dpid) {
+      for (const id of tables.at(dpid)) yield tables.numberOf(id)!
+    },
     learnt(sw, reading) {
       learner.recall(sw, reading)
       snooping.recall(sw, reading)
@@ -196,7 +199,8 @@ function assemble(options: ControllerOptions): Parts {
         for (const dpid of tables.compiled.get(number)?.members ?? []) {
           const other = switches.get(dpid)
           if (!other || other === sw) continue
-          other.dirty.add(number)
+          if (!other.retaining.delete(number)) continue
+          touch(other, number, 'all')
           start(other)
         }
       }
@@ -258,17 +262,11 @@ function assemble(options: ControllerOptions): Parts {
 }
 
 /** It has confirmed what every switch holds, and with that the entry by which probes come to us. */
-const isAnswering = (sw: Switch | undefined): boolean =>
-  sw?.session !== undefined && sw.phase.is === 'live' && sw.confirmed.has(0)
+const isAnswering = (sw: Switch | undefined): boolean => has(sw, 0)
 
 /** The switch has confirmed this network as it was compiled last. */
 const holds = (sw: Switch | undefined, compiled: Compiled | undefined): boolean =>
-  sw !== undefined &&
-  compiled !== undefined &&
-  sw.phase.is === 'live' &&
-  !sw.dirty.has(compiled.network.number) &&
-  !sw.unconfirmed.has(compiled.network.number) &&
-  (sw.serials.get(compiled.network.number) ?? -1) >= compiled.serial
+  compiled !== undefined && has(sw, compiled.network.number) && !sw!.dirty.has(compiled.network.number)
 
 type Told = Pick<Parts, 'store' | 'status' | 'tables' | 'metrics'> & Pick<Clock, 'now'>
 /** Tells how long a write took from the store to the last barrier, and wakes those who wait for it. */

@@ -1,11 +1,12 @@
 // Takes networks from one route to another, step by step, as the switches confirm them (path versions.ts says which steps).
+
 import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import type { Cancel, Clock } from './clock/clock.ts'
 import { due, goal, keeps, persisted } from './compile/rollout.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
 import type { CompileQueue } from './compile-queue.ts'
-import type { Switch } from './switch/reconcile.ts'
+import { has, type Switch } from './switch/state.ts'
 
 /** Milliseconds until a write that failed is tried again. */
 const retryMs = 1000
@@ -95,7 +96,7 @@ export function newRolloutLoop({
     for (const [number, dpids] of tables.outdated)
       for (const dpid of dpids) {
         const sw = switches.get(dpid)
-        if (!sw?.session || !sw.serials.has(number) || !tables.returned(number, dpid)) continue
+        if (!sw?.networks.has(number) || !has(sw, number) || !tables.returned(number, dpid)) continue
         const id = tables.compiled.get(number)?.network.id
         if (id !== undefined) back.push(id)
       }
@@ -115,10 +116,12 @@ export function newRolloutLoop({
  * frames enter there, those where they do. Nobody waits for one that is away.
  */
 function isConfirmed(
-  { rollout, datapaths }: Compiled,
+  { rollout, serial, datapaths }: Compiled,
   number: number,
   { switches, unreachable }: Pick<Arguments, 'switches' | 'unreachable'>,
 ): boolean {
+  // A step is in force from the compile after it on.
+  if (serial < rollout.serial) return false
   const { ingressPorts, floodTree, nextHops } = goal(rollout).route
   const ways = [ingressPorts, floodTree, nextHops]
   for (const dpid of datapaths) {
@@ -126,7 +129,7 @@ function isConfirmed(
     const sw = switches.get(dpid)
     if (!sw?.session && unreachable.has(dpid)) continue
     if (sw?.session && ['unsafe', 'unadopted', 'unsupported'].includes(sw.phase.is)) continue
-    if ((sw?.session ? (sw.serials.get(number) ?? 0) : 0) < rollout.serial) return false
+    if (!has(sw, number, rollout.serial)) return false
   }
   return true
 }

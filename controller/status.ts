@@ -1,4 +1,5 @@
 // How far the switches are with what was asked: only what they have confirmed counts. Pure.
+
 import type { Attachment, State, Vlink } from '../store/state.ts'
 import type { VlanRange } from '../store/vlans.ts'
 import { maxFanOut, type Route } from '../topology/route.ts'
@@ -17,7 +18,7 @@ import { goal, type Rollout } from './compile/rollout.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
 import { vlanCondition } from './links/plain-links.ts'
 import type { Planned } from './links/planned-links.ts'
-import type { Switch } from './switch/reconcile.ts'
+import { has, refusals, type Switch } from './switch/state.ts'
 import type { Condition, LinkStatistics, LinkView, Progress, SwitchView } from './view/view.ts'
 import { passed, vlinkCondition } from './vlink-status.ts'
 
@@ -138,12 +139,11 @@ function switchCondition(
   const pending = (reason: string): Condition => ({ state: 'pending', reason })
   const sw = switches.get(dpid)
   if (!sw?.session) return pending(`switch ${dpid} is not connected${sw ? `: ${phaseReason(sw)}` : ''}`)
-  const refusal = sw.refused.get(number) ?? sw.refused.get(0)
+  const refusal = sw.networks.get(number)?.refused ?? sw.networks.get(0)?.refused
   if (refusal !== undefined) return { state: 'degraded', reason: `switch ${dpid} refused its flows: ${refusal}` }
   if (sw.phase.is === 'unsupported') return { state: 'degraded', reason: `switch ${dpid}: ${phaseReason(sw)}` }
   if (sw.phase.is !== 'live') return pending(`switch ${dpid}: ${phaseReason(sw)}`)
-  if ((sw.confirmed.get(number) ?? -1) < revision || sw.unconfirmed.has(number))
-    return pending(`switch ${dpid} has not confirmed revision ${revision} yet`)
+  if (!has(sw, number)) return pending(`switch ${dpid} has not confirmed revision ${revision} yet`)
   return undefined
 }
 
@@ -232,8 +232,8 @@ function rolloutCondition(rollout: Rollout, wanted: Route): Condition | undefine
 }
 
 /** Compared is not enough: until the switch has confirmed what it lacked, it is not live for anybody who asks. */
-const isLive = ({ phase, confirmed, refused }: Switch): boolean =>
-  phase.is === 'live' && (confirmed.has(0) || refused.has(0))
+const isLive = (sw: Switch): boolean =>
+  has(sw, 0) || (sw.phase.is === 'live' && sw.networks.get(0)?.refused !== undefined)
 
 /** Why a switch is not live, in words. */
 export function phaseReason({ phase }: Switch): string {
@@ -257,9 +257,11 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
   const { session, phase } = sw
   const live = isLive(sw)
   let desired = base.length
-  for (const { parts } of compiledAt(status, sw)) desired += countFlows(parts.get(sw.dpid) ?? [])
-  const failing = sw.refused.size > 0 || sw.pausing
-  const reason = !live ? phaseReason(sw) : ([...sw.refused.values()][0] ?? 'it does not answer as it should')
+  for (const { parts } of compiledAt(status, sw))
+    for (const items of parts.get(sw.dpid)?.values() ?? []) desired += countFlows(items)
+  const refused = [...refusals(sw).values()]
+  const failing = refused.length > 0 || sw.pausing
+  const reason = !live ? phaseReason(sw) : (refused[0] ?? 'it does not answer as it should')
   return {
     dpid: sw.dpid,
     connected: session !== undefined,
@@ -284,18 +286,12 @@ const compiledAt = ({ tables }: Status, { dpid }: Switch): readonly Compiled[] =
 
 /** The newest revision that the switch has confirmed, for everything that concerns it. */
 function programmedRevision(status: Status, sw: Switch): number {
-  const { state, tables, queued } = status
+  const { state, queued } = status
   let revision = state.revision
   // What is not compiled yet may concern it or not: until we know, it does.
   for (const id of queued) revision = Math.min(revision, (state.networks.get(id)?.revision ?? state.revision) - 1)
-  const concerned = new Set([...sw.dirty, ...sw.held.owners()])
-  for (const { network } of compiledAt(status, sw)) concerned.add(network.number)
-  for (const number of concerned) {
-    const wanted = number === 0 ? 0 : (tables.compiled.get(number)?.network.revision ?? state.revision)
-    const confirmed = sw.confirmed.get(number) ?? 0
-    if (confirmed < wanted) revision = Math.min(revision, confirmed)
-    else if (sw.unconfirmed.has(number)) revision = Math.min(revision, wanted - 1)
-  }
+  for (const { wanted, confirmed, since } of sw.networks.values())
+    if (confirmed < wanted) revision = Math.min(revision, since - 1)
   return revision
 }
 

@@ -1,4 +1,5 @@
 // What switches tell us: each event marks what is to be looked at again, and no more.
+
 import type { Events, Session } from '../openflow/session/session.ts'
 import { attachmentsAt } from '../store/attachments.ts'
 import { followNames, renumbered } from '../store/port-names.ts'
@@ -7,7 +8,8 @@ import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { owner } from './compile/cookie.ts'
 import { portsSettleMs } from './compile-queue.ts'
 import type { Parts } from './parts.ts'
-import { type Log, newSwitch, roomMade } from './switch/reconcile.ts'
+import { type Log, roomMade } from './switch/reconcile.ts'
+import { newSwitch } from './switch/state.ts'
 import { unsupported } from './switch/unsupported.ts'
 
 export function switchEvents(parts: Parts): Events {
@@ -28,10 +30,7 @@ export function switchEvents(parts: Parts): Events {
       sw.retrying = false
       sw.retries = 0
       sw.takeover ||= parts.takeover === true
-      sw.confirmed.clear()
-      sw.unconfirmed.clear()
-      sw.serials.clear()
-      sw.refused.clear()
+      sw.networks.clear()
       log.info({ dpid: s.dpid, remote: s.remote, switch: s.description.swDesc }, 'switch connected')
       // It holds nothing of ours that others would have to wait for.
       sw.seen ||= missing !== undefined

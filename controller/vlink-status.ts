@@ -1,9 +1,10 @@
 // How a vlink fares: what keeps its frames from their end, and whether it is what was wished for. Pure.
+
 import type { Vlink } from '../store/state.ts'
 import type { DatapathId, Endpoint, Link } from '../topology/topology.ts'
 import { getsThrough, type VlinkPath, type VlinkPaths } from '../topology/vlink-route.ts'
 import { canLimit } from './compile/vlink.ts'
-import type { Switch } from './switch/reconcile.ts'
+import type { Switch } from './switch/state.ts'
 import type { Condition, Met, VlinkPathView, VlinkView } from './view/view.ts'
 
 type Switches = ReadonlyMap<DatapathId, Switch>

@@ -1,9 +1,116 @@
-// What every switch must hold for one network.
+// What every switch must hold for one network, rule by rule. A rule is what is made again as one when what it reads has changed:
+// an attachment, an address, the links or the flood of a path version, the mirror, multicast.
+import type { Attachment } from '../../store/state.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import type { Item } from './item.ts'
-import { addresses, type Datapaths, localNetworks, type Subject } from './local-network.ts'
+import {
+  type Address,
+  type Addresses,
+  addresses,
+  type Datapaths,
+  type LocalNetwork,
+  localNetworks,
+  type Subject,
+} from './local-network.ts'
 import type { PathVersions } from './rollout.ts'
-import { admit, admitLinks, deliverHere, deliverThere, flood, guard, mirror, multicast, snoopingOf } from './rules.ts'
+import {
+  addressHere,
+  addressThere,
+  admit,
+  admitLinks,
+  flood,
+  guardPort,
+  mirror,
+  multicast,
+  type Snooping,
+  snoopingOf,
+} from './rules.ts'
+
+/** Names a rule among those of one network on one switch. */
+export type RuleKey = string
+
+/** One switch's part of a network. */
+export type Part = ReadonlyMap<RuleKey, readonly Item[]>
+
+/** What all rules of a network read, beside their switch's own. */
+export type Reads = {
+  readonly addresses: Addresses
+  readonly suppressed: ReadonlySet<string>
+  readonly pathVersions: PathVersions
+  readonly snooping: Snooping | undefined
+}
+
+export const attachmentRule = ({ port, vlan }: Pick<Attachment, 'port' | 'vlan'>): RuleKey =>
+  vlan === undefined ? `port ${port}` : `port ${port} vlan ${vlan}`
+export const addressRule = (mac: string): RuleKey => `address ${mac}`
+export const floodRule = (index: number): RuleKey => `flood ${index}`
+const linksRule = (index: number): RuleKey => `links ${index}`
+export const mirrorRule: RuleKey = 'mirror'
+export const multicastRule: RuleKey = 'multicast'
+
+/** A rule: its key, and what makes its items. To add one: a line in `rulesAt`, and what it reads in `Reads`. */
+export type Rule = readonly [key: RuleKey, make: (items: Item[]) => void]
+
+/** Every rule of a network on one switch. */
+export function* rulesAt(local: LocalNetwork, reads: Reads): Generator<Rule> {
+  for (const attachment of local.local) yield ofAttachment(local, attachment, reads)
+  for (const index of local.transits.keys()) yield* ofPathVersion(local, index)
+  for (const address of reads.addresses.values()) yield ofAddress(local, address)
+  yield ofMirror(local, reads)
+  if (reads.snooping) yield ofMulticast(local, reads.snooping)
+}
+
+/** A port of the network: who comes in there, and whether we listen. */
+export const ofAttachment = (local: LocalNetwork, attachment: Attachment, { suppressed }: Reads): Rule => [
+  attachmentRule(attachment),
+  items => {
+    admit(items, local, attachment)
+    guardPort(items, local, attachment, suppressed)
+  },
+]
+
+/** A switch without members carries what others send, not what began here. */
+const isUsed = ({ local, transits }: LocalNetwork, index: number): boolean =>
+  !transits[index]!.frozen && (local.length > 0 || !transits[index]!.direct)
+
+function* ofPathVersion(local: LocalNetwork, index: number): Generator<Rule> {
+  if (!isUsed(local, index)) return
+  yield [linksRule(index), items => admitLinks(items, local, local.transits[index]!)]
+  yield ofFlood(local, index)
+}
+export const ofFlood = (local: LocalNetwork, index: number): Rule => [
+  floodRule(index),
+  items => {
+    if (isUsed(local, index)) flood(items, local, local.transits[index]!)
+  },
+]
+
+/** Where an address is reached from here, and if it is here, that it may speak. */
+export const ofAddress = (local: LocalNetwork, address: Address): Rule => [
+  addressRule(address.mac),
+  items => {
+    if (address.dpid === local.dpid) addressHere(items, local, address)
+    else
+      for (const [index, transit] of local.transits.entries())
+        if (isUsed(local, index)) addressThere(items, local, transit, address)
+  },
+]
+
+export const ofMirror = (local: LocalNetwork, { pathVersions }: Reads): Rule => [
+  mirrorRule,
+  items => mirror(items, local, pathVersions),
+]
+export const ofMulticast = (local: LocalNetwork, snooping: Snooping): Rule => [
+  multicastRule,
+  items => multicast(items, local, snooping),
+]
+
+/** The items of a rule. */
+export function made([, make]: Rule): readonly Item[] {
+  const items: Item[] = []
+  make(items)
+  return items
+}
 
 /** What each switch must hold for this network. Same arguments, same answer: nothing else is read. */
 export function compile(
@@ -11,23 +118,19 @@ export function compile(
   datapaths: Datapaths,
   pathVersions: PathVersions,
 ): ReadonlyMap<DatapathId, readonly Item[]> {
-  const locations = addresses(subject)
-  const snooping = subject.snooped && snoopingOf(subject.snooped, pathVersions)
+  const reads = readsOf(subject, pathVersions)
   const compiled = new Map<DatapathId, readonly Item[]>()
-  for (const localNetwork of localNetworks(subject, datapaths, pathVersions)) {
+  for (const local of localNetworks(subject, datapaths, pathVersions)) {
     const items: Item[] = []
-    for (const attachment of localNetwork.local) admit(items, localNetwork, attachment)
-    if (localNetwork.local.length > 0) guard(items, localNetwork, locations, subject.suppressed)
-    if (localNetwork.local.length > 0) deliverHere(items, localNetwork, locations)
-    for (const transit of localNetwork.transits) {
-      if (transit.frozen || (localNetwork.local.length === 0 && transit.direct)) continue
-      admitLinks(items, localNetwork, transit)
-      deliverThere(items, localNetwork, transit, locations)
-      flood(items, localNetwork, transit)
-    }
-    if (snooping) multicast(items, localNetwork, snooping)
-    mirror(items, localNetwork, pathVersions)
-    if (items.length > 0) compiled.set(localNetwork.dpid, items)
+    for (const [, make] of rulesAt(local, reads)) make(items)
+    if (items.length > 0) compiled.set(local.dpid, items)
   }
   return compiled
 }
+
+export const readsOf = (subject: Subject, pathVersions: PathVersions): Reads => ({
+  addresses: addresses(subject),
+  suppressed: subject.suppressed,
+  pathVersions,
+  snooping: subject.snooped && snoopingOf(subject.snooped, pathVersions),
+})

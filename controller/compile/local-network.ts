@@ -31,7 +31,7 @@ export type Fabric = {
 /** Where an address is: pinned by its attachment, or learned from frames. */
 export type Location = { readonly mac: string; readonly dpid: DatapathId; readonly port: PortNo }
 /** A location that came from frames: its entries say so in their cookies, so that a restart can read it back. */
-type Address = Location & { readonly learned: boolean }
+export type Address = Location & { readonly learned: boolean }
 
 export type Subject = {
   readonly network: Network
@@ -58,6 +58,7 @@ export type LocalNetwork = {
   readonly marks: Marks
   /** Attachments here whose port exists, by port. */
   readonly local: readonly Attachment[]
+  readonly byPort: ReadonlyMap<PortNo, Attachment>
   /** By which frames of members here leave. */
   readonly entered: Transit
   /** All that frames may come by, the one above too. */
@@ -95,16 +96,25 @@ export function localNetworks(
     if (here) here.push(a)
     else byDatapath.set(a.dpid, [a])
   }
+  const at = localNetworkOf({ network, vlans }, datapaths, pathVersions)
+  return [...byDatapath].flatMap(([dpid, members]) => at(dpid, members) ?? [])
+}
+
+/** What a network is on one switch, given its attachments there; undefined while the switch is not known. */
+export function localNetworkOf(
+  { network, vlans }: Pick<Subject, 'network' | 'vlans'>,
+  datapaths: Datapaths,
+  pathVersions: PathVersions,
+): (dpid: DatapathId, attachments: Iterable<Attachment>) => LocalNetwork | undefined {
   const marks = marksOf(network)
-  const found: LocalNetwork[] = []
-  for (const [dpid, members] of byDatapath) {
+  return (dpid, attachments) => {
     const datapath = datapaths.get(dpid)
-    if (!datapath) continue
-    const local = members.filter(a => isThere(datapath, a)).sort((a, b) => a.port - b.port)
+    if (!datapath) return undefined
+    const local = [...attachments].filter(a => isThere(datapath, a)).sort((a, b) => a.port - b.port)
+    const byPort = new Map(local.map(a => [a.port, a]))
     const transits = pathVersions.map(pathVersion => transitAt(dpid, network.number, pathVersion, vlans))
-    found.push({ dpid, datapath, network, marks, local, entered: transits[0]!, transits })
+    return { dpid, datapath, network, marks, local, byPort, entered: transits[0]!, transits }
   }
-  return found
 }
 
 /** A port that has the number of one which was asked for by name, and another name, is another port. */
@@ -140,15 +150,15 @@ function transitAt(
 }
 const nowhere: ReadonlyMap<DatapathId, Hop> = new Map()
 
-/** By switch. */
-export type Addresses = ReadonlyMap<DatapathId, readonly Address[]>
+/** By MAC. */
+export type Addresses = ReadonlyMap<string, Address>
 
 /** One place for each address: the attachment that pins it, else where it was learned. */
-export function addresses({ attachments, learned }: Subject): Addresses {
-  const pinned = attachments.flatMap(({ mac, dpid, port }) => (mac ? [{ mac, dpid, port, learned: false }] : []))
-  const taken = new Set(pinned.map(l => l.mac))
-  const free = learned.flatMap(l => (taken.has(l.mac) ? [] : [{ ...l, learned: true }]))
-  return Map.groupBy([...pinned, ...free], ({ dpid }) => dpid)
+export function addresses({ attachments, learned }: Pick<Subject, 'attachments' | 'learned'>): Map<string, Address> {
+  const found = new Map<string, Address>()
+  for (const location of learned) found.set(location.mac, { ...location, learned: true })
+  for (const { mac, dpid, port } of attachments) if (mac) found.set(mac, { mac, dpid, port, learned: false })
+  return found
 }
 
 /** How entries of a network are marked and matched: worked out once for all of them. */

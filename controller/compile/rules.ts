@@ -8,7 +8,7 @@ import { maxFanOut } from '../../topology/route.ts'
 import type { DatapathId, PortNo } from '../../topology/topology.ts'
 import { cookie, groupId } from './cookie.ts'
 import { entry, groupItem, type Item } from './item.ts'
-import { type Addresses, type LocalNetwork, placeOf, type Transit } from './local-network.ts'
+import { type Address, type LocalNetwork, placeOf, type Transit } from './local-network.ts'
 import { copyOf } from './metered.ts'
 import { vniOf } from './pipeline.ts'
 import type { PathVersions } from './rollout.ts'
@@ -64,73 +64,64 @@ export function admitLinks(
     } else items.push(entry(number, 'admit', 'link', { ...admitted, match: { in_port: port, tunnel_id: vni } }))
 }
 
-/** May this sender speak: what is pinned or learned passes; the rest passes too on a learning port, and is shown to us. */
-export function guard(
+/** May this sender speak: a port that learns lets everybody, and shows us the rest; one that showed too much is not listened to. */
+export function guardPort(
   items: Item[],
   localNetwork: LocalNetwork,
-  locations: Addresses,
+  { port, guard, vlan, trunk }: Attachment,
   suppressed: ReadonlySet<string>,
 ): void {
-  const { number, fixed, learned, any: metadata } = localNetwork.marks
+  if (guard !== 'learn') return
+  const { number, fixed, any: metadata } = localNetwork.marks
   const tap = mirrorActions(localNetwork)
-  const speak = { apply: tap, goto: 'deliver' } as const
-  const here = new Map(localNetwork.local.map(a => [a.port, a]))
-  for (const { mac, port, learned: fades } of locations.get(localNetwork.dpid) ?? []) {
-    const attachment = here.get(port)
-    if (!attachment) continue
-    const match = { in_port: port, metadata, eth_src: mac }
-    const kind = attachment.trunk ? 'trunkKnown' : 'known'
-    items.push(entry(number, 'guard', kind, { ...(fades ? { ...learned, ...fading } : fixed), ...speak, match }))
-  }
-  for (const { port, guard, vlan, trunk } of localNetwork.local) {
-    if (guard !== 'learn') continue
-    const match = { in_port: port, metadata }
-    // A port has one meter, and with tags it has several networks: one that left would take the meter of the others away.
-    const { action, needs } = copyOf(
-      number,
-      port,
-      copyBytes,
-      localNetwork.datapath.meteredPacketIns && vlan === undefined,
-    )
-    items.push(...needs)
-    const apply = [...tap, action]
-    items.push(entry(number, 'guard', trunk ? 'trunkLearn' : 'learn', { ...fixed, match, apply, goto: 'deliver' }))
-    if (!suppressed.has(placeOf(number, localNetwork.dpid, port))) continue
-    const suppress = { ...speak, match, cookie: cookie('suppressed', number), ...suppressing }
-    items.push(entry(number, 'guard', trunk ? 'trunkSuppressed' : 'suppressed', suppress))
-  }
+  const match = { in_port: port, metadata }
+  // A port has one meter, and with tags it has several networks: one that left would take the meter of the others away.
+  const isMetered = localNetwork.datapath.meteredPacketIns && vlan === undefined
+  const { action, needs } = copyOf(number, port, copyBytes, isMetered)
+  items.push(...needs)
+  const apply = [...tap, action]
+  items.push(entry(number, 'guard', trunk ? 'trunkLearn' : 'learn', { ...fixed, match, apply, goto: 'deliver' }))
+  if (!suppressed.has(placeOf(number, localNetwork.dpid, port))) return
+  const suppress = { apply: tap, goto: 'deliver', match, cookie: cookie('suppressed', number), ...suppressing } as const
+  items.push(entry(number, 'guard', trunk ? 'trunkSuppressed' : 'suppressed', suppress))
 }
 const fading = { idleTimeout: learnedIdleTimeout, flags: flowModFlags.sendFlowRem }
 const suppressing = { hardTimeout: suppressSeconds, flags: flowModFlags.sendFlowRem }
 
-/** Where does it go: known addresses of this switch, each to its port. */
-export function deliverHere(items: Item[], localNetwork: LocalNetwork, locations: Addresses): void {
+/** An address of this switch, pinned or learned: it may speak, and frames to it go to its port. */
+export function addressHere(items: Item[], localNetwork: LocalNetwork, { mac, port, learned: fades }: Address): void {
   const { number, fixed, learned, any: metadata } = localNetwork.marks
-  const mirrored = mirroredPort(localNetwork)
-  const here = new Map(localNetwork.local.map(a => [a.port, a]))
-  for (const { mac, port, learned: fades } of locations.get(localNetwork.dpid) ?? []) {
-    const attachment = here.get(port)
-    if (!attachment) continue
-    // A member that is the mirror too has had its copy from the guard.
-    const apply = port === mirrored ? [] : out(attachment)
-    items.push(
-      entry(number, 'deliver', 'here', { ...(fades ? learned : fixed), match: { metadata, eth_dst: mac }, apply }),
-    )
+  const attachment = localNetwork.byPort.get(port)
+  if (!attachment) return
+  const speaks = {
+    apply: mirrorActions(localNetwork),
+    goto: 'deliver',
+    match: { in_port: port, metadata, eth_src: mac },
   }
+  const kind = attachment.trunk ? 'trunkKnown' : 'known'
+  items.push(
+    entry(number, 'guard', kind, { ...(fades ? { ...learned, ...fading } : fixed), ...speaks, goto: 'deliver' }),
+  )
+  // A member that is the mirror too has had its copy from the guard.
+  const apply = port === mirroredPort(localNetwork) ? [] : out(attachment)
+  items.push(
+    entry(number, 'deliver', 'here', { ...(fades ? learned : fixed), match: { metadata, eth_dst: mac }, apply }),
+  )
 }
 
-/** Known addresses of other switches, each over the link that leads there. */
-export function deliverThere(items: Item[], localNetwork: LocalNetwork, transit: Transit, locations: Addresses): void {
+/** An address of another switch: over the link that leads there. */
+export function addressThere(
+  items: Item[],
+  localNetwork: LocalNetwork,
+  transit: Transit,
+  { mac, dpid, learned: fades }: Address,
+): void {
   const { number, fixed, learned } = localNetwork.marks
   const { nextHops, direct, local, either } = transit
-  const metadata = direct ? local : either
-  for (const [dpid, hop] of nextHops) {
-    const apply = into(transit, hop)
-    for (const { mac, learned: fades } of locations.get(dpid) ?? []) {
-      const match = { metadata, eth_dst: mac }
-      items.push(entry(number, 'deliver', 'there', { ...(fades ? learned : fixed), match, apply }))
-    }
-  }
+  const hop = nextHops.get(dpid)
+  if (!hop) return
+  const match = { metadata: direct ? local : either, eth_dst: mac }
+  items.push(entry(number, 'deliver', 'there', { ...(fades ? learned : fixed), match, apply: into(transit, hop) }))
 }
 
 /**

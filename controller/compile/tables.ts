@@ -2,18 +2,17 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Attachment, Network, State } from '../../store/state.ts'
-import { without } from '../../topology/mesh.ts'
-import { type Paths, paths as pathsOf } from '../../topology/paths.ts'
-import { datapathsOf, type Route, route } from '../../topology/route.ts'
+import { datapathsOf, type Route } from '../../topology/route.ts'
 import type { DatapathId } from '../../topology/topology.ts'
-import { routeOfVlink, tunnelsOnly, type VlinkPaths, vlinkPathsOf } from '../../topology/vlink-route.ts'
-import { compile } from './compile.ts'
-import type { Item } from './item.ts'
+import { routeOfVlink, type VlinkPaths, vlinkPathsOf } from '../../topology/vlink-route.ts'
+import type { Part } from './compile.ts'
+import { keptRoutes, keptTunnels } from './kept-routes.ts'
 import type { Fabric, Location } from './local-network.ts'
+import { networkParts, type Parts, type Touched, vlinkParts } from './parts.ts'
 import { isCovered, plainEnds } from './plain-links.ts'
 import { advance, begin, keeps, type PathVersions, pathVersionsOf, persisted, type Rollout, steer } from './rollout.ts'
 import type { Snooped } from './snoop.ts'
-import { compileVlink } from './vlink.ts'
+import type { Steps } from './steps.ts'
 
 export type Compiled = {
   readonly network: Network
@@ -21,7 +20,8 @@ export type Compiled = {
   readonly revision: number
   /** Counts compiles, of all networks: what a switch has confirmed is at least as new as the compile with this serial. */
   readonly serial: number
-  readonly parts: ReadonlyMap<DatapathId, readonly Item[]>
+  /** By switch, what it must hold. */
+  readonly parts: ReadonlyMap<DatapathId, Part>
   /** Switches with an attachment or the mirror, whether or not they have a part yet. */
   readonly members: ReadonlySet<DatapathId>
   /** Those, and the switches that their frames pass. */
@@ -32,6 +32,9 @@ export type Compiled = {
   /** Of a vlink: where its frames should go, and where they do. */
   readonly vlinkPaths?: VlinkPaths | undefined
 }
+
+/** What switches must look at again of one network: the items named, or all that it owns there. */
+export type Looks = { readonly number: number; readonly at: ReadonlyMap<DatapathId, Touched | 'all'> }
 
 export type Tables = {
   /** By network number. */
@@ -48,8 +51,8 @@ export type Tables = {
   readonly outdated: ReadonlyMap<number, ReadonlySet<DatapathId>>
   /** Such a switch has been told. Answers whether it was one. */
   returned(number: number, dpid: DatapathId): boolean
-  /** Compiles a network anew, or drops it if it is gone. Answers which switches must look again at which network number. */
-  refresh(id: string): readonly { readonly number: number; readonly dpids: ReadonlySet<DatapathId> }[]
+  /** Brings a network's tables up to date, or drops it if it is gone. Answers which switches must look again, and at what. */
+  refresh(id: string): Steps<readonly Looks[]>
   /** Takes the next step of a network that is moving, if it is due: then it is to be compiled again. */
   step(number: number, confirmed: boolean): Rollout | undefined
 }
@@ -57,17 +60,23 @@ export type Tables = {
 type Sources = {
   state(): State
   fabric(): Fabric
-  learned(network: Network, attachments: readonly Attachment[]): readonly Location[]
+  learned: {
+    at(number: number, mac: string): Location | undefined
+    forget(number: number, location: Location): void
+    /** Addresses that were learned, moved or forgotten since it was last asked. */
+    takeChanged(number: number): Iterable<string>
+  }
   suppressed: ReadonlySet<string>
   /** Switches that can be told something now. */
   connected(dpid: DatapathId): boolean
-  snooped(network: Network, attachments: readonly Attachment[]): Snooped | undefined
+  snooped(network: Network, attachments: Iterable<Attachment>): Snooped | undefined
   /** Milliseconds of a monotonic clock. */
   now(): number
 }
 
 export function desiredTables({ state, fabric, learned, suppressed, connected, snooped, now }: Sources): Tables {
   const compiled = new Map<number, Compiled>()
+  const kept = new Map<number, Parts>()
   const numbers = new Map<string, number>()
   const byDatapath = new Map<DatapathId, Set<string>>()
   const rollingOut = new Set<number>()
@@ -80,7 +89,7 @@ export function desiredTables({ state, fabric, learned, suppressed, connected, s
     for (const dpid of before) if (!now.has(dpid)) byDatapath.get(dpid)?.delete(id)
     for (const dpid of now) byDatapath.set(dpid, (byDatapath.get(dpid) ?? new Set()).add(id))
   }
-  const drop = (id: string, number: number) => {
+  const drop = (id: string, number: number): Looks[] => {
     const was = compiled.get(number)
     compiled.delete(number)
     rollingOut.delete(number)
@@ -88,8 +97,9 @@ export function desiredTables({ state, fabric, learned, suppressed, connected, s
     wanting.delete(number)
     routes.forget(number)
     if (!was) return []
+    kept.delete(number)
     index(id, was.datapaths, new Set())
-    return [{ number, dpids: new Set(was.parts.keys()) }, ...mirrorOf(was)]
+    return [everything(number, was.parts.keys()), ...mirrorOf(was)]
   }
   /** Of these path versions, one is built or goes: switches that can't be told may hold what was before. Answers whether there are any. */
   const lose = (number: number, pathVersions: PathVersions): boolean => {
@@ -145,7 +155,7 @@ export function desiredTables({ state, fabric, learned, suppressed, connected, s
       if (lost.size === 0) outdated.delete(number)
       return true
     },
-    refresh(id) {
+    *refresh(id) {
       const current = state()
       const network = current.networks.get(id)
       const before = numbers.get(id)
@@ -154,44 +164,43 @@ export function desiredTables({ state, fabric, learned, suppressed, connected, s
       const { number } = network
       numbers.set(id, number)
       const was = compiled.get(number)
-      const attachments = [...(current.members.get(id)?.values() ?? [])]
-      const subject = {
-        network,
-        attachments,
-        learned: learned(network, attachments),
-        suppressed,
-        snooped: snooped(network, attachments),
-        vlans: current.vlans.get(number),
-      }
-      const members = new Set(attachments.map(a => a.dpid))
-      for (const end of [network.mirror, network.vlink?.from, network.vlink?.to]) if (end) members.add(end.dpid)
+      const attachments = current.members.get(id) ?? nobody
+      const members = membersOf(network, attachments)
       serial += 1
       const vlinkPaths = keptVlinkPaths(network, was?.vlinkPaths)
       const { rollout, wanted } = rolloutOf(network, members, vlinkPaths, was)
       const pathVersions = pathVersionsOf(rollout)
+      const vlans = current.vlans.get(number)
       const ends = network.vlink || current.declaredLinks.size === 0 ? none : plainEnds(pathVersions)
-      if (isCovered(subject.vlans, ends)) wanting.delete(number)
+      if (isCovered(vlans, ends)) wanting.delete(number)
       else wanting.set(number, ends)
       const asked = [...(network.vlink?.path ?? []), ...(network.vlink?.reversePath ?? [])]
-      const datapaths = new Set([
-        ...members,
-        ...asked,
-        ...pathVersions.flatMap(pathVersion => [...datapathsOf(pathVersion.route)]),
-      ])
-      const parts = network.vlink
-        ? compileVlink(network, network.vlink, fabric().datapaths, pathVersions)
-        : compile(subject, fabric().datapaths, pathVersions)
-      const { revision } = current
-      const it = { network, revision, serial, parts, members, datapaths, rollout, wanted, vlinkPaths }
+      const datapaths = new Set(members)
+      for (const dpid of asked) datapaths.add(dpid)
+      for (const { route } of pathVersions) for (const dpid of datapathsOf(route)) datapaths.add(dpid)
+      const parts = kept.get(number) ?? (network.vlink ? vlinkParts() : networkParts())
+      kept.set(number, parts)
+      const touched = yield* parts.update({
+        ...{ network, datapaths: fabric().datapaths, pathVersions, vlans, suppressed, attachments },
+        snooped: snooped(network, attachments.values()),
+        learned: {
+          at: (mac: string) => learned.at(number, mac),
+          forget: (location: Location) => learned.forget(number, location),
+          moved: learned.takeChanged(number),
+        },
+      })
+      const it = {
+        ...{ network, revision: current.revision, serial, parts: parts.parts },
+        ...{ members, datapaths, rollout, wanted, vlinkPaths },
+      }
       compiled.set(number, it)
       keep(it)
       index(id, was?.datapaths ?? none, datapaths)
       // Who holds something of a path version that we never knew, only they know.
-      const unknown =
-        was && pathVersionsOf(was.rollout).some(pathVersion => pathVersion.frozen) ? fabric().datapaths.keys() : []
-      const dpids = new Set([...(was?.parts.keys() ?? []), ...parts.keys(), ...members, ...asked, ...unknown])
+      const isKnown = !was || pathVersionsOf(was.rollout).every(({ frozen }) => !frozen)
+      const looks = isKnown ? { number, at: touched } : everything(number, fabric().datapaths.keys())
       const mirrorChanged = was && was.network.mirror?.number !== network.mirror?.number
-      return [...dropped, { number, dpids }, ...(mirrorChanged ? mirrorOf(was) : [])]
+      return [...dropped, looks, ...(mirrorChanged ? mirrorOf(was) : [])]
     },
     step(number, confirmed) {
       const at = compiled.get(number)
@@ -207,44 +216,21 @@ export function desiredTables({ state, fabric, learned, suppressed, connected, s
 }
 
 const none: ReadonlySet<DatapathId> = new Set()
+const nobody: ReadonlyMap<string, Attachment> = new Map()
+
+const everything = (number: number, dpids: Iterable<DatapathId>): Looks => ({
+  number,
+  at: new Map([...dpids].map(dpid => [dpid, 'all'])),
+})
 
 /** A mirror's groups are under a number of their own. */
-const mirrorOf = ({ network, parts }: Compiled) =>
-  network.mirror ? [{ number: network.mirror.number, dpids: new Set(parts.keys()) }] : []
+const mirrorOf = ({ network, parts }: Compiled): Looks[] =>
+  network.mirror ? [everything(network.mirror.number, parts.keys())] : []
 
-/** Paths over tunnels alone, worked out once for all vlinks. */
-function keptTunnels(): (paths: Paths) => Paths {
-  let kept: { readonly of: Paths; readonly tunnels: Paths } | undefined
-  return paths => {
-    if (kept?.of !== paths) kept = { of: paths, tunnels: tunnelsOnly(paths) }
-    return kept.tunnels
-  }
-}
-
-/** Routes are kept until the mesh, the members or what is left out is another: an address that is learned changes none of them. */
-function keptRoutes() {
-  type Kept = { paths: Paths; members: ReadonlySet<DatapathId>; left: ReadonlySet<DatapathId>; route: Route }
-  const kept = new Map<number, readonly Kept[]>()
-  let narrowed: { readonly of: Paths; readonly by: Map<string, Paths> } | undefined
-  const leaving = (paths: Paths, left: ReadonlySet<DatapathId>): Paths => {
-    if (left.size === 0) return paths
-    if (narrowed?.of !== paths) narrowed = { of: paths, by: new Map() }
-    const key = [...left].sort().join()
-    const known = narrowed.by.get(key) ?? pathsOf(without(paths.mesh, left))
-    narrowed.by.set(key, known)
-    return known
-  }
-  const same = (a: ReadonlySet<DatapathId>, b: ReadonlySet<DatapathId>) =>
-    a.size === b.size && [...a].every(dpid => b.has(dpid))
-  return {
-    of(number: number, members: ReadonlySet<DatapathId>, paths: Paths, left: ReadonlySet<DatapathId>): Route {
-      const current = (kept.get(number) ?? []).filter(k => k.paths === paths && same(k.members, members))
-      const found = current.find(k => same(k.left, left))
-      if (found) return found.route
-      const it = { paths, members, left, route: route(members, leaving(paths, left)) }
-      kept.set(number, [it, ...current].slice(0, 2))
-      return it.route
-    },
-    forget: (number: number) => kept.delete(number),
-  }
+/** Switches with an attachment, the mirror, or an end of a vlink. */
+function membersOf({ mirror, vlink }: Network, attachments: ReadonlyMap<string, Attachment>): ReadonlySet<DatapathId> {
+  const members = new Set<DatapathId>()
+  for (const { dpid } of attachments.values()) members.add(dpid)
+  for (const end of [mirror, vlink?.from, vlink?.to]) if (end) members.add(end.dpid)
+  return members
 }

@@ -13,6 +13,9 @@ export type Claim = 'new' | 'known' | 'full' | { readonly elsewhere: Location }
 
 export type LearnedAddresses = {
   of(network: number): readonly Location[]
+  at(network: number, mac: string): Location | undefined
+  /** Addresses that were learned, moved or forgotten since it was last asked. */
+  takeChanged(network: number): ReadonlySet<string>
   claim(network: number, at: Location): Claim
   /** Takes the address from whoever holds it. */
   move(network: number, to: Location): void
@@ -25,6 +28,7 @@ export type LearnedAddresses = {
 
 export function learnedAddresses(): LearnedAddresses {
   const byNetwork = new Map<number, Map<string, Location>>()
+  const changed = new Map<number, Set<string>>()
   const perPort = new Map<string, number>()
   const same = (a: Location, b: Location) => a.port === b.port && a.dpid === b.dpid
   const count = (l: Location, by: 1 | -1) => {
@@ -32,11 +36,17 @@ export function learnedAddresses(): LearnedAddresses {
     if (left > 0) perPort.set(endpointKey(l), left)
     else perPort.delete(endpointKey(l))
   }
+  const note = (network: number, mac: string) => {
+    const macs = changed.get(network)
+    if (macs) macs.add(mac)
+    else changed.set(network, new Set([mac]))
+  }
   const forget = (network: number, at: Location): boolean => {
     const addresses = byNetwork.get(network)
     const held = addresses?.get(at.mac)
     if (!addresses || !held || !same(held, at)) return false
     addresses.delete(at.mac)
+    note(network, at.mac)
     if (addresses.size === 0) byNetwork.delete(network)
     count(held, -1)
     return true
@@ -44,9 +54,16 @@ export function learnedAddresses(): LearnedAddresses {
   const add = (network: number, at: Location) => {
     const addresses = byNetwork.get(network) ?? new Map<string, Location>()
     byNetwork.set(network, addresses.set(at.mac, at))
+    note(network, at.mac)
     count(at, 1)
   }
   return {
+    at: (network, mac) => byNetwork.get(network)?.get(mac),
+    takeChanged(network) {
+      const macs = changed.get(network) ?? none
+      changed.delete(network)
+      return macs
+    },
     of: network => [...(byNetwork.get(network)?.values() ?? [])],
     claim(network, at) {
       const held = byNetwork.get(network)?.get(at.mac)
@@ -69,3 +86,5 @@ export function learnedAddresses(): LearnedAddresses {
     networks: () => byNetwork.keys(),
   }
 }
+
+const none: ReadonlySet<string> = new Set()

@@ -1,4 +1,5 @@
 // Packet-ins and removed flows, turned into what is learned. The frames themselves flowed on: only a copy comes here.
+
 import type { FlowRemoved, PacketIn } from '../../openflow/index.ts'
 import type { Session } from '../../openflow/session/session.ts'
 import { attachmentIn } from '../../store/attachments.ts'
@@ -10,7 +11,7 @@ import { isPlaceOn, type Location, placeOf } from '../compile/local-network.ts'
 import { packetInsPerSecond } from '../compile/metered.ts'
 import { pipeline } from '../compile/pipeline.ts'
 import type { Reading } from '../switch/content.ts'
-import type { Switch } from '../switch/reconcile.ts'
+import type { Switch } from '../switch/state.ts'
 import type { LearnedAddresses } from './learned-addresses.ts'
 
 /** An address that is claimed elsewhere moves when its holder has sent nothing for this long (milliseconds). */

@@ -1,12 +1,13 @@
 // Networks whose frames cross plain links get VLANs there before anything of them is sent, and give them back when every switch that
 // was told of them has confirmed that they are gone.
+
 import type { State } from '../../store/state.ts'
 import type { Store } from '../../store/store.ts'
 import { freePair, type VlanRange } from '../../store/vlans.ts'
 import type { Clock } from '../clock/clock.ts'
 import { isCovered } from '../compile/plain-links.ts'
 import type { Tables } from '../compile/tables.ts'
-import type { Switch } from '../switch/reconcile.ts'
+import { has, type Switch } from '../switch/state.ts'
 import type { Condition } from '../view/view.ts'
 
 /** Why a network that waits for VLANs has none. @param isThere Whether a network of this number still is. */
@@ -84,9 +85,4 @@ export function vlanKeeper({ store, tables, range, clock, failed }: Arguments): 
 
 /** It has been compared with all that it should hold, this is not among it, and nothing of this is there. */
 const isGone = (sw: Switch, number: number): boolean =>
-  sw.session !== undefined &&
-  sw.phase.is === 'live' &&
-  sw.confirmed.has(0) &&
-  !sw.held.holds(number) &&
-  !sw.dirty.has(number) &&
-  !sw.refused.has(number)
+  has(sw, 0) && !sw.held.holds(number) && !sw.dirty.has(number) && !sw.networks.has(number)

@@ -1,5 +1,6 @@
 // Networks that snoop multicast: reports that came from ports are taken in, and ports are asked, as IGMP and MLD want it. The
 // controller is the querier where nobody else is.
+
 import { type Action, type PacketIn, packetOut } from '../../openflow/index.ts'
 import type { Session } from '../../openflow/session/session.ts'
 import { attachmentIn } from '../../store/attachments.ts'
@@ -10,7 +11,7 @@ import { owner } from '../compile/cookie.ts'
 import type { LocalSnooping, Snooped } from '../compile/snoop.ts'
 import { out, popVlan } from '../compile/tag.ts'
 import type { Reading } from '../switch/content.ts'
-import type { Switch } from '../switch/reconcile.ts'
+import type { Switch } from '../switch/state.ts'
 import type { MulticastView } from '../view/view.ts'
 import { queryFrame, readIgmp } from './igmp.ts'
 import { type Ask, memberships } from './membership.ts'

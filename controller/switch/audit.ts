@@ -1,8 +1,10 @@
 // Switches are looked at now and then although nothing happened: somebody else may have changed them.
+
 import { RequestError, type Session } from '../../openflow/session/session.ts'
 import type { Clock } from '../clock/clock.ts'
 import { pipeline } from '../compile/pipeline.ts'
-import { type Reconciler, run, type Switch } from './reconcile.ts'
+import { type Reconciler, run } from './reconcile.ts'
+import type { Switch } from './state.ts'
 
 /** Seconds between full readings of a switch; each is up to a fifth sooner or later, so that they spread. */
 const fullSeconds = 60

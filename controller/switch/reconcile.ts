@@ -5,78 +5,18 @@ import type { DatapathId } from '../../topology/topology.ts'
 import { owner } from '../compile/cookie.ts'
 import { type Changes, diffSteps, isEmpty, planSteps } from '../compile/diff.ts'
 import type { Item } from '../compile/item.ts'
+import type { Touched } from '../compile/parts.ts'
 import { each } from '../compile/steps.ts'
 import type { Compiled } from '../compile/tables.ts'
 import type { Record as Metrics } from '../view/view.ts'
 import { commit } from './commit.ts'
 import { conflictsWith, meets } from './conflicts.ts'
-import { applySteps, type Holdings, holdings, type Reading, readSteps } from './content.ts'
+import { applySteps, holdings, type Reading, readSteps } from './content.ts'
 import { limitPacketIns } from './packet-ins.ts'
 import { inSlices, slices } from './slices.ts'
+import { confirm, doubt, type Phase, refusals, type Switch, touch } from './state.ts'
 
 export type Log = { [level in 'debug' | 'info' | 'warn' | 'error']: (fields: object, sentence: string) => void }
-
-/** Where a switch stands. Only `live` may be told to forget something. */
-export type Phase =
-  | { readonly is: 'disconnected'; readonly reason: string }
-  | { readonly is: 'comparing' }
-  /** It cannot do what our pipeline needs (lacks.ts): nothing is sent to it. */
-  | { readonly is: 'unsupported'; readonly missing: string }
-  /** Flows of somebody else stand in our tables: nothing is sent until takeover. */
-  | { readonly is: 'unsafe'; readonly foreign: readonly Item[] }
-  /** It holds the flows of another store: what is new is added, nothing is taken away, nothing is called programmed. */
-  | { readonly is: 'unadopted'; readonly instance: string | undefined }
-  | { readonly is: 'live' }
-
-export type Switch = {
-  readonly dpid: DatapathId
-  session: Session | undefined
-  phase: Phase
-  held: Holdings
-  /** Read at least once since we started: what it has learned is known. */
-  seen: boolean
-  /** Networks (by number) to look at again; 0 is the switch itself. */
-  readonly dirty: Set<number>
-  /** Why everything is to be read again, if it is. */
-  compare: 'connected' | 'audit' | 'refused' | 'asked' | undefined
-  running: boolean
-  /** It failed to answer: nothing more is asked of it until the pause is over. */
-  pausing: boolean
-  /** What it refused will be asked of it again; `soon` when something of ours has made room there. */
-  retrying: false | 'later' | 'soon'
-  takeover: boolean
-  /** Store revision of each network that the switch has confirmed; under 0, once it has all that it should hold. */
-  readonly confirmed: Map<number, number>
-  /** Serial of the newest compile of each network that the switch has confirmed. */
-  readonly serials: Map<number, number>
-  /** Networks that were compiled anew for a port or a link, which the switch has not confirmed yet. */
-  readonly unconfirmed: Set<number>
-  /** What the switch said when it refused a network's flows; it is asked again, ever less often, or when the network changes. */
-  readonly refused: Map<number, string>
-  /** Flows found wrong by the last comparison. */
-  drift: number
-  retries: number
-}
-
-export const newSwitch = (dpid: DatapathId): Switch => ({
-  dpid,
-  session: undefined,
-  phase: { is: 'disconnected', reason: 'it has not connected since the controller started' },
-  held: holdings(),
-  seen: false,
-  dirty: new Set(),
-  compare: undefined,
-  running: false,
-  pausing: false,
-  retrying: false,
-  takeover: false,
-  confirmed: new Map(),
-  serials: new Map(),
-  unconfirmed: new Set(),
-  refused: new Map(),
-  drift: 0,
-  retries: 0,
-})
 
 /** What a network wants of the switches. */
 export type Wanted = Pick<Compiled, 'network' | 'revision' | 'serial' | 'parts'>
@@ -86,6 +26,8 @@ export type Reconciler = {
   /** The store is all there is, or a client said so. */
   complete(): boolean
   compiled(): ReadonlyMap<number, Wanted>
+  /** Numbers of the networks that have something on this switch, or will. */
+  at(dpid: DatapathId): Iterable<number>
   /** What the switch itself must hold. */
   base(dpid: DatapathId): readonly Item[]
   /** A switch was read: takes over what it has learned, and recompiles what that changes. */
@@ -123,16 +65,18 @@ export async function run(r: Reconciler, sw: Switch): Promise<void> {
   sw.running = false
 }
 
-const takeDirty = (sw: Switch): ReadonlySet<number> => {
-  const numbers = new Set(sw.dirty)
+type Dirty = ReadonlyMap<number, Touched | 'all'>
+
+const takeDirty = (sw: Switch): Dirty => {
+  const dirty = new Map(sw.dirty)
   sw.dirty.clear()
-  return numbers
+  return dirty
 }
 
 /** There is nothing to be done on a switch that lacks something; who waits for it is told. */
 function leave(r: Reconciler, sw: Switch): void {
   sw.compare = undefined
-  r.progress(sw, takeDirty(sw))
+  r.progress(sw, takeDirty(sw).keys())
 }
 
 /** Its answers failed us, not its connection: it is read again later, rather than guess what it holds. */
@@ -163,8 +107,15 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
   await inSlices(each([...reading.ours, ...(cleans ? reading.foreign : [])], held.put))
   if (sw.session !== session) return
   sw.held = held
-  if (phase.is !== sw.phase.is) tell(r, sw, phase)
+  const isOther = phase.is !== sw.phase.is
+  if (isOther) tell(r, sw, phase)
   sw.phase = phase
+  // Until the changes that this reading asks for are confirmed, the switch has nothing as far as we know.
+  if (isOther)
+    for (const number of everything(r, sw).keys()) {
+      const { serial = 0, revision = 0 } = r.compiled().get(number) ?? {}
+      doubt(sw, number, serial, revision)
+    }
   if (phase.is === 'live') {
     const words = await limitPacketIns(session, meters)
     if (words && why === 'connected') r.log.info({ dpid: sw.dpid, words }, 'switch has no controller meter')
@@ -177,7 +128,7 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
     sw.seen = true
     r.firstRead(sw)
   }
-  await reconcile(r, sw, session, undefined, why)
+  await reconcile(r, sw, session, everything(r, sw), why)
 }
 
 /** What this reading allows us to do, and whether what is not ours there goes too. */
@@ -207,40 +158,47 @@ function tell(r: Reconciler, sw: Switch, phase: Phase): void {
   else r.log.info({ dpid, phase: phase.is }, 'switch compared')
 }
 
-/** @param numbers Networks to compare; undefined for all that the switch holds or should hold. */
+/** Everything that the switch holds or should hold. */
+const everything = (r: Reconciler, sw: Switch): Dirty =>
+  new Map([0, ...r.at(sw.dpid), ...sw.held.owners()].map(number => [number, 'all']))
+
+/** @param dirty What to compare. @param why The comparison that it is part of, if it is of all. */
 async function reconcile(
   r: Reconciler,
   sw: Switch,
   session: Session,
-  numbers: ReadonlySet<number> | undefined,
+  dirty: Dirty,
   why?: Switch['compare'],
 ): Promise<void> {
-  const looked = [...(numbers ?? [0, ...r.compiled().keys()])]
-  if (sw.phase.is === 'unsafe') return r.progress(sw, looked)
+  if (sw.phase.is === 'unsafe') return r.progress(sw, dirty.keys())
   // What it refused a moment ago is not asked of it again until the pause is over.
-  const left = new Set(why === 'refused' ? sw.refused.keys() : [])
-  const revisions = new Map(looked.filter(n => !left.has(n)).map(n => [n, r.compiled().get(n)?.revision ?? Infinity]))
-  const serials = new Map([...revisions.keys()].map(n => [n, r.compiled().get(n)?.serial ?? Infinity]))
-  const changes = await changesFor(r, sw, numbers, left)
+  const left = new Set(why === 'refused' ? refusals(sw).keys() : [])
+  const serials = new Map([...dirty.keys()].map(n => [n, r.compiled().get(n)?.serial ?? Number.POSITIVE_INFINITY]))
+  const changes = await changesFor(r, sw, dirty, left)
   const refused = await send(r, sw, session, changes, why)
   if (sw.session !== session) return
-  for (const number of revisions.keys()) {
-    sw.refused.delete(number)
+  for (const [number, serial] of serials) {
+    if (left.has(number)) continue
+    const at = sw.networks.get(number)
+    if (at) at.refused = undefined
     // Of a switch that is another store's we have not sent all, so it has not confirmed anything.
     if (refused.has(number) || sw.phase.is !== 'live') continue
-    sw.confirmed.set(number, revisions.get(number)!)
-    sw.serials.set(number, serials.get(number)!)
-    if (!sw.dirty.has(number)) sw.unconfirmed.delete(number)
+    if (number === 0 || r.compiled().has(number)) confirm(sw, number, serial)
+    else sw.networks.delete(number)
   }
   if (refused.size > 0) retryRefused(r, sw, refused)
-  else if (sw.refused.size === 0) sw.retries = 0
+  else if (refusals(sw).size === 0) sw.retries = 0
   if (changes.remove.length > 0) roomMade(r, sw)
-  r.progress(sw, looked)
+  r.progress(sw, dirty.keys())
 }
 
 /** A refusal leaves us unsure what the switch has: it is read again at once, and asked again later. */
 function retryRefused(r: Reconciler, sw: Switch, refused: ReadonlyMap<number, string>): void {
-  for (const [number, words] of refused) sw.refused.set(number, words)
+  for (const [number, words] of refused) {
+    const { serial = 0, revision = 0 } = r.compiled().get(number) ?? {}
+    if (!sw.networks.has(number)) doubt(sw, number, serial, revision)
+    sw.networks.get(number)!.refused = words
+  }
   // One line, however many: a switch that refuses everything must not fill the log.
   const ids = [...refused.keys()].map(number => r.compiled().get(number)?.network.id ?? 'the switch itself')
   const [words] = refused.values()
@@ -253,7 +211,7 @@ function retryRefused(r: Reconciler, sw: Switch, refused: ReadonlyMap<number, st
 
 /** Something of ours is gone from a switch: what it refused may fit now. */
 export function roomMade(r: Reconciler, sw: Switch): void {
-  if (sw.refused.size === 0 || sw.retrying === 'soon') return
+  if (sw.retrying === 'soon' || refusals(sw).size === 0) return
   sw.retrying = 'soon'
   r.soon(() => askAgain(r, sw, 'soon'))
 }
@@ -262,39 +220,28 @@ function askAgain(r: Reconciler, sw: Switch, waited: Switch['retrying']): void {
   // Whoever waits longer has been overtaken.
   if (sw.retrying !== waited) return
   sw.retrying = false
-  for (const number of sw.refused.keys()) sw.dirty.add(number)
+  for (const number of refusals(sw).keys()) touch(sw, number, 'all')
   void run(r, sw)
 }
 
-/** What to change, among these networks or all, leaving `left` as they are. Long comparisons are cut into slices. */
-async function changesFor(
-  r: Reconciler,
-  sw: Switch,
-  numbers: ReadonlySet<number> | undefined,
-  left: ReadonlySet<number>,
-): Promise<Changes> {
-  const free = sw.phase.is === 'live'
+/** What to change, leaving the networks `left` as they are. Long comparisons are cut into slices. */
+async function changesFor(r: Reconciler, sw: Switch, dirty: Dirty, left: ReadonlySet<number>): Promise<Changes> {
+  const isFree = sw.phase.is === 'live'
   const compiled = r.compiled()
-  const conflicts = free ? undefined : conflictsWith(sw.held)
+  const occupied = isFree ? undefined : conflictsWith(sw.held)
   // What may go is decided before what is desired is gathered, for meanwhile another switch may be read: its
   // addresses are then desired, while what leads to them was still to stay.
-  const owned: string[] = []
-  if (free)
-    for (const key of numbers === undefined ? sw.held.items.keys() : sw.held.keysOf(numbers)) {
-      const item = sw.held.items.get(key)!
-      if (!left.has(item.owner) && !r.isRetained(sw.dpid, item)) owned.push(key)
-    }
+  const owned = isFree ? removable(r, sw, dirty, left) : []
   const desired = new Map<string, Item>()
   const slice = slices()
-  for (const number of numbers ?? compiled.keys()) {
+  for (const [number, touched] of dirty) {
     const part = compiled.get(number)?.parts.get(sw.dpid)
-    if (!part || left.has(number) || (conflicts && meets(part, number, conflicts))) continue
-    for (const item of part) desired.set(item.key, item)
+    if (left.has(number) || (occupied && part && meets([...part.values()].flat(), number, occupied))) continue
+    if (touched !== 'all') for (const [key, item] of touched) item && desired.set(key, item)
+    else for (const items of part?.values() ?? []) for (const item of items) desired.set(item.key, item)
+    if (number === 0 && isFree) for (const item of r.base(sw.dpid)) desired.set(item.key, item)
     await slice()
   }
-  if (free && !left.has(0) && (numbers === undefined || numbers.has(0)))
-    for (const item of r.base(sw.dpid)) desired.set(item.key, item)
-  await slice()
   // A meter does not say whose it is, and stays when its port moves to another network: what is as it should be has its
   // new owner from now on. Else the next look at the former one would take it away.
   for (const [key, item] of desired) {
@@ -302,6 +249,21 @@ async function changesFor(
     if (has?.body === item.body && has.owner !== item.owner) sw.held.put(item)
   }
   return inSlices(diffSteps(desired, sw.held.items, owned))
+}
+
+/** Keys of what these networks own on the switch, and of which nothing has to stay for now. */
+function removable(r: Reconciler, sw: Switch, dirty: Dirty, left: ReadonlySet<number>): readonly string[] {
+  const keys: string[] = []
+  for (const [number, touched] of dirty) {
+    if (left.has(number)) continue
+    for (const key of touched === 'all' ? sw.held.keysOf([number]) : touched.keys()) {
+      const item = sw.held.items.get(key)
+      if (item?.owner !== number) continue
+      if (r.isRetained(sw.dpid, item)) sw.retaining.add(number)
+      else keys.push(key)
+    }
+  }
+  return keys
 }
 
 /** Sends the changes and, once the switch has them, counts them as held. */

@@ -1,4 +1,5 @@
 // What a switch may keep for a while although we do not want it there: what an earlier run of ours knew, and we do not yet.
+
 import type { Store } from '../../store/store.ts'
 import { type DatapathId, endpointKey } from '../../topology/topology.ts'
 import { owner } from '../compile/cookie.ts'
@@ -7,7 +8,7 @@ import type { Fabric } from '../compile/local-network.ts'
 import { epochOf, goal, pathVersionsOf } from '../compile/rollout.ts'
 import type { Compiled, Tables } from '../compile/tables.ts'
 import { learnedPort } from './content.ts'
-import type { Switch } from './reconcile.ts'
+import type { Switch } from './state.ts'
 
 type Known = {
   readonly switches: ReadonlyMap<DatapathId, Switch>

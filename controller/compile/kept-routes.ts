@@ -1,0 +1,49 @@
+// Routes, worked out once for all that ask for the same.
+import { without } from '../../topology/mesh.ts'
+import { type Paths, paths as pathsOf } from '../../topology/paths.ts'
+import { type Route, route } from '../../topology/route.ts'
+import type { DatapathId } from '../../topology/topology.ts'
+import { tunnelsOnly } from '../../topology/vlink-route.ts'
+
+/** Paths over tunnels alone, worked out once for all vlinks. */
+export function keptTunnels(): (paths: Paths) => Paths {
+  let kept: { readonly of: Paths; readonly tunnels: Paths } | undefined
+  return paths => {
+    if (kept?.of !== paths) kept = { of: paths, tunnels: tunnelsOnly(paths) }
+    return kept.tunnels
+  }
+}
+
+export type KeptRoutes = {
+  /** The route between these members. @param left Switches that it must not pass. */
+  of(number: number, members: ReadonlySet<DatapathId>, paths: Paths, left: ReadonlySet<DatapathId>): Route
+  forget(number: number): void
+}
+
+/** Routes are kept until the mesh, the members or what is left out is another: an address that is learned changes none of them. */
+export function keptRoutes(): KeptRoutes {
+  type Kept = { paths: Paths; members: ReadonlySet<DatapathId>; left: ReadonlySet<DatapathId>; route: Route }
+  const kept = new Map<number, readonly Kept[]>()
+  let narrowed: { readonly of: Paths; readonly by: Map<string, Paths> } | undefined
+  const leaving = (paths: Paths, left: ReadonlySet<DatapathId>): Paths => {
+    if (left.size === 0) return paths
+    if (narrowed?.of !== paths) narrowed = { of: paths, by: new Map() }
+    const key = [...left].sort().join()
+    const known = narrowed.by.get(key) ?? pathsOf(without(paths.mesh, left))
+    narrowed.by.set(key, known)
+    return known
+  }
+  const same = (a: ReadonlySet<DatapathId>, b: ReadonlySet<DatapathId>) =>
+    a.size === b.size && [...a].every(dpid => b.has(dpid))
+  return {
+    of(number, members, paths, left) {
+      const current = (kept.get(number) ?? []).filter(k => k.paths === paths && same(k.members, members))
+      const found = current.find(k => same(k.left, left))
+      if (found) return found.route
+      const it = { paths, members, left, route: route(members, leaving(paths, left)) }
+      kept.set(number, [it, ...current].slice(0, 2))
+      return it.route
+    },
+    forget: number => void kept.delete(number),
+  }
+}

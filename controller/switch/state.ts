@@ -1,0 +1,125 @@
+// What we know of one switch: its connection, what it holds, and how far it is with each network.
+import type { Session } from '../../openflow/session/session.ts'
+import type { DatapathId } from '../../topology/topology.ts'
+import type { Item } from '../compile/item.ts'
+import type { Touched } from '../compile/parts.ts'
+import { type Holdings, holdings } from './content.ts'
+
+/** Where a switch stands. Only `live` may be told to forget something. */
+export type Phase =
+  | { readonly is: 'disconnected'; readonly reason: string }
+  | { readonly is: 'comparing' }
+  /** It cannot do what our pipeline needs (unsupported.ts): nothing is sent to it. */
+  | { readonly is: 'unsupported'; readonly missing: string }
+  /** Flows of somebody else stand in our tables: nothing is sent until takeover. */
+  | { readonly is: 'unsafe'; readonly foreign: readonly Item[] }
+  /** It holds the flows of another store: what is new is added, nothing is taken away, nothing is called programmed. */
+  | { readonly is: 'unadopted'; readonly instance: string | undefined }
+  | { readonly is: 'live' }
+
+/**
+ * How far a switch is with one network:
+ *
+ *     wanted ──► sent ──► confirmed ──► drifted ──► confirmed    an audit found it otherwise, and put it right
+ *       ▲          │
+ *       └─ refused ┘        asked again after a pause, or when the network changes
+ *
+ * Serials count compiles (Compiled.serial). The switch has the network when `confirmed` is not below `wanted`.
+ */
+export type Programming = {
+  /** Serial of the last compile that changed something there. */
+  wanted: number
+  /** What had been compiled when the switch was last sent this network, and answered its barrier without an error. */
+  confirmed: number
+  /** Store revision of the first change that it has not confirmed. */
+  since: number
+  /** What the switch said when it refused the network. */
+  refused?: string | undefined
+}
+
+export type Switch = {
+  readonly dpid: DatapathId
+  session: Session | undefined
+  phase: Phase
+  held: Holdings
+  /** Read at least once since we started: what it has learned is known. */
+  seen: boolean
+  /** What to look at again, by network number; under 0, what the switch itself must hold. */
+  readonly dirty: Map<number, Touched | 'all'>
+  /** By network number, 0 the switch itself. A network that is not here has changed nothing there since the last comparison. */
+  readonly networks: Map<number, Programming>
+  /** Networks of which something is kept there that we do not want, until other switches are read. */
+  readonly retaining: Set<number>
+  /** Why everything is to be read again, if it is. */
+  compare: 'connected' | 'audit' | 'refused' | 'asked' | undefined
+  running: boolean
+  /** It failed to answer: nothing more is asked of it until the pause is over. */
+  pausing: boolean
+  /** What it refused will be asked of it again; `soon` when something of ours has made room there. */
+  retrying: false | 'later' | 'soon'
+  takeover: boolean
+  /** Flows found wrong by the last comparison. */
+  drift: number
+  retries: number
+}
+
+export const newSwitch = (dpid: DatapathId): Switch => ({
+  dpid,
+  session: undefined,
+  phase: { is: 'disconnected', reason: 'it has not connected since the controller started' },
+  held: holdings(),
+  seen: false,
+  dirty: new Map(),
+  networks: new Map(),
+  retaining: new Set(),
+  compare: undefined,
+  running: false,
+  pausing: false,
+  retrying: false,
+  takeover: false,
+  drift: 0,
+  retries: 0,
+})
+
+/** Notes what is to be looked at again. What was noted before stays. */
+export function touch(sw: Switch, number: number, touched: Touched | 'all'): void {
+  const before = sw.dirty.get(number)
+  if (before === 'all') return
+  if (before === undefined || touched === 'all') sw.dirty.set(number, touched === 'all' ? 'all' : new Map(touched))
+  else for (const [key, item] of touched) before.set(key, item)
+}
+
+/** The switch must confirm a compile before it has the network (again). */
+export function want(sw: Switch, number: number, serial: number, revision: number): void {
+  const at = sw.networks.get(number)
+  if (!at) sw.networks.set(number, { wanted: serial, confirmed: -1, since: revision })
+  else {
+    if (at.confirmed >= at.wanted) at.since = revision
+    at.wanted = serial
+  }
+}
+
+/** Nothing is known of what the switch has of this network: a comparison will tell. */
+export const doubt = (sw: Switch, number: number, serial: number, revision: number): void =>
+  void sw.networks.set(number, { wanted: serial, confirmed: -1, since: revision })
+
+/** It has all that was compiled up to this serial. */
+export function confirm(sw: Switch, number: number, serial: number): void {
+  const at = sw.networks.get(number)
+  if (at) at.confirmed = Math.max(at.confirmed, serial)
+  else sw.networks.set(number, { wanted: serial, confirmed: serial, since: 0 })
+}
+
+/** It has confirmed the last change of this network that concerns it, or, given a serial, a compile that late. */
+export function has(sw: Switch | undefined, number: number, serial = Number.POSITIVE_INFINITY): boolean {
+  if (!sw?.session || sw.phase.is !== 'live') return false
+  const at = sw.networks.get(number)
+  return !at || (at.refused === undefined && at.confirmed >= Math.min(at.wanted, serial))
+}
+
+/** By network number, what the switch said when it refused one. */
+export function refusals(sw: Switch): ReadonlyMap<number, string> {
+  const refused = new Map<number, string>()
+  for (const [number, { refused: words }] of sw.networks) if (words !== undefined) refused.set(number, words)
+  return refused
+}
