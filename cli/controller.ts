@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { type Logger, pino } from 'pino'
 import { readConfig } from './config.ts'
 import { readCredentials } from './credentials.ts'
+import { openStore } from './open-store.ts'
 import type { Config } from './options.ts'
 import { tlsFiles } from './tls-files.ts'
 
@@ -40,10 +41,11 @@ export const runController = async ({
 
   const log = await createLog(config['log-level'])
   for (const warning of warnings) log.warn(warning)
-  // Only now: whoever mistyped an option is told at once.
+  const opening = openStore(config.store)
+  // Only now, and while the store is read: whoever mistyped an option is told at once.
   const { inWords, start } = await import('./start.ts')
   try {
-    const { close, reread } = await start(config, { ...credentials, tls }, version, log)
+    const { close, reread } = await start(config, { ...credentials, tls }, version, log, opening)
     // Without TLS there is nothing to read again, and SIGHUP means what it always does.
     if (tls) onHangup(reread)
     await aborted(stop)

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { authFor } from '../api/http/auth.ts'
-import { createMetrics, type Metrics } from '../api/metrics.ts'
+import { createMetrics } from '../api/metrics.ts'
+import { createApi } from '../api/server.ts'
 import { createController } from '../controller/controller.ts'
 import type { Credentials as TlsCredentials } from '../openflow/session/server.ts'
-import { openMemory } from '../store/memory.ts'
-import { openSqlite } from '../store/sqlite/sqlite.ts'
-import { type Store, StoreError } from '../store/store.ts'
+import { StoreError } from '../store/error.ts'
 import type { Credentials } from './credentials.ts'
+import type { Opening } from './open-store.ts'
 import { type Config, shownAddress, shownEndpoint } from './options.ts'
 import type { TlsFiles } from './tls-files.ts'
 import { watchTls } from './tls-watch.ts'
@@ -25,13 +25,13 @@ export type Started = {
 
 /**
  * The store, then the controller, then the API. Answers how to close all of it; what was opened is closed again when the rest fails.
- * The API comes last because loading it takes longer than everything before: switches need not wait for it.
  */
 export const start = async (
   config: Config,
   { tls, ...credentials }: Secrets,
   version: string,
   log: Logger,
+  opening: Opening,
 ): Promise<Started> => {
   const open: (() => Promise<void>)[] = []
   const close = async () => {
@@ -39,7 +39,8 @@ export const start = async (
   }
   try {
     const metrics = createMetrics({ version })
-    const store = await openStore(config, metrics)
+    opening.countIn(metrics.storeRecord)
+    const store = await opening.store
     open.push(() => store.close())
     const controller = await createController({
       store,
@@ -57,7 +58,6 @@ export const start = async (
     const read = (path: string) => readFile(path, 'utf8')
     const watch = tls && watchTls({ ...tls, readFile: read, renew: controller.renew, log })
     open.push(async () => watch?.close())
-    const { createApi } = await import('../api/server.ts')
     const auth = authFor(config.http.host, credentials)
     const api = await createApi({ store, controller, metrics, auth, log, version })
     open.push(() => api.close())
@@ -70,9 +70,6 @@ export const start = async (
     throw error
   }
 }
-
-const openStore = async ({ store }: Config, { storeRecord }: Metrics): Promise<Store> =>
-  store.kind === 'memory' ? openMemory({ record: storeRecord }) : openSqlite(store.path, { record: storeRecord })
 
 /** What stops a start, in words for who started it. */
 export const inWords = (error: unknown): string => {

@@ -39,6 +39,9 @@ type Planned = Omit<Attachment, 'revision'>
 export const sharingConflict = (state: Attached & Pick<State, 'members'>, planned: Planned): Refusal | undefined => {
   const port = endpointKey(planned)
   const key = attachmentKey(planned)
+  // Nearly all of them: an untagged port with nothing else on it.
+  const isPlain = planned.vlan === undefined && !planned.trunk
+  if (isPlain && !state.taggedAt.has(port)) return undefined
   const others = attachmentsAt(state, port).filter(other => attachmentKey(other) !== key)
   const twice = others.find(({ network }) => network === planned.network)
   if (twice) return refuse('port-twice', port, planned.network, asWritten(planned), asWritten(twice))

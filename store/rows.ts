@@ -26,7 +26,8 @@ export const parseRow = ({ kind, key, value, revision }: Row): Change | undefine
   const { isRow, isRevised } = collections[kind as Kind] as unknown as Collection
   const object = parseJson(value)
   if (!isRow(object, key)) return undefined
-  const after = isRevised ? { ...(object as object), revision } : object
+  // It was made here a moment ago, and is nobody else's yet.
+  const after = isRevised ? Object.assign(object as object, { revision }) : object
   return { kind, key, before: undefined, after } as Change
 }
 

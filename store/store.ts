@@ -3,7 +3,7 @@ import { collections } from './collections.ts'
 import { type Draft, openDraft, undo } from './draft.ts'
 import { StoreError } from './error.ts'
 import { isRefusal } from './refusals.ts'
-import { apply, copyTables } from './tables.ts'
+import { apply, copySteps } from './tables.ts'
 
 export type { Draft } from './draft.ts'
 export { StoreError, type StoreErrorCode } from './error.ts'
@@ -75,7 +75,7 @@ type Decided = { readonly write: Waiting; readonly result: unknown }
  * per write.
  */
 export const createStore = (instance: string, committed: Tables, backend: Backend, record?: StoreRecord): Store => {
-  const ahead = copyTables(committed)
+  const ahead = copyAtLeisure(committed)
   const queue: Waiting[] = []
   const listeners = new Set<(changed: Changed, state: State) => void>()
   let running: Promise<void> | undefined
@@ -87,14 +87,15 @@ export const createStore = (instance: string, committed: Tables, backend: Backen
   }
 
   const commitBatch = async (writes: readonly Waiting[]): Promise<void> => {
-    const from = ahead.revision
-    const { changes, decided } = decideAll(ahead, writes)
+    const tables = ahead()
+    const from = tables.revision
+    const { changes, decided } = decideAll(tables, writes)
     if (changes.length === 0) return
     const started = performance.now()
     try {
-      await backend.commit({ changes, from, to: ahead.revision })
+      await backend.commit({ changes, from, to: tables.revision })
     } catch (error) {
-      undo(ahead, changes)
+      undo(tables, changes)
       record?.failure(error instanceof StoreError ? error.code : 'io', decided.length)
       for (const { write } of decided) write.reject(error)
       return
@@ -138,6 +139,32 @@ export const createStore = (instance: string, committed: Tables, backend: Backen
     },
   }
 }
+
+/**
+ * A copy that the first write needs, and the start of the program does not: made a table at a time while nothing else is to
+ * be done, or at once when it is asked for. Until then nobody changes what is copied.
+ */
+const copyAtLeisure = (tables: Tables): (() => Tables) => {
+  const copying = copySteps(tables)
+  let copy: Tables | undefined
+  const goOn = (): void => {
+    if (copy) return
+    const { done, value } = copying.next()
+    if (done) copy = value
+    else setImmediate(goOn)
+  }
+  setTimeout(goOn, leisureMs).unref()
+  return () => {
+    while (!copy) {
+      const { done, value } = copying.next()
+      if (done) copy = value
+    }
+    return copy
+  }
+}
+
+/** By then the program has started. */
+const leisureMs = 1_000
 
 /**
  * Decides one write after the other. What comes back waits for the commit: also writes that changed nothing themselves

@@ -22,7 +22,19 @@ export const emptyTables = (firstNumber: number): Tables => {
 
 /** A second set of tables with the same values: later changes to the one are not seen in the other. */
 export const copyTables = (tables: Tables): Tables => {
-  const copy = Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, copied(table)]))
+  for (const copying = copySteps(tables); ; ) {
+    const { done, value } = copying.next()
+    if (done) return value
+  }
+}
+
+/** The same, a table at a time: the last step answers the copy. Nothing may change meanwhile. */
+export function* copySteps(tables: Tables): Generator<void, Tables> {
+  const copy: { [name: string]: unknown } = {}
+  for (const [name, table] of Object.entries(tables)) {
+    copy[name] = copied(table)
+    yield
+  }
   return copy as unknown as Tables
 }
 

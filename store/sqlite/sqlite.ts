@@ -1,6 +1,6 @@
 import { extname, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { Kind, Tables } from '../change.ts'
+import type { Tables } from '../change.ts'
 import { kinds } from '../collections.ts'
 import { newFirstNumber, newInstance } from '../memory.ts'
 import type { Meta, Row } from '../row.ts'
@@ -25,9 +25,13 @@ export const openSqlite = async (file: string, options: { readonly record?: Stor
     execArgv: [],
   })
   const thread = converse(worker, path)
-  const rows: Row[] = []
+  const rows = new Map<string, Row[]>()
   const meta = await thread.opened(page => {
-    for (const row of page) rows.push(row)
+    for (const row of page) {
+      const those = rows.get(row.kind)
+      if (those) those.push(row)
+      else rows.set(row.kind, [row])
+    }
   })
   try {
     const tables = load(meta, rows, path)
@@ -55,24 +59,28 @@ const sqliteBackend = (ask: (request: Request) => Promise<void>, loaded: Tables)
   }
 }
 
-const load = (meta: Meta, rows: readonly Row[], path: string): Tables => {
+/** Kinds in the order in which they refer to each other; a kind that is not known comes last, and is refused. */
+const inOrder = (rows: ReadonlyMap<string, readonly Row[]>): readonly (readonly Row[])[] =>
+  [...new Set([...kinds, ...rows.keys()])].map(kind => rows.get(kind) ?? [])
+
+const load = (meta: Meta, rows: ReadonlyMap<string, readonly Row[]>, path: string): Tables => {
   const { revision, allocated, complete } = meta
   const tables: Tables = { ...emptyTables(meta.firstNumber), revision, allocated, complete }
-  const rank = (row: Row) => kinds.indexOf(row.kind as Kind)
-  for (const row of rows.toSorted((a, b) => rank(a) - rank(b))) {
-    const change = parseRow(row)
-    const wrong = change ? violation(tables, change) : `${row.kind} ${row.key} can't be understood: ${row.value}`
-    if (change && !wrong) {
+  for (const those of inOrder(rows))
+    for (const row of those) {
+      const change = parseRow(row)
+      const wrong = change ? violation(tables, change) : `${row.kind} ${row.key} can't be understood: ${row.value}`
+      if (!change || wrong) throw impossible(path, wrong)
       apply(tables, change)
-      continue
     }
-    throw new StoreError(
-      'corrupt',
-      `${path} holds what no state may hold: ${wrong}. Nothing was changed in it. Put a copy from a backup in its place; or move it away to start with an empty store, to which the clients give their state again`,
-    )
-  }
   return tables
 }
+
+const impossible = (path: string, what: string | undefined): StoreError =>
+  new StoreError(
+    'corrupt',
+    `${path} holds what no state may hold: ${what}. Nothing was changed in it. Put a copy from a backup in its place; or move it away to start with an empty store, to which the clients give their state again`,
+  )
 
 type Settle = { readonly resolve: (answer: Answer) => void; readonly reject: (error: StoreError) => void }
 
