@@ -69,6 +69,11 @@ const createCounters = (registry: Registry) => {
     connections: counter('l2sm_openflow_connections_total', 'OpenFlow connections, by how they went.', ['result']),
     packetIns: counter('l2sm_packet_in_total', 'Frames that switches sent up.', ['reason']),
     packetInsDropped: counter('l2sm_packet_in_dropped_total', 'Frames from switches that were not looked at.', []),
+    addressConflicts: counter(
+      'l2sm_address_conflicts_total',
+      'Times that a port was seen to send from a MAC address that another port of its network holds.',
+      [],
+    ),
     throttled: counter(
       'l2sm_openflow_throttled_total',
       'Times that a switch said too much, and was not read for a while.',
@@ -162,6 +167,7 @@ const recordOf = (counters: ReturnType<typeof createCounters>): { readonly recor
     connection: result => counters.connections.inc({ result: results(result) }),
     packetIn: reason => packetIns.add(reason),
     packetInDropped: () => counters.packetInsDropped.inc(),
+    addressConflict: () => counters.addressConflicts.inc(),
     throttled: () => counters.throttled.inc(),
     strayReply: () => counters.strayReplies.inc(),
     flowMods: (command, count) => counters.flowMods.inc({ command }, count),

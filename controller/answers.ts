@@ -50,6 +50,7 @@ export function answers(parts: Parts): Controller {
       const network = store.state().networks.get(id)
       return network && multicast.view(network)
     },
+    conflicts: parts.learner.conflicts,
     attachment(key) {
       const attachment = store.state().attachments.get(key)
       return attachment && progressOf(status(), attachment.network, key)

@@ -12,6 +12,7 @@ import { type Compiled, desiredTables } from './compile/tables.ts'
 import { newCompileQueue } from './compile-queue.ts'
 import { learnedAddresses } from './learning/learned-addresses.ts'
 import { learning } from './learning/learning.ts'
+import { macNumber } from './learning/mac.ts'
 import { discovery } from './links/discovery.ts'
 import { knownFabric } from './links/fabric.ts'
 import { usage } from './links/link-usage.ts'
@@ -57,6 +58,7 @@ export async function createController(options: ControllerOptions): Promise<Runn
     parts.rolloutLoop.stop()
     parts.unreachable.stop()
     parts.multicast.stop()
+    parts.learner.stop()
   }
   try {
     // Who is up and who is gone we say ourselves; why a connection was refused only the server knows.
@@ -83,7 +85,7 @@ function assemble(options: ControllerOptions): Parts {
   const { now } = clock
   const switches = new Map<DatapathId, Switch>()
   const session = (dpid: DatapathId) => switches.get(dpid)?.session
-  const learned = learnedAddresses()
+  const learned = learnedAddresses(now)
   const connected = (dpid: DatapathId) => switches.get(dpid)?.session !== undefined
   const linked = () => [...fabric.current().paths.mesh.keys()]
   const unreachable = watchUnreachable(linked, connected, () => compileQueue.markMesh(), clock)
@@ -97,8 +99,17 @@ function assemble(options: ControllerOptions): Parts {
     state: store.state,
     networkOf: number => tables.compiled.get(number)?.network.id,
     session,
+    reaches(number, from, to) {
+      const partitions = tables.compiled.get(number)?.wanted.partitions ?? []
+      const of = (dpid: DatapathId) => partitions.findIndex(partition => partition.has(dpid))
+      return of(from) === -1 || of(to) === -1 || of(from) === of(to)
+    },
     changed: id => compileQueue.markLearned([id]),
-    now,
+    emit(event) {
+      if (event.kind === 'address-conflict') metrics.addressConflict?.()
+      if (event.kind !== 'address-moved') log.warn(event, addressWords[event.kind])
+    },
+    clock,
     dropped: metrics.packetInDropped,
   })
   const snooping = multicast({
@@ -113,7 +124,11 @@ function assemble(options: ControllerOptions): Parts {
   const tables = desiredTables({
     state: store.state,
     fabric: fabric.current,
-    learned,
+    learned: {
+      at: (number, mac) => learned.at(number, macNumber(mac)),
+      forget: (number, location) => void learned.forget(number, macNumber(location.mac), location),
+      takeChanged: learned.takeChanged,
+    },
     suppressed: learner.suppressed,
     connected,
     snooped: snooping.of,
@@ -143,7 +158,7 @@ function assemble(options: ControllerOptions): Parts {
         used.compiled(number)
         const { serial = Number.POSITIVE_INFINITY } = tables.compiled.get(number) ?? {}
         if (!tables.compiled.has(number)) {
-          learned.prune(number, () => false)
+          learner.forget(number, id)
           snooping.forget(number)
         }
         for (const [dpid, items] of at) {
@@ -259,6 +274,11 @@ function assemble(options: ControllerOptions): Parts {
     },
     ...{ rolloutLoop, unreachable, multicast: snooping, planned, tunnels },
   }
+}
+
+const addressWords = {
+  'address-conflict': 'a port sends from an address that another port holds',
+  'port-suppressed': 'no addresses are learned at a port for some seconds',
 }
 
 /** It has confirmed what every switch holds, and with that the entry by which probes come to us. */

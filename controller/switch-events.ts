@@ -8,6 +8,7 @@ import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { owner } from './compile/cookie.ts'
 import { portsSettleMs } from './compile-queue.ts'
 import type { Parts } from './parts.ts'
+import { shownBy, unknownCookie } from './switch/copies.ts'
 import { type Log, roomMade } from './switch/reconcile.ts'
 import { newSwitch } from './switch/state.ts'
 import { unsupported } from './switch/unsupported.ts'
@@ -58,7 +59,7 @@ export function switchEvents(parts: Parts): Events {
       metrics.packetIn(message.reason)
       const sw = current(s)
       if (!sw) return
-      const { is } = owner(message.cookie)
+      const is = message.cookie === unknownCookie ? shownBy(message) : owner(message.cookie).is
       if (is === 'base') discover.heard(s, message)
       else if (is === 'multicast') multicast.packetIn(sw, message)
       else learner.packetIn(sw, message)

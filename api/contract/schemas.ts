@@ -210,6 +210,17 @@ export const Network = Type.Object({
       { description: 'there when members do not all reach each other: those of one part do, those of two do not' },
     ),
   ),
+  conflicts: Type.Optional(
+    Type.Array(
+      Type.Object({
+        mac: Type.String(),
+        holder: Type.Object({ dpid, port }, { description: 'who has the address: frames to it go there' }),
+        claimant: Type.Object({ dpid, port }, { description: 'who has sent from it, too' }),
+        secondsAgo: Type.Integer({ description: 'since both were last seen to speak' }),
+      }),
+      { description: 'MAC addresses from which two ports have sent in the last ten minutes, the newest first' },
+    ),
+  ),
   mtu: Type.Optional(
     Type.Integer({ description: 'what members may have as their MTU: it passes on all links that the network uses' }),
   ),

@@ -111,8 +111,15 @@ const networkAnswer = (
   ...(!vlink && { multicast: multicast ?? 'flood' }),
   attachments: services.store.state().members.get(id)?.size ?? 0,
   ...partitionsOf(services.controller.partitions(id), services.store.state().members.get(id)?.values() ?? []),
+  ...conflictsOf(services, id),
   ...progress,
 })
+
+/** Nothing, when no address is contested. */
+const conflictsOf = ({ controller }: Services, id: string) => {
+  const conflicts = controller.conflicts(id)
+  return conflicts.length > 0 ? { conflicts: [...conflicts] } : {}
+}
 
 /** Nothing, when all reach each other. */
 const partitionsOf = (all: readonly ReadonlySet<DatapathId>[], members: Iterable<Attachment>) => {

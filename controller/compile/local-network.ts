@@ -29,7 +29,13 @@ export type Fabric = {
 }
 
 /** Where an address is: pinned by its attachment, or learned from frames. */
-export type Location = { readonly mac: string; readonly dpid: DatapathId; readonly port: PortNo }
+export type Location = {
+  readonly mac: string
+  readonly dpid: DatapathId
+  readonly port: PortNo
+  /** Copies of its frames come to us: another port claims it, and its switch counts no packets. */
+  readonly watched?: true
+}
 /** A location that came from frames: its entries say so in their cookies, so that a restart can read it back. */
 export type Address = Location & { readonly learned: boolean }
 

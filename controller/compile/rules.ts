@@ -75,9 +75,7 @@ export function guardPort(
   const { number, fixed, any: metadata } = localNetwork.marks
   const tap = mirrorActions(localNetwork)
   const match = { in_port: port, metadata }
-  // A port has one meter, and with tags it has several networks: one that left would take the meter of the others away.
-  const isMetered = localNetwork.datapath.meteredPacketIns && vlan === undefined
-  const { action, needs } = copyOf(number, port, copyBytes, isMetered)
+  const { action, needs } = copyAt(localNetwork, port, vlan)
   items.push(...needs)
   const apply = [...tap, action]
   items.push(entry(number, 'guard', trunk ? 'trunkLearn' : 'learn', { ...fixed, match, apply, goto: 'deliver' }))
@@ -85,16 +83,21 @@ export function guardPort(
   const suppress = { apply: tap, goto: 'deliver', match, cookie: cookie('suppressed', number), ...suppressing } as const
   items.push(entry(number, 'guard', trunk ? 'trunkSuppressed' : 'suppressed', suppress))
 }
+// A port has one meter, and with tags it has several networks: one that left would take the meter of the others away.
+const copyAt = ({ marks, datapath }: LocalNetwork, port: PortNo, vlan: number | undefined) =>
+  copyOf(marks.number, port, copyBytes, datapath.meteredPacketIns && vlan === undefined)
 const fading = { idleTimeout: learnedIdleTimeout, flags: flowModFlags.sendFlowRem }
 const suppressing = { hardTimeout: suppressSeconds, flags: flowModFlags.sendFlowRem }
 
 /** An address of this switch, pinned or learned: it may speak, and frames to it go to its port. */
-export function addressHere(items: Item[], localNetwork: LocalNetwork, { mac, port, learned: fades }: Address): void {
+export function addressHere(items: Item[], localNetwork: LocalNetwork, address: Address): void {
+  const { mac, port, learned: fades, watched } = address
   const { number, fixed, learned, any: metadata } = localNetwork.marks
   const attachment = localNetwork.byPort.get(port)
   if (!attachment) return
+  const tap = mirrorActions(localNetwork)
   const speaks = {
-    apply: mirrorActions(localNetwork),
+    apply: watched ? [...tap, copyAt(localNetwork, port, attachment.vlan).action] : tap,
     goto: 'deliver',
     match: { in_port: port, metadata, eth_src: mac },
   }

@@ -1,21 +1,28 @@
 // Packet-ins and removed flows, turned into what is learned. The frames themselves flowed on: only a copy comes here.
-
+// A shell around learned-addresses.ts (what is known) and contests.ts (who has an address that two ports claim).
 import type { FlowRemoved, PacketIn } from '../../openflow/index.ts'
 import type { Session } from '../../openflow/session/session.ts'
-import { attachmentIn } from '../../store/attachments.ts'
 import type { State } from '../../store/state.ts'
-import { endpointKey } from '../../topology/topology.ts'
-import { cookie, cookieMask, owner } from '../compile/cookie.ts'
+import type { DatapathId, Endpoint, PortNo } from '../../topology/topology.ts'
+import type { Clock } from '../clock/clock.ts'
+import { owner } from '../compile/cookie.ts'
 import { flowItem } from '../compile/item.ts'
-import { isPlaceOn, type Location, placeOf } from '../compile/local-network.ts'
-import { packetInsPerSecond } from '../compile/metered.ts'
-import { pipeline } from '../compile/pipeline.ts'
 import type { Reading } from '../switch/content.ts'
 import type { Switch } from '../switch/state.ts'
-import type { LearnedAddresses } from './learned-addresses.ts'
+import type { AddressConflict } from '../view/view.ts'
+import { packetsSent, sendProbes } from './ask-holder.ts'
+import { conflictLog } from './conflict-log.ts'
+import { type Contested, contests, type Presence, type Step } from './contests.ts'
+import { type LearnedAddresses, type Place, samePlace } from './learned-addresses.ts'
+import { learningPorts, mostCopies } from './learning-ports.ts'
+import { isSender, macNumber, macText, readMac } from './mac.ts'
+import { ipv4Sender } from './probe-frames.ts'
+import { suppressedPorts } from './suppressed-ports.ts'
 
-/** An address that is claimed elsewhere moves when its holder has sent nothing for this long (milliseconds). */
-const silenceMs = 1000
+/** Milliseconds between looks at what is due. */
+const tickMs = 100
+/** What was learned this lately (milliseconds) may be on its way to a switch that was read meanwhile. */
+const youngMs = 10_000
 
 export type Learning = {
   packetIn(sw: Switch, message: PacketIn): void
@@ -24,137 +31,197 @@ export type Learning = {
   recall(sw: Switch, reading: Reading): void
   /** Ports that may not teach us for a while, by placeOf. */
   readonly suppressed: ReadonlySet<string>
+  /** Addresses of a network that two ports have claimed lately. */
+  conflicts(network: string): readonly AddressConflict[]
+  /** The network is gone. */
+  forget(number: number, id: string): void
+  tick(): void
+  stop(): void
 }
 
-type Arguments = {
+/** As in controller/view/event.ts. */
+export type AddressEvent =
+  | {
+      readonly kind: 'address-moved' | 'address-conflict'
+      readonly network: string
+      readonly mac: string
+      readonly dpid: DatapathId
+      readonly port: PortNo
+      /** The port where it was before, or that holds it. */
+      readonly other: Endpoint
+    }
+  | {
+      readonly kind: 'port-suppressed'
+      readonly network: string
+      readonly dpid: DatapathId
+      readonly port: PortNo
+      readonly reason: string
+    }
+
+export type Arguments = {
   readonly learned: LearnedAddresses
   state(): State
   networkOf(number: number): string | undefined
-  session(dpid: string): Session | undefined
+  session(dpid: DatapathId): Session | undefined
+  /** Whether a way leads from one switch to the other for frames of this network. */
+  reaches(network: number, from: DatapathId, to: DatapathId): boolean
   /** Something was learned or forgotten in this network: look again. */
   changed(network: string): void
-  /** Milliseconds of a monotonic clock. */
-  now(): number
+  emit(event: AddressEvent): void
+  readonly clock: Clock
   dropped(): void
 }
 
 export function learning(args: Arguments): Learning {
-  const { learned, state, networkOf, changed, now, dropped } = args
-  const suppressed = new Set<string>()
-  /** Packets that the holder of a contested address had sent, and when we looked. */
-  const contested = new Map<string, { readonly packets: bigint; readonly at: number }>()
+  const { learned, state, networkOf, session, changed, emit, dropped } = args
+  const { now } = args.clock
+  const look = (number: number) => {
+    const id = networkOf(number)
+    if (id !== undefined) changed(id)
+  }
+  const suppressed = suppressedPorts({
+    now,
+    look,
+    suppressed(network, at, reason) {
+      const id = networkOf(network)
+      if (id !== undefined) emit({ kind: 'port-suppressed', network: id, ...placed(at), reason })
+    },
+  })
+  const ports = learningPorts({ state, networkOf, now })
+  const disputes = contests()
+  const log = conflictLog(now)
+  const recalled = new WeakSet<Session>()
 
-  /** Copies that came of a port since this second began: a switch that can't meter them sends as many as there are frames. */
-  const packetIns = new Map<string, { count: number; since: number }>()
-  const isLoud = (place: string): boolean => {
-    const counted = packetIns.get(place)
-    if (!counted || now() - counted.since > 1000) packetIns.set(place, { count: 1, since: now() })
-    else counted.count += 1
-    return (counted?.count ?? 0) > 2 * packetInsPerSecond
+  const presence = ({ network, holder, claimant }: Contested): Presence => {
+    const s = session(holder.dpid)
+    if (!s) return 'unreachable'
+    const port = s.ports().get(holder.port)
+    if (!port || !hasCarrier(port)) return 'gone'
+    const isReached = holder.dpid === claimant.dpid || args.reaches(network, claimant.dpid, holder.dpid)
+    return isReached ? 'there' : 'unreachable'
   }
-  const suppress = (id: string, place: string) => {
-    if (suppressed.has(place)) return
-    suppressed.add(place)
-    changed(id)
+  const around = { presence, holderOf: learned.at }
+  const ask = ({ contest, probe }: Extract<Step, { is: 'ask' }>) => {
+    const { network, mac, holder } = contest
+    const s = session(holder.dpid)
+    const counted = (packets: bigint | undefined) => take(disputes.counted(contest, packets, now()))
+    // First: the answer to the probe is then counted after it.
+    if (!s) counted(undefined)
+    else
+      packetsSent(s, network, macText(mac), holder.port).then(counted, () => {
+        // A session that has closed says nothing of what it counts.
+        if (session(holder.dpid) === s) counted(undefined)
+      })
+    const id = networkOf(network)
+    if (s && probe && id !== undefined) sendProbes(s, state(), id, contest, learned.ipv4Of(network, mac))
   }
-  const contest = async (id: string, number: number, holder: Location, claim: Location) => {
-    const key = `${number} ${claim.mac} ${endpointKey(claim)}`
-    const before = contested.get(key)
-    if (before && now() - before.at < silenceMs) return
-    contested.set(key, { packets: before?.packets ?? -1n, at: now() })
-    const packets = await packetsSent(args.session(holder.dpid), number, holder)
-    if (packets === undefined) return
-    if (before && before.packets === packets) {
-      contested.delete(key)
-      learned.move(number, claim)
-      changed(id)
-    } else contested.set(key, { packets, at: now() })
-    forgetOldest(contested)
+  const move = ({ network, mac, to }: Extract<Step, { is: 'move' }>) => {
+    const before = learned.at(network, mac)
+    learned.move(network, mac, to)
+    look(network)
+    const id = networkOf(network)
+    if (id !== undefined && before)
+      emit({ kind: 'address-moved', network: id, mac: before.mac, ...placed(to), other: placed(before) })
   }
-
-  const recallPorts = (dpid: string, places: Reading['suppressed']) => {
-    for (const place of suppressed) if (isPlaceOn(place, dpid)) suppressed.delete(place)
-    for (const { network, port } of places) suppressed.add(placeOf(network, dpid, port))
+  const conflict = ({ network, mac, holder, claimant }: Contested) => {
+    const id = networkOf(network)
+    if (id === undefined) return
+    log.note(id, { mac: macText(mac), holder: placed(holder), claimant: placed(claimant) })
+    emit({ kind: 'address-conflict', network: id, mac: macText(mac), ...placed(claimant), other: placed(holder) })
   }
+  const take = (steps: readonly Step[]) => {
+    for (const step of steps)
+      switch (step.is) {
+        case 'ask':
+          ask(step)
+          break
+        case 'move':
+          move(step)
+          break
+        case 'conflict':
+          conflict(step)
+          break
+        case 'suppress':
+          suppressed.add(step.network, step.at, 'it sends from addresses that other ports hold')
+          break
+        case 'watch':
+          if (learned.watch(step.network, step.mac, step.isWatched)) look(step.network)
+      }
+  }
+  const contest = (number: number, mac: number, holder: Place, claimant: Place, frame: Buffer) => {
+    const claim = { network: number, mac, holder, claimant, ipv4: ipv4Sender(frame) }
+    take(disputes.claimed(claim, presence(claim), now()))
+  }
+  const tick = () => {
+    take(disputes.tick(now(), around))
+    suppressed.tick()
+  }
+  const stop = args.clock.every(tickMs, tick)
 
   return {
-    suppressed,
-    recall({ dpid }, reading) {
-      const relearned = new Set<number>()
-      const found = new Set(reading.learned.map(l => `${l.network} ${l.mac} ${l.port}`))
-      for (const number of [...learned.networks()])
-        if (learned.prune(number, l => l.dpid !== dpid || found.has(`${number} ${l.mac} ${l.port}`)))
-          relearned.add(number)
-      for (const { network, ...at } of reading.learned)
-        if (networkOf(network) !== undefined && learned.claim(network, at) === 'new') relearned.add(network)
-      recallPorts(dpid, reading.suppressed)
-      for (const number of relearned) {
-        const id = networkOf(number)
-        if (id !== undefined) changed(id)
-      }
+    suppressed: suppressed.places,
+    conflicts: log.of,
+    tick,
+    stop,
+    forget(number, id) {
+      learned.prune(number, () => false)
+      learned.takeChanged(number)
+      ports.forget(number, id)
     },
-    packetIn(sw, { cookie: value, match, payload }) {
-      const whose = owner(value)
+    recall({ dpid, session: s }, reading) {
+      const isFirst = s !== undefined && !recalled.has(s)
+      if (s) recalled.add(s)
+      const known = reading.learned.filter(({ network }) => networkOf(network) !== undefined)
+      const relearned = learned.recall(dpid, known, isFirst ? now() : now() - youngMs)
+      for (const { network, mac, port } of relearned.elsewhere)
+        if (isFirst) disputes.remember(network, macNumber(mac), { dpid, port }, now())
+      suppressed.recall(dpid, reading.suppressed, isFirst)
+      for (const number of relearned.changed) look(number)
+    },
+    packetIn(sw, message) {
+      const { match, payload } = message
       const port = match.in_port
-      const id = whose.is === 'network' ? networkOf(whose.network) : undefined
-      if (whose.is !== 'network' || id === undefined || typeof port !== 'number' || payload.length < 14)
-        return dropped()
-      const attachment = attachmentIn(state(), id, endpointKey({ dpid: sw.dpid, port }))
-      if (attachment?.guard !== 'learn') return dropped()
-      const place = placeOf(whose.network, sw.dpid, port)
-      if (isLoud(place)) {
-        suppress(id, place)
+      const origin = typeof port === 'number' && payload.length >= 14 ? ports.of(sw.dpid, port, message) : undefined
+      if (origin === undefined || typeof port !== 'number') return dropped()
+      const { network, id } = origin
+      if (origin.isLoud()) {
+        suppressed.add(network, { dpid: sw.dpid, port }, `more than ${mostCopies} copies of its frames in a second`)
         return dropped()
       }
-      const mac = sourceMac(payload)
-      if (mac === '00:00:00:00:00:00' || payload[6]! & 1) return dropped()
-      const at = { mac, dpid: sw.dpid, port }
-      const claim = learned.claim(whose.network, at)
-      if (claim === 'new') changed(id)
-      else if (claim === 'full') suppress(id, place)
-      // A session that closes meanwhile leaves the address where it is: the claim comes again with the next frame.
-      else if (claim !== 'known') contest(id, whose.network, claim.elsewhere, at).catch(dropped)
+      const mac = readMac(payload, 6)
+      if (!isSender(mac)) return dropped()
+      if (origin.isWatched && learned.at(network, mac)?.port !== port) return dropped()
+      const claim = learned.claim(network, mac, sw.dpid, port, payload)
+      if (claim === 'known') disputes.spoke(network, mac, now())
+      else if (claim === 'full')
+        suppressed.add(network, { dpid: sw.dpid, port }, 'it shows more addresses than one port may')
+      else if (claim !== 'new') contest(network, mac, claim, { dpid: sw.dpid, port }, payload)
+      else {
+        const at = { dpid: sw.dpid, port }
+        const holder = ports.pinned(id, macText(mac))
+        if (!holder || samePlace(holder, at)) return changed(id)
+        learned.forget(network, mac, at)
+        take(disputes.claimedPinned({ network, mac, holder, claimant: at }, now()))
+      }
     },
     flowRemoved(sw, message) {
       const whose = owner(message.cookie)
       if (whose.is !== 'learned' && whose.is !== 'suppressed') return
       const { tableId, priority, match, cookie: value } = message
       sw.held.remove(flowItem(whose.network, { tableId, priority, match, cookie: value, instructions: [] }).key)
-      const id = networkOf(whose.network)
       const { in_port: port, eth_src: mac } = match
-      if (id === undefined || typeof port !== 'number') return
-      const gone =
+      if (typeof port !== 'number') return
+      const at = { dpid: sw.dpid, port }
+      const isGone =
         whose.is === 'suppressed'
-          ? suppressed.delete(placeOf(whose.network, sw.dpid, port))
-          : typeof mac === 'string' && learned.forget(whose.network, { mac, dpid: sw.dpid, port })
-      if (gone) changed(id)
+          ? suppressed.remove(whose.network, at)
+          : typeof mac === 'string' && learned.forget(whose.network, macNumber(mac), at)
+      if (isGone) look(whose.network)
     },
   }
 }
 
-/** Packets counted by the entry that lets this address speak; undefined when its switch can't be asked. */
-async function packetsSent(
-  session: Session | undefined,
-  number: number,
-  holder: Location,
-): Promise<bigint | undefined> {
-  const flows = await session?.flows({
-    tableId: pipeline.guard.id,
-    cookie: cookie('learned', number),
-    cookieMask,
-    match: { in_port: holder.port, eth_src: holder.mac },
-  })
-  return flows?.reduce((sum, f) => sum + f.packetCount, 0n)
-}
+const placed = ({ dpid, port }: Place): Endpoint => ({ dpid, port })
 
-/** Whoever contests many addresses costs us no memory. */
-function forgetOldest(contested: Map<string, unknown>): void {
-  for (const key of contested.keys()) {
-    if (contested.size <= 1000) return
-    contested.delete(key)
-  }
-}
-
-const hexByte = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
-const sourceMac = (frame: Buffer): string =>
-  `${hexByte[frame[6]!]}:${hexByte[frame[7]!]}:${hexByte[frame[8]!]}:${hexByte[frame[9]!]}:${hexByte[frame[10]!]}:${hexByte[frame[11]!]}`
+/** OFPPC_PORT_DOWN and OFPPS_LINK_DOWN are both bit 0 (OpenFlow 1.3.5 §7.2.1). */
+const hasCarrier = ({ config, state }: { config: number; state: number }): boolean => ((config | state) & 1) === 0

@@ -3,8 +3,7 @@
 import { ipv4, ipv6 } from '../../openflow/wire/address.ts'
 import { type Cursor, cursorOf, type Fixed } from '../../openflow/wire/wire.ts'
 import { isSnooped } from '../compile/snoop.ts'
-
-export type Family = 'ipv4' | 'ipv6'
+import { checksum, type Family, icmpv6, ourMac, ourSources, pseudoHeader } from '../switch/our-frames.ts'
 
 /** What a frame says, with groups as text (RFC 5952), link-local ones left out: these are flooded whoever asks. */
 export type Heard =
@@ -22,16 +21,12 @@ export type Heard =
 /** What members are to answer: all groups, or one. `responseMs`: 100 to 12,700, at random within which they do. */
 export type Query = { readonly family: Family; readonly group?: string; readonly responseMs: number }
 
-/** Ours never wins an election: 0.0.0.0 takes no part in one (RFC 4541 §2.1.1), and of IPv6 addresses the lowest wins. */
-export const ourSources: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0', ipv6: 'fe80::ffff:ffff:ffff:fffe' }
-const ourMac = Buffer.from('026c32736d01', 'hex')
-
 /** Seconds between our general queries, as they say themselves (RFC 3376 §8.2). */
 export const queryInterval = 125
 /** Queries that may be lost in a row (RFC 3376 §8.1). */
 export const robustness = 2
 
-const protocols = { hopByHop: 0, igmp: 2, routing: 43, icmpv6: 58, destination: 60, pim: 103 }
+const protocols = { hopByHop: 0, igmp: 2, routing: 43, icmpv6, destination: 60, pim: 103 }
 const igmp = { query: 0x11, v1Report: 0x12, dvmrp: 0x13, v2Report: 0x16, leave: 0x17, v3Report: 0x22, router: 0x30 }
 const mld = { query: 130, v1Report: 131, done: 132, v2Report: 143, router: 151 }
 const pimHello = 0x20
@@ -102,7 +97,7 @@ function readIpv6(frame: Buffer, start: number): Heard | undefined {
   if (next === protocols.pim) return readPim(message)
   // From the next hop only: a router does not pass it on (RFC 3810 §5).
   if (next !== protocols.icmpv6 || message.length < 8 || frame[start + 7] !== 1) return undefined
-  const pseudo = Buffer.concat([frame.subarray(start + 8, start + 40), u32(end - at), u32(protocols.icmpv6)])
+  const pseudo = pseudoHeader(frame.subarray(start + 8, start + 40), end - at)
   if (message.length === end - at && checksum(pseudo, message) !== 0) return undefined
   return readMldMessage(message, ipv6.get(cursorOf(frame), start + 8))
 }
@@ -233,23 +228,9 @@ function mldQuery(group: string | undefined, responseMs: number): Buffer {
   const cursor: Cursor = cursorOf(addresses)
   ipv6.set(cursor, 0, ourSources.ipv6)
   ipv6.set(cursor, 16, group ?? 'ff02::1')
-  message.writeUInt16BE(checksum(addresses, u32(message.length), u32(protocols.icmpv6), message), 2)
+  message.writeUInt16BE(checksum(pseudoHeader(addresses, message.length), message), 2)
   const start = Buffer.from([0x60, 0, 0, 0, 0, 8 + message.length, protocols.hopByHop, 1])
   const routerAlert = Buffer.from([protocols.icmpv6, 0, 5, 2, 0, 0, 1, 0])
   const mac = Buffer.from([0x33, 0x33, ...addresses.subarray(28)])
   return Buffer.concat([mac, ourMac, Buffer.from([0x86, 0xdd]), start, addresses, routerAlert, message])
-}
-
-const u32 = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(value)
-  return bytes
-}
-
-/** RFC 1071, over pieces of even length but for the last; 0 over what holds a right one. */
-function checksum(...pieces: readonly Buffer[]): number {
-  let sum = 0
-  for (const piece of pieces) for (let i = 0; i < piece.length; i++) sum += i % 2 === 0 ? piece[i]! << 8 : piece[i]!
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000)
-  return ~sum & 0xffff
 }

@@ -2,7 +2,8 @@
 import type { DatapathId, PortNo } from '../../topology/topology.ts'
 import type { LocalSnooping, Recalled, Snooped } from '../compile/snoop.ts'
 import { isSnooped } from '../compile/snoop.ts'
-import { type Heard, ourSources, type Query } from './igmp.ts'
+import { ourSources } from '../switch/our-frames.ts'
+import type { Heard, Query } from './igmp.ts'
 import {
   askAgain,
   countAsk,

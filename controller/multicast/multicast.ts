@@ -11,6 +11,7 @@ import { owner } from '../compile/cookie.ts'
 import type { LocalSnooping, Snooped } from '../compile/snoop.ts'
 import { out, popVlan } from '../compile/tag.ts'
 import type { Reading } from '../switch/content.ts'
+import { networkWithoutCookie, unknownCookie } from '../switch/copies.ts'
 import type { Switch } from '../switch/state.ts'
 import type { MulticastView } from '../view/view.ts'
 import { queryFrame, readIgmp } from './igmp.ts'
@@ -66,15 +67,15 @@ export function multicast({ state, networkOf, session, holds, changed, clock, dr
   const stop = every(tickMs, tick)
 
   return {
-    packetIn(sw, { cookie, match, payload }) {
-      const whose = owner(cookie)
-      const port = match.in_port
-      if (whose.is !== 'multicast' || typeof port !== 'number') return dropped()
+    packetIn(sw, message) {
+      const port = message.match.in_port
+      const number = typeof port === 'number' ? networkOfCopy(state(), sw.dpid, port, message) : undefined
+      if (number === undefined || typeof port !== 'number') return dropped()
       const at = { dpid: sw.dpid, port }
-      const isTooMuch = members.copied(whose.network, at, now())
-      const heard = readIgmp(payload)
+      const isTooMuch = members.copied(number, at, now())
+      const heard = readIgmp(message.payload)
       if (!heard) dropped()
-      if ((heard && members.heard(whose.network, at, heard, now())) || isTooMuch) mark([whose.network])
+      if ((heard && members.heard(number, at, heard, now())) || isTooMuch) mark([number])
     },
     recall(sw, { multicast }) {
       // An audit reads what we wrote ourselves.
@@ -97,6 +98,12 @@ export function multicast({ state, networkOf, session, holds, changed, clock, dr
     },
     stop,
   }
+}
+
+const networkOfCopy = (state: State, dpid: DatapathId, port: PortNo, message: PacketIn): number | undefined => {
+  const whose = owner(message.cookie)
+  if (whose.is === 'multicast') return whose.network
+  return message.cookie === unknownCookie ? networkWithoutCookie(state, dpid, port, message) : undefined
 }
 
 /** @param vlanOf The tag by which a port is in the network, if it is by one. */

@@ -2,7 +2,8 @@
 import type { DatapathId, PortNo } from '../../topology/topology.ts'
 import { packetInsPerSecond } from '../compile/metered.ts'
 import type { Outputs } from '../compile/snoop.ts'
-import { type Family, type Query, queryInterval, robustness } from './igmp.ts'
+import type { Family } from '../switch/our-frames.ts'
+import { type Query, queryInterval, robustness } from './igmp.ts'
 
 /** Milliseconds in which members answer a general query, and one that a port is asked by itself. */
 const responseMs = 10_000

@@ -1,4 +1,4 @@
-import type { DatapathId, Link, Port, PortNo } from '../../topology/topology.ts'
+import type { DatapathId, Endpoint, Link, Port, PortNo } from '../../topology/topology.ts'
 
 /**
  * Where a write stands. `programmed`: every switch concerned has confirmed it by a barrier without an error.
@@ -71,6 +71,17 @@ export type LinkView = Link &
     readonly reason?: string
   }
 
+/** Two ports of a network have sent from one MAC address. */
+export type AddressConflict = {
+  readonly mac: string
+  /** Who has the address: frames to it go there. */
+  readonly holder: Endpoint
+  /** Who has claimed it. */
+  readonly claimant: Endpoint
+  /** Since both were last seen to speak. */
+  readonly secondsAgo: number
+}
+
 /** Who gets which multicast in a network that snoops. */
 export type MulticastView = {
   /** How many groups somebody has joined. */
@@ -133,6 +144,8 @@ export type Controller = {
   partitions(id: string): readonly ReadonlySet<DatapathId>[]
   /** Who gets which multicast; undefined if the network does not snoop. */
   multicast(id: string): MulticastView | undefined
+  /** Addresses from which two ports of this network have lately sent, the newest first. */
+  conflicts(id: string): readonly AddressConflict[]
   /** One attachment, by endpointKey (`<dpid>/<port>`). */
   attachment(key: string): Progress | undefined
   /**
@@ -155,6 +168,8 @@ export type Record = {
   connection(result: string): void
   packetIn(reason: string): void
   packetInDropped(): void
+  /** Two ports of a network have sent from one MAC address. */
+  addressConflict?(): void
   strayReply?(): void
   throttled?(): void
   flowMods(command: string, count: number): void

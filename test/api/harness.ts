@@ -54,6 +54,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
     mtu: async () => undefined,
     network: () => undefined,
     partitions: () => [],
+    conflicts: () => [],
     multicast: () => undefined,
     attachment: () => undefined,
     settled: async (network, revision, ms, about) => {

@@ -4,7 +4,7 @@ import { cookie } from '../../../controller/compile/cookie.ts'
 import { addressesPerPort } from '../../../controller/learning/learned-addresses.ts'
 import { type Message, noBuffer } from '../../../openflow/index.ts'
 import { broadcast, ethernet } from '../../reference/frames.ts'
-import { entriesOf as entries, openVSwitch, plainHardware } from '../../reference/index.ts'
+import { apply, entriesOf as entries, openVSwitch, plainHardware, portDesc, putPort } from '../../reference/index.ts'
 import { dpidOf, macOf, makePeers, type Peer, type Peers } from '../peers.ts'
 import { changesSent } from '../watching.ts'
 
@@ -150,7 +150,6 @@ t.test('a copy that no entry of ours can have made teaches nothing', async t => 
     .peer(1)
     .say(
       copy({ cookie: 0n }),
-      copy({ cookie: 0xffff_ffff_ffff_ffffn }),
       copy({ cookie: cookie('network', number + 1) }),
       copy({ cookie: cookie('learned', number) }),
       copy({ in_port: 2 }),
@@ -160,8 +159,99 @@ t.test('a copy that no entry of ours can have made teaches nothing', async t => 
       copy({ payload: frame(broadcast, '03:77:00:00:00:01') }),
       copy({ payload: frame(broadcast, '00:00:00:00:00:00') }),
     )
-  await world.until('all are dropped', () => world.counts.packetInsDropped === 10)
+  await world.until('all are dropped', () => world.counts.packetInsDropped === 9)
   t.equal(learnedOn(world.peer(1)), 0)
   world.peer(1).say(copy({}))
   await world.until('one that can be is believed', () => learnedOn(world.peer(1)) === 2)
+})
+
+t.test('a copy whose cookie is all ones teaches where its sender is: by its metadata, or by its port', async t => {
+  const world = await makePeers(t, { switches: 2 })
+  await world.live()
+  await world.join('red', [1, 1], [1, 2, macOf(1, 2)], [2, 1])
+  await world.join('blue', [1, 3])
+  for (const id of ['red', 'blue']) t.equal((await world.controller.settled(id, 0, 5000)).state, 'programmed')
+  const { number } = world.store.state().networks.get('red')!
+  const copy = (mac: number, given: { in_port?: number; metadata?: bigint; tableId?: number } = {}): Message => {
+    const payload = frame(broadcast, `02:77:00:00:00:0${mac}`)
+    const { in_port = 1, metadata, tableId = 1 } = given
+    const match = { in_port, ...(metadata !== undefined && { metadata }) }
+    const head = { type: 'packet_in', xid: 0, bufferId: noBuffer, reason: 'action', tableId } as const
+    return { ...head, totalLen: payload.length, cookie: 0xffff_ffff_ffff_ffffn, match, payload }
+  }
+  world.peer(1).say(
+    copy(1, { in_port: 2 }), // It is pinned there.
+    copy(2, { in_port: 4 }), // Nobody's.
+    copy(3, { metadata: BigInt(number + 1), in_port: 1 }), // Another network's.
+    copy(4, { tableId: 0 }),
+  )
+  await world.until('these are dropped', () => world.counts.packetInsDropped === 4)
+  world.peer(1).say(copy(5), copy(6, { metadata: BigInt(number) | (1n << 33n) }))
+  await world.until('these are believed', () => learnedOn(world.peer(1)) === 4)
+  t.ok(knows(world.peer(2), '02:77:00:00:00:05') && knows(world.peer(2), '02:77:00:00:00:06'))
+})
+
+t.test('a holder whose switch does not count is heard all the same when its address is claimed', async t => {
+  const world = await makePeers(t, { switches: 2, kind: openVSwitch })
+  const one = world.peer(1)
+  const notCounted = 0xffff_ffff_ffff_ffffn
+  one.whim = message => {
+    if (message.type !== 'multipart_request' || message.body.type !== 'flow') return undefined
+    return apply(one.sw, message).map(reply => {
+      if (reply.type !== 'multipart_reply' || reply.body.type !== 'flow') return reply
+      const flows = reply.body.flows.map(flow => ({ ...flow, packetCount: notCounted, byteCount: notCounted }))
+      return { ...reply, body: { ...reply.body, flows } }
+    })
+  }
+  await world.live()
+  await world.join('red', [1, 1], [1, 2], [2, 1])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  const copies = (n: number, port: number) => world.send(n, port, frame(broadcast, macOf(1, 1))).packetIns.length
+  copies(1, 1)
+  await world.until('it is known', () => world.peers.every(peer => knows(peer, macOf(1, 1))))
+  t.equal(copies(1, 1), 0, 'and is copied no more')
+  copies(2, 1)
+  await world.until('its frames are copied while it is asked', () => copies(1, 1) === 1)
+  t.ok(
+    one.received.some(({ type }) => type === 'packet_out'),
+    'and it is',
+  )
+  t.strictSame(goes(world, [1, 2], macOf(1, 1)), [at(1, 1)])
+})
+
+t.test('a port without carrier holds no address that another one claims', async t => {
+  const world = await makePeers(t, { switches: 2 })
+  await world.live()
+  await world.join('red', [1, 1], [1, 2], [2, 1])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  goes(world, [1, 1], broadcast)
+  await world.until('it is known', () => world.peers.every(peer => knows(peer, macOf(1, 1))))
+  const desc = { ...portDesc(1), state: 1 }
+  world.peer(1).say(...putPort(world.peer(1).sw, 1, { desc }))
+  await world.until(
+    'its port is down',
+    () => world.controller.switch(dpidOf(1))?.ports.find(p => p.number === 1)?.up === false,
+  )
+  goes(world, [2, 1], broadcast, macOf(1, 1))
+  await world.until('it has moved', () => goes(world, [1, 2], macOf(1, 1)).join() === at(2, 1))
+})
+
+t.test('a switch that went away gives an address back to the machine that had it before, when that speaks', async t => {
+  const world = await makePeers(t, { switches: 2 })
+  await world.live()
+  await world.join('red', [1, 1], [1, 2], [2, 1])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  goes(world, [1, 1], broadcast)
+  await world.until('it is known', () => world.peers.every(peer => knows(peer, macOf(1, 1))))
+  world.peer(1).drop()
+  await world.until('it is away', () => world.controller.switch(dpidOf(1))?.connected === false)
+  await world.until('its address is where it is claimed', () => {
+    goes(world, [2, 1], broadcast, macOf(1, 1))
+    return world.peer(2).sw.tables.get(2) !== undefined && goes(world, [2, 1], macOf(1, 1), macOf(2, 1)).length === 0
+  })
+  await world.peer(1).connect()
+  await world.until('it is back', () => isReady(world))
+  await world.until('and follows', () => goes(world, [1, 2], macOf(1, 1)).join() === at(2, 1))
+  goes(world, [1, 1], broadcast)
+  await world.until('the first one has it again', () => goes(world, [1, 2], macOf(1, 1)).join() === at(1, 1))
 })

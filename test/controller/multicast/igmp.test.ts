@@ -2,7 +2,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { isSnooped } from '../../../controller/compile/snoop.ts'
-import { type Heard, ourSources, queryFrame, readIgmp } from '../../../controller/multicast/igmp.ts'
+import { type Heard, queryFrame, readIgmp } from '../../../controller/multicast/igmp.ts'
+import { ourSources } from '../../../controller/switch/our-frames.ts'
 
 const join = (...joins: string[]): Heard => ({ is: 'report', joins, leaves: [] })
 const leave = (...leaves: string[]): Heard => ({ is: 'report', joins: [], leaves })
