@@ -94,7 +94,17 @@ async function startAgent(folder: string, { directory }: Ovs) {
   await write(plan({}))
   const began = performance.now()
   const cli = new URL('../cli/l2sm.ts', import.meta.url).pathname
-  const words = ['agent', '--plan', file, '--ovs', join(directory, 'db.sock'), '--http', `127.0.0.1:${httpPort}`]
+  const words = [
+    'agent',
+    '--plan',
+    file,
+    '--ovs',
+    join(directory, 'db.sock'),
+    '--http',
+    `127.0.0.1:${httpPort}`,
+    '--state',
+    directory,
+  ]
   const program = start({ argv: [process.execPath, cli, ...words, '--log-level', 'warn'] })
   await ready(plan({}).version)
   const seconds = (performance.now() - began) / 1000

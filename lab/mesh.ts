@@ -61,6 +61,8 @@ export type MeshOptions = {
    * `links` only says which there will be.
    */
   readonly bare?: (node: number) => { readonly bridge: string; readonly dpid: string }
+  /** Leaves the checksums of what comes to the nodes to hardware that there is not, as veths and virtual machines do. Default false. */
+  readonly offload?: boolean
   /** On SIGINT, SIGTERM and SIGHUP, remove everything and end the process. Default true; with false the caller sees to it. */
   readonly signals?: boolean
 }
@@ -180,7 +182,7 @@ async function build(options: MeshOptions, prefix: string, subnet: string, close
     ...pods.flatMap(pod => podLinks(pod, nodeNetns(prefix, pod.node))),
   ])
   const controllers = controllerPorts.map(port => `tcp:${ctl.address}:${port}`)
-  const wired = shell(underlay.netns, [...silence, ...underlayCommands(places, subnet)])
+  const wired = shell(underlay.netns, [...silence, ...underlayCommands(places, subnet, options.offload)])
   const [nodes] = await Promise.all([
     Promise.all(plans.map(plan => makeNode(plan, controllers, wired))),
     ...pods.map(pod => shell(pod.netns, [...podCommands(pod), fillChecksums])),

@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CommandFailed, run } from './command.ts'
 import { waitForEnd } from './proc.ts'
@@ -27,8 +27,8 @@ export type Ovs = {
   start(): Promise<void>
   /** Ends ovs-vswitchd: asked politely, or with `kill` by SIGKILL. Returns when it is gone. The database stays. */
   stop(how?: { readonly kill: boolean }): Promise<void>
-  /** Kills ovsdb-server by SIGKILL and starts it again, from what is on disk. */
-  restartDatabase(): Promise<void>
+  /** Kills ovsdb-server by SIGKILL and starts it again, from what is on disk; with `empty` that was lost meanwhile. */
+  restartDatabase(how?: { readonly empty: boolean }): Promise<void>
   /** The process id of the running ovs-vswitchd. Rejects when none runs. */
   pid(): Promise<number>
   /** Ends both daemons. */
@@ -66,6 +66,11 @@ export async function openOvs(options: OvsOptions, config: readonly string[] = [
 
   const serve = () => daemon('ovsdb-server', at('conf.db'), `--remote=p${database}`)
 
+  const create = async () => {
+    await rm(at('conf.db'), { force: true })
+    await run('ovsdb-tool', ['create', at('conf.db'), schema], { env })
+  }
+
   const ovs: Ovs = {
     directory,
     netns,
@@ -87,11 +92,13 @@ export async function openOvs(options: OvsOptions, config: readonly string[] = [
       else await appctl('exit')
       await waitForEnd(running)
     },
-    restartDatabase: async () => {
+    restartDatabase: async ({ empty } = { empty: false }) => {
       const running = await daemonPid(directory, 'ovsdb-server')
       process.kill(running, 'SIGKILL')
       await waitForEnd(running)
+      if (empty) await create()
       await serve()
+      if (empty) await vsctl('--no-wait', 'init')
     },
     close: async () => {
       for (const name of ['ovs-vswitchd', 'ovsdb-server']) {
@@ -102,7 +109,7 @@ export async function openOvs(options: OvsOptions, config: readonly string[] = [
       }
     },
   }
-  await run('ovsdb-tool', ['create', at('conf.db'), schema], { env })
+  await create()
   await serve()
   await vsctl('--no-wait', ...sequence(['init'], config))
   return ovs

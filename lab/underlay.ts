@@ -55,8 +55,11 @@ export const ctlAddress = (subnet: string): string => `${subnet}.254`
 export const gateAddress = (subnet: string): string => `${subnet}.253`
 export const gateMac = '02:1a:b0:00:00:fd'
 
-/** Shell commands, to be run in the underlay's namespace when its links are there. */
-export function underlayCommands(places: readonly Place[], subnet: string): string[] {
+/**
+ * Shell commands, to be run in the underlay's namespace when its links are there.
+ * @param offload Frames come to nodes as from any other veth, with checksums left to hardware that there is not.
+ */
+export function underlayCommands(places: readonly Place[], subnet: string, offload = false): string[] {
   const ports = places.map(portOf)
   const batch = [
     `link add br0 address ${gateMac} type bridge`,
@@ -65,7 +68,8 @@ export function underlayCommands(places: readonly Place[], subnet: string): stri
     ...ports.flatMap(port => [`link set ${port} master br0`, `link set ${port} up`]),
   ]
   // A veth hands over frames whose checksum nobody has filled in yet, and userspace Open vSwitch would forward them so.
-  return ["ip -batch - <<'END'", ...batch, 'END', ...ports.map(port => `ethtool -K ${port} tx off >/dev/null`)]
+  const filled = offload ? [] : ports.map(port => `ethtool -K ${port} tx off >/dev/null`)
+  return ["ip -batch - <<'END'", ...batch, 'END', ...filled]
 }
 
 /** Which share (0 to 1) of the frames from a place never gets to another, and of the others those of more than `mtu` bytes after the Ethernet header. */

@@ -2,7 +2,7 @@
 
 import type { Machine, OwnAddress, OwnRoute } from './devices.ts'
 import { aside, linkLocal, physical, routeKey, type UplinkRecord } from './record.ts'
-import { quiet, type Settings } from './settings.ts'
+import { type Settings, settingsBelow } from './settings.ts'
 
 export type Placement = {
   /** To be written first, by device. */
@@ -30,14 +30,14 @@ export function placement(record: UplinkRecord, place: string, machine: Machine)
   ]
   if (record.at?.device === place && record.at.index === here.index)
     return {
-      settings: place === physical ? [[record.device, quiet]] : [],
+      settings: place === physical ? [[record.device, settingsBelow(record.settings)]] : [],
       lines: [...lines, ...strays(record, place, other, machine)],
     }
   const settings: Placement['settings'] =
     place === physical
       ? [
           [physical, record.settings],
-          [record.device, quiet],
+          [record.device, settingsBelow(record.settings)],
         ]
       : [[record.device, record.settings]]
   return { settings, lines: [...lines, ...bring(record, place, machine), ...clear(record, other, machine)] }

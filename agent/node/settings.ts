@@ -30,8 +30,15 @@ export const settingNames: readonly string[] = [...four.map(name => `ipv4/${name
 /** Name to value, as the kernel spells it. */
 export type Settings = Readonly<Record<string, string>>
 
-/** While br-phy has the addresses, the device below listens to no router, and makes itself no addresses. */
-export const quiet: Settings = { 'ipv6/accept_ra': '0', 'ipv6/autoconf': '0' }
+/**
+ * What the device below has while br-phy has the addresses. It listens to no router, makes itself no addresses, and does not
+ * answer ARP for those of br-phy; an address that its owner gives it works all the same, though packets leave by br-phy.
+ */
+export const settingsBelow = (own: Settings): Settings => ({
+  ...{ 'ipv6/accept_ra': '0', 'ipv6/autoconf': '0' },
+  ...(own['ipv4/arp_ignore'] === '0' && { 'ipv4/arp_ignore': '1' }),
+  ...(own['ipv4/rp_filter'] !== undefined && { 'ipv4/rp_filter': '2' }),
+})
 
 /** Where a setting of a device is. */
 export const settingPath = (device: string, name: string): string => {

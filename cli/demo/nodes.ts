@@ -29,7 +29,7 @@ export const meshWish = ({ nodes }: Mesh) => ({
 export function startAgents({ nodes, directory }: Mesh, base: string, token: string): Agents {
   const logOf = (node: number) => join(directory, `agent-${node}.log`)
   const programs = nodes.map(({ number, netns, ovs }): Program => {
-    const whose = ['--node', nameOf(number), '--ovs', join(ovs.directory, 'db.sock')]
+    const whose = ['--node', nameOf(number), '--ovs', join(ovs.directory, 'db.sock'), '--state', ovs.directory]
     return spawnProgram(['agent', ...whose, '--controller', base, '--token-file', token], logOf(number), netns)
   })
   const kill = () => programs.map(program => program.kill('SIGKILL'))

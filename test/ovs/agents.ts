@@ -9,7 +9,7 @@ import type { NodePlan } from '../../api/contract/node-schemas.ts'
 import { inNamespace, run } from '../../lab/command.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { bridgeName, datapathOf, interfaceNames, tunnelName } from '../../topology/names.ts'
-import { l2sm } from '../cli/command.ts'
+import { l2sm, run as runCommand } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
 import { makeStage, openflowPort, type Stage } from './stage.ts'
 
@@ -30,6 +30,10 @@ export type Agents = {
   metrics(node: number): Promise<string>
   /** What /readyz says; nothing while it can't be asked. */
   health(node: number): Promise<string>
+  /** Runs `l2sm agent --remove` on the node. */
+  remove(node: number): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>
+  /** Until the agent has looked at the node once more: it repairs something that is wrong from now on. */
+  looked(node: number): Promise<void>
   /** Runs a command on the node. */
   on(node: number, command: string): Promise<string>
   /** A pod on that interface of the node, as Multus would make it. */
@@ -42,6 +46,8 @@ export type AgentsOptions = {
   readonly spare?: number
   readonly links?: 'full' | readonly (readonly [number, number])[]
   readonly bfd?: boolean
+  /** See MeshOptions. */
+  readonly offload?: boolean
   /** False: no agent yet. */
   readonly start?: boolean
   /** Options of the agents that say where plans come from. Default: a file for each. */
@@ -58,8 +64,8 @@ const podEndOf = (node: number, number: number) => `${interfaceNames(bridgeOf(no
 const bare = (node: number) => ({ bridge: bridgeOf(node), dpid: datapathOf(bridgeOf(node)) })
 
 export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agents> {
-  const { nodes, interfaces = 3, spare = 0, links = 'full', bfd = false } = options
-  const stage = await makeStage(t, { nodes, links, bare, start: false })
+  const { nodes, interfaces = 3, spare = 0, links = 'full', bfd = false, offload = false } = options
+  const stage = await makeStage(t, { nodes, links, bare, offload, start: false })
   const { mesh } = stage
   const plans = new Map<number, NodePlan>()
   const running = new Map<number, { child: ChildProcess; ended: Promise<number | string | null> }>()
@@ -141,6 +147,17 @@ export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agent
         () => '',
       ),
     metrics: async node => (await get(node, '/metrics')).text(),
+    remove: node => {
+      const { netns, ovs } = mesh.node(node)
+      const whose = ['--node', nameOf(node), '--ovs', join(ovs.directory, 'db.sock'), '--state', stateOf(node)]
+      return runCommand(['agent', '--remove', ...whose], {}, { netns })
+    },
+    looked: async node => {
+      const { ovs } = mesh.node(node)
+      await ovs.vsctl('set', 'bridge', bridgeOf(node), 'fail_mode=standalone')
+      const mode = () => ovs.vsctl('get', 'bridge', bridgeOf(node), 'fail_mode')
+      await until('it has looked', async () => (await mode()).trim() === 'secure', { why: lately })
+    },
     on: (node, command) => run('sh', ['-ec', command], { netns: mesh.node(node).netns }),
     pod: async (node, number) => {
       const pod = await mesh.adopt(node, podEndOf(node, number), { port: number })
