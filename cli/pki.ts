@@ -167,7 +167,7 @@ const hostsFor = async ({ hosts, renew }: Asked, controller: Place): Promise<rea
 const dpidsOf = async ({ cert }: Place): Promise<readonly string[]> => {
   const named = scopeOf(new X509Certificate(await readFile(cert)).toLegacyObject())
   if ('wrong' in named) throw new Error(`${cert} names ${named.wrong}`)
-  return named.scope === 'any' ? [] : [...named.scope]
+  return [...named.scope]
 }
 
 const instructions = ({ directory, switches }: Asked, host: string): string[] => {

@@ -13,10 +13,15 @@ export function decode(bytes: Buffer, from = 0, to = bytes.length): Message {
 
 /**
  * As `decode`, but skips padding that is not zero and what follows the end of a text, as §7.1.2 lets a receiver do:
- * encoding the result may then give other bytes. For switches that send what their memory held.
+ * encoding the result may then give other bytes. For switches that send what their memory held. Of a multipart reply, an item
+ * that cannot be read but says its length is left out, and what is wrong with it stands in the reply's `unreadable`.
  */
 export function decodeLenient(bytes: Buffer, from = 0, to = bytes.length): Message {
-  return read(bytes, from, to, false)
+  const value = read(bytes, from, to, false)
+  if (recent.skipped === undefined) return value
+  const unreadable = recent.skipped
+  recent.skipped = undefined
+  return { ...value, unreadable } as Message
 }
 
 /**
@@ -44,6 +49,7 @@ function read(bytes: Buffer, from: number, to: number, strict: boolean): Message
   c.end = recentStart + to
   c.depth = 0
   c.strict = strict
+  c.skipped = undefined
   const value = message.read(c)
   if (c.at !== c.end) throw new WireError(`header says ${c.at - c.base} bytes, got ${to - from}`, 2)
   return value

@@ -205,6 +205,8 @@ type Multipart<N extends string, C> = { readonly type: N; readonly xid: number }
 type Plain = ValueOfBodies<typeof bodies>
 /** A hello or an error may carry another version than 4; `version` is there only then. */
 type AnyVersion = { readonly version?: number }
+/** What decodeLenient could not read of a list, in words, an item each. Never written. */
+type Unreadable = { readonly unreadable?: readonly string[] }
 type OfExperimenters = ValueOfKnown<ReturnType<typeof experimenterMessages<unknown>>>
 type Enclosing = 'bundle_add' | 'requestforward'
 type WithMessage<N extends Enclosing> = Omit<Extract<OfExperimenters, { type: N }>, 'message'> & {
@@ -215,7 +217,7 @@ export type Message =
   | (Extract<Plain, { type: 'hello' }> & AnyVersion)
   | (ErrorMessage & AnyVersion)
   | Multipart<'multipart_request', typeof MultipartRequest>
-  | Multipart<'multipart_reply', typeof MultipartReply>
+  | (Multipart<'multipart_reply', typeof MultipartReply> & Unreadable)
   | Exclude<OfExperimenters, { type: Enclosing }>
   | WithMessage<'bundle_add'>
   | WithMessage<'requestforward'>

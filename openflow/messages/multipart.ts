@@ -9,6 +9,7 @@ import {
   pad,
   refuse,
   rest,
+  sized,
   take,
   u16,
   u32,
@@ -38,7 +39,7 @@ const empty = struct({})
 const onePort = struct({ portNo: u32, _: pad(4) })
 const oneGroup = struct({ groupId: u32, _: pad(4) })
 const oneMeter = struct({ meterId: u32, _: pad(4) })
-const tableFeatures = struct({ tables: list(TableFeatures) })
+const tableFeatures = struct({ tables: sized(TableFeatures) })
 
 type Bodies = Record<string, readonly [code: number, body: Codec<any>]>
 type Extensions = Record<string, readonly [experimenter: number, expType: number, body: Codec<any>]>
@@ -166,16 +167,16 @@ export type MultipartRequest = ValueOf<typeof MultipartRequest>
 export const MultipartReply = multipart(
   {
     desc: [0, desc],
-    flow: [1, struct({ flows: list(FlowStats) })],
+    flow: [1, struct({ flows: sized(FlowStats) })],
     aggregate: [2, aggregate],
     table: [3, struct({ tables: list(TableStats) })],
     port_stats: [4, struct({ ports: list(PortStats) })],
     queue: [5, struct({ queues: list(QueueStats) })],
-    group: [6, struct({ groups: list(GroupStats) })],
-    group_desc: [7, struct({ groups: list(GroupDesc) })],
+    group: [6, struct({ groups: sized(GroupStats) })],
+    group_desc: [7, struct({ groups: sized(GroupDesc) })],
     group_features: [8, groupFeatures],
-    meter: [9, struct({ meters: list(MeterStats) })],
-    meter_config: [10, struct({ meters: list(MeterConfig) })],
+    meter: [9, struct({ meters: sized(MeterStats, 4) })],
+    meter_config: [10, struct({ meters: sized(MeterConfig) })],
     meter_features: [11, meterFeatures],
     table_features: [12, tableFeatures],
     port_desc: [13, struct({ ports: list(PortDesc) })],

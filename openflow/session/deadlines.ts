@@ -1,6 +1,6 @@
-import { ask, type Connection, close } from './connection.ts'
-import { rereadPorts } from './port-watch.ts'
-import { expire } from './requests.ts'
+import { ask, type Connection, close, put } from './connection.ts'
+import { noticePorts, rereadPorts } from './port-watch.ts'
+import { expire, repetitions } from './requests.ts'
 import type { Ending } from './session.ts'
 
 /** Looks at everything about a connection that depends on time. To be called every `limits.tick` ms or so. */
@@ -11,15 +11,26 @@ export function tick(c: Connection): void {
     const start = since(c)
     return start !== undefined && now - start >= c.limits[limit]
   })
-  if (overdue !== undefined) close(c, overdue.ending, `${overdue.words} for ${c.limits[overdue.limit]} ms`)
+  if (overdue !== undefined) return void close(c, overdue.ending, `${overdue.words} for ${c.limits[overdue.limit]} ms`)
   expire(c.requests, now)
+  for (const { asked, bytes } of repetitions(c.requests, now)) put(c, bytes, asked.type)
+  if (c.alarms.length > 0) ring(c, now)
   if (c.asyncBudget.resting) c.hooks.busy(c)
   if (!isLive(c)) return
+  noticePorts(c)
   rereadPorts(c, now)
   if (now - c.echoAt >= c.limits.echo) echo(c, now)
 }
 
 const isLive = (c: Connection): boolean => c.state.is === 'live'
+
+/** Wakes those whose time has passed. */
+function ring(c: Connection, now: number): void {
+  const due = c.alarms.filter(({ at }) => at <= now)
+  if (due.length === 0) return
+  c.alarms = c.alarms.filter(({ at }) => at > now)
+  for (const { wake } of due) wake()
+}
 
 type Limit = 'hello' | 'handshake' | 'partial' | 'silence'
 
@@ -49,7 +60,7 @@ const faults: readonly {
     ending: 'partial_message',
     words: 'a message was not whole',
   },
-  // What it sent may still wait for its turn: then it is us who are slow.
+  // While bytes of it are still to be looked at, it is we who are slow.
   { since: c => (c.unread > 0 ? undefined : c.heardAt), limit: 'silence', ending: 'silent', words: 'no byte' },
   { since: c => c.outbox.blockedAt, limit: 'silence', ending: 'not_reading', words: 'did not read' },
 ]

@@ -4,7 +4,9 @@ import type { Scope } from './tls.ts'
 export type Transport = {
   /** The peer, as `address:port`. */
   readonly remote: string
-  /** Datapaths that the peer has proved to stand for; without TLS it may say that it is any. */
+  /** Its address alone. */
+  readonly address: string
+  /** Datapaths that the peer has a certificate for; without TLS it may say that it is any. */
   readonly scope: Scope
   /** Hands bytes over; false: the peer reads slower than we write, wait for `drained` before writing much more. */
   write(bytes: Buffer): boolean

@@ -40,5 +40,9 @@ export function putStatus(ports: Ports, { reason, port }: PortStatus): boolean {
   return true
 }
 
-export const samePorts = (a: Ports, b: Ports): boolean =>
-  a.size === b.size && [...b.values()].every(port => samePort(a.get(port.portNo), port))
+/** Numbers of the ports that are in one of the two only, or differ. */
+export function changedBetween(before: Ports, after: Ports): number[] {
+  const changed = [...before.keys()].filter(portNo => !after.has(portNo))
+  for (const [portNo, port] of after) if (!samePort(before.get(portNo), port)) changed.push(portNo)
+  return changed
+}

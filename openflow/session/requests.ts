@@ -1,4 +1,4 @@
-import { type Message, type MessageOf, tables } from '../index.ts'
+import type { Message, MessageOf } from '../index.ts'
 import { type Collation, collate, isLast, type MultipartReply, whole } from './collate.ts'
 
 /** Every question that may be asked, and the type of its answer. To add one: a line here. */
@@ -52,10 +52,15 @@ type Waiting = {
   /** When to give up; each part of a multipart reply moves it on, but never beyond `latest`. Session time, ms. */
   deadline: number
   readonly latest: number
+  /** When to send `bytes` again, should the switch have lost the question, and how long after that once more. */
+  again: { at: number; readonly every: number; readonly bytes: Buffer } | undefined
+  /** Bodies of the parts that came so far, where nobody wants them decoded; and their length. */
+  readonly bodies: Buffer[] | undefined
+  bodyBytes: number
   collation: Collation | undefined
   /** Set when a part could not be read: the rest is passed over, and then the request fails. */
   unreadable: string | undefined
-  readonly resolve: (reply: Message) => void
+  readonly resolve: (reply: any) => void
   readonly reject: (error: RequestError) => void
 }
 
@@ -75,25 +80,55 @@ export function takeXids(requests: Requests, count: number): number {
   return first
 }
 
-/** Notes that the request `asked` was sent with `xid`. Rejects with RequestError. `timeout` and `longest` in ms. */
-export function expectReply<T extends RequestType>(
+/** How long an answer may take, in ms: a whole one, and the last part of one. */
+type Times = { readonly now: number; readonly timeout: number; readonly longest: number }
+
+/** Notes that the request `asked` was sent with `xid`. Rejects with RequestError. */
+export const expectReply = <T extends RequestType>(
   requests: Requests,
   xid: number,
   asked: Asked<T>,
-  { now, timeout, longest }: { readonly now: number; readonly timeout: number; readonly longest: number },
-): Promise<ReplyTo<T>> {
+  times: Times,
+): Promise<ReplyTo<T>> => expect(requests, xid, asked as AnyAsked, times, undefined)
+
+/** The same, of a multipart request whose answer nobody wants decoded: resolves with the bodies of its parts. */
+export const expectBodies = (
+  requests: Requests,
+  xid: number,
+  asked: Asked<'multipart_request'>,
+  times: Times,
+): Promise<readonly Buffer[]> => expect(requests, xid, asked, times, [])
+
+function expect(
+  requests: Requests,
+  xid: number,
+  asked: AnyAsked,
+  { now, timeout, longest }: Times,
+  bodies: Buffer[] | undefined,
+): Promise<any> {
   return new Promise((resolve, reject) => {
     requests.waiting.set(xid, {
-      asked: asked as AnyAsked,
-      timeout,
-      deadline: now + timeout,
-      latest: now + longest,
-      collation: undefined,
-      unreadable: undefined,
-      resolve: resolve as (reply: Message) => void,
-      reject,
+      ...{ asked, timeout, deadline: now + timeout, latest: now + longest, again: undefined, bodies, bodyBytes: 0 },
+      ...{ collation: undefined, unreadable: undefined, resolve, reject },
     })
   })
+}
+
+/** Sends a question again every so many ms until it is answered. `bytes`: the whole message; its xid stays. */
+export function repeat(requests: Requests, xid: number, bytes: Buffer, now: number, every: number): void {
+  const waiting = requests.waiting.get(xid)
+  if (waiting !== undefined) waiting.again = { at: now + every, every, bytes }
+}
+
+/** The questions that are to be sent again now. */
+export function repetitions(requests: Requests, now: number): { readonly asked: AnyAsked; readonly bytes: Buffer }[] {
+  const due: { asked: AnyAsked; bytes: Buffer }[] = []
+  for (const { asked, again } of requests.waiting.values()) {
+    if (again === undefined || again.at > now) continue
+    again.at = now + again.every
+    due.push({ asked, bytes: again.bytes })
+  }
+  return due
 }
 
 /** Whether `reply` is of the type that answers `asked`. */
@@ -132,6 +167,7 @@ function takePart(
   now: number,
   most: number,
 ): 'taken' | 'oversize' {
+  waiting.again = undefined
   waiting.collation = collate(waiting.collation, part, length)
   waiting.deadline = Math.min(now + waiting.timeout, waiting.latest)
   if (waiting.collation.bytes > most) return 'oversize'
@@ -142,17 +178,43 @@ function takePart(
   return 'taken'
 }
 
+/** Whether the answer to this xid is wanted as bytes. */
+export const wantsBodies = (requests: Requests, xid: number): boolean => requests.waiting.get(xid)?.bodies !== undefined
+
+/** Whether an answer about flows is on its way. */
+export function isReadingFlows(requests: Requests): boolean {
+  for (const { bodies } of requests.waiting.values()) if (bodies !== undefined) return true
+  return false
+}
+
+/** Takes a part of an answer that is wanted as bytes. `oversize`: all parts are now longer than `most` bytes. */
+export function takeBody(
+  requests: Requests,
+  xid: number,
+  body: Buffer,
+  last: boolean,
+  { now, most }: { readonly now: number; readonly most: number },
+): 'taken' | 'oversize' {
+  const waiting = requests.waiting.get(xid)!
+  waiting.again = undefined
+  waiting.bodies!.push(body)
+  waiting.bodyBytes += body.length
+  waiting.deadline = Math.min(now + waiting.timeout, waiting.latest)
+  if (waiting.bodyBytes > most) return 'oversize'
+  if (last) {
+    requests.waiting.delete(xid)
+    waiting.resolve(waiting.bodies)
+  }
+  return 'taken'
+}
+
 /**
- * Takes a part of a multipart reply that is not OpenFlow; false if that is not to be forgiven. It is where all flows
- * were asked for: switches were seen whose long replies are corrupt but whose short ones are not, so that asking again
- * table by table helps. Or where table features were: who can't say what its tables do may do it all the same. The parts
- * that follow are passed over, and then the request fails.
+ * An answer, or a part of one, cannot be read: the request fails with `unreadable`, after the parts that follow were passed
+ * over. False if nobody waits for it.
  */
-export function forgive(requests: Requests, xid: number, last: boolean, reason: string): boolean {
+export function spoil(requests: Requests, xid: number, last: boolean, reason: string): boolean {
   const waiting = requests.waiting.get(xid)
-  if (waiting?.asked.type !== 'multipart_request') return false
-  const { body } = waiting.asked
-  if (body.type !== 'table_features' && (body.type !== 'flow' || body.tableId !== tables.all)) return false
+  if (waiting === undefined) return false
   waiting.unreadable ??= reason
   waiting.collation = undefined
   if (last) fail(requests, xid, new RequestError('unreadable', waiting.unreadable))

@@ -1,14 +1,17 @@
+import { readFileSync } from 'node:fs'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { admission } from './admission.ts'
 import { type Clock, type Connection, type Context, close, type Hooks, newConnection } from './connection.ts'
 import { tick } from './deadlines.ts'
-import { greet } from './handshake.ts'
+import { sendHello } from './handshake.ts'
+import { limits as defaults, type Limits } from './limits.ts'
 import { drained, type Transport } from './outbox.ts'
 import { ended, received, work } from './receive.ts'
 import { type Log, newRegistry, type Registry, silent } from './registry.ts'
 import { roundRobin } from './round-robin.ts'
-import { limits as defaults, type Ending, type Events, type Limits, type Metrics, type Session } from './session.ts'
+import type { Conflict, Ending, Events, Metrics, Session } from './session.ts'
 import { type Credentials, type Scope, scopeShown, tlsOptions } from './tls.ts'
 
 export type { Log } from './registry.ts'
@@ -25,6 +28,8 @@ export type Server = {
   readonly addresses: readonly Address[]
   /** Live sessions by dpid. */
   sessions(): ReadonlyMap<string, Session>
+  /** Dpids that more than one switch claims. */
+  conflicts(): ReadonlyMap<string, Conflict>
   /**
    * From now on TLS handshakes use these; sessions that are up stay as they are. Throws, and goes on with those before,
    * when they are of no use.
@@ -41,6 +46,8 @@ export type ServerOptions = {
   readonly log?: Log
   /** Other than the default ones. */
   readonly limits?: Partial<Limits>
+  /** TLS: a certificate that names no datapath is good for all. Without, it admits nothing. */
+  readonly anyDpid?: boolean
   /**
    * Where several controllers may reach the switches, and one of them leads: the number of the leadership, which grows
    * with every change of it (a lease's `leaseTransitions`). Each switch is then claimed as master before anything else,
@@ -55,17 +62,24 @@ export type ServerOptions = {
  * A switch may be `up` before that.
  */
 export async function listen(options: ServerOptions): Promise<Server> {
-  const { listeners, events, metrics, log = silent, limits: own, generation } = options
-  const limits = { ...defaults, ...own }
+  const { listeners, events, metrics, log = silent, limits: own, generation, anyDpid = false } = options
+  const limits = { ...defaults, connections: Math.min(defaults.connections, connectionsByFiles()), ...own }
   const clock = sessionClock()
-  const registry = newRegistry({ events, metrics, log, exact: clock.exact })
-  const connections = openConnections({ clock, limits, metrics, generation }, registry.hooks)
-  const handshakes = openHandshakes(connections.accept, { clock, limits, rejected: registry.rejected })
+  const registry = newRegistry({ events, metrics, log, clock, limits, date: () => new Date() })
+  const context = { clock, limits, metrics, generation, memories: new Map(), allPorts: { count: 0 } }
+  const connections = openConnections(context, registry)
+  const handshakes = openHandshakes(connections, { clock, limits, rejected: registry.rejected, anyDpid })
   const create = ({ tls }: Listener): NetServer =>
     tls
       ? handshakes.serve(tls)
-      : createServer({ allowHalfOpen: true, noDelay: true }, socket => connections.accept(socket, socket, 'any'))
-  const servers = await openAll(listeners, create, limits, metrics, log).catch(error => {
+      : createServer({ allowHalfOpen: true, noDelay: true }, socket => {
+          const cut = (words: string) => {
+            registry.rejected(remoteOf(socket), 'too_many', words)
+            socket.resetAndDestroy()
+          }
+          if (connections.admit(socket, cut)) connections.accept(socket, socket, 'any')
+        })
+  const servers = await openAll(listeners, create, log).catch(error => {
     handshakes.close()
     connections.close()
     throw error
@@ -74,10 +88,12 @@ export async function listen(options: ServerOptions): Promise<Server> {
     clock.advance()
     handshakes.tick()
     connections.tick()
+    registry.tick()
   }, limits.tick)
   return {
     addresses: servers.map(addressOf),
     sessions: () => registry.sessions,
+    conflicts: () => registry.conflicts,
     renew: handshakes.renew,
     async close() {
       clearInterval(timer)
@@ -89,45 +105,115 @@ export async function listen(options: ServerOptions): Promise<Server> {
   }
 }
 
-/** Takes a switch's socket; `wire` is the TCP connection below it, or the socket itself. */
-type Accept = (socket: Socket, wire: Socket, scope: Scope) => void
+/**
+ * How many connections there may be, so that files and the API can still be opened when strangers open all that they may: the
+ * process's limit of open files less 256, and half of a small one. Where the system does not say that limit, as many as wanted.
+ */
+function connectionsByFiles(): number {
+  try {
+    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+    return soft === undefined ? Infinity : Math.max(Number(soft) / 2, Number(soft) - 256)
+  } catch {
+    return Infinity
+  }
+}
 
-/** All connections, live or not, and the turns in which they are worked on. */
-function openConnections(
-  context: Pick<Connection, Exclude<Context, 'hooks'>>,
-  registered: Omit<Hooks, 'busy'>,
-): { readonly accept: Accept; tick(): void; close(): void } {
-  const all = new Set<Connection>()
-  const rounds = roundRobin({ work, exact: context.clock.exact, later: setImmediate, slice: 1, budget: 5 })
+type Connections = {
+  /**
+   * Whether a TCP connection may stay. Where there are too many, it or an idle one is ended by its `cut`, which is told why in
+   * words.
+   */
+  admit(wire: Socket, cut: (words: string) => void): boolean
+  /** Takes a switch's socket; `wire` is the TCP connection below it, or the socket itself. */
+  accept(socket: Socket, wire: Socket, scope: Scope): void
+  tick(): void
+  close(): void
+}
+
+/** All connections, live or not, worked on in turn. */
+function openConnections(context: Omit<Pick<Connection, Context>, 'hooks'>, registry: Registry): Connections {
+  const all = new Map<Connection, Socket>()
+  const entrance = openEntrance(context.limits)
+  const turns = roundRobin({ work, exact: context.clock.exact, later: setImmediate, slice: 1, budget: 5 })
   const hooks: Hooks = {
-    ...registered,
-    busy: rounds.add,
+    ...registry.hooks,
+    busy: turns.add,
+    heard: connection => entrance.heard(all.get(connection)!),
+    claim(connection, session) {
+      void registry.claim(connection, session).then(() => {
+        if (connection.state.is === 'live') entrance.leave(all.get(connection)!)
+      })
+    },
     ended(connection, was, ending, reason) {
+      entrance.leave(all.get(connection)!)
       all.delete(connection)
-      rounds.remove(connection)
-      registered.ended(connection, was, ending, reason)
+      turns.remove(connection)
+      registry.hooks.ended(connection, was, ending, reason)
     },
   }
   let serial = 0
   return {
+    admit: entrance.admit,
     accept(socket, wire, scope) {
       // Multiples of the golden ratio fall evenly between 0 and 1.
       const phase = (serial++ * 0.618034) % 1
-      const connection = newConnection(
-        transportOf(socket, wire, scope, context.limits.linger),
-        { ...context, hooks },
-        phase,
-      )
-      all.add(connection)
+      const transport = transportOf(socket, wire, scope, context.limits.linger)
+      const connection = newConnection(transport, { ...context, hooks }, phase)
+      all.set(connection, wire)
+      entrance.accepted(wire, words => close(connection, 'too_many', words))
       attach(socket, connection)
-      greet(connection)
+      sendHello(connection)
     },
     tick() {
-      for (const connection of all) tick(connection)
+      for (const connection of all.keys()) tick(connection)
     },
     close() {
-      for (const connection of [...all]) close(connection, 'stopped', 'the controller stops')
+      for (const connection of [...all.keys()]) close(connection, 'stopped', 'the controller stops')
     },
+  }
+}
+
+type Cut = (words: string) => void
+
+/** TCP connections: how many are open, and which of them are not live yet and can be ended when there are too many. */
+function openEntrance(limits: Limits): {
+  admit(wire: Socket, cut: Cut): boolean
+  /** It is ended by `cut` from now on. */
+  accepted(wire: Socket, cut: Cut): void
+  heard(wire: Socket): void
+  /** It is live, or ended. */
+  leave(wire: Socket): void
+} {
+  const cuts = new Map<Socket, Cut>()
+  const crowd = admission<Socket>(limits)
+  let open = 0
+  const leave = (wire: Socket) => {
+    cuts.delete(wire)
+    crowd.leave(wire)
+  }
+  const shed = (wire: Socket, words: string) => {
+    const cut = cuts.get(wire)
+    leave(wire)
+    cut?.(words)
+  }
+  return {
+    admit(wire, cut) {
+      open++
+      wire.once('close', () => {
+        open--
+        leave(wire)
+      })
+      cuts.set(wire, cut)
+      const crowded = crowd.enter(wire, wire.remoteAddress ?? 'unknown')
+      if (crowded) shed(crowded, 'idle, and too many connections had not finished their handshake')
+      if (open <= limits.connections) return true
+      const idle = crowd.idlest() ?? wire
+      shed(idle, `idle, and at most ${limits.connections} connections may be open`)
+      return idle !== wire
+    },
+    accepted: (wire, cut) => void cuts.set(wire, cut),
+    heard: crowd.heard,
+    leave,
   }
 }
 
@@ -137,40 +223,45 @@ export const checkCredentials = (credentials: Credentials): void => void createS
 /** A TCP connection that speaks TLS but not yet OpenFlow, and since when (session time, ms). */
 type Handshake = { readonly wire: Socket; readonly key: string; readonly remote: string; readonly since: number }
 
-/** TLS servers that hand switches on to `accept` when their handshakes are done. */
+type HandshakeOptions = Pick<Connection, 'clock' | 'limits'> &
+  Pick<Registry, 'rejected'> & { readonly anyDpid: boolean }
+
+/** TLS servers that hand switches on to `connections` when their handshakes are done. */
 function openHandshakes(
-  accept: Accept,
-  { clock, limits, rejected }: Pick<Connection, 'clock' | 'limits'> & Pick<Registry, 'rejected'>,
+  connections: Connections,
+  { clock, limits, rejected, anyDpid }: HandshakeOptions,
 ): { serve(credentials: Credentials): NetServer; renew(credentials: Credentials): void; tick(): void; close(): void } {
   const under = new Map<string, Handshake>()
   const servers = new Set<ReturnType<typeof createTlsServer>>()
-  /** Told once of each: what follows from its end finds it no more. */
+  /** Once for each: what follows from its end finds it no more. */
   function failed({ key, remote }: Handshake, ending: Ending, reason: string): void {
     under.delete(key)
     rejected(remote, ending, reason)
   }
   function cut(handshake: Handshake, ending: Ending, reason: string): void {
+    if (under.get(handshake.key) !== handshake) return
     failed(handshake, ending, reason)
     handshake.wire.resetAndDestroy()
   }
   function begun(wire: Socket): void {
     const handshake = { wire, key: wireOf(wire), remote: remoteOf(wire), since: clock.now() }
     under.set(handshake.key, handshake)
+    if (!connections.admit(wire, words => cut(handshake, 'too_many', words))) return
     wire.once('close', () => {
       const mine = under.get(handshake.key) === handshake
-      if (mine) failed(handshake, 'tls_failed', 'the connection ended before the TLS handshake did')
+      if (mine) failed(handshake, 'closed', 'the connection ended before the TLS handshake did')
     })
   }
   function done(socket: TLSSocket): void {
     const handshake = under.get(wireOf(socket))
     if (handshake === undefined) return void socket.destroy()
-    const shown = scopeShown(socket)
+    const shown = scopeShown(socket, anyDpid)
     if ('wrong' in shown) cut(handshake, 'certificate', shown.wrong)
     else {
       under.delete(handshake.key)
       // Not before: a peer that ends its side in the handshake is none to wait for.
       socket.allowHalfOpen = true
-      accept(socket, handshake.wire, shown.scope)
+      connections.accept(socket, handshake.wire, shown.scope)
     }
   }
   return {
@@ -200,7 +291,10 @@ function openHandshakes(
 }
 
 /** OpenSSL's own words where it has some, without its source lines. */
-const reasonOf = (error: Error & { readonly reason?: string }): string => error.reason ?? error.message
+const reasonOf = ({ code, reason, message }: NodeJS.ErrnoException & { readonly reason?: string }): string =>
+  code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_HTTP_REQUEST'
+    ? `what it sends is not TLS (${reason ?? message}); the target of a switch is ssl: for this listener`
+    : (reason ?? message)
 
 /** There is one connection at a time between these: so a TLS socket and the TCP socket below it are known to be one. */
 const wireOf = ({ localAddress, localPort, remoteAddress, remotePort }: Socket): string =>
@@ -237,6 +331,7 @@ function attach(socket: Socket, connection: Connection): void {
 function transportOf(socket: Socket, wire: Socket, scope: Scope, linger: number): Transport {
   return {
     remote: remoteOf(socket),
+    address: socket.remoteAddress ?? 'unknown',
     scope,
     write: bytes => socket.write(bytes),
     queued: () => socket.writableLength,
@@ -261,16 +356,12 @@ const join = (host: string, port: number): string => (host.includes(':') ? `[${h
 async function openAll(
   listeners: readonly Listener[],
   create: (listener: Listener) => NetServer,
-  limits: Limits,
-  metrics: Metrics,
   log: Log,
 ): Promise<NetServer[]> {
   const servers: NetServer[] = []
   try {
     for (const listener of listeners) {
       const server = create(listener)
-      server.maxConnections = limits.connections
-      server.on('drop', () => metrics.connection('too_many'))
       await open(server, listener)
       servers.push(server)
       // Out of file descriptors, for example: that connection is lost, the others go on.

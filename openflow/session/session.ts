@@ -1,4 +1,5 @@
 import type {
+  EncodedChanges,
   FlowMod,
   FlowRemoved,
   FlowStats,
@@ -25,6 +26,49 @@ export type FlowFilter = Partial<Omit<RequestBody<'flow'>, 'type'>>
 /** What changes a switch's tables. The xid is set by the session. */
 export type Change = Unsent<FlowMod | GroupMod | MeterMod>
 
+/** Changes in order: messages, or bytes that changeBatch() made (whose xids the session sets; leave them to it). */
+export type Changes = readonly Change[] | EncodedChanges
+
+/** Flow entries as the switch answered them. */
+export type FlowReading = {
+  /** Entries one behind the other, in pieces of up to 64 KiB: see eachEntry() and flowSet(). */
+  readonly bodies: readonly Buffer[]
+  /** How many entries there are in them. */
+  readonly count: number
+  /** What could not be read. Empty: the switch has no other entries that the filter would take. */
+  readonly missing: readonly MissingFlows[]
+}
+
+export type MissingFlows = {
+  /** undefined: not known. */
+  readonly tableId: number | undefined
+  /** A sentence: which entries, and why. */
+  readonly words: string
+}
+
+export type Counts = {
+  readonly packetInsDropped: number
+  readonly strayReplies: number
+  readonly throttled: number
+  /** Messages, and parts of messages, that are not OpenFlow 1.3. */
+  readonly unreadable: number
+}
+
+/** A second switch that claims a datapath id while the first is live. Never are both. */
+export type Conflict = {
+  readonly dpid: string
+  /** Who is live, as `address:port`. */
+  readonly remote: string
+  /** Who claims it too: the last one that did. */
+  readonly claimant: string
+  /** `first`: the live one came first, and answers. `certificate`: it has a certificate for the dpid, and the other has none. */
+  readonly decidedBy: 'first' | 'certificate'
+  /** Claims so far, and when the first and the last of them came. */
+  readonly claims: number
+  readonly since: Date
+  readonly last: Date
+}
+
 /** A change that the switch refused. */
 export type Failure = {
   /** Into what was sent; -1 where the switch refused the bundle as a whole and did not say which change is at fault. */
@@ -40,14 +84,24 @@ export type Description = Omit<Body<'desc'>, 'type'>
 /** By type (all, select, indirect, fast failover): bit n of `types` and entry n of `maxGroups`. §7.3.5.9. */
 export type GroupFeatures = Omit<Body<'group_features'>, 'type'>
 
-/** What the switch can do beyond OpenFlow 1.3's required part: asked of it during the handshake, not guessed. */
+/**
+ * What the switch can do beyond OpenFlow 1.3's required part: asked of it during the handshake, not guessed. Each question is
+ * optional; an answer that comes late is put in here when it comes.
+ */
 export type Capabilities = {
   /** ONF bundles for 1.3 (experimenter 0x4f4e4600). */
   readonly bundles: boolean
   /** Nicira's extensions (experimenter 0x2320). */
   readonly nicira: boolean
-  /** Meters that it can hold; 0 without meters. */
+  /**
+   * How many meters it can hold: a count, not the highest id (§7.3.5.13). 0 if it has none, or cannot list those that it has: then
+   * nobody could tell whether one is as it should be.
+   */
   readonly maxMeter: number
+  /** Bits of metadata that each of its tables can match and write; absent: it did not say, so all 64 are believed. */
+  readonly metadataBits?: bigint | undefined
+  /** What it refused or did not answer, a sentence each; absent or empty: nothing. */
+  readonly unknown?: readonly string[]
   /**
    * What its tables can match and do, and its groups, as it says. Absent where it has no answer, and where it was not asked:
    * of a switch with Nicira's extensions all of it is known, and Open vSwitch's answer is half a megabyte long.
@@ -76,31 +130,45 @@ export type Session = {
    * the switch, no answer within 5 s (for a multipart reply: no further part, or not the last one within 60 s), closed.
    */
   request<T extends RequestType>(message: Asked<T>): Promise<ReplyTo<T>>
-  /** Reads flow entries. Asks again table by table if the switch's answer about all tables cannot be read. */
+  /**
+   * Reads flow entries as bytes, for flowSet() and eachEntry(). The number of entries is held against what the switch counts
+   * (OFPMP_TABLE); where they differ, or the answer does not come or cannot be read, it reads table by table, then by
+   * cookie, and remembers that for this switch beyond its connection. What could not be read is in `missing`.
+   */
+  readFlows(filter?: FlowFilter): Promise<FlowReading>
+  /**
+   * The same, decoded. Rejects as request() does, and with RequestError `unreadable` when something is missing. An entry that
+   * cannot be decoded is left out and counted.
+   */
   flows(filter?: FlowFilter): Promise<FlowStats[]>
   groups(): Promise<GroupDesc[]>
   meters(): Promise<MeterConfig[]>
   /**
    * All or nothing, in one ONF bundle, then a barrier. [] = the switch has it; otherwise it has none of it. Rejects with
-   * RequestError when it is not known which: read the switch again. bundle() and apply() take turns on a session.
+   * RequestError when it is not known which: read the switch again. bundle() and apply() of a session run one after the other.
    */
-  bundle(changes: readonly Change[]): Promise<Failure[]>
+  bundle(changes: Changes): Promise<Failure[]>
   /**
    * One after the other, then a barrier. [] = the barrier's answer came, and no error for any of them; else what was
    * refused, while the rest was done. Rejects as bundle() does. A long list has more barriers on the way.
    */
-  apply(changes: readonly Change[]): Promise<Failure[]>
-  /** How often the switch sent what was thrown away, and was made to wait since it said too much. */
-  counts(): { readonly packetInsDropped: number; readonly strayReplies: number; readonly throttled: number }
+  apply(changes: Changes): Promise<Failure[]>
+  /** What the switch sent that was dropped, and how often it was not read because it sent too much. */
+  counts(): Counts
   close(reason: string): void
 }
 
-/** What a server tells of its switches. Each means "look again"; none may block. */
+/** What a server notifies of. Each means "look again"; none may block. */
 export type Events = {
   up(session: Session): void
   /** Once for each `up`. */
   down(session: Session, reason: string): void
-  portStatus(session: Session): void
+  /** Ports with these numbers came, went or changed. At most ten times a second for each switch. */
+  portStatus(session: Session, ports: ReadonlySet<number>): void
+  /** An answer about its capabilities came late: `session.can` has it now. */
+  capabilities?(session: Session): void
+  /** A second switch claims a live dpid: at each claim. Without a conflict: there was none for a minute, or the dpid is gone. */
+  conflict?(dpid: string, conflict: Conflict | undefined): void
   packetIn(session: Session, packetIn: PacketIn): void
   flowRemoved(session: Session, flowRemoved: FlowRemoved): void
 }
@@ -110,14 +178,18 @@ export type Metrics = {
   message(direction: 'in' | 'out', type: string): void
   /** An ERROR of a switch, in the specification's words: FLOW_MOD_FAILED, TABLE_FULL. */
   error(type: string, code: string): void
-  /** How a connection went: `up` when its handshake was done, and when it ends one word of `Ending`. */
+  /** How a connection went: `up` when its handshake was done, and one word of `Ending` when it ends. */
   connection(result: string): void
-  /** A packet-in that found its switch's queue full pushed the oldest out. */
+  /** A packet-in was dropped because newer ones filled its switch's queue. */
   packetInDropped?(): void
-  /** A reply that nobody asked for, or not any more. */
+  /** A reply came that nobody waits for. */
   strayReply?(): void
-  /** A switch said more than it may unasked, and is not read for a while. */
+  /** A switch sent more asynchronous messages than it may, and is not read for a while. */
   throttled?(): void
+  /** A message of this type, or a part of one, is not OpenFlow 1.3 and was dropped. */
+  unreadable?(type: string): void
+  /** A switch claims a dpid that another live switch has. */
+  conflict?(dpid: string): void
   /** Seconds from an ECHO_REQUEST to its answer. */
   echo?(dpid: string, seconds: number): void
 }
@@ -127,71 +199,22 @@ export type Ending =
   | 'closed' // by the switch
   | 'stopped' // by us, on request
   | 'lost' // reset, or another failure of the socket
+  | 'tls_on_tcp' // it speaks TLS, on a listener without
   | 'tls_failed' // not TLS, or none that both sides speak
   | 'tls_timeout'
-  | 'certificate' // none, expired, or not of our CA
-  | 'wrong_dpid' // its certificate stands for other datapaths
+  | 'certificate' // none, expired, not of our CA, or for no datapath
+  | 'wrong_dpid' // its certificate is for other datapaths
+  | 'too_many' // connections, handshakes, or sessions of its address
   | 'not_master' // we claim to be its only master, and it has another, or no roles
   | 'hello_timeout'
   | 'version'
   | 'handshake'
   | 'handshake_timeout'
   | 'auxiliary'
-  | 'duplicate'
-  | 'replaced'
+  | 'duplicate' // another session is live for its dpid
+  | 'replaced' // by a session for the same dpid, because it did not answer or has no certificate
   | 'silent'
   | 'partial_message'
   | 'not_reading'
   | 'unreadable'
   | 'oversize'
-
-/** Times in ms, sizes in bytes. */
-export type Limits = { readonly [K in keyof typeof limits]: number }
-
-export const limits = {
-  /** From the connection to the end of its TLS handshake. What follows counts from there. */
-  tls: 10_000,
-  /** From the connection to the switch's HELLO. */
-  hello: 5_000,
-  /** From the connection to the end of the handshake. */
-  handshake: 10_000,
-  /** From the first byte of a message to its last. */
-  partial: 10_000,
-  /** Between our ECHO_REQUESTs. */
-  echo: 5_000,
-  /** Without a byte from the switch. */
-  silence: 15_000,
-  /** From a request to its answer. */
-  request: 5_000,
-  /** From a multipart request to the last part of its answer. */
-  collation: 60_000,
-  /** For a question that a switch may not know, and for a sign of life of a session that another claims to replace. */
-  probe: 2_000,
-  /** From a PORT_STATUS until the ports are read again. */
-  reread: 500,
-  /** From our closing a connection until we stop waiting for what is queued to leave. */
-  linger: 1_000,
-  /** How often all these times are looked at. */
-  tick: 100,
-  /** Written but not yet taken by the kernel. */
-  queued: 4 * 1024 * 1024,
-  /** All parts of one multipart reply; 100,000 flow entries of ours take some 16 MiB, and a switch may hold more. */
-  reply: 16 * 1024 * 1024,
-  flows: 64 * 1024 * 1024,
-  /** Read but not yet looked at, before we stop reading a switch that sends faster than its share of our time. */
-  unread: 128 * 1024,
-  /** Ports of one switch: as many as OpenFlow 1.0 could number, and Open vSwitch still allows. */
-  ports: 65_280,
-  /** What one switch may say in a second without being asked: messages, and their bytes. Then it is not read until it may again. */
-  asyncMessages: 50_000,
-  asyncBytes: 32 * 1024 * 1024,
-  /** Packet-ins of one switch that wait for their turn, and their bytes. */
-  packetIns: 1_024,
-  packetInBytes: 1024 * 1024,
-  /** Connections at once, handshakes included. */
-  connections: 8_192,
-  /** Changes between two barriers of apply(). */
-  window: 1_000,
-  /** Time that a switch is given for each change, beyond `request` (in a bundle: up to `collation`), before its answer counts as lost. */
-  change: 5,
-}

@@ -16,6 +16,8 @@ export type Cursor = {
   depth: number
   /** Refuse padding that is not zero; without, it is skipped and lost. */
   strict: boolean
+  /** Not strict: what could not be read of items that say their length (see `sized`), in words; undefined: nothing. */
+  skipped: string[] | undefined
 }
 
 /** A cursor over all of `bytes`. */
@@ -27,6 +29,7 @@ export const cursorOf = (bytes: Buffer): Cursor => ({
   end: bytes.length,
   depth: 0,
   strict: true,
+  skipped: undefined,
 })
 
 export type Codec<T> = {
@@ -334,6 +337,41 @@ export const list = <T>(item: Codec<T>): Codec<readonly T[]> => ({
     }
   },
 })
+
+/**
+ * As `list`, of items that say their length in the 16 bits at `lengthAt`. Without `strict`, an item that cannot be read is
+ * skipped and its fault noted, so that it costs itself and not the message around it.
+ */
+export const sized = <T>(item: Codec<T>, lengthAt = 0): Codec<readonly T[]> => {
+  const all = list(item)
+  return {
+    read(c) {
+      if (c.strict) return all.read(c)
+      const values: T[] = []
+      while (c.at < c.end) {
+        const { at, end, depth } = c
+        try {
+          values.push(item.read(c))
+        } catch (error) {
+          c.end = end
+          c.depth = depth
+          c.at = skipSized(c, at, lengthAt, located(error, `[${values.length}]`))
+        }
+      }
+      return values
+    },
+    write: all.write,
+  }
+}
+
+/** Where the item behind the one at `at` begins; throws `error` if that cannot be told. */
+function skipSized(c: Cursor, at: number, lengthAt: number, error: unknown): number {
+  if (!(error instanceof WireError) || at + lengthAt + 2 > c.end) throw error
+  const length = c.view.getUint16(at + lengthAt)
+  if (length < lengthAt + 2 || at + length > c.end) throw error
+  ;(c.skipped ??= []).push(error.message)
+  return at + length
+}
 
 /** Exactly `n` items of fixed size. */
 export const array = <T>(item: Fixed<T>, n: number): Fixed<readonly T[]> =>

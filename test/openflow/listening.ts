@@ -1,7 +1,8 @@
 // A server on a free port of loopback, with everything that it tells written down.
 import type { Test } from 'tap'
+import type { Limits } from '../../openflow/session/limits.ts'
 import { type Credentials, type Log, listen, type Server } from '../../openflow/session/server.ts'
-import type { Events, Limits, Metrics, Session } from '../../openflow/session/session.ts'
+import type { Events, Metrics, Session } from '../../openflow/session/session.ts'
 import { type Behaviour, type FakeSwitch, fakeSwitch } from './fake-switch.ts'
 
 export type Listening = {
@@ -33,6 +34,7 @@ export async function listening(
     tls,
     log,
     generation,
+    anyDpid,
   }: {
     readonly limits?: Partial<Limits>
     readonly events?: Partial<Events>
@@ -40,6 +42,7 @@ export async function listening(
     readonly tls?: Credentials
     readonly log?: Log
     readonly generation?: () => bigint
+    readonly anyDpid?: boolean
   } = {},
 ): Promise<Listening> {
   const ups: Session[] = []
@@ -50,6 +53,7 @@ export async function listening(
     listeners: [{ host: '127.0.0.1', port: 0, tls }],
     ...(log && { log }),
     ...(generation && { generation }),
+    ...(anyDpid && { anyDpid }),
     limits: { tick: 5, ...limits },
     events: {
       up(session) {
@@ -60,7 +64,9 @@ export async function listening(
         downs.push(`${session.dpid}: ${reason}`)
         events.down?.(session, reason)
       },
-      portStatus: session => events.portStatus?.(session),
+      portStatus: (session, ports) => events.portStatus?.(session, ports),
+      conflict: (dpid, conflict) => events.conflict?.(dpid, conflict),
+      capabilities: session => events.capabilities?.(session),
       packetIn: (session, packetIn) => events.packetIn?.(session, packetIn),
       flowRemoved: (session, flowRemoved) => events.flowRemoved?.(session, flowRemoved),
     },

@@ -21,7 +21,7 @@ const error = (xid: number, { errorType, errorCode }: { errorType: number; error
 /** What a switch was sent since its handshake, as words: `open`, `flow_mod`, ... */
 const said = (fake: FakeSwitch): string[] => {
   const words = fake.received
-    .filter(message => message.type !== 'echo_request')
+    .filter(message => message.type !== 'echo_request' && message.type !== 'multipart_request')
     .map(message => (message.type === 'bundle_control' ? message.ctrlType.replace('_request', '') : message.type))
   // The handshake's empty bundle ends it, or the refusal of that.
   const start = words.indexOf('discard')

@@ -7,6 +7,7 @@ function written() {
   const state = { full: false }
   const transport: Transport = {
     remote: '192.0.2.1:1',
+    address: '192.0.2.1',
     scope: 'any',
     write(bytes) {
       writes.push(bytes)

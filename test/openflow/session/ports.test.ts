@@ -1,6 +1,6 @@
 import t from 'tap'
 import { type Message, type MessageOf, multipartMore, type PortDesc, ports } from '../../../openflow/index.ts'
-import { portsOf, putStatus, samePorts } from '../../../openflow/session/ports.ts'
+import { changedBetween, portsOf, putStatus } from '../../../openflow/session/ports.ts'
 import type { Session } from '../../../openflow/session/session.ts'
 import { port } from '../fake-switch.ts'
 import { listening } from '../listening.ts'
@@ -30,14 +30,14 @@ t.test('a PORT_STATUS changes the ports only where they differ from it', async t
   t.equal(putStatus(all, status('delete', port(3))), false, 'a delete of a port that is not there')
   t.equal(putStatus(all, status('add', port(ports.local))), false, 'a reserved port')
   t.equal(putStatus(all, status('add', port(0))), false, 'no port at all')
-  t.ok(samePorts(all, portsOf([port(2), port(1)])))
+  t.same(changedBetween(all, portsOf([port(2), port(1)])), [])
   t.equal(putStatus(all, status('modify', port(2, { state: 1 }))), true)
   t.equal(putStatus(all, status('modify', port(3))), true, 'the first word of a port')
   t.equal(putStatus(all, status('add', port(1, { name: 'another' }))), true, 'a number that was given away anew')
   t.equal(putStatus(all, status('delete', port(3))), true)
-  t.ok(samePorts(all, portsOf([port(1, { name: 'another' }), port(2, { state: 1 })])))
-  t.notOk(samePorts(all, portsOf([port(1), port(2)])))
-  t.notOk(samePorts(all, portsOf([port(1, { name: 'another' })])))
+  t.same(changedBetween(all, portsOf([port(1, { name: 'another' }), port(2, { state: 1 })])), [])
+  t.same(changedBetween(all, portsOf([port(1), port(2)])), [1, 2])
+  t.same(changedBetween(all, portsOf([port(1, { name: 'another' }), port(3)])), [2, 3])
 })
 
 t.test('reserved ports are no ports of a session', async t => {
@@ -111,21 +111,62 @@ t.test('a reading of the ports that gets no answer is tried again, and the sessi
   t.same(c.downs, [])
 })
 
-t.test('every change of a port is told, with the ports as they are then; duplicates are not', async t => {
-  const told: string[] = []
+t.test('listeners are notified of the ports that changed, as they are then; not of duplicates', async t => {
+  const notices: string[] = []
   const c = await listening(t, {
     limits: noReread,
-    events: { portStatus: session => void told.push([...session.ports().values()].map(p => p.name).join()) },
+    events: {
+      portStatus: (session, changed) =>
+        void notices.push([...changed].map(number => `${number} ${session.ports().get(number)?.name}`).join()),
+    },
   })
-  const { fake } = await c.live({ ports: [port(2, { name: 'old' })] })
+  const { fake } = await c.live({ ports: [port(2, { name: 'old' }), port(3)] })
   fake.say(
     status('modify', port(2, { name: 'old' })),
     status('delete', port(2, { name: 'old' })),
     status('add', port(2, { name: 'new' })),
     status('add', port(2, { name: 'new' })),
   )
-  await c.until(() => told.includes('new'))
-  t.same(told, ['', 'new'], 'a port that was made anew with its number was away in between')
+  await c.until(() => notices.length > 0)
+  fake.say(status('delete', port(3)))
+  await c.until(() => notices.length > 1)
+  t.same(notices, ['2 new', '3 undefined'])
+})
+
+t.test('2,000 changes of ports among 10,000 are few notices, and few readings of all ports', async t => {
+  let notices = 0
+  let readings = 0
+  const changed = new Set<number>()
+  const all = Array.from({ length: 10_000 }, (_, i) => port(i + 1))
+  const c = await listening(t, {
+    limits: { portNotice: 50, reread: 50 },
+    events: {
+      portStatus(_session, ports) {
+        notices++
+        for (const number of ports) changed.add(number)
+      },
+    },
+  })
+  const { fake, session } = await c.live({
+    answer(message) {
+      if (!asksPorts(message)) return undefined
+      readings++
+      const parts = Array.from({ length: 20 }, (_, i) => all.slice(i * 500, (i + 1) * 500))
+      return parts.map((part, i) => portDesc(message.xid, part, i < 19 ? multipartMore : 0))
+    },
+  })
+  t.equal(session.ports().size, 10_000)
+  const began = performance.now()
+  for (let i = 0; i < 2_000; i++) {
+    all[i] = port(i + 1, { state: 1 })
+    fake.say(status('modify', all[i]!))
+    if (i % 100 === 0) await new Promise(resolve => setImmediate(resolve))
+  }
+  await c.until(() => changed.size === 2_000 && readings > 1)
+  const passed = performance.now() - began
+  t.ok(notices <= 2 + passed / 50, `${notices} notices in ${passed} ms`)
+  t.ok(readings <= 2 + passed / 50, `${readings} readings in ${passed} ms`)
+  t.equal([...session.ports().values()].filter(({ state }) => state === 1).length, 2_000)
 })
 
 t.test('a port that is told twice, at first wrongly, ends as it was told last', async t => {

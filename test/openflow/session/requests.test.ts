@@ -209,28 +209,41 @@ t.test('nor may an answer about anything else be long', async t => {
   await fake.closed
 })
 
+const countsFlows = (message: Message): boolean =>
+  message.type === 'multipart_request' && ['table', 'aggregate'].includes(message.body.type)
+const refused = (xid: number): Message => ({
+  ...{ type: 'error', xid, errorType: 1, errorCode: 2, payload: Buffer.alloc(0) },
+})
+
 t.test('an answer whose parts trickle in is given up in the end, and the rest of it changes nothing', async t => {
-  const c = await listening(t, { limits: { request: 1_000, collation: 1_200 } })
-  let timer: NodeJS.Timeout | undefined
+  const c = await listening(t, { limits: { request: 200, collation: 240 } })
   const { session } = await c.live({
     answer(message, self) {
+      if (countsFlows(message)) return [refused(message.xid)]
       if (!asksFlows(message)) return undefined
-      timer = setInterval(() => self.say(flows(message.xid, [flow(0, 1)], multipartMore)), 10)
+      const timer = setInterval(() => self.say(flows(message.xid, [flow(0, 1)], multipartMore)), 10)
       t.teardown(() => clearInterval(timer))
       return []
     },
   })
-  t.match(await failure(session.flows()), { why: 'timeout' })
+  t.match(await failure(session.flows({ tableId: 0 })), {
+    why: 'unreadable',
+    message: /not all flows could be read: table 0: no answer/,
+  })
   await c.until(() => session.counts().strayReplies > 2)
   t.same(c.downs, [])
 })
 
 t.test('an answer of which the last part is missing fails', async t => {
-  const c = await listening(t, { limits: { request: 40 } })
+  const c = await listening(t, { limits: { request: 40, collation: 100 } })
   const { session } = await c.live({
-    answer: message => (asksFlows(message) ? [flows(message.xid, [flow(0, 1)], multipartMore)] : undefined),
+    answer(message) {
+      if (countsFlows(message)) return [refused(message.xid)]
+      return asksFlows(message) ? [flows(message.xid, [flow(0, 1)], multipartMore)] : undefined
+    },
   })
-  t.match(await failure(session.flows()), { why: 'timeout' })
+  const { missing } = await session.readFlows({ tableId: 0 })
+  t.match(missing, [{ tableId: 0, words: /^table 0: no answer to multipart_request flow/ }])
 })
 
 /** An answer about flows in which the only entry says that it is 0 bytes long. */
@@ -266,18 +279,24 @@ t.test('where the answer about all tables cannot be read, the tables are asked f
   t.same(c.downs, [])
 })
 
-t.test('where the answer about one table cannot be read either, the session ends', async t => {
+t.test('what cannot be read in any part is missing, and the session stays', async t => {
   const c = await listening(t)
-  const { session, fake } = await c.live({
+  const { session } = await c.live({
     answer(message, self) {
-      if (!asksFlows(message)) return undefined
+      if (countsFlows(message)) return [refused(message.xid)]
+      if (message.type !== 'multipart_request' || message.body.type !== 'flow') return undefined
+      if (message.body.tableId === 1) return [flows(message.xid, [flow(1, 5)])]
       self.raw(corrupt(message.xid, 0))
       return []
     },
   })
-  t.match(await failure(session.flows()), { why: 'closed' })
-  await fake.closed
-  t.same(c.endings, ['up', 'unreadable'])
+  const reading = await session.readFlows({ tableId: 1 })
+  t.equal(reading.count, 1)
+  t.same(reading.missing, [])
+  const { missing } = await session.readFlows({ tableId: 2, cookieMask: 0xffff_ffffn })
+  t.match(missing, [{ tableId: 2, words: /^table 2: at byte 0: flow entry 0 says that it is 0 bytes long/ }])
+  t.match(await failure(session.flows({ tableId: 2, cookieMask: 0xffff_ffffn })), { why: 'unreadable' })
+  t.same(c.downs, [])
 })
 
 t.test('flows, groups and meters are read, narrowed by what the filter says', async t => {
@@ -290,7 +309,8 @@ t.test('flows, groups and meters are read, narrowed by what the filter says', as
   t.match(
     fake.received.filter(message => message.type === 'multipart_request').map(({ body }) => body),
     [
-      ...[{ type: 'desc' }, { type: 'meter_features' }, { type: 'port_desc' }],
+      ...[{ type: 'desc' }, { type: 'meter_features' }, { type: 'port_desc' }, { type: 'meter_config' }],
+      { type: 'aggregate', tableId: 3, match: { in_port: 4 } },
       ...[
         { type: 'flow', tableId: 3, outPort: 0xffffffff, outGroup: 0xffffffff, cookieMask: 0n, match: { in_port: 4 } },
         { type: 'group_desc' },

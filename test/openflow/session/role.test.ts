@@ -51,7 +51,7 @@ for (const [what, answer, reason] of refusals)
     const warn = (details: object) => void said.push((details as { reason: string }).reason)
     const c = await listening(t, {
       generation: () => 7n,
-      log: { info: () => undefined, warn, error: warn },
+      log: { debug: () => undefined, info: () => undefined, warn, error: warn },
     })
     const fake = await c.connect({ answer: m => (m.type === 'role_request' ? [answer(m.xid)] : undefined) })
     await fake.closed

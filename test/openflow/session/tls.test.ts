@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { issue } from '../../../cli/certificates.ts'
 import { encode, flowMod } from '../../../openflow/index.ts'
-import { scopeOf } from '../../../openflow/session/tls.ts'
+import { type Named, scopeOf, scopeShown } from '../../../openflow/session/tls.ts'
 import { authority, missingOpenssl, type Pem } from '../certificates.ts'
 import { fakeSwitch } from '../fake-switch.ts'
 import { failure, type Listening, listening } from '../listening.ts'
@@ -16,15 +16,16 @@ import { failure, type Listening, listening } from '../listening.ts'
 // Only for a machine that is busy with something else; the runner gives up after 30 s.
 t.setTimeout(180_000)
 
-t.test('a certificate stands for the datapaths that it names, or for any', async t => {
-  const one = '00000000000000aa'
+const one = '00000000000000aa'
+
+t.test('a certificate is for the datapaths that it names, one or several', async t => {
   const of = (CN: string | string[] | undefined, subjectaltname?: string) => {
     const found = scopeOf({ subject: { CN }, subjectaltname })
-    return 'wrong' in found ? found.wrong : found.scope === 'any' ? 'any' : [...found.scope].join()
+    return 'wrong' in found ? found.wrong : [...found.scope].join()
   }
-  t.equal(of('a switch'), 'any')
-  t.equal(of(undefined), 'any')
-  t.equal(of('a switch', 'DNS:a, IP Address:192.0.2.1, URI:https://l2sm.example/'), 'any')
+  t.equal(of('a switch'), '')
+  t.equal(of(undefined), '')
+  t.equal(of('a switch', 'DNS:a, IP Address:192.0.2.1, URI:https://l2sm.example/'), '')
   t.equal(of('a switch', `URI:l2sm:dpid:${one}`), one)
   t.equal(
     of('a switch', 'DNS:a, URI:L2SM:DPID:00000000000000AA, URI:l2sm:dpid:00000000000000bb'),
@@ -33,8 +34,7 @@ t.test('a certificate stands for the datapaths that it names, or for any', async
   t.equal(of('00000000000000AA'), one)
   t.equal(of([one, 'b']), one)
   t.equal(of('00000000000000bb', `URI:l2sm:dpid:${one}`), `${one},00000000000000bb`)
-  t.equal(of('0x00000000000000aa'), 'any', 'that is no datapath id')
-  t.equal(of('a', 'DNS:"a, URI:l2sm:dpid:00000000000000aa"'), 'any', 'a name in quotes is one name')
+  t.equal(of('a', 'DNS:"a, URI:l2sm:dpid:00000000000000aa"'), '', 'a name in quotes is one name')
   t.equal(of('a', 'URI:"l2sm:dpid:00000000000000aa"'), one)
   for (const wrong of [
     'l2sm:dpid:aa',
@@ -44,6 +44,38 @@ t.test('a certificate stands for the datapaths that it names, or for any', async
     'l2sm:*',
   ])
     t.match(of('a', `URI:${wrong}`), `"${wrong}", expected l2sm:dpid: and 16 hex digits`)
+})
+
+t.test('a certificate that almost names a datapath admits nothing, and says what it has instead', async t => {
+  const shown = (certificate: Named, anyDpid = false) =>
+    scopeShown({ authorized: true, getPeerCertificate: () => certificate }, anyDpid)
+  const near: readonly (readonly [Named, string])[] = [
+    [{ subject: { CN: '0000000000000aa' } }, 'CN "0000000000000aa" (15 hex digits, a datapath id has 16)'],
+    [{ subject: { CN: '000000000000000aa' } }, 'CN "000000000000000aa" (17 hex digits, a datapath id has 16)'],
+    [{ subject: { CN: '0x00000000000000aa' } }, `CN "0x00000000000000aa" (write URI:l2sm:dpid:${one})`],
+    [{ subject: { CN: '00:00:00:00:00:00:00:AA' } }, `CN "00:00:00:00:00:00:00:AA" (write URI:l2sm:dpid:${one})`],
+    [{ subject: { CN: ' 00000000000000aa' } }, `CN " 00000000000000aa" (write URI:l2sm:dpid:${one})`],
+    [{ subject: { CN: 'of:00000000000000aa' } }, `CN "of:00000000000000aa" (write URI:l2sm:dpid:${one})`],
+    [{ subject: { OU: one } }, `OU "${one}" (write URI:l2sm:dpid:${one})`],
+    [{ subject: { CN: 's1', serialNumber: one } }, `serialNumber "${one}"`],
+    [{ subject: { CN: 's1' }, subjectaltname: `DNS:l2sm:dpid:${one}` }, `DNS "l2sm:dpid:${one}"`],
+    [
+      { subject: { CN: 's1' }, subjectaltname: `URI:spiffe://l2sm.example/dpid/${one}` },
+      `URI "spiffe://l2sm.example/dpid/${one}" (write URI:l2sm:dpid:${one})`,
+    ],
+    [{ subject: { CN: 's1' }, subjectaltname: `URI:urn:l2sm:dpid:${one}` }, `URI "urn:l2sm:dpid:${one}"`],
+  ]
+  for (const [certificate, words] of near) {
+    const refused = shown(certificate)
+    t.match('wrong' in refused ? refused.wrong : '', words)
+    t.match(refused, { wrong: /its certificate is for no datapath: expected a URI l2sm:dpid: and 16 hex digits/ })
+    t.same(shown(certificate, true), { scope: 'any' }, 'unless all datapaths are open to every certificate')
+  }
+  t.same(shown({ subject: { CN: 'node-1.example' } }), {
+    wrong: 'its certificate is for no datapath: expected a URI l2sm:dpid: and 16 hex digits',
+  })
+  t.same(shown({ subject: { CN: one } }), { scope: new Set([one]) })
+  t.match(shown({ subject: { CN: 'a' }, subjectaltname: 'URI:l2sm:dpid:aa' }, true), { wrong: /"l2sm:dpid:aa"/ })
 })
 
 const missing = missingOpenssl()
@@ -60,7 +92,12 @@ else {
     const refusals: string[] = []
     const nothing = () => undefined
     const warn = (details: object) => void refusals.push((details as { readonly reason: string }).reason)
-    const c = await listening(t, { tls: server, log: { info: nothing, error: nothing, warn }, ...given })
+    const c = await listening(t, {
+      tls: server,
+      log: { debug: nothing, info: nothing, error: nothing, warn },
+      anyDpid: true,
+      ...given,
+    })
     return { ...c, refusals }
   }
 
@@ -84,6 +121,25 @@ else {
       const { session } = await c.live({ dpid: BigInt(piece), piece, tls: any })
       t.same(await session.apply([flowMod({}), flowMod({ priority: 1 })]), [])
     }
+  })
+
+  t.test('a switch whose certificate names no datapath is refused, unless every certificate may be any', async t => {
+    const c = await secured(t, { anyDpid: false })
+    const fake = await c.connect({ tls: any })
+    await fake.closed
+    t.same(c.endings, ['certificate'])
+    t.match(c.refusals[0], 'its certificate is for no datapath')
+    t.same(fake.received, [])
+  })
+
+  t.test('one certificate lets several datapaths in, each once', async t => {
+    const c = await secured(t, { anyDpid: false })
+    const tls = await named('0000000000000001', '0000000000000002')
+    await c.live({ dpid: 1n, tls })
+    await c.live({ dpid: 2n, tls })
+    const third = await c.connect({ dpid: 3n, tls })
+    await third.closed
+    t.same(c.endings, ['up', 'up', 'wrong_dpid'])
   })
 
   t.test('a switch whose certificate names its datapath goes live', async t => {
@@ -113,7 +169,7 @@ else {
       await impostor.closed
       t.same(c.endings, ['up', 'wrong_dpid'])
       t.same(c.refusals, [
-        'says that it is datapath 00000000000000aa; its certificate stands for 00000000000000bb, 00000000000000cc',
+        'says that it is datapath 00000000000000aa; its certificate is for 00000000000000bb, 00000000000000cc',
       ])
       t.equal(fake.received.length, before, 'it is sent nothing, not even a question whether it lives')
       t.same(
@@ -199,7 +255,7 @@ else {
     const c = await listening(t)
     await failure(fakeSwitch(c.address, { tls: any }))
     await c.until(() => c.endings.length > 0)
-    t.same(c.endings, ['version'])
+    t.same(c.endings, ['tls_on_tcp'])
   })
 
   t.test('first bytes of TLS cut off or changed anywhere end that connection only', async t => {
@@ -225,7 +281,10 @@ else {
       { numRuns: 60 },
     )
     await c.until(() => c.endings.length === 61)
-    t.same([...new Set(c.endings)], ['up', 'tls_failed'])
+    t.ok(
+      c.endings.slice(1).every(ending => ending === 'tls_failed' || ending === 'closed'),
+      [...new Set(c.endings)].join(),
+    )
     t.same(await session.apply([flowMod({})]), [])
   })
 
