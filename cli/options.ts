@@ -107,6 +107,11 @@ export const options = {
     standard: undefined,
     text: 'for tls: the CA that signs the certificates of switches',
   }),
+  'openflow-any-dpid': single({
+    parse: yes,
+    standard: false,
+    text: 'for tls: a certificate that names no datapath id may be every switch; without, it is refused',
+  }),
   http: single({
     takes: 'HOST:PORT',
     parse: http,

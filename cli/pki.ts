@@ -141,13 +141,16 @@ const make = async (asked: Asked, say: (line: string) => void): Promise<readonly
     const keep = isMade(place) && !renew
     if (keep && given.length > 0 && old.toSorted().join() !== given.toSorted().join())
       throw new Error(
-        `${place.cert} stands for ${old.join(' and ') || 'any datapath'}: --renew makes one for ${given.join(' and ')}`,
+        `${place.cert} is for ${old.join(' and ') || 'no datapath'}: --renew makes one for ${given.join(' and ')}`,
       )
     // A certificate that is renewed stands for no more than before, unless that is said.
     const dpids = given.length === 0 ? old : given
     const uris = dpids.map(each => `URI:l2sm:dpid:${each}`)
     const client = { commonName: name, names: uris, signer: ca, usage: 'client', days } as const
-    const whom = dpids.length === 0 ? `switch ${name}, any datapath` : `switch ${name}, datapath ${dpids.join(' and ')}`
+    const whom =
+      dpids.length === 0
+        ? `switch ${name}, no datapath: let in only with --openflow-any-dpid`
+        : `switch ${name}, datapath ${dpids.join(' and ')}`
     await tell(place, keep, whom, client)
   }
   return hosts

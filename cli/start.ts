@@ -49,6 +49,7 @@ export const start = async (
       listeners: config.openflow.map(({ scheme, host, port }) => ({
         ...{ host, port },
         tls: scheme === 'tls' ? tls?.credentials : undefined,
+        anyDpid: config['openflow-any-dpid'],
       })),
       vlanRange: config['vlan-range'],
       adopt: config.adopt,

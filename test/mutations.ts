@@ -337,8 +337,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'TLS: names that cannot be read are none',
     file: 'openflow/session/tls.ts',
-    from: 'if (digits === undefined) return',
-    to: 'if (digits === undefined) continue\n    if (digits === undefined) return',
+    from: 'else if (ours) return { wrong:',
+    to: "else if (ours && text === '') return { wrong:",
     tests: tls,
   },
   {

@@ -20,8 +20,11 @@ export type { Credentials } from './tls.ts'
 /** Where to listen: an IP address or name of this machine, and a TCP port (0: any that is free). */
 export type Address = { readonly host: string; readonly port: number }
 
-/** With `tls`, only switches that show a certificate of that CA may connect, and only by TLS 1.2 or newer. */
-export type Listener = Address & { readonly tls?: Credentials | undefined }
+/**
+ * With `tls`, only switches that show a certificate of that CA may connect, only by TLS 1.2 or newer, and only as a datapath
+ * that the certificate names. `anyDpid`: one that names none is good for all.
+ */
+export type Listener = Address & { readonly tls?: Credentials | undefined; readonly anyDpid?: boolean }
 
 export type Server = {
   /** Where it listens, in the order of the listeners, with the real ports. */
@@ -46,8 +49,6 @@ export type ServerOptions = {
   readonly log?: Log
   /** Other than the default ones. */
   readonly limits?: Partial<Limits>
-  /** TLS: a certificate that names no datapath is good for all. Without, it admits nothing. */
-  readonly anyDpid?: boolean
   /**
    * Where several controllers may reach the switches, and one of them leads: the number of the leadership, which grows
    * with every change of it (a lease's `leaseTransitions`). Each switch is then claimed as master before anything else,
@@ -62,16 +63,16 @@ export type ServerOptions = {
  * A switch may be `up` before that.
  */
 export async function listen(options: ServerOptions): Promise<Server> {
-  const { listeners, events, metrics, log = silent, limits: own, generation, anyDpid = false } = options
+  const { listeners, events, metrics, log = silent, limits: own, generation } = options
   const limits = { ...defaults, connections: Math.min(defaults.connections, connectionsByFiles()), ...own }
   const clock = sessionClock()
   const registry = newRegistry({ events, metrics, log, clock, limits, date: () => new Date() })
   const context = { clock, limits, metrics, generation, memories: new Map(), allPorts: { count: 0 } }
   const connections = openConnections(context, registry)
-  const handshakes = openHandshakes(connections, { clock, limits, rejected: registry.rejected, anyDpid })
-  const create = ({ tls }: Listener): NetServer =>
+  const handshakes = openHandshakes(connections, { clock, limits, rejected: registry.rejected })
+  const create = ({ tls, anyDpid = false }: Listener): NetServer =>
     tls
-      ? handshakes.serve(tls)
+      ? handshakes.serve(tls, anyDpid)
       : createServer({ allowHalfOpen: true, noDelay: true }, socket => {
           const cut = (words: string) => {
             registry.rejected(remoteOf(socket), 'too_many', words)
@@ -223,14 +224,18 @@ export const checkCredentials = (credentials: Credentials): void => void createS
 /** A TCP connection that speaks TLS but not yet OpenFlow, and since when (session time, ms). */
 type Handshake = { readonly wire: Socket; readonly key: string; readonly remote: string; readonly since: number }
 
-type HandshakeOptions = Pick<Connection, 'clock' | 'limits'> &
-  Pick<Registry, 'rejected'> & { readonly anyDpid: boolean }
+type HandshakeOptions = Pick<Connection, 'clock' | 'limits'> & Pick<Registry, 'rejected'>
 
 /** TLS servers that hand switches on to `connections` when their handshakes are done. */
 function openHandshakes(
   connections: Connections,
-  { clock, limits, rejected, anyDpid }: HandshakeOptions,
-): { serve(credentials: Credentials): NetServer; renew(credentials: Credentials): void; tick(): void; close(): void } {
+  { clock, limits, rejected }: HandshakeOptions,
+): {
+  serve(credentials: Credentials, anyDpid: boolean): NetServer
+  renew(credentials: Credentials): void
+  tick(): void
+  close(): void
+} {
   const under = new Map<string, Handshake>()
   const servers = new Set<ReturnType<typeof createTlsServer>>()
   /** Once for each: what follows from its end finds it no more. */
@@ -252,7 +257,7 @@ function openHandshakes(
       if (mine) failed(handshake, 'closed', 'the connection ended before the TLS handshake did')
     })
   }
-  function done(socket: TLSSocket): void {
+  function done(socket: TLSSocket, anyDpid: boolean): void {
     const handshake = under.get(wireOf(socket))
     if (handshake === undefined) return void socket.destroy()
     const shown = scopeShown(socket, anyDpid)
@@ -265,8 +270,9 @@ function openHandshakes(
     }
   }
   return {
-    serve(credentials) {
-      const server = createTlsServer({ noDelay: true, ...tlsOptions(credentials) }, done)
+    serve(credentials, anyDpid) {
+      const options = { noDelay: true, ...tlsOptions(credentials) }
+      const server = createTlsServer(options, socket => done(socket, anyDpid))
       server.on('connection', begun)
       server.on('tlsClientError', (error, socket) => {
         const handshake = under.get(wireOf(socket))

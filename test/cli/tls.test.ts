@@ -68,7 +68,7 @@ else {
       `ovs-vsctl set-ssl ${folder}/switch-a.key ${folder}/switch-a.crt ${folder}/ca.crt`,
       'ovs-vsctl set-controller br0 ssl:ctl.example:6653',
       'switch a, datapath 00000000000000aa',
-      'switch b, any datapath',
+      'switch b, no datapath',
     ])
       t.ok(printed.includes(expected), expected)
     const files = ['ca', 'controller', 'switch-a', 'switch-b'].flatMap(name => [`${name}.crt`, `${name}.key`])
@@ -84,7 +84,7 @@ else {
     t.match(await pki('--switch', 'a', '--switch', 'c'), /kept .*switch-a\.crt[\s\S]*made .*switch-c\.crt/)
     t.same(Object.fromEntries(files.map(name => [name, text(name)])), before)
     const other = await run(['pki', folder, '--switch', 'a=00000000000000bb'])
-    t.match(other, { code: 1, stderr: /stands for 00000000000000aa: --renew makes one for 00000000000000bb/ })
+    t.match(other, { code: 1, stderr: /is for 00000000000000aa: --renew makes one for 00000000000000bb/ })
     t.match(await run(['pki', folder, '--controller', 'other']), { code: 1, stderr: /is not for other: --renew/ })
 
     await pki('--renew', '--switch', 'a', '--days', '7')

@@ -50,10 +50,9 @@ export async function listening(
   const endings: string[] = []
   const errors: string[] = []
   const server = await listen({
-    listeners: [{ host: '127.0.0.1', port: 0, tls }],
+    listeners: [{ host: '127.0.0.1', port: 0, tls, ...(anyDpid && { anyDpid }) }],
     ...(log && { log }),
     ...(generation && { generation }),
-    ...(anyDpid && { anyDpid }),
     limits: { tick: 5, ...limits },
     events: {
       up(session) {
