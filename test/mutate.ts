@@ -58,4 +58,5 @@ const survivors = chosen.filter(m => {
   return noticed === undefined
 })
 console.log(`\n${chosen.length - survivors.length} of ${chosen.length} mutations noticed`)
+console.log(`\n${chosen.length - survivors.length} passed, ${survivors.length} failed`)
 process.exitCode = survivors.length > 0 || chosen.length === 0 ? 1 : 0
