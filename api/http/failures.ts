@@ -1,4 +1,5 @@
 import { type ProblemError, problem } from './problems.ts'
+import { sourceOf } from './source.ts'
 
 /** Wrong credentials, by the address that they came from. */
 export type Failures = {
@@ -20,28 +21,17 @@ export const createFailures = (now: () => number): Failures => {
   const emptyAt = new Map<string, number>()
   return {
     blockedFor: address => {
-      const excess = (emptyAt.get(source(address)) ?? 0) - now() - (burst - 1) * each
+      const excess = (emptyAt.get(sourceOf(address)) ?? 0) - now() - (burst - 1) * each
       return excess > 0 ? Math.ceil(excess / 1000) : 0
     },
     failed: address => {
-      const from = source(address)
+      const from = sourceOf(address)
       const next = Math.max(emptyAt.get(from) ?? 0, now()) + each
       emptyAt.delete(from)
       emptyAt.set(from, next)
       if (emptyAt.size > most) emptyAt.delete(emptyAt.keys().next().value!)
     },
   }
-}
-
-/** Whoever has an IPv6 address has a /64 of them. */
-const source = (address: string): string => {
-  if (!address.includes(':') || address.includes('.')) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head.split(':').filter(group => group !== '')
-  if (tail === undefined) return groups.slice(0, 4).join(':')
-  const last = tail.split(':').filter(group => group !== '')
-  const zeros = Array.from({ length: Math.max(0, 8 - groups.length - last.length) }, () => '0')
-  return [...groups, ...zeros, ...last].slice(0, 4).join(':')
 }
 
 export const tooMany = (address: string, seconds: number): ProblemError =>
