@@ -2,7 +2,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Controller, Record } from '../controller/view/view.ts'
 import type { Store, StoreRecord } from '../store/store.ts'
-import { inSlices } from './v1/slices.ts'
+import type { Dropped } from './http/connections.ts'
+import { inSlices } from './http/slices.ts'
 
 /** What Prometheus reads. Labels never carry a MAC, an IP or a pod: their number must not grow with the traffic. */
 export type Metrics = {
@@ -13,6 +14,10 @@ export type Metrics = {
   readonly storeRecord: StoreRecord
   /** A request was answered. `route` is the pattern, not the path. */
   request(method: string, route: string, status: number, seconds: number): void
+  /** A connection of HTTP was closed by us before its client closed it. */
+  dropped(why: Dropped): void
+  /** How many connections of HTTP there are, asked at each scrape. */
+  connections(count: () => number): void
   /** The text of /metrics: what is counted, and what stands in the controller and the store right now. */
   scrape(store: Store, controller: Controller): Promise<string>
 }
@@ -32,6 +37,7 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
   const gauges = createGauges(registry)
   const { record, flush } = recordOf(counters)
   gauges.build.set({ version: build.version, node: process.version }, 1)
+  let countConnections = () => 0
   const lag = monitorEventLoopDelay({ resolution })
   lag.enable()
 
@@ -43,8 +49,13 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
       failure: code => counters.commitFailures.inc({ code }),
     },
     request: (method, route, status, seconds) => counters.requests.observe({ method, route, status }, seconds),
+    dropped: why => counters.httpDropped.inc({ why }),
+    connections: count => {
+      countConnections = count
+    },
     async scrape(store, controller) {
       flush()
+      gauges.httpConnections.set(countConnections())
       for (const quantile of [50, 99, 100])
         gauges.lag.set({ quantile: String(quantile / 100) }, lateness(lag.percentile(quantile)))
       lag.reset()
@@ -89,6 +100,11 @@ const createCounters = (registry: Registry) => {
       'route',
       'status',
     ]),
+    httpDropped: counter(
+      'l2sm_http_connections_dropped_total',
+      'Connections of HTTP that the controller closed: too many, or too many requests at once.',
+      ['why'],
+    ),
     commits: histogram('l2sm_store_commit_duration_seconds', 'Commits of the store, fsync included.', []),
     commitFailures: counter('l2sm_store_commit_failures_total', 'Commits of the store that failed.', ['code']),
   }
@@ -123,6 +139,7 @@ const createGauges = (registry: Registry) => {
     linkMtu: gauge('l2sm_link_mtu_bytes', 'Largest frame that passes, less its Ethernet header.', ['dpid', 'port']),
     links: gauge('l2sm_links', 'Links, a direction each, by whether they are up.', ['state']),
     probeInterval: gauge('l2sm_link_probe_interval_seconds', 'Between two probes: stretches with the mesh.', ['kind']),
+    httpConnections: gauge('l2sm_http_connections', 'Connections of HTTP.', []),
     build: gauge('l2sm_build_info', 'Always 1.', ['version', 'node']),
   }
 }

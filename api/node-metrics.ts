@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from 'prom-client'
+import { inSlices } from './http/slices.ts'
 import type { NodeServices } from './v1/nodes.ts'
 import { standingNow } from './v1/nodes.ts'
-import { inSlices } from './v1/slices.ts'
 
 /** Adds what is known of nodes to /metrics: read afresh at each scrape, so that a node that is gone is not told of any more. */
 export const measureNodes = (registry: Registry, services: NodeServices): void => {

@@ -1,16 +1,15 @@
-import type { Server } from 'node:http'
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { type FastifyBaseLogger, type FastifyRequest, type FastifyServerOptions, fastify } from 'fastify'
+import type { FastifyBaseLogger } from 'fastify'
 import type { Controller } from '../controller/view/view.ts'
 import type { Store } from '../store/store.ts'
-import { Description, NoQuery, type Wire } from './contract/schemas.ts'
-import { type Auth, loginGate, tokenGate } from './http/auth.ts'
-import { answerErrors, badUrl, clientErrors } from './http/errors.ts'
-import { createFailures } from './http/failures.ts'
-import { maxBytes, parseJson } from './http/json.ts'
+import { Description, type Wire } from './contract/schemas.ts'
+import { contextOf, createApp, type HttpTls } from './http/app.ts'
+import type { Auth } from './http/auth.ts'
+import { strictBodies } from './http/bodies.ts'
+import { answerErrors } from './http/errors.ts'
+import { guard } from './http/guard.ts'
 import { description } from './http/openapi.ts'
+import { listenForProbes } from './http/probes.ts'
 import type { App, Services } from './http/services.ts'
-import { validator } from './http/validator.ts'
 import type { Metrics } from './metrics.ts'
 import { measureNodes } from './node-metrics.ts'
 import { onosRoutes } from './onos/onos.ts'
@@ -27,24 +26,28 @@ export type ApiOptions = {
   readonly controller: Controller
   readonly metrics: Metrics
   readonly auth: Auth
+  /** Absent: HTTP in clear text. */
+  readonly tls?: HttpTls | undefined
   readonly log: FastifyBaseLogger
   readonly version: string
 }
 
+export type Address = { readonly host: string; readonly port: number }
+
 export type Api = {
   /** Port 0 is any free one; answers the one that it is. Rejects when it can't listen there. */
-  listen(address: {
-    readonly host: string
-    readonly port: number
-  }): Promise<{ readonly host: string; readonly port: number }>
+  listen(address: Address): Promise<Address>
+  /** /livez and /readyz alone, without TLS and without a credential. Closed with the rest. */
+  listenForProbes(address: Address): Promise<Address>
+  /** Other rules, or another certificate, from now on; connections stay. */
+  renewAuth(auth: Auth): void
+  renewTls(tls: HttpTls): void
   /** What /openapi.json answers. */
   openapi(): Promise<object>
   /** Ends waits, answers what is being answered, and closes; after 3 s also what is not. */
   close(): Promise<void>
 }
 
-/** Milliseconds in which a request must have arrived, headers and body; looked at twice a second. */
-const arrival = 8_000
 /** Connections that the system holds for us until we accept them: as many come at once when the nodes of a mesh wake up. */
 const backlog = 4096
 /** Milliseconds that a request may still take once the program stops. */
@@ -55,18 +58,11 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   const { metrics, log } = options
   const stopping = new AbortController()
   const services: Services = { store: options.store, controller: options.controller, stopping: stopping.signal }
-  const app = createServer()
-  app.addHook('preClose', async () => stopping.abort())
-  // Or who was waiting would keep the connection open, and us with it.
-  app.addHook('onSend', async (_, reply) => {
-    if (stopping.signal.aborted) reply.header('connection', 'close')
-  })
-  app.addHook('onResponse', async (request, reply) => {
-    const seconds = reply.elapsedTime / 1000
-    metrics.request(request.method, request.routeOptions.url ?? 'none', reply.statusCode, seconds)
-    log.debug({ method: request.method, url: request.url, status: reply.statusCode, seconds }, 'answered')
-  })
-  guard(app, options.auth)
+  const { app, connections } = createApp(options.tls, metrics.dropped)
+  metrics.connections(connections.count)
+  sayWhenStopping(app, stopping)
+  record(app, metrics, log)
+  const renewAuth = guard(app, options.auth)
   strictBodies(app)
   answerErrors(app, log, () => options.store.state().revision)
   const openapi = description(app, options.version)
@@ -92,68 +88,53 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
 
   await app.ready()
 
+  const probes: { close(): Promise<void> }[] = []
   return {
     openapi,
+    renewAuth,
+    renewTls: tls => {
+      if ('setSecureContext' in app.server) (app.server as unknown as SecureServer).setSecureContext(contextOf(tls))
+    },
     async listen({ host, port }) {
-      await app.listen({ host, port, backlog })
+      // A name would be two addresses, of which Fastify takes one when the server is ours.
+      await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port, backlog })
       const bound = app.server.address()
       return { host, port: typeof bound === 'object' && bound ? bound.port : port }
+    },
+    async listenForProbes(address) {
+      const { close, ...bound } = await listenForProbes(address, services)
+      probes.push({ close })
+      return bound
     },
     async close() {
       const late = setTimeout(() => app.server.closeAllConnections(), farewell)
       await app.close()
+      await Promise.all(probes.map(({ close }) => close()))
       clearTimeout(late)
     },
   }
 }
 
-type ValidatorFactory = NonNullable<
-  NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>['buildValidator']
->
+type SecureServer = import('node:tls').Server
 
-/** Fastify's own log is off: what is answered and what fails is told by us, once. */
-const createServer = (): App => {
-  const app = fastify<Server>({
-    http: { headersTimeout: arrival, requestTimeout: arrival, connectionsCheckingInterval: 500, maxHeaderSize: 16_384 },
-    requestTimeout: arrival,
-    bodyLimit: maxBytes,
-    // An id that is too long is told so by its parser; the headers' limit is the limit here.
-    routerOptions: { maxParamLength: 16_384 },
-    clientErrorHandler: clientErrors,
-    frameworkErrors: badUrl,
-    // In place of Ajv, whose types Fastify asks for here; it is not even loaded.
-    schemaController: {
-      compilersFactory: {
-        buildValidator: (() => validator) as unknown as ValidatorFactory,
-        buildSerializer: () => () => value => JSON.stringify(value),
-      },
-    },
-  }).withTypeProvider<TypeBoxTypeProvider>()
-  // Beyond this the system refuses connections, and not we one by one.
-  app.server.maxConnections = 4096
-  return app
-}
-
-/** Before a body is read: who has no credential makes us read nothing. */
-const guard = (app: App, auth: Auth): void => {
-  const failures = createFailures(() => performance.now())
-  const gates = { token: tokenGate(auth.token, failures), login: loginGate(auth.login, failures), open: () => {} }
-  app.addHook('onRequest', async (request: FastifyRequest) => {
-    const { authorization, host, origin } = request.headers
-    gates[request.routeOptions.config?.gate ?? 'token']({ address: request.ip, authorization, host, origin })
+const sayWhenStopping = (app: App, stopping: AbortController): void => {
+  app.addHook('preClose', async () => stopping.abort())
+  // Or who was waiting would keep the connection open, and us with it.
+  app.addHook('onSend', async (_, reply) => {
+    if (stopping.signal.aborted) reply.header('connection', 'close')
   })
 }
 
-/** Our own JSON parser, and nothing but JSON. No body is an empty object; a query is refused where there is none to give. */
-const strictBodies = (app: App): void => {
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_: FastifyRequest, body: Buffer) =>
-    parseJson(body),
-  )
-  app.addHook('preValidation', async request => {
-    if (request.body === undefined && request.method !== 'GET' && request.method !== 'HEAD') request.body = {}
-  })
-  app.addHook('onRoute', route => {
-    route.schema = { querystring: NoQuery, ...route.schema }
+/** Each answer in the metrics and, at debug, in the log; each write that was carried out at info, with who asked. */
+const record = (app: App, metrics: Metrics, log: FastifyBaseLogger): void => {
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, url, actor, routeOptions } = request
+    const { statusCode: status } = reply
+    const seconds = reply.elapsedTime / 1000
+    metrics.request(method, routeOptions.url ?? 'none', status, seconds)
+    const isWrite = method !== 'GET' && method !== 'HEAD' && status < 400 && !routeOptions.config?.agent
+    const entry = { method, url, status, seconds, actor: actor?.name }
+    if (isWrite) log.info(entry, 'written')
+    else log.debug(entry, 'answered')
   })
 }

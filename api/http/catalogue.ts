@@ -208,6 +208,12 @@ export const catalogue = {
     sentence: (most: string) => `the body is nested more than ${most} deep`,
     hint: 'no body of this API is more than 3 deep',
   },
+  'too-many-keys': {
+    status: 413,
+    title: 'The body has too many different keys',
+    sentence: (most: string) => `the body has more than ${most} different keys`,
+    hint: 'no body of this API has more than 50',
+  },
   'bad-media-type': {
     status: 415,
     title: 'Bodies are JSON',

@@ -85,7 +85,10 @@ export const createConnections = (
   const admit = (socket: Socket): void => {
     const name = nameOf(socket)
     const address = sourceOf(socket.remoteAddress ?? '')
-    if (!makeRoom(sources.get(address))) return drop({ socket }, 'refused')
+    if (!makeRoom(sources.get(address))) {
+      drop({ socket }, 'refused')
+      return
+    }
     const source = sources.get(address) ?? { address, count: 0, idle: new Set() }
     sources.set(address, source)
     source.count++

@@ -27,13 +27,6 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Whose credential a route wants; the token's when it says nothing. */
-    gate?: 'open' | 'login'
-  }
-}
-
 /**
  * Decides, and waits until it is on disk; `revision` is the store's after it. What is refused, or what the store can not
  * do, is thrown as a problem.

@@ -9,11 +9,11 @@ import type { Endpoint } from '../../topology/topology.ts'
 import * as schemas from '../contract/schemas.ts'
 import { problem, refusalProblem } from '../http/problems.ts'
 import { type App, type Services, write } from '../http/services.ts'
+import { inSlices } from '../http/slices.ts'
 import { byEndpoint, dpidOf } from './endpoints.ts'
 import { findNetwork, networkId } from './networks.ts'
 import { namedEndpoint, type PortPath } from './port-names.ts'
 import { progressAfter, progressNow, waitOf } from './progress.ts'
-import { inSlices } from './slices.ts'
 import { notRemoved, unadopted } from './unadopted.ts'
 
 export const attachmentRoutes = (app: App, services: Services): void => {

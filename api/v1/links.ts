@@ -3,8 +3,8 @@ import { endpointKey, type Link, linkKey } from '../../topology/topology.ts'
 import * as schemas from '../contract/schemas.ts'
 import { problem } from '../http/problems.ts'
 import { type App, type Services, write } from '../http/services.ts'
+import { inSlices } from '../http/slices.ts'
 import { byEndpoint, endpointOf } from './endpoints.ts'
-import { inSlices } from './slices.ts'
 
 export const linkRoutes = (app: App, services: Services): void => {
   const { store } = services

@@ -1,5 +1,5 @@
 import type { Store } from '../../store/store.ts'
-import { inSlices } from './slices.ts'
+import { inSlices } from '../http/slices.ts'
 
 /** Those who wait for a plan to change: they look again whenever nodes have, one after the other. */
 export type NodeWatch = {

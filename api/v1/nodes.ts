@@ -12,11 +12,11 @@ import type { Wire } from '../contract/schemas.ts'
 import { shown } from '../contract/shown.ts'
 import { problem, refusalProblem } from '../http/problems.ts'
 import { type App, type Services, write } from '../http/services.ts'
+import { inSlices } from '../http/slices.ts'
 import { planOf } from './node-plan.ts'
 import { type NodeReports, nodeReports, standingOf } from './node-reports.ts'
 import { type NodeWatch, watchNodes } from './node-watch.ts'
 import { waitOf } from './progress.ts'
-import { inSlices } from './slices.ts'
 
 export type NodeServices = Services & { readonly reports: NodeReports; readonly watch: NodeWatch }
 
@@ -104,6 +104,7 @@ const agentRoutes = (app: App, services: NodeServices): void => {
   app.get(
     '/v1/nodes/:node/plan',
     {
+      config: { agent: true },
       schema: {
         tags,
         summary: 'What the switch of a node should be; with ?unless= and ?wait= once it is another plan than that',
@@ -128,6 +129,7 @@ const agentRoutes = (app: App, services: NodeServices): void => {
   app.put(
     '/v1/nodes/:node/report',
     {
+      config: { agent: true },
       schema: {
         tags,
         summary: 'What the switch of a node is, by its agent',

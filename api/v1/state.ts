@@ -14,6 +14,7 @@ export const stateRoutes = (app: App, services: Services): void => {
   app.put(
     '/v1/state',
     {
+      config: { needs: 'admin' },
       schema: {
         tags,
         summary: 'Declares that what is asked for now is all there is: flows of another store may go',

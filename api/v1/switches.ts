@@ -30,6 +30,7 @@ export const switchRoutes = (app: App, services: Services): void => {
   app.post(
     '/v1/switches/:dpid/takeover',
     {
+      config: { needs: 'admin' },
       schema: {
         tags,
         summary: 'Removes the flows and groups of another controller from a switch',

@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { pino } from 'pino'
 import type t from 'tap'
 import { Compile } from 'typebox/compile'
+import type { HttpTls } from '../../api/http/app.ts'
 import type { Auth } from '../../api/http/auth.ts'
 import { createMetrics, type Metrics } from '../../api/metrics.ts'
 import { createApi } from '../../api/server.ts'
@@ -99,13 +100,22 @@ export const startApi = async (
     readonly store?: Store
     readonly controller?: Controller
     readonly metrics?: Metrics
+    readonly tls?: HttpTls
   } = {},
 ) => {
   const store = options.store ?? openMemory()
   const controller = options.controller ?? stillController().controller
   const metrics = options.metrics ?? createMetrics({ version: '0.0.0' })
   const log = pino({ level: 'silent' })
-  const api = await createApi({ store, controller, metrics, auth: options.auth ?? open, log, version: '0.0.0' })
+  const api = await createApi({
+    store,
+    controller,
+    metrics,
+    auth: options.auth ?? open,
+    tls: options.tls,
+    log,
+    version: '0.0.0',
+  })
   const { port } = await api.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     await api.close()

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import t from 'tap'
 import type { NodePlan } from '../../api/contract/node-schemas.ts'
+import { tokenCredential } from '../../api/http/credentials.ts'
 import { createMetrics } from '../../api/metrics.ts'
 import { createApi } from '../../api/server.ts'
 import { inNamespace } from '../../lab/command.ts'
@@ -27,7 +28,7 @@ if (needs(t)) {
   const token = 'a'.repeat(32)
   const tokenFile = join(mesh.directory, 'token')
   writeFileSync(tokenFile, token, { mode: 0o600 })
-  const auth = { token: { is: 'token', token }, login: { is: 'nobody' } } as const
+  const auth = { token: { is: 'credentials', credentials: [tokenCredential(token)] }, login: { is: 'nobody' } } as const
   const api = await createApi({
     ...{ store: stage.store, controller: stage.controller, metrics: createMetrics({ version: '0.0.0' }) },
     ...{ auth, log: pino({ level: 'silent' }), version: '0.0.0' },

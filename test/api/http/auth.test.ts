@@ -1,5 +1,6 @@
 import t from 'tap'
 import { type Auth, authFor } from '../../../api/http/auth.ts'
+import { tokenCredential } from '../../../api/http/credentials.ts'
 import { createFailures } from '../../../api/http/failures.ts'
 import { isLoopback } from '../../../api/http/loopback.ts'
 import { raw, startApi, statusOf } from '../harness.ts'
@@ -9,7 +10,10 @@ t.setTimeout(180_000)
 
 const token = 'a-token-of-some-length'
 const login = { user: 'admin', password: 'pässword:with colon' }
-const both: Auth = { token: { is: 'token', token }, login: { is: 'login', ...login } }
+const both: Auth = {
+  token: { is: 'credentials', credentials: [tokenCredential(token)] },
+  login: { is: 'login', ...login },
+}
 const basic = (user: string, password: string) => ({
   authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
 })
@@ -49,14 +53,15 @@ t.test('the probes are open', async t => {
   for (const path of ['/livez', '/readyz', '/onos/ui']) t.equal((await call('GET', path)).status, 200, path)
 })
 
-t.test('the adapter wants its login, and the token is none', async t => {
+t.test('the adapter wants its login, or a credential that may write', async t => {
   const { call } = await startApi(t, { auth: both })
   const status = async (headers: { readonly [name: string]: string } | undefined) =>
     (await call('GET', '/onos/vnets/api/status', undefined, headers)).status
   t.equal(await status(basic(login.user, login.password)), 200)
+  t.equal(await status(basic('token-file', token)), 200)
   for (const headers of [
     undefined,
-    bearer(token),
+    basic('admin', token),
     basic('karaf', 'karaf'),
     basic('admin', ''),
     basic('', ''),
@@ -87,7 +92,7 @@ t.test('a refused request is not read: a stranger can not make us parse a body',
   t.equal(statusOf(answer), 401)
 })
 
-t.test('of 10,000 guesses few are compared, and the right one among the rest is not let in', async t => {
+t.test('of 10,000 guesses few are told that they were compared, and the right one among them is let in', async t => {
   const { call } = await startApi(t, { auth: both })
   const count = new Map<number, number>()
   for (let i = 0; i < 10_000; i += 100) {
@@ -97,10 +102,31 @@ t.test('of 10,000 guesses few are compared, and the right one among the rest is 
   // One more each three seconds, however long this took.
   t.ok((count.get(401) ?? 0) >= 10 && (count.get(401) ?? 0) < 100, `${count.get(401)} compared`)
   t.equal((count.get(401) ?? 0) + (count.get(429) ?? 0), 10_000)
-  const right = await call('GET', '/v1/state', undefined, bearer(token))
-  t.equal(right.status, 429)
-  t.match(right.headers.get('retry-after'), /^[1-9]\d*$/)
+  const wrong = await call('GET', '/v1/state', undefined, bearer('guess'))
+  t.equal(wrong.status, 429)
+  t.match(wrong.headers.get('retry-after'), /^[1-9]\d*$/)
+  t.equal((await call('GET', '/v1/state', undefined, bearer(token))).status, 200, 'nobody who guesses keeps it out')
+  const right = await call('GET', '/onos/vnets/api/status', undefined, basic(login.user, login.password))
+  t.equal(right.status, 200)
   t.equal((await call('GET', '/livez')).status, 200)
+})
+
+t.test('a short password is not found by trying, and passes once it was right, whoever guesses', async t => {
+  const short = { user: 'admin', password: 'short' }
+  const { call } = await startApi(t, { auth: { ...both, login: { is: 'login', ...short } } })
+  const status = async (user: string, password: string) =>
+    (await call('GET', '/onos/vnets/api/status', undefined, basic(user, password))).status
+  const guess = async () => {
+    for (let i = 0; i < 30; i++) await status('admin', `guess-${i}`)
+  }
+  t.equal(await status('admin', 'short'), 200)
+  await guess()
+  t.equal(await status('admin', 'guess'), 429)
+  t.equal(await status('admin', 'short'), 200)
+  const { call: another } = await startApi(t, { auth: { ...both, login: { is: 'login', ...short } } })
+  for (let i = 0; i < 30; i++) await another('GET', '/onos/vnets/api/status', undefined, basic('admin', `guess-${i}`))
+  const late = await another('GET', '/onos/vnets/api/status', undefined, basic('admin', 'short'))
+  t.equal(late.status, 429, 'or who guesses would learn that this was it')
 })
 
 t.test('failures are forgiven with time, and counted by address', async t => {
@@ -163,7 +189,7 @@ t.test('on loopback a web page of somebody else is refused, whatever it is calle
 t.test('what is set is asked for everywhere; what is not set is open on loopback only', async t => {
   const open = { is: 'anybody' }
   const closed = { is: 'nobody' }
-  const withToken = { is: 'token', token }
+  const withToken = { is: 'credentials', credentials: [tokenCredential(token)] }
   const withLogin = { is: 'login', ...login }
   t.same(authFor('127.0.0.1', {}), { token: open, login: open })
   t.same(authFor('::1', { login }), { token: open, login: withLogin })
