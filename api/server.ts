@@ -127,14 +127,13 @@ const sayWhenStopping = (app: App, stopping: AbortController): void => {
 
 /** Each answer in the metrics and, at debug, in the log; each write that was carried out at info, with who asked. */
 const record = (app: App, metrics: Metrics, log: FastifyBaseLogger): void => {
-  app.addHook('onResponse', async (request, reply) => {
-    const { method, url, actor, routeOptions } = request
-    const { statusCode: status } = reply
+  app.addHook('onSend', async ({ method, url, actor, routeOptions }, { statusCode: status }) => {
+    if (method === 'GET' || method === 'HEAD' || status >= 400 || routeOptions.config?.agent) return
+    log.info({ actor: actor.name, method, url, status }, 'written')
+  })
+  app.addHook('onResponse', async ({ method, url, actor, routeOptions }, reply) => {
     const seconds = reply.elapsedTime / 1000
-    metrics.request(method, routeOptions.url ?? 'none', status, seconds)
-    const isWrite = method !== 'GET' && method !== 'HEAD' && status < 400 && !routeOptions.config?.agent
-    const entry = { method, url, status, seconds, actor: actor?.name }
-    if (isWrite) log.info(entry, 'written')
-    else log.debug(entry, 'answered')
+    metrics.request(method, routeOptions.url ?? 'none', reply.statusCode, seconds)
+    log.debug({ method, url, status: reply.statusCode, seconds, actor: actor?.name }, 'answered')
   })
 }

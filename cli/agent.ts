@@ -8,6 +8,7 @@ import { readValues } from './config.ts'
 import { aborted, createLog, type ExitCode, refuse, type Surroundings } from './controller.ts'
 import { readCredentials } from './credentials.ts'
 import { shownAddress } from './options.ts'
+import { readSecret } from './secret-file.ts'
 import { inWords } from './start.ts'
 
 /** `l2sm agent`: reads what it is asked, runs until `stop`, and answers the exit code. */
@@ -72,7 +73,7 @@ type Secrets = {
 
 const readSecrets = async (config: AgentConfig, read: (path: string) => Promise<string>): Promise<Secrets> => {
   const asked = { 'token-file': config['token-file'], 'onos-auth-file': undefined, 'compat-auth': false }
-  const { credentials, faults } = await readCredentials(asked, read)
+  const { credentials, faults } = await readCredentials(asked, readSecret)
   const path = config['controller-ca']
   try {
     const ca = path === undefined ? undefined : await read(path)

@@ -108,12 +108,19 @@ const contradictions = (config: Config, given: Partial<Config>): string[] => {
   if (given['onos-auth-file'] !== undefined && given['compat-auth'])
     faults.push('onos-auth-file and compat-auth both say what the login of /onos is: give one of them')
   const credential =
-    config['token-file'] !== undefined || config['onos-auth-file'] !== undefined || config['compat-auth']
+    config['credentials-file'] !== undefined ||
+    config['token-file'] !== undefined ||
+    config['onos-auth-file'] !== undefined ||
+    config['compat-auth']
   if (!isLoopback(config.http.host) && !credential)
     faults.push(
       `http ${shownAddress(config.http)} can be reached from beyond this machine, and no credential is set: give ` +
-        '--token-file FILE for /v1, or --onos-auth-file FILE or --compat-auth for /onos, or listen on 127.0.0.1',
+        '--credentials-file FILE or --token-file FILE for /v1, or --onos-auth-file FILE or --compat-auth for /onos, or listen on 127.0.0.1',
     )
+  if ((config['http-cert'] === undefined) !== (config['http-key'] === undefined))
+    faults.push('http-cert and http-key belong together: give both for HTTPS, or neither')
+  if (config['http-client-ca'] !== undefined && config['http-cert'] === undefined)
+    faults.push('http-client-ca is for HTTPS: give --http-cert FILE and --http-key FILE as well')
   return faults
 }
 
@@ -132,8 +139,12 @@ const warnings = (config: Config): string[] => {
       `the login of /onos is the well-known karaf:karaf${isLoopback(config.http.host) ? '' : `, on ${shownAddress(config.http)}`}: ` +
         'whoever reaches it can change every network; give --onos-auth-file FILE when nothing needs the old login any more',
     )
-  if (!isLoopback(config.http.host) && config['token-file'] === undefined)
-    said.push('/v1 and /metrics answer nobody: give --token-file FILE to use them')
+  if (!isLoopback(config.http.host) && config['token-file'] === undefined && config['credentials-file'] === undefined)
+    said.push('/v1 and /metrics answer nobody: give --token-file FILE or --credentials-file FILE to use them')
+  if (!isLoopback(config.http.host) && config['http-cert'] === undefined)
+    said.push(
+      `HTTP on ${shownAddress(config.http)} is without TLS: whoever is on the way reads credentials; give --http-cert and --http-key`,
+    )
   if (config.store.kind === 'memory')
     said.push('the store is memory: networks and attachments are forgotten at the end')
   return said

@@ -1,9 +1,12 @@
+import { EventEmitter } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { type Logger, pino } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
 import { readConfig } from './config.ts'
 import { readCredentials } from './credentials.ts'
+import { readHttpTls } from './http-tls.ts'
 import { openStore } from './open-store.ts'
 import type { Config } from './options.ts'
+import { readSecret } from './secret-file.ts'
 import { tlsFiles } from './tls-files.ts'
 
 /** 0: stopped as asked. 1: it could not run. 2: it was asked for something that is not allowed. */
@@ -33,10 +36,11 @@ export const runController = async ({
   const reading = await readConfig({ argv, env, readFile: read })
   if (reading.is === 'wrong') return refuse('controller', reading.faults, complain)
   const { config, warnings } = reading
-  const { credentials, faults } = await readCredentials(config, read)
+  const { credentials, faults } = await readCredentials(config, readSecret)
+  const https = await readHttpTls(config, readSecret)
   const files = tlsFiles(config)
-  const tls = files && { files, ...(await (await import('./tls.ts')).readTls(files, read, new Date())) }
-  const wrong = [...faults, ...(tls?.faults ?? [])]
+  const tls = files && { files, ...(await (await import('./tls.ts')).readTls(files, readSecret, new Date())) }
+  const wrong = [...faults, ...https.faults, ...(tls?.faults ?? [])]
   if (wrong.length > 0) return refuse('controller', wrong, complain)
 
   const log = await createLog(config['log-level'])
@@ -45,13 +49,13 @@ export const runController = async ({
   // Only now, and while the store is read: whoever mistyped an option is told at once.
   const { inWords, start } = await import('./start.ts')
   try {
-    const { close, reread } = await start(config, { ...credentials, tls }, version, log, opening)
-    // Without TLS there is nothing to read again, and SIGHUP means what it always does.
-    if (tls) onHangup(reread)
+    const { close, reread } = await start(config, { ...credentials, tls, https: https.tls }, version, log, opening)
+    onHangup(reread)
     await aborted(stop)
     log.info('stopping; the switches keep their flows')
     await close()
     log.info('stopped')
+    await written(log)
     return 0
   } catch (error) {
     log.fatal({ err: error }, inWords(error))
@@ -71,6 +75,18 @@ export const createLog = async (level: Config['log-level']): Promise<Logger> => 
   const { default: pretty } = await import('pino-pretty')
   return pino({ level }, pretty({ sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' }))
 }
+
+/** Once all lines are written: a line on its way would come after those that the end of the process writes. */
+const written = (log: Logger): Promise<void> =>
+  new Promise(resolve => {
+    const stream = (log as unknown as { readonly [pino.symbols.streamSym]: unknown })[pino.symbols.streamSym]
+    if (!isDestination(stream)) return resolve()
+    stream.once('close', () => resolve())
+    stream.end()
+  })
+
+const isDestination = (stream: unknown): stream is DestinationStream & EventEmitter & { end(): void } =>
+  stream instanceof EventEmitter && 'flushSync' in stream && 'end' in stream
 
 export const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise(resolve => {

@@ -118,6 +118,30 @@ export const options = {
     standard: { host: '127.0.0.1', port: 8181 },
     text: 'where the REST API, the adapter at /onos and the metrics are',
   }),
+  'http-cert': single({
+    takes: 'FILE',
+    parse: path,
+    standard: undefined,
+    text: "for HTTPS: the controller's certificate, in PEM; read again when it changes",
+  }),
+  'http-key': single({
+    takes: 'FILE',
+    parse: path,
+    standard: undefined,
+    text: "for HTTPS: the controller's private key",
+  }),
+  'http-client-ca': single({
+    takes: 'FILE',
+    parse: path,
+    standard: undefined,
+    text: "for HTTPS: the CA that signs clients' certificates, which are credentials then",
+  }),
+  probes: single({
+    takes: 'HOST:PORT',
+    parse: http,
+    standard: undefined,
+    text: 'where /livez and /readyz are as well: alone, without TLS and without a credential',
+  }),
   store: single({
     takes: 'sqlite:PATH|memory',
     parse: store,
@@ -136,6 +160,12 @@ export const options = {
     parse: path,
     standard: undefined,
     text: 'the bearer token for /v1 and /metrics, 16 characters or more',
+  }),
+  'credentials-file': single({
+    takes: 'FILE',
+    parse: path,
+    standard: undefined,
+    text: 'who may use /v1, /metrics and /onos, each with a role: YAML, read again when it changes',
   }),
   'onos-auth-file': single({
     takes: 'FILE',
@@ -211,6 +241,6 @@ Isolated layer-2 networks over a mesh of OpenFlow 1.3 switches.
 ${optionLines(optionNames.map(name => ({ name, row: options[name], standard: shownStandard(name) })))}
 
 A flag beats its variable, a variable beats its key in the file of --config.
-Beyond loopback, --http needs --token-file, --onos-auth-file or --compat-auth.
+Beyond loopback, --http needs --credentials-file, --token-file, --onos-auth-file or --compat-auth.
 The three files for tls: are read again when they change, and on SIGHUP: switches stay connected.
 `

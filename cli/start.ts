@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import type { Logger } from 'pino'
+import type { HttpTls } from '../api/http/app.ts'
 import { authFor } from '../api/http/auth.ts'
 import { createMetrics } from '../api/metrics.ts'
 import { createApi } from '../api/server.ts'
@@ -9,11 +9,15 @@ import { StoreError } from '../store/error.ts'
 import type { Credentials } from './credentials.ts'
 import type { Opening } from './open-store.ts'
 import { type Config, shownAddress, shownEndpoint } from './options.ts'
+import { readSecret } from './secret-file.ts'
 import type { TlsFiles } from './tls-files.ts'
 import { watchTls } from './tls-watch.ts'
+import { watchHttpFiles } from './watch-http.ts'
 
 /** What was read from files before the start. */
 export type Secrets = Credentials & {
+  /** Of HTTP. */
+  readonly https?: HttpTls | undefined
   readonly tls?: { readonly files: TlsFiles; readonly credentials: TlsCredentials } | undefined
 }
 
@@ -28,7 +32,7 @@ export type Started = {
  */
 export const start = async (
   config: Config,
-  { tls, ...credentials }: Secrets,
+  { tls, https, ...credentials }: Secrets,
   version: string,
   log: Logger,
   opening: Opening,
@@ -56,16 +60,23 @@ export const start = async (
       takeover: config.takeover,
     })
     open.push(() => controller.close())
-    const read = (path: string) => readFile(path, 'utf8')
-    const watch = tls && watchTls({ ...tls, readFile: read, renew: controller.renew, log })
+    const watch = tls && watchTls({ ...tls, readFile: readSecret, renew: controller.renew, log })
     open.push(async () => watch?.close())
     const auth = authFor(config.http.host, credentials)
-    const api = await createApi({ store, controller, metrics, auth, log, version })
+    const api = await createApi({ store, controller, metrics, auth, tls: https, log, version })
     open.push(() => api.close())
     const http = await api.listen(config.http)
+    const probes = config.probes && (await api.listenForProbes(config.probes))
+    const httpFiles = watchHttpFiles(config, api, readSecret, log)
+    open.push(async () => httpFiles.close())
     const openflow = controller.addresses.map((address, i) => shownEndpoint({ ...config.openflow[i]!, ...address }))
-    log.info({ http: shownAddress(http), openflow, version, instance: store.instance }, 'ready')
-    return { close, reread: () => void watch?.look() }
+    const places = { http: shownAddress(http), ...(probes && { probes: shownAddress(probes) }), openflow }
+    log.info({ ...places, version, instance: store.instance }, 'ready')
+    const reread = () => {
+      void watch?.look()
+      void httpFiles.look()
+    }
+    return { close, reread }
   } catch (error) {
     await close()
     throw error

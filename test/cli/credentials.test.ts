@@ -26,7 +26,7 @@ t.test('it does not listen beyond loopback without a credential', async t => {
 
 t.test('beyond loopback the token opens /v1, and the adapter stays closed', async t => {
   const file = join(t.testdir(), 'token')
-  writeFileSync(file, `${token}\n`)
+  writeFileSync(file, `${token}\n`, { mode: 0o600 })
   const { base, log, stop } = await startController(t, [...elsewhere, '--token-file', file])
   t.equal(await status(base, '/v1/networks'), 401)
   t.equal(await status(base, '/v1/networks', bearer), 200)
@@ -54,7 +54,7 @@ t.test('the well-known login works only when it was asked for by name, and is wa
 
 t.test('a login of its own opens the adapter, and the well-known one does not', async t => {
   const file = join(t.testdir(), 'login')
-  writeFileSync(file, 'operator:pass:word\n')
+  writeFileSync(file, 'operator:pass:word\n', { mode: 0o600 })
   const { base } = await startController(t, [...elsewhere, '--onos-auth-file', file])
   t.equal(await status(base, '/onos/vnets/api/status', basic('operator:pass:word')), 200)
   t.equal(await status(base, '/onos/vnets/api/status', basic('karaf:karaf')), 401)

@@ -21,7 +21,7 @@ if (needs(t)) {
   const { stage } = agents
   const { mesh } = stage
   place = { directory: mesh.directory, address: mesh.ctl.address }
-  writeFileSync(join(place.directory, 'token'), `${token}\n`)
+  writeFileSync(join(place.directory, 'token'), `${token}\n`, { mode: 0o600 })
   const options = [
     ...['--openflow', `tcp:${mesh.ctl.address}:${openflowPort}`, '--http', `${mesh.ctl.address}:8181`],
     ...['--token-file', join(place.directory, 'token'), '--store', `sqlite:${join(mesh.directory, 'l2sm.db')}`],

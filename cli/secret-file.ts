@@ -1,0 +1,22 @@
+import { open } from 'node:fs/promises'
+
+/**
+ * The text of a file that holds a secret. Rejects when everybody on this machine may read it, with the command that mends that:
+ * then it is no secret, and whoever wrote it should know.
+ */
+export const readSecret = async (path: string): Promise<string> => {
+  const file = await open(path)
+  try {
+    const { mode } = await file.stat()
+    const text = await file.readFile('utf8')
+    if ((mode & 0o007) !== 0 && isSecret(text))
+      throw new Error(`everybody on this machine may read it; chmod 600 ${path} mends that`)
+    return text
+  } finally {
+    await file.close()
+  }
+}
+
+/** Certificates are for everybody to see. */
+const isSecret = (text: string): boolean =>
+  !/^\s*-----BEGIN (X509 )?CERTIFICATE-----/.test(text) || text.includes('PRIVATE KEY')
