@@ -20,6 +20,8 @@ export type ControlPlaneOptions = {
   /** The controller-manager makes ServiceAccounts, ReplicaSets and collects garbage; the scheduler binds pods. Default true. */
   readonly controllers?: boolean
   readonly scheduler?: boolean
+  /** Where the API server listens, an address of this machine's namespace. Default 127.0.0.1. */
+  readonly address?: string
   /** Flags of the API server, beside ours. */
   readonly apiFlags?: readonly string[]
 }
@@ -68,13 +70,13 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 }
 
 async function build(directory: string, options: ControlPlaneOptions, children: ChildProcess[]) {
-  const { controllers = true, scheduler = true, apiFlags = [] } = options
+  const { controllers = true, scheduler = true, apiFlags = [], address = '127.0.0.1' } = options
   const [port, etcdPort, etcdPeers, kcmPort, schedulerPort] = await freePorts(5)
-  const server = `https://127.0.0.1:${port}`
+  const server = `https://${address}:${port}`
   const etcd = `http://127.0.0.1:${etcdPort}`
   const pki = await makePki(directory)
   await sign(pki, 'apiserver', '/CN=kube-apiserver', [
-    'IP:127.0.0.1',
+    `IP:${address}`,
     'IP:10.96.0.1',
     'DNS:localhost',
     'DNS:kubernetes.default.svc',
@@ -106,8 +108,8 @@ async function build(directory: string, options: ControlPlaneOptions, children: 
     const child = start('kube-apiserver', binary('kube-apiserver'), [
       ...[
         `--etcd-servers=${etcd}`,
-        '--bind-address=127.0.0.1',
-        '--advertise-address=127.0.0.1',
+        `--bind-address=${address}`,
+        `--advertise-address=${address}`,
         `--secure-port=${port}`,
       ],
       ...[`--tls-cert-file=${directory}/apiserver.crt`, `--tls-private-key-file=${directory}/apiserver.key`],

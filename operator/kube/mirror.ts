@@ -32,12 +32,12 @@ export type MirrorOptions<T extends KubeObject> = {
   readonly complain?: (why: string | undefined) => void
   /** Told of each list. */
   readonly listed?: () => void
+  /** How long one watch lasts: the server ends it then, and a bookmark says how far it was. 30 unless given. */
+  readonly watchSeconds?: number
 }
 
-/** Seconds that one watch lasts: the server ends it then, and a bookmark says how far it was. */
-const watchSeconds = 30
 /** Milliseconds without a byte, after which a watch is dead: the server should have ended it. */
-const silence = (watchSeconds + 10) * 1000
+const silenceOf = (watchSeconds: number) => (watchSeconds * 4000) / 3
 /** Milliseconds between two tries, doubled each time. */
 const backoff = { first: 100, most: 5_000 }
 const pageSize = 500
@@ -49,7 +49,7 @@ type List<T> = {
 type WatchEvent<T> = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'; readonly object: T }
 
 export const mirror = <T extends KubeObject>(options: MirrorOptions<T>): Mirror<T> => {
-  const { api, path, labelSelector, trim = object => object, changed, complain, listed } = options
+  const { api, path, labelSelector, trim = object => object, changed, complain, listed, watchSeconds = 30 } = options
   const objects = new Map<string, T>()
   const stop = new AbortController()
   const first = Promise.withResolvers<void>()
@@ -109,7 +109,7 @@ export const mirror = <T extends KubeObject>(options: MirrorOptions<T>): Mirror<
       else if (type !== 'BOOKMARK') put(object)
       version = object.metadata.resourceVersion
     }
-    await api.stream(path, query, line, silence, stop.signal)
+    await api.stream(path, query, line, silenceOf(watchSeconds), stop.signal)
     heard = performance.now()
   }
 

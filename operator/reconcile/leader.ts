@@ -6,10 +6,12 @@ import { networkId, parseNetworkId } from '../kube/names.ts'
 import { type Claim, type KubeObject, keyOf, type Nad } from '../kube/objects.ts'
 import type { Kind } from '../world/world.ts'
 import { reconcileClaims } from './claims.ts'
+import { reconcileEdgeDevice } from './edge-device.ts'
 import { type Loop, startLoop } from './loop.ts'
 import { networkReconciler } from './network.ts'
 import { reconcileOverlays } from './overlay.ts'
 import { podReconciler } from './pods.ts'
+import { reconcileQuarantine } from './quarantine.ts'
 import { reconcileStock } from './stock.ts'
 import type { Work } from './work.ts'
 
@@ -39,10 +41,14 @@ export const act = async (work: Work, signal: AbortSignal): Promise<void> => {
     const pod = podReconciler(work, id => networks.look(id, together))
     const claims = loop('claims', () => reconcileClaims(work, Date.now()), 1)
     const stock = loop('stock', () => reconcileStock(work), 1)
+    const quarantines = loop('quarantine', key => reconcileQuarantine(work, key), 4)
+    const edges = loop('edge-device', key => reconcileEdgeDevice(work, key), 4)
     const mesh = loop('overlay', () => reconcileOverlays(work), 1)
     const all = () => {
       for (const id of everyNetwork(work)) networks.look(id)
-      for (const key of world.pods.values()) pods.look(keyOf(key))
+      for (const pod of world.pods.values()) pods.look(keyOf(pod))
+      for (const request of world.quarantines.values()) quarantines.look(keyOf(request))
+      for (const device of world.edgeDevices.values()) edges.look(keyOf(device))
     }
     const state = loop('controller', controllerReconciler(work, all), 1)
     const unwatch = world.watch((kind, now, before) => {
@@ -54,6 +60,10 @@ export const act = async (work: Work, signal: AbortSignal): Promise<void> => {
         if (!now) claims.look('all', together)
       }
       if (kind === 'claims') pods.look(`${(any as Claim).spec.pod.namespace}/${(any as Claim).spec.pod.name}`)
+      if (kind === 'edgeDevices') edges.look(keyOf(any))
+      if (moving.has(kind))
+        for (const request of world.quarantines.values())
+          if (request.metadata.namespace === namespaceOf(any)) quarantines.look(keyOf(request), together)
       if (kind === 'overlays' || kind === 'nodes') mesh.look('all', together)
     })
     for (const one of [claims, stock, mesh, state]) one.look('all')
@@ -65,6 +75,10 @@ export const act = async (work: Work, signal: AbortSignal): Promise<void> => {
     log.info('this replica is no longer the leader')
   }
 }
+
+/** Kinds that a quarantine depends on. */
+const moving: ReadonlySet<Kind> = new Set(['quarantines', 'pods', 'claims', 'l2networks', 'nads'])
+const namespaceOf = (object: KubeObject) => object.metadata.namespace ?? (object as Claim).spec.pod?.namespace
 
 /** Networks that an object concerns. */
 const concerned: { readonly [K in Kind]?: (object: KubeObject, before: KubeObject | undefined) => readonly string[] } =

@@ -67,7 +67,10 @@ export type ClusterOptions = ControlPlaneOptions & {
   /** Options of the controller. */
   readonly controllerArgs?: readonly string[]
   readonly webhooks?: boolean
-  readonly address?: (node: string) => string
+  /** The InternalIP of each node. */
+  readonly addressOf?: (node: string) => string
+  /** A file with the controller's token. */
+  readonly tokenFile?: string
 }
 
 export const startCluster = async (t: Test, options: ClusterOptions = {}): Promise<Cluster> => {
@@ -76,10 +79,13 @@ export const startCluster = async (t: Test, options: ClusterOptions = {}): Promi
   t.teardown(() => plane.close())
   const api = connect(plane.kubeconfig)
   t.teardown(() => api.close())
-  await install(plane, nodes, options.address ?? (name => `192.0.2.${name.replace(/\D/g, '')}`))
+  await install(plane, nodes, options.addressOf ?? (name => `192.0.2.${name.replace(/\D/g, '')}`))
   const args = options.controllerArgs ?? ['--openflow', 'tcp:127.0.0.1:0', '--http', '127.0.0.1:0', '--store', 'memory']
   const controllerProcess = await startController(t, args)
-  const controller = createClient({ url: new URL(`http://${controllerProcess.http}`) })
+  const controller = createClient({
+    url: new URL(`http://${controllerProcess.http}`),
+    token: options.tokenFile && readFileSync(options.tokenFile, 'utf8').trim(),
+  })
   t.teardown(() => controller.close())
   const balancer = await balance(t)
   await sign(plane.pki, 'webhook', '/CN=webhook', ['IP:127.0.0.1'])
@@ -107,7 +113,9 @@ export const startCluster = async (t: Test, options: ClusterOptions = {}): Promi
         '--controller',
         `http://${controllerProcess.http}`,
       ]
+      const secret = options.tokenFile === undefined ? [] : ['--token-file', options.tokenFile]
       const replica = await startReplica(t, name, [
+        ...secret,
         ...files,
         ...places,
         '--kubeconfig',
