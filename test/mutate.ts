@@ -19,6 +19,12 @@ function notice(tests: readonly string[], change: (copy: string) => void): strin
     cpSync(root, copy, { recursive: true, filter: path => !left.has(basename(path)) })
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
     change(copy)
+    // One that does not even compile says nothing of the tests.
+    const types = spawnSync('tsc', ['--noUnusedLocals', 'false', '--noUnusedParameters', 'false'], {
+      cwd: copy,
+      encoding: 'utf8',
+    })
+    if (types.status !== 0) throw new Error(`this does not type-check: ${types.stdout}`)
     const { status, stdout, stderr } = spawnSync(process.execPath, ['test/run.ts', '--bail', ...tests], {
       cwd: copy,
       encoding: 'utf8',
@@ -53,9 +59,14 @@ for (const mutation of chosen) mutated(mutation, readFileSync(join(root, mutatio
 const broken = notice([...new Set(chosen.flatMap(m => m.tests))], () => {})
 if (broken !== undefined) throw new Error(`the tests fail without any mutation, so they can notice none: ${broken}`)
 const survivors = chosen.filter(m => {
-  const noticed = notice(m.tests, apply(m))
-  console.log(`${m.name}\n  ${noticed === undefined ? 'SURVIVED' : `noticed by: ${noticed}`}`)
-  return noticed === undefined
+  try {
+    const noticed = notice(m.tests, apply(m))
+    console.log(`${m.name}\n  ${noticed === undefined ? 'SURVIVED' : `noticed by: ${noticed}`}`)
+    return noticed === undefined
+  } catch (error) {
+    console.log(`${m.name}\n  ${error}`)
+    return true
+  }
 })
 console.log(`\n${chosen.length - survivors.length} of ${chosen.length} mutations noticed`)
 console.log(`\n${chosen.length - survivors.length} passed, ${survivors.length} failed`)

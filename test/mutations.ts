@@ -126,8 +126,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'the MTU of an interface changed under its pod',
     file: 'agent/node/pairs.ts',
-    from: '    if (live.has(number)) continue\n',
-    to: '',
+    from: 'isLive ? [] : [pair.bridgeEnd, pair.podEnd]',
+    to: '[pair.bridgeEnd, pair.podEnd]',
     tests: agent,
   },
   {
@@ -175,8 +175,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a pinned port may send from any address',
     file: 'controller/compile/rules.ts',
-    from: "if (guard !== 'learn') continue",
-    to: 'if (guard === undefined) continue',
+    from: "if (guard !== 'learn') return",
+    to: 'if (guard === undefined) return',
     tests: core,
   },
   {
@@ -246,7 +246,7 @@ export const mutations: readonly Mutation[] = [
     name: 'programmed said before the switch has it',
     file: 'controller/switch/reconcile.ts',
     from: 'const refused = await send(r, sw, session, changes, why)',
-    to: 'for (const [n, revision] of revisions) sw.confirmed.set(n, revision)\n  r.progress(sw, looked)\n  const refused = await send(r, sw, session, changes, why)',
+    to: 'for (const [n, serial] of serials) confirm(sw, n, serial)\n  r.progress(sw, dirty.keys())\n  const refused = await send(r, sw, session, changes, why)',
     tests: ['test/controller', 'test/ovs'],
   },
   {
