@@ -1,5 +1,6 @@
 /** The agent of a node: it takes a plan from a controller or a file, carries it out, and reports the result. */
 
+import { UnreachableError } from '../api/contract/client.ts'
 import type { NodeReport } from '../api/contract/node-schemas.ts'
 import { reportEvery } from '../api/contract/node-schemas.ts'
 import { type Controller, clientOf, followPlan } from './client.ts'
@@ -17,6 +18,8 @@ export type AgentOptions = {
   readonly socket: string
   /** The folder for what the agent keeps itself. */
   readonly state: string
+  /** Below it are the TLS files that a plan may name. */
+  readonly tlsFolder: string
   readonly http: { readonly host: string; readonly port: number }
   readonly version: string
   readonly log: Log
@@ -34,15 +37,29 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { node, source, socket, state, http, version, log } = options
   const metrics = createMetrics(version)
   const reconcile = createReconcile({
-    ...{ node, socket, state, version, log, counters: metrics.counters, changed: () => reports?.changed() },
+    ...{ node, socket, state, version, log, counters: metrics.counters, changed: () => changed() },
+    tlsFolder: options.tlsFolder,
     controller: 'controller' in source ? placeOfUrl(source.controller.url) : undefined,
   })
   const reports = 'controller' in source ? sendReports(source.controller, reconcile, metrics.reported, log) : undefined
+  let trouble: string | undefined = 'no plan yet'
+  let wasReady = false
+  const readiness = () => {
+    const { state, reasons } = reconcile.health()
+    const all = trouble === undefined || reasons.includes(trouble) ? reasons : [trouble, ...reasons]
+    return { ready: state === 'ok' && all.length === 0, state, reasons: all }
+  }
+  const changed = () => {
+    reports?.changed()
+    if (wasReady || !readiness().ready) return
+    wasReady = true
+    log.info({ version }, 'ready: the node is as planned')
+  }
   const pages = {
     '/livez': async () => json(200, { live: true }),
     '/readyz': async () => {
-      const { state, reasons } = reconcile.health()
-      return json(state === 'ok' ? 200 : 503, { ready: state === 'ok', state, reasons })
+      const state = readiness()
+      return json(state.ready ? 200 : 503, state)
     },
     '/metrics': async () => ({
       ...{ status: 200, type: metrics.registry.contentType },
@@ -51,7 +68,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
   try {
     const server = await serve(pages, http.host, http.port)
-    const plans = follow(options, reconcile)
+    const plans = follow(options, reconcile, why => {
+      trouble = why
+      changed()
+    })
     return {
       port: server.port,
       close: async () => {
@@ -72,21 +92,31 @@ const placeOfUrl = ({ hostname, port, protocol }: URL): TcpPlace => ({
   port: Number(port || (protocol === 'https:' ? 443 : 80)),
 })
 
-function follow({ node, source, log }: AgentOptions, reconcile: Reconcile): PlanSource {
+/** @param trouble Called with why no plan comes, and with nothing when one came. */
+function follow(
+  { node, source, log }: AgentOptions,
+  reconcile: Reconcile,
+  trouble: (why: string | undefined) => void,
+): PlanSource {
   const take = (plan: Parameters<Reconcile['setPlan']>[0]) => {
     if (node !== undefined && plan.node !== node)
       return log.error({}, `the plan is for node ${plan.node}, and this is node ${node}: it is ignored`)
     const { version, bridge, links, interfaces } = plan
     log.info({ version, bridge, links: links.length, interfaces: interfaces.fixed }, 'new plan')
     reconcile.setPlan(plan)
+    trouble(undefined)
   }
-  const complain = (why: string) => log.error({}, `${why}; the node stays as it is`)
+  const complain = (why: string) => {
+    log.error({}, `${why}; the node stays as it is`)
+    trouble(why)
+  }
+  const well = () => trouble(undefined)
   if ('file' in source) return followPlanFile(source.file, take, complain)
   const returned = () => {
     log.info({}, 'the controller answers again')
     reconcile.controllerReturned()
   }
-  return followPlan(source.controller, node!, { take, complain, returned })
+  return followPlan(source.controller, node!, { take, complain, returned, well })
 }
 
 /** Milliseconds: changes within `gather` are one report; a report that failed is repeated after `retry`. */
@@ -101,7 +131,7 @@ function sendReports(
   log: Log,
 ): { changed(): void; close(): void } {
   const stop = new AbortController()
-  const client = clientOf(controller)
+  let client = clientOf(controller)
   let sent = ''
   let timer: NodeJS.Timeout | undefined
   let sending = false
@@ -113,7 +143,7 @@ function sendReports(
     if (what === sent && !anyway) return
     sending = true
     try {
-      await client.putNodeReport({ node: report.node, body: report }, { signal: stop.signal })
+      await client.putNodeReport({ node: report.node, body: report }, { signal: stop.signal, timeout: 5_000 })
       sent = what
       reported('ok')
       if (failing) log.info({}, 'reports arrive again')
@@ -121,6 +151,10 @@ function sendReports(
     } catch (error) {
       if (stop.signal.aborted) return
       reported('failed')
+      if (error instanceof UnreachableError) {
+        client.close()
+        client = clientOf(controller)
+      }
       if (!failing) log.warn({}, `a report to the controller failed: ${(error as Error).message}`)
       failing = true
       soon(retry)

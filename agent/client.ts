@@ -16,8 +16,12 @@ export type Controller = {
 
 /** Bytes of an answer; the plan of a node with 4,095 links has some 700 kB. */
 const longest = 16 << 20
-/** Seconds that a request for a new plan stays open. */
-const longWait = 30
+/**
+ * Seconds that a request for a new plan stays open, and milliseconds after which an answer is late: a controller that is gone
+ * without a word is missed within 15 s.
+ */
+const longWait = 10
+const late = 4_000
 
 /** The client of a controller. Who makes it closes it. */
 export const clientOf = (controller: Controller): Client => createClient({ ...controller, longest })
@@ -28,6 +32,8 @@ export type Following = {
   complain(why: string): void
   /** It answers again. */
   returned(): void
+  /** It answered with a plan, a new one or the same. */
+  well(): void
 }
 
 /** Milliseconds between two tries while nobody answers: a thousand nodes may do so at once. */
@@ -37,10 +43,14 @@ const backoff = { first: 100, most: 2_000 }
 const pace = 100
 
 /** Follows the plan of a node, for as long as it takes. */
-export function followPlan(controller: Controller, node: string, { take, complain, returned }: Following): PlanSource {
+export function followPlan(
+  controller: Controller,
+  node: string,
+  { take, complain, returned, well }: Following,
+): PlanSource {
   const stop = new AbortController()
   const { signal } = stop
-  const client = clientOf(controller)
+  let client = clientOf(controller)
   let version = ''
   let complaint = ''
   let delay = backoff.first
@@ -53,7 +63,7 @@ export function followPlan(controller: Controller, node: string, { take, complai
   }
   const once = async (): Promise<void> => {
     const input = { node, unless: version || '0'.repeat(16), wait: `${patience}s` }
-    const answer = await client.getNodePlan(input, { signal }).catch(refusal)
+    const answer = await client.getNodePlan(input, { signal, timeout: late }).catch(refusal)
     if (unreachable) returned()
     unreachable = false
     if (answer instanceof RefusedError) {
@@ -65,6 +75,7 @@ export function followPlan(controller: Controller, node: string, { take, complai
       const plan = checkPlan(answer, `the controller ${controller.url.host}`)
       if (plan.version !== version) take(await withControllers(plan, controller))
       version = plan.version
+      well()
     }
     patience = longWait
     delay = backoff.first
@@ -79,7 +90,12 @@ export function followPlan(controller: Controller, node: string, { take, complai
         continue
       } catch (error) {
         if (signal.aborted) return
-        if (error instanceof UnreachableError) unreachable = true
+        if (error instanceof UnreachableError) {
+          unreachable = true
+          // Its other connections lead nowhere, either.
+          client.close()
+          client = clientOf(controller)
+        }
         say((error as Error).message)
       }
       patience = 0

@@ -43,7 +43,7 @@ export function createMetrics(version: string): Metrics {
     },
   })
   // By themselves, and not as prom-client collects them: that wakes up a hundred times a second to see how late it is.
-  const cpu = gauge('process_cpu_seconds_total', 'Processor time that the agent used.')
+  const cpu = counter('process_cpu_seconds_total', 'Processor time that the agent used.')
   const memory = gauge('process_resident_memory_bytes', 'Memory that the agent uses.')
   const healthy = gauge('l2sm_agent_healthy', '1 when the node is as planned, else 0.')
   const connected = gauge('l2sm_agent_switch_connected', '1 when the switch is connected to a controller, else 0.')
@@ -70,7 +70,8 @@ export function createMetrics(version: string): Metrics {
     reported: result => reports.inc({ result }),
     scrape: (health, report) => {
       const { user, system } = process.cpuUsage()
-      cpu.set((user + system) / 1e6)
+      cpu.reset()
+      cpu.inc((user + system) / 1e6)
       memory.set(process.memoryUsage.rss())
       healthy.set(health.state === 'ok' ? 1 : 0)
       connected.set(report?.openvswitch.connected ? 1 : 0)

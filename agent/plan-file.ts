@@ -1,8 +1,7 @@
 /** A plan in a file: the answer of `GET /v1/nodes/{name}/plan`, or the same in YAML. Read again whenever it changes. */
 
-import { readFileSync, watch } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
+import { closeSync, constants, fstatSync, openSync, readFileSync, watch } from 'node:fs'
+import { dirname } from 'node:path'
 import { checker, type Schema } from '../api/contract/check.ts'
 import { NodePlan } from '../api/contract/node-schemas.ts'
 
@@ -37,6 +36,37 @@ export async function readPlan(path: string, text: string): Promise<NodePlan> {
   return checkPlan(document.toJS(), path)
 }
 
+/**
+ * The text of a plan's file. What is wrong with a plan is said with words of it; so a file that somebody else could put
+ * there, or that is a link to another one, is refused before a line of it is read: throws PlanError.
+ */
+export function readPlanFile(path: string): string {
+  const file = openPlan(path)
+  try {
+    const { mode, uid, gid } = fstatSync(file)
+    const refuse = (why: string) => new PlanError(`the plan ${path} is not read, as ${why}`)
+    if ((mode & constants.S_IFMT) !== constants.S_IFREG) throw refuse('it is no regular file')
+    const self = process.geteuid?.() ?? 0
+    if (uid !== 0 && uid !== self)
+      throw refuse(`it belongs to user ${uid}, and not to root or to user ${self}: chown ${self} ${path}`)
+    if ((mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0))
+      throw refuse(`others may write it: chmod go-w ${path}`)
+    return readFileSync(file, 'utf8')
+  } finally {
+    closeSync(file)
+  }
+}
+
+function openPlan(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ELOOP') throw new PlanError(`the plan ${path} is not read, as it is a link: name the file itself`)
+    throw new PlanError(`the plan can not be read: ${message}`)
+  }
+}
+
 export type PlanSource = { close(): void }
 
 /** Milliseconds without a change after which a file is read: it may be written in pieces. */
@@ -52,7 +82,7 @@ export function followPlanFile(
   let timer: NodeJS.Timeout | undefined
   const read = async () => {
     try {
-      const text = await readFile(path, 'utf8')
+      const text = readPlanFile(path)
       if (text === last) return
       last = text
       take(await readPlan(path, text))
@@ -60,7 +90,7 @@ export function followPlanFile(
       complain((error as Error).message)
     }
   }
-  // The folder: a file that is replaced by renaming, or by a link of Kubernetes, is another file.
+  // The folder: a file that is replaced by renaming is another file.
   const watcher = watch(dirname(path), () => {
     clearTimeout(timer)
     timer = setTimeout(read, still)
@@ -78,9 +108,9 @@ export function followPlanFile(
 /** Why the file can not be read, so that a start can fail at once; undefined if it can. */
 export const planFileFault = (path: string): string | undefined => {
   try {
-    readFileSync(path)
+    readPlanFile(path)
     return undefined
   } catch (error) {
-    return `the plan ${basename(path)} can not be read: ${(error as Error).message}`
+    return (error as Error).message
   }
 }

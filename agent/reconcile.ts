@@ -3,6 +3,7 @@
  * row, a device, a timer) only means: look again.
  */
 
+import { hostname } from 'node:os'
 import type { NodePlan, NodeReport } from '../api/contract/node-schemas.ts'
 import { createDatapathChoice } from './datapath.ts'
 import { createFlowRestore } from './flow-restore.ts'
@@ -10,11 +11,13 @@ import { createInterfaces, type Interfaces, removeSurplus, returnedEnds } from '
 import type { Log } from './log.ts'
 import { deviceTo } from './machine/checksums.ts'
 import { readMachine, watchMachine } from './machine/machine.ts'
-import { recordFile } from './machine/record-file.ts'
+import { machineId, nowHere, recordFile } from './machine/record-file.ts'
 import type { TcpPlace } from './machine/tcp.ts'
+import { tlsFault } from './machine/tls-files.ts'
 import type { Machine } from './node/devices.ts'
 import { physical } from './node/record.ts'
-import { underlay } from './node/underlay.ts'
+import { exhausted } from './node/stock.ts'
+import { contradictions, underlay } from './node/underlay.ts'
 import { type Ovsdb, openOvsdb } from './ovsdb/ovsdb.ts'
 import type { Database } from './ovsdb/schema.ts'
 import { createPending } from './pending.ts'
@@ -44,6 +47,8 @@ export type ReconcileOptions = {
   readonly node: string | undefined
   /** The folder for what the agent keeps itself. */
   readonly state: string
+  /** Below it are the TLS files that a plan may name. */
+  readonly tlsFolder: string
   /** Whom the plan comes from. */
   readonly controller: TcpPlace | undefined
   readonly log: Log
@@ -68,6 +73,10 @@ type Memory = {
   plan: NodePlan | undefined
   last: Snapshot | undefined
   faults: readonly string[]
+  /** What somebody should know although all is as planned. */
+  warnings: readonly string[]
+  /** Rows of the database that could not be read. */
+  unread: ReadonlySet<string>
   busy: boolean
   /** What was carried out in full. If the aim is still this one, whatever differs was changed by somebody else. */
   settled: string | undefined
@@ -97,8 +106,11 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
   queue.soon()
   const health = (): Health => {
     const { faults, busy } = memory
-    if (faults.length > 0) return { state: 'failing', reasons: faults.map(fault => fault.slice(0, 500)) }
-    return { state: busy || !pending.isEmpty() ? 'working' : 'ok', reasons: [] }
+    const words = (list: Iterable<string>) => [...list].slice(0, 100).map(text => text.slice(0, 500))
+    const warnings = words([...memory.warnings, ...memory.unread])
+    const said = warnings.length > 0 ? { warnings } : {}
+    if (faults.length > 0) return { state: 'failing', reasons: words(faults), ...said }
+    return { state: busy || !pending.isEmpty() ? 'working' : 'ok', reasons: [], ...said }
   }
   return {
     setPlan(next) {
@@ -125,7 +137,7 @@ function assemble(options: ReconcileOptions): Parts {
   const { socket, log, counters, changed } = options
   const memory: Memory = {
     ...{ plan: undefined, last: undefined, settled: undefined },
-    ...{ faults: ['the node was not looked at yet'], busy: true },
+    ...{ faults: ['the node was not looked at yet'], warnings: [], unread: new Set(), busy: true },
   }
   const queue = createWorkQueue(() => look(parts), {
     failed: error => {
@@ -140,6 +152,11 @@ function assemble(options: ReconcileOptions): Parts {
   })
   const ovsdb = openOvsdb({
     path: socket,
+    unread: why => {
+      if (memory.unread.size > 20 || memory.unread.has(why)) return
+      memory.unread = new Set([...memory.unread, why])
+      log.warn({}, `a row of the database can not be read, and is ignored: ${why}`)
+    },
     changed: () => {
       queue.soon()
       reconnect.look(controllersOf(parts))
@@ -222,6 +239,7 @@ async function takeSnapshot(parts: Parts, plan: NodePlan, copy: Database, machin
     underlay: where(placed),
     stock: stockOf(plan, copy, devices, returnedEnds(plan, devices)),
     devices,
+    now: nowHere(),
   }
 }
 
@@ -238,11 +256,22 @@ async function carryOut(parts: Parts, seen: Snapshot): Promise<void> {
   const { plan, copy, underlay: below } = seen
   const made = await parts.interfaces.keep(seen)
   const snapshot: Snapshot = { ...seen, devices: made.devices }
-  const difference = diff(wanted(snapshot, uplink.fault() === undefined, Date.now()), copy, plan.bridge)
+  const noTls = tlsFault(plan.tls, options.tlsFolder)
+  const aim = wanted(snapshot, uplink.fault() === undefined)
+  const difference = diff(noTls === undefined ? aim : { ...aim, tls: undefined }, copy, plan.bridge)
   say(parts, snapshot, [...made.changes, ...difference.changes])
   memory.last = snapshot
-  const missing = [...(below.is === 'missing' ? [below.why] : []), uplink.fault()].filter(why => why !== undefined)
-  memory.faults = [...missing, ...made.faults, ...difference.faults, ...troubles(plan, copy)].slice(0, 100)
+  const missing = [...(below.is === 'missing' ? [below.why] : []), uplink.fault(), noTls].filter(
+    why => why !== undefined,
+  )
+  memory.warnings = [exhausted(plan.interfaces, snapshot.stock)].filter(why => why !== undefined)
+  memory.faults = [
+    ...missing,
+    ...contradictions(plan, below),
+    ...made.faults,
+    ...difference.faults,
+    ...troubles(plan, copy),
+  ].slice(0, 100)
   if (difference.operations.length > 0) {
     await parts.ovsdb.transact(difference.operations)
     parts.pending.wrote(databaseOf(parts) ?? copy)
@@ -289,6 +318,7 @@ function reportNow(parts: Parts, health: Health): NodeReport | undefined {
       version: parts.options.version,
       time: new Date(),
     },
+    ...{ machine: machineId(), host: hostname() },
     underlay: { ...(below.is !== 'missing' && { mtu: below.mtu }), ...(device !== undefined && { device }) },
   })
 }

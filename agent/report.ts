@@ -16,24 +16,42 @@ export type Reported = {
   readonly used: ReadonlySet<number>
   readonly underlay: { readonly mtu?: number; readonly device?: string }
   readonly version: string
+  readonly machine: string
+  readonly host: string
   readonly time: Date
 }
 
-export function report({ plan, database, datapath, health, used, underlay, version, time }: Reported): NodeReport {
+export function report({
+  plan,
+  database,
+  datapath,
+  health,
+  used,
+  underlay,
+  version,
+  machine,
+  host,
+  time,
+}: Reported): NodeReport {
   const [root] = database.Open_vSwitch.values()
-  const controllers = (bridgeNamed(database, plan.bridge)?.controller ?? []).map(uuid => database.Controller.get(uuid))
+  const bridge = bridgeNamed(database, plan.bridge)
+  const controllers = (bridge?.controller ?? []).map(uuid => database.Controller.get(uuid))
   const ports = portsOf(database, plan.bridge)
     .filter(({ port }) => port.name !== plan.bridge)
     .map(own => portReport(plan, own.interface, own.port.external_ids[mark] === plan.bridge, used))
   return {
-    ...{ node: plan.node, time: time.toISOString(), agent: { version }, plan: plan.version },
+    ...{ node: plan.node, time: time.toISOString(), plan: plan.version },
+    agent: { version: version.slice(0, 64), machine, ...(host !== '' && { host: host.slice(0, 253) }) },
     ...{ bridge: plan.bridge, dpid: plan.dpid, underlay: { address: plan.underlay.address, ...underlay } },
     openvswitch: {
-      version: root?.ovs_version ?? 'unknown',
+      version: (root?.ovs_version ?? 'unknown').slice(0, 64),
       datapath: datapath === 'system' ? 'kernel' : 'userspace',
       connected: controllers.some(controller => controller?.is_connected === true),
+      ...(bridge && { failMode: bridge.fail_mode === 'secure' ? 'secure' : 'standalone' }),
+      ...(bridge && { inBand: bridge.other_config['disable-in-band'] !== 'true' }),
     },
-    ports: ports.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    // As many as the controller takes of one node.
+    ports: ports.slice(0, 16_384).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     health,
   }
 }
@@ -43,7 +61,7 @@ function portReport(plan: NodePlan, row: Row<'Interface'>, ours: boolean, used: 
   const peer = ours ? plan.links.find(link => link.name === row.name)?.peer : undefined
   const error = troubleOf(row)
   return {
-    name: row.name,
+    name: row.name.slice(0, 255),
     ...(row.ofport !== undefined && row.ofport > 0 && { port: row.ofport }),
     ...(number !== undefined
       ? ({ role: 'interface', podEnd: `${plan.interfaces.podPrefix}${number}`, used: used.has(number) } as const)

@@ -12,13 +12,14 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from './log.ts'
 import { run } from './machine/command.ts'
+import { nowHere } from './machine/record-file.ts'
 import { openDatabase } from './ovsdb/once.ts'
 import type { Operation } from './ovsdb/ovsdb.ts'
 import { type Database, mapOf, setOf, uuidOf } from './ovsdb/schema.ts'
-import { bridgeNamed, bridgesOf, restoringNote } from './switch/desired.ts'
+import { bridgeNamed, bridgesOf, longestRestore, restoringNote, spellDeadline } from './switch/desired.ts'
 
 /** Milliseconds that the command may take, and ovs-vswitchd after it until it answers. */
-const patience = { command: 120_000, answer: 30_000 }
+const patience = { command: (longestRestore - 30) * 1000, answer: 30_000 }
 
 type Saved = { readonly meters: string; readonly groups: string; readonly flows: string }
 
@@ -36,7 +37,7 @@ export async function restartAround(socket: string, node: string, command: strin
     const count = saved.reduce((sum, { content }) => sum + lines(content.flows).length, 0)
     log.info({}, `${count} flows saved of ${bridges.join(' ')}`)
     const controllers = targetsOf(await database(), bridges)
-    await ovsdb.transact(park(controllers, Date.now() + patience.command + patience.answer))
+    await ovsdb.transact(park(controllers, spellDeadline(nowHere(), longestRestore)))
     try {
       await run('sh', ['-c', command], { timeout: patience.command })
       for (const { place } of saved) await answers(place)
@@ -124,13 +125,13 @@ const root = (mutations: readonly unknown[]): Operation => ({
   mutations,
 })
 
-const park = (controllers: readonly Target[], until: number): Operation[] => [
+const park = (controllers: readonly Target[], until: string): Operation[] => [
   ...retarget(controllers.map(({ uuid }) => ({ uuid, target: nowhere }))),
   root([
     ['other_config', 'delete', setOf(['flow-restore-wait'])],
     ['other_config', 'insert', mapOf({ 'flow-restore-wait': 'true' })],
     ['external_ids', 'delete', setOf([restoringNote])],
-    ['external_ids', 'insert', mapOf({ [restoringNote]: String(until) })],
+    ['external_ids', 'insert', mapOf({ [restoringNote]: until })],
   ]),
 ]
 

@@ -8,7 +8,17 @@ import { numberOf, type Stock, stockFor } from './node/stock.ts'
 import { physicalBridge, type Underlay } from './node/underlay.ts'
 import type { Database } from './ovsdb/schema.ts'
 import { troubleOf } from './report.ts'
-import { type Datapath, desired, deviceNote, mark, portsOf, restoringNote, type Wanted } from './switch/desired.ts'
+import {
+  type Datapath,
+  desired,
+  deviceNote,
+  isAhead,
+  mark,
+  type Now,
+  portsOf,
+  restoringNote,
+  type Wanted,
+} from './switch/desired.ts'
 
 export type Snapshot = {
   readonly plan: NodePlan
@@ -17,12 +27,13 @@ export type Snapshot = {
   readonly underlay: Underlay
   readonly stock: Stock
   readonly devices: ReadonlyMap<string, Device>
+  readonly now: Now
 }
 
 /** Whether somebody restarts ovs-vswitchd at this time, and keeps its flows. */
-export const isRestoring = (copy: Database, time: number): boolean => {
+export const isRestoring = (copy: Database, now: Now): boolean => {
   const [root] = copy.Open_vSwitch.values()
-  return Number(root?.external_ids[restoringNote] ?? 0) > time
+  return isAhead(root?.external_ids[restoringNote], now)
 }
 
 /** Ends on the bridge that this agent made: they are marked, or its port in the database was made for that very device. */
@@ -67,11 +78,11 @@ const complete = ({ plan, copy, stock, devices }: Snapshot): ReadonlyMap<number,
   )
 }
 
-/** @param time In milliseconds since 1970. */
-export const wanted = (snapshot: Snapshot, bridged: boolean, time: number): Wanted => {
-  const { plan, copy, datapath, underlay, devices } = snapshot
+/** @param bridged Whether br-phy may have the node's addresses. */
+export const wanted = (snapshot: Snapshot, bridged: boolean): Wanted => {
+  const { plan, copy, datapath, underlay, devices, now } = snapshot
   const whole = desired(plan, { datapath, interfaces: complete(snapshot) })
-  const bridge = isRestoring(copy, time) ? { ...whole, controllers: [] } : whole
+  const bridge = isRestoring(copy, now) ? { ...whole, controllers: [] } : whole
   const record = underlay.is === 'bridged' && bridged ? underlay.record : undefined
   const more = record ? [physicalBridge(record, devices)] : []
   // The way to the controllers comes first.

@@ -74,6 +74,12 @@ export const agentOptions = {
     standard: '/var/lib/l2sm',
     text: "the agent's own file: what it needs to give the node its addresses back",
   }),
+  'tls-folder': single({
+    takes: 'FOLDER',
+    parse: path,
+    standard: '/etc/l2sm',
+    text: 'TLS files that a plan names must lie below it',
+  }),
   http: single({
     takes: 'HOST:PORT',
     parse: http,

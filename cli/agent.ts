@@ -22,6 +22,10 @@ export const runAgent = async ({ argv, env, version, stop, complain }: Surroundi
   const wrong = [...faults, ...unread]
   if (wrong.length > 0) return refuse('agent', wrong, complain)
 
+  if (process.geteuid?.() !== 0) {
+    complain('l2sm agent: it needs root, as it changes network devices of this node: run it as root')
+    return 1
+  }
   const log = await createLog(config['log-level'])
   for (const warning of given.warnings) log.warn(warning)
   try {
@@ -37,15 +41,17 @@ export const runAgent = async ({ argv, env, version, stop, complain }: Surroundi
     const source =
       config.plan === undefined ? { controller: { url: config.controller!, token, ca } } : { file: config.plan }
     const { node, ovs: socket, state, http } = config
-    const agent = await startAgent({ node, source, socket, state, http, version, log })
-    log.info({ http: shownAddress({ ...config.http, port: agent.port }), version }, 'ready')
+    const tlsFolder = config['tls-folder']
+    const agent = await startAgent({ node, source, socket, state, tlsFolder, http, version, log })
+    log.info({ http: shownAddress({ ...config.http, port: agent.port }), version }, 'started')
     await aborted(stop)
     log.info('stopping; the switch, its ports and its flows stay')
     await agent.close()
     log.info('stopped')
     return 0
   } catch (error) {
-    log.fatal({ err: error }, inWords(error))
+    const once = config.remove || config.restart !== undefined
+    complain(`l2sm agent: ${once ? (error as Error).message : inWords(error)}`)
     return 1
   }
 }

@@ -1,10 +1,11 @@
 /** Moves the node's addresses between its device and br-phy, without cutting the node off. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { canonicalAddress } from '../../api/contract/addresses.ts'
 import type { NodePlan } from '../../api/contract/node-schemas.ts'
 import type { Machine } from '../node/devices.ts'
 import { placement } from '../node/placement.ts'
-import { canonical, physical, routeKey, type UplinkRecord } from '../node/record.ts'
+import { physical, routeKey, type UplinkRecord } from '../node/record.ts'
 import { type Settings, settingsToWrite } from '../node/settings.ts'
 import { placeOf } from '../switch/target.ts'
 import { ipBatch, run } from './command.ts'
@@ -105,8 +106,8 @@ const gatewayPorts = [22, 53, 80, 443, 179]
 
 /** Who answered before, and has to answer afterwards: controllers, gateways, other nodes. */
 export function witnessesOf(plan: NodePlan, record: UplinkRecord, more: readonly TcpPlace[]): Witnesses {
-  const own = record.addresses.map(({ address }) => canonical(address.split('/')[0]!))
-  const isElsewhere = (host: string) => !own.includes(canonical(host)) && !/^(127\.|::1$|localhost$)/.test(host)
+  const own = record.addresses.map(({ address }) => canonicalAddress(address.split('/')[0]!))
+  const isElsewhere = (host: string) => !own.includes(canonicalAddress(host)) && !/^(127\.|::1$|localhost$)/.test(host)
   const controllers = plan.controllers.flatMap(target => placeOf(target) ?? [])
   const gateways = record.routes.flatMap(({ via, to }) => (to === 'default' && via && !via.includes(' ') ? [via] : []))
   const tcp = [...controllers, ...more, ...gateways.flatMap(host => gatewayPorts.map(port => ({ host, port })))]

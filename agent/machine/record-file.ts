@@ -59,6 +59,18 @@ export function recordFile(folder: string, node: string, socket: string): Record
   }
 }
 
+/** Another one for each machine, start of it, and network namespace: 16 hex digits. */
+export const machineId = (): string => {
+  const { boot, namespace } = hereNow('')
+  return createHash('sha256').update(`${boot} ${namespace}`).digest('hex').slice(0, 16)
+}
+
+/** Which start of the machine this is, and seconds since then. */
+export const nowHere = () => ({
+  boot: hereNow('').boot,
+  uptime: Math.floor(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])),
+})
+
 /** This machine since its start, this network namespace, and the node. */
 export const hereNow = (node: string): Here => ({
   boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),

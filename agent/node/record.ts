@@ -5,6 +5,7 @@
  */
 
 import { createHash } from 'node:crypto'
+import { canonicalAddress } from '../../api/contract/addresses.ts'
 import { type Address, isChosen, type Machine, type OwnAddress, type OwnRoute } from './devices.ts'
 import type { Settings } from './settings.ts'
 
@@ -133,14 +134,7 @@ export function aside(mac: string): string {
 export function linkLocal(mac: string): string {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac.split(':').map(octet => Number.parseInt(octet, 16))
   const words = [((a ^ 2) << 8) | b, (c << 8) | 0xff, 0xfe00 | d, (e << 8) | f]
-  return canonical(`fe80::${words.map(word => word.toString(16)).join(':')}`)
-}
-
-/** One spelling for each address. */
-export const canonical = (address: string): string => {
-  if (!address.includes(':')) return address
-  const text = `http://[${address}]/`
-  return URL.canParse(text) ? new URL(text).hostname.slice(1, -1) : address
+  return canonicalAddress(`fe80::${words.map(word => word.toString(16)).join(':')}`)
 }
 
 /**

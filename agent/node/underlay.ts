@@ -9,10 +9,12 @@
  * routes are on the device again.
  */
 
+import { canonicalAddress, unusableAddress } from '../../api/contract/addresses.ts'
+import type { NodePlan } from '../../api/contract/node-schemas.ts'
 import type { Database } from '../ovsdb/schema.ts'
 import { bridgeNamed, deviceNote, portsOf, type WantedBridge } from '../switch/desired.ts'
 import type { Device, Machine } from './devices.ts'
-import { canonical, physical, type UplinkRecord } from './record.ts'
+import { physical, type UplinkRecord } from './record.ts'
 
 /** In `external_ids` of br-phy: a copy of the record. */
 export const recordNote = 'l2sm-underlay'
@@ -53,7 +55,7 @@ export function underlay(
 }
 
 const isAddress = (withLength: string, address: string): boolean =>
-  canonical(withLength.split('/')[0]!) === canonical(address)
+  canonicalAddress(withLength.split('/')[0]!) === canonicalAddress(address)
 
 const noDevice = (address: string, { addresses }: Machine): string => {
   const own = addresses.filter(({ scope }) => scope === 'global').map(one => `${one.address} on ${one.device}`)
@@ -62,19 +64,6 @@ const noDevice = (address: string, { addresses }: Machine): string => {
     `no device of this node has the declared address ${address} (${has}): ` +
     'give it to a device, or declare the node with an address that it has'
   )
-}
-
-/** Why no other node can reach this one at an address; undefined if it may. */
-export const unusableAddress = (address: string): string | undefined => {
-  const plain = canonical(address)
-  const declare = 'declare the node with the address at which other nodes reach it'
-  if (/^127\./.test(plain) || plain === '::1')
-    return `${address} is a loopback address, which no other node reaches: ${declare}`
-  if (/^fe[89ab]/.test(plain) || /^169\.254\./.test(plain))
-    return `${address} is a link-local address, which means another machine on each link: ${declare}`
-  if (/^(0\.|22[4-9]\.|23\d\.|24\d\.|25\d\.|ff)/.test(plain) || plain === '::')
-    return `${address} is not the address of one machine: ${declare}`
-  return undefined
 }
 
 /** Kinds of devices (`ip -details link`) that lead out of the node and carry any Ethernet frame. A physical one has no kind. */
@@ -109,3 +98,23 @@ export const physicalBridge = (record: UplinkRecord, devices: ReadonlyMap<string
 
 /** Bytes that VXLAN adds to the payload of an Ethernet frame: inner Ethernet, VXLAN, UDP, and IPv4 or IPv6. */
 export const encapsulation = (address: string): number => 14 + 8 + 8 + (address.includes(':') ? 40 : 20)
+
+/** Where the declared network and the real one differ so that frames are lost, and what to do. */
+export function contradictions({ underlay: { address, mtu }, links }: NodePlan, below: Underlay): string[] {
+  const faults: string[] = []
+  if (mtu !== undefined && below.is !== 'missing' && mtu > below.mtu)
+    faults.push(
+      `the declared MTU ${mtu} is above that of ${below.device}, ${below.mtu}: longer frames are lost. ` +
+        `Declare "mtu": ${below.mtu}, or raise that of ${below.device} and of all that lies between the nodes`,
+    )
+  const six = (text: string) => text.includes(':')
+  for (const { peer, remote } of links) {
+    if (canonicalAddress(remote) === canonicalAddress(address))
+      faults.push(`node ${peer} is declared with the address of this node, ${address}: declare it with its own`)
+    else if (six(remote) !== six(address))
+      faults.push(
+        `no link can lead from ${address} to ${remote} of node ${peer}: declare both with IPv4 or both with IPv6`,
+      )
+  }
+  return faults.slice(0, 10)
+}

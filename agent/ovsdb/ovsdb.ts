@@ -40,6 +40,8 @@ export type OvsdbOptions = {
   readonly path: string
   /** The state has changed, or the copy. */
   readonly changed: () => void
+  /** A row could not be read, and is left out of the copy. */
+  readonly unread?: (why: string) => void
   /** Between 0 and 1, for the jitter. */
   readonly random?: () => number
 }
@@ -50,7 +52,7 @@ const backoff = { first: 50, most: 2_000 }
 
 type Tables = Record<TableName, Map<string, Row<TableName>>>
 
-export function openOvsdb({ path, changed, random = Math.random }: OvsdbOptions): Ovsdb {
+export function openOvsdb({ path, changed, unread = () => {}, random = Math.random }: OvsdbOptions): Ovsdb {
   let state: OvsdbState = { is: 'connecting', why: 'not tried yet' }
   let delay = backoff.first
   let timer: NodeJS.Timeout | undefined
@@ -66,8 +68,10 @@ export function openOvsdb({ path, changed, random = Math.random }: OvsdbOptions)
     delay = Math.min(delay * 2, backoff.most)
   }
   const open = () => {
-    // Both belong to this connection: updates after its end, or before its first answer, are ignored.
+    // All of this belongs to this connection: updates after its end are ignored.
     let tables: Tables | undefined
+    /** Updates that came with the first answer, before that was taken. */
+    const early: Updates[] = []
     let current: Rpc | undefined
     const started = async (rpc: Rpc) => {
       current = rpc
@@ -76,7 +80,7 @@ export function openOvsdb({ path, changed, random = Math.random }: OvsdbOptions)
         const requests = Object.fromEntries(tableNames.map(table => [table, [{ columns: columnsOf(table) }]]))
         const initial = await rpc.call('monitor', [name, 'l2sm', requests])
         tables = emptyDatabase() as unknown as Tables
-        apply(tables, initial as Updates)
+        for (const updates of [initial as Updates, ...early]) apply(tables, updates, unread)
         delay = backoff.first
         become({ is: 'live', database: tables as unknown as Database, rpc })
       } catch (error) {
@@ -88,9 +92,10 @@ export function openOvsdb({ path, changed, random = Math.random }: OvsdbOptions)
     openRpc(path, {
       connected: rpc => void started(rpc),
       notified: (method, params) => {
-        if (method !== 'update' || params[0] !== 'l2sm' || tables === undefined) return
+        if (method !== 'update' || params[0] !== 'l2sm') return
+        if (tables === undefined) return void early.push(params[1] as Updates)
         try {
-          apply(tables, params[1] as Updates)
+          apply(tables, params[1] as Updates, unread)
         } catch (error) {
           ending = (error as Error).message
           return current?.close()
@@ -130,13 +135,23 @@ type Updates = Readonly<
   Record<string, Readonly<Record<string, { readonly old?: object; readonly new?: Record<string, unknown> }>>>
 >
 
-function apply(tables: Tables, updates: Updates): void {
+/** A row that is not as the schema says is left out: without it the rest can still be used. Only the root row can not be missed. */
+function apply(tables: Tables, updates: Updates, unread: (why: string) => void): void {
   for (const [table, rows] of Object.entries(updates)) {
     if (!Object.hasOwn(schema, table)) continue
     const own = tables[table as TableName]
     for (const [uuid, update] of Object.entries(rows)) {
-      if (update.new === undefined) own.delete(uuid)
-      else own.set(uuid, readRow(table as TableName, uuid, update.new))
+      if (update.new === undefined) {
+        own.delete(uuid)
+        continue
+      }
+      try {
+        own.set(uuid, readRow(table as TableName, uuid, update.new))
+      } catch (error) {
+        if (table === 'Open_vSwitch') throw error
+        own.delete(uuid)
+        unread((error as Error).message)
+      }
     }
   }
 }

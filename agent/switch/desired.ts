@@ -58,10 +58,22 @@ export const peerNote = 'l2sm-peer'
 /** On the bridge's row, so that the agent finds what is its own also without a plan. */
 export const nodeNote = 'l2sm-node'
 /**
- * On the root row, while somebody restarts ovs-vswitchd with its flows kept: until when, in milliseconds since 1970. So long
- * nobody else touches the controllers.
+ * On the root row, while somebody restarts ovs-vswitchd with its flows kept: which start of the machine, and until how many
+ * seconds after it. So long nobody else touches the controllers. No clock that can be set has a say in it.
  */
 export const restoringNote = 'l2sm-restoring'
+/** Seconds that such a restart may take. */
+export const longestRestore = 150
+export type Now = { readonly boot: string; readonly uptime: number }
+export const spellDeadline = ({ boot, uptime }: Now, seconds: number): string =>
+  `${boot}/${Math.ceil(uptime + seconds)}`
+
+/** Whether a deadline lies ahead, and not further than anybody would have set it. */
+export const isAhead = (text: string | undefined, { boot, uptime }: Now): boolean => {
+  const [start, until] = (text ?? '').split('/')
+  const left = Number(until) - uptime
+  return start === boot && left > 0 && left <= longestRestore + 1
+}
 export const interfacesNote = 'l2sm-interfaces'
 
 export type Situation = {

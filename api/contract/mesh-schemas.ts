@@ -99,6 +99,7 @@ const standing = {
       'ready: its switch is as planned, and connected. silent, unseen: its agent has not reported for long, or not since the controller started',
   }),
   missing: Type.Array(Type.String(), { description: 'what is not as it should be, a sentence each' }),
+  warnings: Type.Array(Type.String(), { description: 'what somebody should know although nothing is missing' }),
   reported: Type.Optional(Type.String({ description: 'when its agent reported last, RFC 3339' })),
   links: Type.Integer({ description: 'how many are planned' }),
 }

@@ -44,9 +44,22 @@ export const target = Type.String({
   pattern: '^(tcp|ssl):([0-9.]{7,15}|\\[[0-9a-fA-F:.]{2,45}\\]):[1-9][0-9]{0,4}$',
   examples: ['tcp:192.0.2.1:6653'],
 })
+/** Names of what an agent makes: it touches no device that is called otherwise, whatever a plan says. */
+const named = (what: string, prefix: string, digits: number) =>
+  Type.String({
+    description: `${what}: ${prefix} and ${digits} lower-case hex digits`,
+    pattern: `^${prefix}[0-9a-f]{${digits}}$`,
+  })
+const bridgeName = named('the name of a bridge', 'br-', 8)
+const tunnelName = named('the name of a tunnel', 'vx', 10)
+const bridgePrefix = named('what ends on the bridge are called, before their number', 'ls', 5)
+const podPrefix = named('what ends for pods are called, before their number', 'lp', 5)
 const path = Type.String({ description: 'the absolute path of a file on the node', pattern: '^/[^\\u0000]{1,4095}$' })
 
-/** Open vSwitch has one set of these for the whole node. Secrets stay on the node: a plan only says where. */
+/**
+ * Open vSwitch has one set of these for the whole node. Secrets stay on the node: a plan only says where, and they must lie
+ * below the folder that the agent was told (`--tls-folder`).
+ */
 export const TlsFiles = Type.Object({ key: path, cert: path, ca: path }, closed)
 
 export const udpPort = Type.Integer({ description: 'a UDP port, 1 to 65535', minimum: 1, maximum: 65535 })
@@ -69,7 +82,7 @@ export const PlannedLink = Type.Object(
   {
     peer: nodeName,
     /** Of the port on the bridge: `vx` and the first 5 bytes of sha256(bridge + ' ' + peer). */
-    name: device,
+    name: tunnelName,
     /** Asked of Open vSwitch (ofport_request). Never another link's, and the same for as long as the link is declared. */
     port,
     type: Type.Literal('vxlan'),
@@ -93,7 +106,7 @@ export const NodePlan = Type.Object(
       maxLength: 253,
     }),
     /** `br-` and the first 4 bytes of sha256(node + provider). */
-    bridge: device,
+    bridge: bridgeName,
     /** The first 8 bytes of sha256(bridge). */
     dpid,
     /** Of the node; the links end here. `mtu` absent: that of the device which has the address. */
@@ -108,7 +121,7 @@ export const NodePlan = Type.Object(
      */
     interfaces: Type.Object(
       {
-        ...{ fixed: interfaceNumber, spare, most: mostInterfaces, bridgePrefix: device, podPrefix: device },
+        ...{ fixed: interfaceNumber, spare, most: mostInterfaces, bridgePrefix, podPrefix },
         names: Type.Optional(
           Type.Array(Type.Object({ port, bridgeEnd: device, podEnd: device }, closed), { maxItems: 1000 }),
         ),
@@ -140,7 +153,8 @@ const bfdState = Type.Enum(['admin_down', 'down', 'init', 'up'])
 
 export const ReportedPort = Type.Object(
   {
-    name: device,
+    /** Open vSwitch takes longer ones than the kernel for what is no device. */
+    name: Type.String({ description: 'the name of a port, 1 to 255 characters', minLength: 1, maxLength: 255 }),
     /** Absent: Open vSwitch gave it none; then `error` says why. */
     port: Type.Optional(port),
     /** `interface`: of the stock; `link`: a tunnel of the plan; `other`: not from the plan. */
@@ -166,7 +180,17 @@ export const NodeReport = Type.Object(
       description: 'a time such as 2030-01-31T12:00:00.000Z',
       pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?Z$',
     }),
-    agent: Type.Object({ version: Type.String({ minLength: 1, maxLength: 64 }) }, closed),
+    agent: Type.Object(
+      {
+        version: Type.String({ minLength: 1, maxLength: 64 }),
+        /** Another one for each machine and network namespace: two that report as one node are told apart by it. */
+        machine: Type.Optional(Type.String({ description: '16 lower-case hex digits', pattern: '^[0-9a-f]{16}$' })),
+        host: Type.Optional(
+          Type.String({ description: 'what the machine calls itself', minLength: 1, maxLength: 253 }),
+        ),
+      },
+      closed,
+    ),
     /** The version of the plan that all of this was last compared with; absent: none yet. */
     plan: Type.Optional(Type.String({ description: "a plan's version", pattern: '^[0-9a-f]{16}$' })),
     bridge: device,
@@ -178,6 +202,10 @@ export const NodeReport = Type.Object(
         datapath: Type.Enum(['kernel', 'userspace']),
         /** Whether one of its controllers answers, as Open vSwitch sees it. */
         connected: Type.Boolean(),
+        /** Of the bridge: what it does while no controller is connected. Absent: it does not exist. */
+        failMode: Type.Optional(Type.Enum(['secure', 'standalone'])),
+        /** Of the bridge: whether it has hidden flows for its controllers, above all others. */
+        inBand: Type.Optional(Type.Boolean()),
       },
       closed,
     ),
@@ -185,7 +213,12 @@ export const NodeReport = Type.Object(
     ports: Type.Array(ReportedPort, { maxItems: 16_384 }),
     /** `ok`: all is as planned. `working`: it is being made so. `failing`: it can not be made so; `reasons` says what and why. */
     health: Type.Object(
-      { state: Type.Enum(['ok', 'working', 'failing']), reasons: Type.Array(words, { maxItems: 100 }) },
+      {
+        state: Type.Enum(['ok', 'working', 'failing']),
+        reasons: Type.Array(words, { maxItems: 100 }),
+        /** What somebody should know although all is as planned. */
+        warnings: Type.Optional(Type.Array(words, { maxItems: 100 })),
+      },
       closed,
     ),
   },

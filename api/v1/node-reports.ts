@@ -1,23 +1,44 @@
 import type { SwitchView } from '../../controller/view/view.ts'
+import { unusableAddress } from '../contract/addresses.ts'
 import { type NodePlan, type NodeReport, type ReportedPort, silentAfter } from '../contract/node-schemas.ts'
 
-/** What the agents told last. Not desired state: it is nowhere on disk, and after a restart they tell it again. */
+/** What the agents reported last. Not desired state: it is nowhere on disk, and after a restart they report it again. */
 export type NodeReports = {
   put(report: NodeReport): void
-  /** Undefined: none since the controller started. `age` in milliseconds. */
-  of(node: string): { readonly report: NodeReport; readonly at: Date; readonly age: number } | undefined
+  /** Undefined: none since the controller started. */
+  of(node: string): Reported | undefined
   /** Those who are not declared any more are forgotten. */
   prune(declared: (node: string) => boolean): void
 }
 
+/** `age` in milliseconds. `rivals`: machines that report as this node in turns; empty while there is one. */
+export type Reported = {
+  readonly report: NodeReport
+  readonly at: Date
+  readonly age: number
+  readonly rivals: readonly string[]
+}
+
+type Machine = { readonly id: string; readonly name: string; readonly first: number; readonly last: number }
+type Kept = {
+  readonly report: NodeReport
+  readonly at: Date
+  readonly since: number
+  readonly machines: readonly Machine[]
+}
+
 /** `now`: milliseconds of a monotonic clock. */
 export const nodeReports = (now: () => number): NodeReports => {
-  const kept = new Map<string, { readonly report: NodeReport; readonly at: Date; readonly since: number }>()
+  const kept = new Map<string, Kept>()
   return {
-    put: report => void kept.set(report.node, { report, at: new Date(), since: now() }),
+    put: report => {
+      const machines = withMachine(kept.get(report.node)?.machines ?? [], report, now())
+      kept.set(report.node, { report, at: new Date(), since: now(), machines })
+    },
     of(node) {
       const found = kept.get(node)
-      return found && { report: found.report, at: found.at, age: now() - found.since }
+      if (!found) return undefined
+      return { report: found.report, at: found.at, age: now() - found.since, rivals: rivalsOf(found.machines) }
     },
     prune(declared) {
       for (const node of kept.keys()) if (!declared(node)) kept.delete(node)
@@ -25,31 +46,56 @@ export const nodeReports = (now: () => number): NodeReports => {
   }
 }
 
-export type Phase = {
+/** Machines that reported lately: no more than a handful, whoever reports. */
+function withMachine(machines: readonly Machine[], { agent, underlay }: NodeReport, time: number): Machine[] {
+  const { machine: id, host } = agent
+  if (id === undefined) return [...machines]
+  const name = `${host ?? id} (machine ${id}, ${underlay.device ?? 'no device with the address'})`
+  const first = machines.find(one => one.id === id)?.first ?? time
+  const others = machines.filter(one => one.id !== id && time - one.last < silentAfter * 1000)
+  return [...others.slice(-3), { id, name, first, last: time }]
+}
+
+/** A machine that took over from another one is no rival: they report in turns. */
+const rivalsOf = (machines: readonly Machine[]): string[] => {
+  const inTurns = machines.filter(a => machines.some(b => a !== b && a.last > b.first && b.last > a.first))
+  return inTurns.map(({ name }) => name).toSorted()
+}
+
+export type Standing = {
   readonly state: 'ready' | 'working' | 'failing' | 'silent' | 'unseen'
   readonly missing: readonly string[]
+  /** What somebody should know although nothing is missing. */
+  readonly warnings: readonly string[]
 }
-type Reported = ReturnType<NodeReports['of']>
 
 /** How a node stands: what its agent says, and what its switch says to the controller, beside its plan. Pure. */
-export const standingOf = (plan: NodePlan, reported: Reported, sw: SwitchView | undefined): Phase => {
+export const standingOf = (plan: NodePlan, reported: Reported | undefined, sw: SwitchView | undefined): Standing => {
   const silent = reported !== undefined && reported.age > silentAfter * 1000
   const missing = [
     ...agentLacks(plan, reported, silent),
     ...(sw?.connected ? portLacks(plan, sw, reported?.report) : [notConnected(plan, sw)]),
   ]
-  if (!reported) return { state: 'unseen', missing }
-  if (silent) return { state: 'silent', missing }
-  if (reported.report.health.state === 'failing') return { state: 'failing', missing }
-  return { state: missing.length > 0 ? 'working' : 'ready', missing }
+  const warnings = reported?.report.health.warnings ?? []
+  if (!reported) return { state: 'unseen', missing, warnings }
+  if (silent) return { state: 'silent', missing, warnings }
+  const failing = reported.report.health.state === 'failing' || reported.rivals.length > 0
+  return { state: failing ? 'failing' : missing.length > 0 ? 'working' : 'ready', missing, warnings }
 }
 
-const agentLacks = (plan: NodePlan, reported: Reported, silent: boolean): string[] => {
+const agentLacks = (plan: NodePlan, reported: Reported | undefined, silent: boolean): string[] => {
   const { node, underlay, dpid, version } = plan
   if (!reported)
-    return [`no agent of node ${node} has reported since the controller started: run l2sm agent --node ${node} there`]
-  const { report, age } = reported
+    return [
+      `no agent of node ${node} has reported since the controller started: run l2sm agent --node ${node} there`,
+      ...[unusableAddress(underlay.address)].filter(why => why !== undefined),
+    ]
+  const { report, age, rivals } = reported
   const lacks = report.health.reasons.map(reason => `its agent says: ${reason}`)
+  if (rivals.length > 0)
+    lacks.unshift(
+      `${rivals.length} machines report as node ${node}: ${rivals.join(', ')}: give each agent its own --node`,
+    )
   if (silent) lacks.unshift(`its agent has been silent for ${Math.round(age / 1000)} s: see whether it runs`)
   if (report.underlay.address !== underlay.address)
     lacks.push(`its agent has address ${report.underlay.address}, declared is ${underlay.address}`)

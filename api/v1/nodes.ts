@@ -167,7 +167,7 @@ const planNow = (services: Services, name: string): NodePlan => planOf(services.
 /** How a node stands, without its plan and its report. */
 export const standingNow = (services: NodeServices, node: Node, plan = planOf(services.store.state(), node)) => {
   const reported = services.reports.of(node.name)
-  const { state, missing } = standingOf(plan, reported, services.controller.switch(node.dpid))
+  const { state, missing, warnings } = standingOf(plan, reported, services.controller.switch(node.dpid))
   return {
     name: node.name,
     dpid: node.dpid,
@@ -175,6 +175,7 @@ export const standingNow = (services: NodeServices, node: Node, plan = planOf(se
     address: node.address,
     state,
     missing: [...missing],
+    warnings: [...warnings],
     ...(reported && { reported: reported.at.toISOString() }),
     links: plan.links.length,
   }

@@ -8,7 +8,7 @@ import type { NodePlan, PlannedLink } from '../../api/contract/node-schemas.ts'
 export const bridge = 'br-0a1b2c3d'
 
 export const link = (n: number, over: Partial<PlannedLink> = {}): PlannedLink => ({
-  ...{ peer: `n${n}`, name: `vx00000000${n}`, port: 10 + n, type: 'vxlan', bfd: false },
+  ...{ peer: `n${n}`, name: `vx${String(n).padStart(10, '0')}`, port: 10 + n, type: 'vxlan', bfd: false },
   ...{ local: '192.0.2.1', remote: `192.0.2.${n}`, udpPort: 7000 },
   ...over,
 })

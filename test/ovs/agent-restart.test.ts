@@ -49,9 +49,9 @@ if (needs(t)) {
   })
 
   t.test('a restart that fails leaves a switch that takes flows', async t => {
-    const { code, stdout } = await restart('exit 7')
+    const { code, stderr } = await restart('exit 7')
     t.equal(code, 1)
-    t.match(stdout, /exit 7/)
+    t.match(stderr, /exit 7/)
     t.notOk(await waiting())
     t.strictSame(await hearing(stage, red), apart(red, red))
   })

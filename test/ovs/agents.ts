@@ -102,6 +102,8 @@ export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agent
       `${address}:${httpPort}`,
       '--state',
       stateOf(node),
+      '--tls-folder',
+      mesh.directory,
     ]
     const [command, args] = inNamespace(netns, process.execPath, [l2sm, 'agent', ...own])
     const { NODE_OPTIONS: _, ...env } = process.env

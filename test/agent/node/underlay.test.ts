@@ -9,9 +9,10 @@ import {
   readRoutes,
 } from '../../../agent/node/devices.ts'
 import { physical, recordOf } from '../../../agent/node/record.ts'
-import { encapsulation, underlay, unusableAddress, unusableDevice } from '../../../agent/node/underlay.ts'
+import { contradictions, encapsulation, underlay, unusableDevice } from '../../../agent/node/underlay.ts'
 import { emptyDatabase } from '../../../agent/ovsdb/schema.ts'
-import { veth } from '../plans.ts'
+import { unusableAddress } from '../../../api/contract/addresses.ts'
+import { link, plan, veth } from '../plans.ts'
 
 // As `ip -json` printed it.
 const links = `[{"ifindex":1,"ifname":"lo","flags":["LOOPBACK","UP","LOWER_UP"],"mtu":65536,"operstate":"UNKNOWN","link_type":"loopback","address":"00:00:00:00:00:00"},
@@ -130,3 +131,14 @@ t.test('only a device that can be an uplink is taken', async t => {
 })
 
 t.test('what a tunnel adds', async t => t.same([encapsulation('192.0.2.1'), encapsulation('2001:db8::1')], [50, 70]))
+
+t.test('where what is declared can not be, it is said what to do', async t => {
+  const below = { is: 'plain', device: 'eth0', mtu: 1500 } as const
+  const say = (over: Parameters<typeof plan>[0]) => contradictions(plan(over), below)
+  t.same(say({ underlay: { address: '192.0.2.1', mtu: 1500 }, links: [link(2)] }), [])
+  t.match(say({ underlay: { address: '192.0.2.1', mtu: 9000 } }), [
+    /declared MTU 9000 is above that of eth0, 1500.*"mtu": 1500/,
+  ])
+  t.match(say({ links: [link(2, { remote: '2001:db8::2' })] }), [/both with IPv4 or both with IPv6/])
+  t.match(say({ links: [link(2, { remote: '192.0.2.1' })] }), [/node n2 is declared with the address of this node/])
+})

@@ -168,6 +168,27 @@ t.test('what is no OVSDB ends the connection, and another one is tried, less and
   t.match(ovsdb.state(), { is: 'connecting', why: /expected a JSON object/ })
 })
 
+t.test('a row that can not be read is left out, and told; the others are followed', async t => {
+  const row = (name: unknown) => ({ new: { name, interfaces: ['uuid', 'u1'], external_ids: ['map', []] } })
+  const unread: string[] = []
+  let changes = 0
+  const { path } = await made(t, ({ id, method }, socket) => {
+    if (method !== 'monitor') return
+    socket.write(JSON.stringify({ id, result: { Port: { a: row('one'), b: row(7), c: row('three') } }, error: null }))
+    const later = { Port: { a: row(['set', ['x', 'y']]), d: row('four') } }
+    socket.write(JSON.stringify({ id: null, method: 'update', params: ['l2sm', later] }))
+  })
+  const ovsdb = openOvsdb({ path, changed: () => changes++, unread: why => void unread.push(why) })
+  t.teardown(() => ovsdb.close())
+  await until('both are taken', () => unread.length === 2)
+  t.same(
+    [...copy(ovsdb).Port.values()].map(({ name }) => name),
+    ['three', 'four'],
+  )
+  t.match(unread, [/Port\.name of b: expected one string, got 7/, /Port\.name of a/])
+  t.ok(changes >= 1)
+})
+
 t.test('rows that are not as the schema says are refused, and not guessed at', async t => {
   const row = { name: 'x', interfaces: ['uuid', 'u1'], external_ids: ['map', []] }
   t.same(readRow('Port', 'u', row), { uuid: 'u', name: 'x', interfaces: ['u1'], external_ids: {} })

@@ -96,7 +96,7 @@ if (needs(t)) {
       )
     // A database is in no order.
     const changes = (await apply(plan({ links: [link(2, { port: 300 }), link(4)] }))).sort()
-    t.match(changes, [/vx000000002: ofport_request set to 300, was 12/, /vx000000005 .*removed/])
+    t.match(changes, [/vx0000000002: ofport_request set to 300, was 12/, /vx0000000005 .*removed/])
   })
 
   t.test('what was changed by hand is put right and told; what is of others is not touched', async t => {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { meterLines } from '../../../agent/restart.ts'
+import { isAhead, longestRestore, spellDeadline } from '../../../agent/switch/desired.ts'
 import { established } from '../../../agent/switch/target.ts'
 
 // As a kernel printed it: a listener, a connection to 198.18.0.254:6653, one that is closing.
@@ -21,4 +22,14 @@ t.test('meters are put back as they were printed', async t => {
   t.same(meterLines(printed), ['meter=65538,pktps,burst,band=type=drop,rate=100,burst_size=100'])
   t.same(meterLines(`${printed}\nmeter=7 kbps bands=\ntype=drop rate=5\n`).at(-1), 'meter=7,kbps,band=type=drop,rate=5')
   t.same(meterLines('OFPST_METER_CONFIG reply (OF1.3) (xid=0x2):\n'), [])
+})
+
+t.test('a deadline counts since the start of the machine, and is never far away', async t => {
+  const now = { boot: 'b', uptime: 1000 }
+  const deadline = spellDeadline(now, longestRestore)
+  t.ok(isAhead(deadline, now))
+  t.ok(isAhead(deadline, { ...now, uptime: 1149 }))
+  t.notOk(isAhead(deadline, { ...now, uptime: 1151 }))
+  t.notOk(isAhead(deadline, { ...now, boot: 'another' }))
+  for (const text of [undefined, '', 'b', 'b/x', 'b/5000', '1795797022235']) t.notOk(isAhead(text, now), String(text))
 })

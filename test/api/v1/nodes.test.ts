@@ -237,6 +237,50 @@ t.test('a node whose agent does not speak any more is silent, whatever it said l
   t.match(standingOf(plan, reports.of('a'), sw), { state: 'ready' })
 })
 
+t.test('a name that two machines report from is said; a machine that takes over from another is none', async t => {
+  let now = 0
+  const reports = nodeReports(() => now)
+  const { call } = await startApi(t)
+  const { plan } = (await call('PUT', '/v1/nodes/a', { address: '192.0.2.1' })).body
+  const from = (digit: string) => {
+    reports.put(reportOf(plan, { agent: { version: '0.0.0', machine: digit.repeat(16), host: `host-${digit}` } }))
+    now += 10_000
+  }
+  const sw = switchOf(plan)
+  for (const digit of ['1', '1', '2', '2']) from(digit)
+  t.match(standingOf(plan, reports.of('a'), sw), { state: 'ready' }, 'reinstalled')
+  from('1')
+  const missing = [/^2 machines report as node a: host-1 .*, host-2 .*: give each agent its own --node/]
+  t.match(standingOf(plan, reports.of('a'), sw), { state: 'failing', missing })
+  now += 60_000
+  from('1')
+  now += 40_000
+  from('1')
+  t.match(
+    standingOf(plan, reports.of('a'), sw),
+    { state: 'ready', missing: [] },
+    'the other one has been silent for long',
+  )
+})
+
+t.test(
+  'an address that means no machine is said before any agent says so; warnings are shown, and nothing is missing',
+  async t => {
+    const { call } = await startApi(t)
+    const { plan } = (await call('PUT', '/v1/nodes/a', { address: '192.0.2.1' })).body
+    const declared = (address: string) => standingOf({ ...plan, underlay: { address } }, undefined, undefined).missing
+    t.match(declared('127.0.0.1').join(), /loopback/)
+    t.match(declared('fe80::1').join(), /link-local/)
+    const reports = nodeReports(() => 0)
+    reports.put(reportOf(plan, { health: { state: 'ok', reasons: [], warnings: ['no interface is free'] } }))
+    t.match(standingOf(plan, reports.of('a'), switchOf(plan)), {
+      state: 'ready',
+      missing: [],
+      warnings: ['no interface is free'],
+    })
+  },
+)
+
 t.test('of a hundred links that are not there, the first are named and the others counted', async t => {
   const { call } = await startApi(t)
   const wish = Array.from({ length: 101 }, (_, i) => ({ name: `n${i}`, address: `10.1.0.${i + 1}` }))
