@@ -22,7 +22,7 @@ t.test('a frame is lost where it was seen last', async t => {
 t.test('an event explains what was lost at its place and in its time, and nothing else', async t => {
   const window = { why: 'silence', where: { is: 'link', link: [2, 1] }, from: 900, until: 1500 } as const
   const legs = [[1, 2, false]] as const
-  t.same([...judge([loss({ legs })], [window], 0).explained], [['silence', 1]])
+  t.same([...judge([loss({ legs })], [window], 0).explained], [['silence', { count: 1, lastMs: 100 }]])
   t.same(judge([loss({ legs, sentAt: 1600 })], [window], 0).faults, [
     '1 copies red from 1, lost on link 1-2, on the way to 3, sent 1.60 to 1.60 s; before, frames to 3 took 1-2-3',
   ])

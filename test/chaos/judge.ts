@@ -64,19 +64,23 @@ export const explainedBy = (loss: Loss, windows: readonly Window[]): Window | un
   return windows.find(w => same(w.where, pin) && loss.sentAt >= w.from && loss.sentAt <= w.until)
 }
 
+export type Explained = { readonly count: number; readonly lastMs: number }
 export type Verdict = {
-  /** How many losses each event explains, by its words. */
-  readonly explained: ReadonlyMap<string, number>
+  /** By the words of each event: how many losses it explains, and when (milliseconds from the beginning of its time) the last was sent. */
+  readonly explained: ReadonlyMap<string, Explained>
   /** Losses without an explanation, those alike in one line. */
   readonly faults: readonly string[]
 }
 
 /** @param began When the round began: faults are told by seconds from there. */
 export function judge(losses: readonly Loss[], windows: readonly Window[], began: number): Verdict {
-  const explained = new Map<string, number>()
+  const explained = new Map<string, Explained>()
   const left = losses.filter(loss => {
     const window = explainedBy(loss, windows)
-    if (window) explained.set(window.why, (explained.get(window.why) ?? 0) + 1)
+    if (window) {
+      const { count, lastMs } = explained.get(window.why) ?? { count: 0, lastMs: 0 }
+      explained.set(window.why, { count: count + 1, lastMs: Math.max(lastMs, loss.sentAt - window.from) })
+    }
     return window === undefined
   })
   const alike = Map.groupBy(left, loss => `${loss.what} from ${loss.from}, lost ${spellPin(pinOf(loss))}`)

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Counts } from '../../lab/frames.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { type Absence, carryOut, type Happened, windowsOf } from './events.ts'
-import { judge, type Loss } from './judge.ts'
+import { type Explained, judge, type Loss } from './judge.ts'
 import type { Event, Plan } from './plan.ts'
 import { randomOf } from './random.ts'
 import { type Flow, now, type Stage } from './stage.ts'
@@ -12,7 +12,7 @@ export type RoundResult = {
   readonly frames: number
   /** Frames that should have arrived, each member counted. */
   readonly deliveries: number
-  readonly explained: ReadonlyMap<string, number>
+  readonly explained: ReadonlyMap<string, Explained>
   readonly faults: readonly string[]
   /** Warnings and more of the controllers' logs, in this round. */
   readonly log: readonly string[]

@@ -27,7 +27,9 @@ let [passed, failed] = [0, 0]
 
 function tell(result: RoundResult, name: string): void {
   const { frames, deliveries, explained, faults } = result
-  const fair = [...explained].map(([why, count]) => `${count} (${why})`).join(', ')
+  const fair = [...explained]
+    .map(([why, { count, lastMs }]) => `${count} in ${(lastMs / 1000).toFixed(1)} s (${why})`)
+    .join(', ')
   console.log(
     `  ${faults.length > 0 ? 'not ok' : 'ok    '} ${name}: ${frames} frames sent, ${deliveries} to arrive; lost for a reason: ${fair || 0}`,
   )
