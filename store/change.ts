@@ -1,6 +1,8 @@
+import type { Numbering } from './numbers.ts'
+
 /**
  * The types that all collections share. A collection adds its own kind, tables and writers to the three interfaces here, in its
- * own file (collections/), by merging declarations: so what there is of a kind stands in one place, and this file imports nothing.
+ * own file (collections/), by merging declarations: so what there is of a kind stands in one place, and this file imports none of them.
  */
 
 /** What the store keeps: by kind, the word for it in rows and changes, the value of an object. */
@@ -13,10 +15,9 @@ export interface Tables {
   revision: number
   /** A client said that this state is all there is (PUT /v1/state, --adopt): switches under another instance may be cleaned. */
   complete: boolean
-  /** How many numbers were ever handed out; with firstNumber, it says which one is next. */
+  /** How many indexes of the numbering were used: it says which number is next. */
   allocated: number
-  /** Where this instance starts in the number space: 1 to maxNetworkNumber. */
-  readonly firstNumber: number
+  readonly numbering: Numbering
 }
 export type Counter = 'revision' | 'allocated' | 'complete'
 
@@ -31,8 +32,8 @@ export interface Writers {
   setComplete(complete: boolean): void
   /**
    * A number that no network or mirror ever had: 1 to maxNetworkNumber, or undefined when there is none left.
-   * Numbers go up from a random point of the number space, another for each instance, and wrap: so two instances
-   * that meet on one switch rarely mean two networks by one number. A number is never handed out twice, not even
+   * Their order is another one for each instance, and cannot be guessed (numbers.ts): so a number that was seen does not tell
+   * the next, and two instances that meet on one switch rarely mean two networks by one number. A number is never handed out twice, not even
    * after its network is gone: a switch that was away may still hold it. So an instance has maxNetworkNumber
    * (8,388,605) of them in its life: one new network a minute for 15 years.
    */

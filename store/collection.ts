@@ -13,6 +13,8 @@ export type Collection<K extends Kind = Kind, W = unknown> = {
   readonly indexes?: readonly Index<Kinds[K]>[]
   /** Whether a row on disk holds such an object under its own key; its revision, if it has one, is not in it yet. */
   readonly isRow: (value: unknown, key: string) => boolean
+  /** The object of such a row, where it is not just what the row says. */
+  readonly fromRow?: (value: unknown) => Kinds[K]
   /** Its objects say which revision wrote them. */
   readonly isRevised?: true
   /** What is wrong with a state that has taken this step. Clients are refused long before (desired.ts): here it is a bug or a bad file. */
@@ -30,6 +32,8 @@ export type Writing = {
   readonly draft: Draft
   readonly step: (change: Change) => void
   readonly revision: number
+  /** Milliseconds since 1970. */
+  readonly at: number
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Kind } from './change.ts'
 import type { Collection } from './collection.ts'
 import { access } from './collections/access-port.ts'
 import { attachment } from './collections/attachment.ts'
+import { holding } from './collections/holdings.ts'
 import { dead, declared, discovered } from './collections/links.ts'
 import { network } from './collections/network.ts'
 import { node, nodelink, overlay } from './collections/nodes.ts'
@@ -16,6 +17,7 @@ export const collections: { readonly [K in Kind]: Collection<K> } = {
   dead,
   access,
   vlans,
+  holding,
   overlay,
   node,
   nodelink,

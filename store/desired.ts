@@ -179,11 +179,8 @@ export const putDeclaredLink = (draft: Draft, link: NamedLink): { created: boole
     if (conflict) return conflict
   }
   const created = directions.some(direction => !draft.declaredLinks.has(linkKey(direction)))
-  for (const direction of directions) {
-    draft.putDeclaredLink(direction)
-    // An operator's word that it is there, until probes say otherwise: a port that was a pod's was not probed meanwhile.
-    if (created) draft.setDead(linkKey(direction), false)
-  }
+  // What probes say of a link stays said: an operator knows that it is there, and probes whether it works.
+  for (const direction of directions) draft.putDeclaredLink(direction)
   return { created }
 }
 

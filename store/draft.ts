@@ -2,12 +2,13 @@ import type { Change, Draft, Tables, Writers } from './change.ts'
 import type { Writing } from './collection.ts'
 import { collections, kinds } from './collections.ts'
 import { maxNetworkNumber } from './limits.ts'
+import { numberOf } from './numbers.ts'
 import { apply, inverse, violation } from './tables.ts'
 
 export type { Draft } from './change.ts'
 
-/** A draft on tables, and what is done when it is over. Each step is applied to the tables at once, and recorded. */
-export const openDraft = (tables: Tables): { draft: Draft; seal(): Change[] } => {
+/** A draft on tables at a time (milliseconds since 1970), and what is done when it is over. Each step is applied to the tables at once, and recorded. */
+export const openDraft = (tables: Tables, at = 0): { draft: Draft; seal(): Change[] } => {
   const changes: Change[] = []
   const revision = tables.revision + 1
   let sealed = false
@@ -24,7 +25,7 @@ export const openDraft = (tables: Tables): { draft: Draft; seal(): Change[] } =>
   }
   // What is not its own it has of the tables: so it reads what they hold at that moment.
   const draft: Draft = Object.create(tables)
-  const writing: Writing = { draft, step, revision }
+  const writing: Writing = { draft, step, revision, at }
   Object.assign(draft, counters(writing))
   for (const kind of kinds) Object.assign(draft, collections[kind].writers(writing))
   return {
@@ -47,8 +48,8 @@ const counters = ({ draft, step }: Writing): Pick<Writers, 'setComplete' | 'next
   },
   nextNumber() {
     for (let taken = draft.allocated; taken < maxNetworkNumber; taken++) {
-      const number = 1 + ((draft.firstNumber - 1 + taken) % maxNetworkNumber)
-      if (draft.numbers.has(number)) continue
+      const number = numberOf(draft.numbering, taken)
+      if (number === undefined || draft.numbers.has(number)) continue
       step({ kind: 'allocated', before: draft.allocated, after: taken + 1 })
       return number
     }

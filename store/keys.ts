@@ -10,3 +10,13 @@ export const macKey = (network: string, mac: string): string => `${network} ${ma
 
 /** Of a link between two nodes, whichever is named first. A space is in no node's name. */
 export const nodeLinkKey = (one: string, other: string): string => (one < other ? `${one} ${other}` : `${other} ${one}`)
+
+/** Of a network on a switch. */
+export const placeKey = (network: string, dpid: string): string => `${network} ${dpid}`
+
+/** Of a network, by its number, on a switch. */
+export const holdingKey = ({ number, dpid }: { readonly number: number; readonly dpid: string }): string =>
+  `${number} ${dpid}`
+
+/** Of two switches, in this order. */
+export const pairKey = (from: string, to: string): string => `${from} ${to}`

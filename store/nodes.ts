@@ -2,10 +2,11 @@ import { bridgeName, datapathOf, overlayProvider } from '../topology/names.ts'
 import { endpointKey, linkKey } from '../topology/topology.ts'
 import type { Draft } from './draft.ts'
 import { nodeLinkKey } from './keys.ts'
+import { maxFullMeshNodes, maxNodeLinks, maxNodeNumber } from './limits.ts'
 import { meshLinkAt, peersOf, settingsOf } from './overlay.ts'
 import { parseAddress, parseNodeName } from './parse.ts'
 import { type Refusal, refuse } from './refusals.ts'
-import { type LinkSettings, maxNodeNumber, type Node, type NodeLink, type NodeSettings } from './state.ts'
+import type { LinkSettings, Node, NodeLink, NodeSettings } from './state.ts'
 
 /** What clients may ask of nodes and of the mesh between them, decided on a draft as in desired.ts. */
 
@@ -23,6 +24,10 @@ export type MeshSpec = NodeSettings &
 export const putMesh = (draft: Draft, spec: MeshSpec): { changed: boolean } | Refusal => {
   const { nodes, full = false, links, ...settings } = spec
   if (full === (links !== undefined)) return refuse('bad-mesh')
+  const most = full ? maxFullMeshNodes : maxNodeNumber
+  if (nodes.length > most)
+    return refuse('mesh-too-large', String(nodes.length), full ? 'full mesh' : 'mesh', String(most))
+  if (links && links.length > maxNodeLinks) return refuse('too-many-node-links', String(links.length))
   const { revision } = draft
   const wanted = new Set<string>()
   for (const { name } of nodes) {
@@ -60,6 +65,8 @@ export const putNode = (
   const { name } = spec
   if (links && draft.overlay.full) return refuse('mesh-is-full', name)
   const created = !draft.nodes.has(name)
+  if (created && draft.overlay.full && draft.nodes.size >= maxFullMeshNodes)
+    return refuse('mesh-too-large', String(draft.nodes.size + 1), 'full mesh', String(maxFullMeshNodes))
   const refused = declare(draft, spec)
   if (refused) return refused
   const kept = new Set(links?.map(({ peer }) => peer))

@@ -1,4 +1,4 @@
-import { maxNodeNumber } from './limits.ts'
+import { maxNodeLinks, maxNodeNumber } from './limits.ts'
 import { quote } from './quote.ts'
 
 /** What can be wrong with nodes and with the mesh between them; rows of the catalogue in refusals.ts. */
@@ -20,6 +20,19 @@ export const nodeRefusals = {
     title: 'Not a mesh',
     sentence: () => 'a mesh is either full, or has a list of links',
     hint: 'give "full": true, or "links": [{"endpointA", "endpointB"}, ...], which may be empty',
+  },
+  'mesh-too-large': {
+    status: 409,
+    title: 'Too many nodes for a mesh of this kind',
+    sentence: (nodes: string, kind: string, most: string) =>
+      `a ${kind} of ${nodes} nodes is too large: ${most} at most`,
+    hint: 'give a list of links: where nodes are not linked, networks go over as many hops as it takes',
+  },
+  'too-many-node-links': {
+    status: 409,
+    title: 'Too many links between nodes',
+    sentence: (links: string) => `a mesh with ${links} links is too large: ${maxNodeLinks} at most`,
+    hint: 'leave out links: networks go over as many hops as it takes',
   },
   'node-twice': {
     status: 400,

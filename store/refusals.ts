@@ -80,6 +80,12 @@ export const refusals = {
     sentence: (network: string) => `there is no network ${quote(network)}`,
     hint: 'create it first: PUT /v1/networks/{network}',
   },
+  'switch-in-use': {
+    status: 409,
+    title: 'Switch is in use',
+    sentence: (dpid: string, users: string) => `switch ${dpid} can't be forgotten: on it is ${users}`,
+    hint: 'take that away first: detach the ports, delete the vlinks, delete the node',
+  },
   'port-attached-elsewhere': {
     status: 409,
     title: 'Port is in another network',

@@ -1,3 +1,5 @@
+import type { Numbering } from './numbers.ts'
+
 // What a backend keeps of the desired state: rows, and counters that stand for all of them.
 
 /** A row to write, or to delete when it has no value. */
@@ -10,5 +12,7 @@ export type Row = {
 }
 
 export type Counters = { readonly revision: number; readonly allocated: number; readonly complete: boolean }
-export type Meta = Counters & { readonly instance: string; readonly firstNumber: number }
+export type Meta = Counters & Numbering & { readonly instance: string }
+/** What a new file gets, and an old one where it has none. */
+export type Fresh = { readonly instance: string; readonly firstNumber: number; readonly numberKey: string }
 export type RowBatch = Counters & { readonly rows: readonly Row[] }

@@ -23,11 +23,11 @@ export const rowsOf = (changes: readonly Change[], revision: number): Row[] => {
 /** The change that brings a row into the state; undefined when the row is none of ours. */
 export const parseRow = ({ kind, key, value, revision }: Row): Change | undefined => {
   if (!Object.hasOwn(collections, kind)) return undefined
-  const { isRow, isRevised } = collections[kind as Kind] as unknown as Collection
+  const { isRow, isRevised, fromRow } = collections[kind as Kind] as unknown as Collection
   const object = parseJson(value)
   if (!isRow(object, key)) return undefined
   // It was made here a moment ago, and is nobody else's yet.
-  const after = isRevised ? Object.assign(object as object, { revision }) : object
+  const after = isRevised ? Object.assign(object as object, { revision }) : fromRow ? fromRow(object) : object
   return { kind, key, before: undefined, after } as Change
 }
 

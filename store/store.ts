@@ -174,7 +174,7 @@ const decideAll = (ahead: Tables, writes: readonly Waiting[]): { changes: Change
   const changes: Change[] = []
   const decided: Decided[] = []
   for (const write of writes) {
-    const { draft, seal } = openDraft(ahead)
+    const { draft, seal } = openDraft(ahead, Date.now())
     try {
       const result = write.decide(draft)
       if (isRefusal(result)) undo(ahead, seal())

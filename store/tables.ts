@@ -2,6 +2,7 @@ import type { Change, Counter, Kind, State, Tables } from './change.ts'
 import type { Collection, Index } from './collection.ts'
 import { collections, kinds } from './collections.ts'
 import { put } from './maps.ts'
+import type { Numbering } from './numbers.ts'
 
 /** The state in memory: made, copied and changed as the collections declare it. */
 
@@ -10,8 +11,8 @@ type Loose = { [name: string]: AnyMap & Set<string> }
 const declaredAs = (kind: Kind) => collections[kind] as unknown as Collection<any>
 const indexesOf = (kind: Kind): readonly Index<any>[] => declaredAs(kind).indexes ?? []
 
-export const emptyTables = (firstNumber: number): Tables => {
-  const tables: { [name: string]: unknown } = { revision: 0, complete: false, allocated: 0, firstNumber }
+export const emptyTables = (numbering: Numbering): Tables => {
+  const tables: { [name: string]: unknown } = { revision: 0, complete: false, allocated: 0, numbering }
   for (const kind of kinds) {
     const { table, shape } = declaredAs(kind)
     tables[table] = shape.is === 'one' ? shape.standard : shape.is === 'set' ? new Set() : new Map()

@@ -15,6 +15,7 @@ declare module '../change.ts' {
 type AccessWriters = {
   /** By endpointKey. */
   markAccessPort(key: string): void
+  forgetAccessPort(key: string): void
 }
 
 export const access: Collection<'access', AccessWriters> = {
@@ -26,6 +27,9 @@ export const access: Collection<'access', AccessWriters> = {
   writers: ({ draft, step }) => ({
     markAccessPort(key) {
       if (!draft.accessPorts.has(key)) step({ kind: 'access', key, before: undefined, after: true })
+    },
+    forgetAccessPort(key) {
+      if (draft.accessPorts.has(key)) step({ kind: 'access', key, before: true, after: undefined })
     },
   }),
 }

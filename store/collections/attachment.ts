@@ -1,9 +1,9 @@
 import { type DatapathId, endpointKey } from '../../topology/topology.ts'
 import { sharingConflict } from '../attachments.ts'
-import type { State, Unrevised } from '../change.ts'
-import { type Collection, grouped, unique } from '../collection.ts'
+import type { Draft, State, Unrevised } from '../change.ts'
+import { type Collection, counted, grouped, unique } from '../collection.ts'
 import { equalButRevision } from '../equal.ts'
-import { attachmentKey, macKey } from '../keys.ts'
+import { attachmentKey, macKey, placeKey } from '../keys.ts'
 import { hasFields, isEndpoint, isList, isNumber, isOneOf, isText, isTrue } from '../row-check.ts'
 import type { Attachment } from '../state.ts'
 
@@ -22,6 +22,8 @@ declare module '../change.ts' {
     readonly members: Map<string, Map<string, Attachment>>
     /** attachmentKey by macKey: who pins that MAC in that network. */
     readonly macs: Map<string, string>
+    /** How many attachments a network has on a switch, by placeKey; none with zero. */
+    readonly membersAt: Map<string, number>
   }
   interface Writers extends AttachmentWriters {}
 }
@@ -40,6 +42,7 @@ export const attachment: Collection<'attachment', AttachmentWriters> = {
     grouped('taggedAt', (a: Attachment) => (a.vlan === undefined ? [] : [[endpointKey(a), a.vlan, a]])),
     grouped('named', (a: Attachment) => (a.portName === undefined ? [] : [[a.dpid, attachmentKey(a), a]])),
     grouped('members', (a: Attachment) => [[a.network, attachmentKey(a), a]]),
+    counted('membersAt', (a: Attachment) => [[placeKey(a.network, a.dpid)]]),
     unique('macs', (a: Attachment) => (a.mac === undefined ? [] : [[macKey(a.network, a.mac), attachmentKey(a)]])),
   ],
   isRow: (v, key) => isAttachment(v) && attachmentKey(v as Attachment) === key,
@@ -54,16 +57,23 @@ export const attachment: Collection<'attachment', AttachmentWriters> = {
       if (equalButRevision(before, attachment)) return
       step({ kind: 'attachment', key, before, after: { ...attachment, revision } })
       draft.touchNetwork(attachment.network)
-      if (before) draft.touchNetwork(before.network)
+      if (before) left(draft, before)
       draft.markAccessPort(endpointKey(attachment))
     },
     deleteAttachment(key) {
       const before = draft.attachments.get(key)
       if (!before) return
       step({ kind: 'attachment', key, before, after: undefined })
-      draft.touchNetwork(before.network)
+      left(draft, before)
     },
   }),
+}
+
+/** An attachment is not what it was: its network has changed, and its switch may have ceased to be a member. */
+const left = (draft: Draft, { network, dpid }: Attachment): void => {
+  draft.touchNetwork(network)
+  const number = draft.networks.get(network)?.number
+  if (number !== undefined && !draft.membersAt.has(placeKey(network, dpid))) draft.hold(number, [dpid])
 }
 
 const required = { network: isText, guard: isOneOf('learn', 'mac') }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { endpointKey, linkKey } from '../../topology/topology.ts'
+import { type DatapathId, endpointKey, linkKey } from '../../topology/topology.ts'
 import { networkAt } from '../attachments.ts'
 import type { State, Unrevised } from '../change.ts'
 import { type Collection, unique } from '../collection.ts'
@@ -67,6 +67,7 @@ export const network: Collection<'network', NetworkWriters> = {
       const before = draft.networks.get(network.id)
       if (equalButRevision(before, network)) return
       step({ kind: 'network', key: network.id, before, after: { ...network, revision } })
+      if (before) draft.hold(before.number, switchesLeft(before, network))
       for (const port of [network.mirror, network.vlink?.from, network.vlink?.to])
         if (port) draft.markAccessPort(endpointKey(port))
     },
@@ -85,7 +86,9 @@ export const network: Collection<'network', NetworkWriters> = {
     deleteNetwork(id) {
       if (!draft.networks.has(id)) return
       for (const key of [...(draft.members.get(id)?.keys() ?? [])]) draft.deleteAttachment(key)
-      step({ kind: 'network', key: id, before: draft.networks.get(id), after: undefined })
+      const before = draft.networks.get(id)!
+      step({ kind: 'network', key: id, before, after: undefined })
+      draft.hold(before.number, switchesOf(before))
     },
   }),
 }
@@ -96,6 +99,18 @@ export const numbersOf = ({ number, mirror, vlink }: Network): readonly number[]
   ...(mirror ? [mirror.number] : []),
   ...(vlink ? [vlink.reverseNumber] : []),
 ]
+
+/** Switches that a network is on besides those of its attachments. */
+const switchesOf = ({ mirror, vlink }: Unrevised<Network>): readonly DatapathId[] => [
+  ...(mirror ? [mirror.dpid] : []),
+  ...(vlink ? [...vlink.path, ...vlink.reversePath] : []),
+]
+
+/** Those of them that the network's number does not stand for any more. */
+const switchesLeft = (before: Network, after: Unrevised<Network>): readonly DatapathId[] => {
+  const stay = new Set(before.number === after.number ? switchesOf(after) : [])
+  return switchesOf(before).filter(dpid => !stay.has(dpid))
+}
 
 const endsOf = (vlink: Vlink | undefined): readonly string[] => (vlink ? [vlink.from, vlink.to].map(endpointKey) : [])
 

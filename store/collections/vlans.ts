@@ -19,6 +19,13 @@ type VlanWriters = {
   reserveVlans(number: number, dpids: Iterable<DatapathId>, range: VlanRange): boolean
   /** A switch has removed the VLANs of a network that is gone; the last one makes them free. */
   releaseVlans(number: number, dpid: DatapathId): void
+  /** A switch does not come back: nothing is reserved for its sake any more. */
+  forgetVlans(dpid: DatapathId): void
+}
+
+const without = (reserved: NetworkVlans, dpid: DatapathId): NetworkVlans | undefined => {
+  const dpids = reserved.dpids.filter(other => other !== dpid)
+  return dpids.length > 0 ? { ...reserved, dpids } : undefined
 }
 
 export const vlans: Collection<'vlans', VlanWriters> = {
@@ -44,8 +51,12 @@ export const vlans: Collection<'vlans', VlanWriters> = {
     releaseVlans(number, dpid) {
       const before = draft.vlans.get(number)
       if (!before?.dpids.includes(dpid) || draft.numbers.has(number)) return
-      const dpids = before.dpids.filter(other => other !== dpid)
-      step({ kind: 'vlans', key: String(number), before, after: dpids.length > 0 ? { ...before, dpids } : undefined })
+      step({ kind: 'vlans', key: String(number), before, after: without(before, dpid) })
+    },
+    forgetVlans(dpid) {
+      for (const before of [...draft.vlans.values()])
+        if (before.dpids.includes(dpid))
+          step({ kind: 'vlans', key: String(before.number), before, after: without(before, dpid) })
     },
   }),
 }

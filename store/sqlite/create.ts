@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readSync, rmSync, 
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../error.ts'
-import type { Meta } from '../row.ts'
+import type { Fresh } from '../row.ts'
 import { corrupt } from './error.ts'
 import { putMeta } from './rows.ts'
 
@@ -11,10 +11,11 @@ import { putMeta } from './rows.ts'
 export const applicationId = 0x6c32736d
 /**
  * What the tables and their rows can be. 1: networks, attachments, links. 2: also dead links, vlinks, nodes, and what came with them.
+ * 3: also holdings, since when links are dead, and a key for the order of numbers.
  * To add what an older l2sm would not understand: raise it. Files of older versions are read as they are, and are of this one from
  * the first write on.
  */
-export const schemaVersion = 2
+export const schemaVersion = 3
 
 /** Bytes. */
 const pageSize = 4096
@@ -29,7 +30,7 @@ export const isMissing = (path: string): boolean => {
 }
 
 /** Made beside its place and then linked there: so at `path` there is a whole store or nothing, at any moment. */
-export const create = (path: string, fresh: Pick<Meta, 'instance' | 'firstNumber'>): void => {
+export const create = (path: string, fresh: Fresh): void => {
   refuseOrphanJournal(path)
   const folder = dirname(path)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -43,7 +44,7 @@ export const create = (path: string, fresh: Pick<Meta, 'instance' | 'firstNumber
         CREATE TABLE object (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, revision INTEGER NOT NULL,
           PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;
         CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`)
-      putMeta(db, { meta: { ...fresh, revision: 0, allocated: 0, complete: false }, rowSum: 0n })
+      putMeta(db, { meta: { ...fresh, sequential: 0, revision: 0, allocated: 0, complete: false }, rowSum: 0n })
       db.exec('COMMIT')
     } finally {
       db.close()

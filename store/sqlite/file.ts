@@ -2,7 +2,7 @@ import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../error.ts'
-import type { Meta, Row, RowBatch } from '../row.ts'
+import type { Fresh, Meta, Row, RowBatch } from '../row.ts'
 import { applicationId, create, isMissing, schemaVersion } from './create.ts'
 import { corrupt, holderOf, isReadOnly, storeErrorOf } from './error.ts'
 import { digestOf, getMeta, type Known, putMeta, putRows, readRows, type Written } from './rows.ts'
@@ -39,17 +39,13 @@ type Failed = { readonly known: Known; readonly before: readonly Row[] }
  * Opens the file, or makes one as `fresh` says; its rows go to `onRows`, in the order of their keys. A file that is not just as
  * the last commit left it throws, and stays as it is.
  */
-export const openStateFile = (
-  path: string,
-  fresh: Pick<Meta, 'instance' | 'firstNumber'>,
-  onRows: (rows: Row[]) => void,
-): StateFile => {
+export const openStateFile = (path: string, fresh: Fresh, onRows: (rows: Row[]) => void): StateFile => {
   try {
     if (isMissing(path)) create(path, fresh)
     const db = lock(path)
     try {
       const known = check(db, path, onRows)
-      return serve(path, db, known)
+      return serve(path, db, known, keyed(known.meta, fresh))
     } catch (error) {
       db.close()
       throw error
@@ -99,8 +95,12 @@ const check = (db: DatabaseSync, path: string, onRows: (rows: Row[]) => void): K
   return { meta, rowSum }
 }
 
-/** The open file: commits, and opens it anew after one that failed. */
-const serve = (path: string, opened: DatabaseSync, first: Known): StateFile => {
+/** A file from before there was a key for the order of numbers gets one with its next commit; numbers that it has stay. */
+const keyed = (meta: Meta, { numberKey }: Fresh): Meta =>
+  meta.numberKey === undefined ? { ...meta, numberKey, sequential: meta.allocated } : meta
+
+/** The open file: commits, and opens it anew after one that failed. `meta` is what the next commit writes, but for its counters. */
+const serve = (path: string, opened: DatabaseSync, first: Known, served: Meta): StateFile => {
   let db: DatabaseSync | undefined = opened
   let known = first
   let failed: Failed | undefined
@@ -157,7 +157,7 @@ const serve = (path: string, opened: DatabaseSync, first: Known): StateFile => {
 
   const write = (on: DatabaseSync, batch: RowBatch): void => {
     const { revision, allocated, complete } = batch
-    const meta = { ...known.meta, revision, allocated, complete }
+    const meta = { ...served, revision, allocated, complete }
     try {
       let written: Written = { before: [], sum: known.rowSum }
       transact(on, () => {
@@ -186,7 +186,7 @@ const serve = (path: string, opened: DatabaseSync, first: Known): StateFile => {
   }
 
   return {
-    meta: first.meta,
+    meta: served,
     commit(batch) {
       try {
         commit(batch)

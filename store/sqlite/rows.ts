@@ -36,11 +36,15 @@ const hashOf = ({ kind, key, value, revision }: Row): bigint => hash64(JSON.stri
 
 export const digestOf = ({ meta: m, rowSum }: Known): string =>
   hash64(
-    JSON.stringify([m.instance, m.firstNumber, m.revision, m.allocated, m.complete, rowSum.toString(16)]),
+    JSON.stringify([
+      ...[m.instance, m.firstNumber, m.revision, m.allocated, m.complete, rowSum.toString(16)],
+      ...(m.numberKey === undefined ? [] : [m.numberKey, m.sequential]),
+    ]),
   ).toString(16)
 
 export const putMeta = (db: DatabaseSync, known: Known): void => {
-  const put = db.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)')
+  db.exec('DELETE FROM meta')
+  const put = db.prepare('INSERT INTO meta VALUES (?, ?)')
   for (const [name, value] of Object.entries({ ...known.meta, digest: digestOf(known) })) put.run(name, String(value))
 }
 
@@ -59,6 +63,7 @@ export const getMeta = (db: DatabaseSync, path: string): { meta: Meta; digest: s
       revision: Number(text('revision')),
       allocated: Number(text('allocated')),
       complete: text('complete') === 'true',
+      ...(all.has('numberKey') && { numberKey: text('numberKey'), sequential: Number(text('sequential')) }),
     },
     digest: text('digest'),
   }

@@ -2,7 +2,7 @@ import { extname, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Tables } from '../change.ts'
 import { kinds } from '../collections.ts'
-import { newFirstNumber, newInstance } from '../memory.ts'
+import { newFirstNumber, newInstance, newNumberKey } from '../memory.ts'
 import type { Meta, Row } from '../row.ts'
 import { parseRow, rowsOf } from '../rows.ts'
 import { type Backend, createStore, type Store, StoreError, type StoreRecord } from '../store.ts'
@@ -17,7 +17,7 @@ import type { Answer, Request, WorkerInput } from './worker.ts'
 export const openSqlite = async (file: string, options: { readonly record?: StoreRecord } = {}): Promise<Store> => {
   // Absolute, because SQLite takes names such as `:memory:` and `file:...` to mean something else.
   const path = resolve(file)
-  const input: WorkerInput = { path, instance: newInstance(), firstNumber: newFirstNumber() }
+  const input: WorkerInput = { path, instance: newInstance(), firstNumber: newFirstNumber(), numberKey: newNumberKey() }
   // Types are stripped here, but not in the published package: the worker ends as this file does.
   const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
     workerData: input,
@@ -64,8 +64,8 @@ const inOrder = (rows: ReadonlyMap<string, readonly Row[]>): readonly (readonly 
   [...new Set([...kinds, ...rows.keys()])].map(kind => rows.get(kind) ?? [])
 
 const load = (meta: Meta, rows: ReadonlyMap<string, readonly Row[]>, path: string): Tables => {
-  const { revision, allocated, complete } = meta
-  const tables: Tables = { ...emptyTables(meta.firstNumber), revision, allocated, complete }
+  const { revision, allocated, complete, instance: _, ...numbering } = meta
+  const tables: Tables = { ...emptyTables(numbering), revision, allocated, complete }
   for (const those of inOrder(rows))
     for (const row of those) {
       const change = parseRow(row)

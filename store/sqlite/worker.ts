@@ -1,11 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { StoreErrorCode } from '../error.ts'
-import type { Meta, Row, RowBatch } from '../row.ts'
+import type { Fresh, Meta, Row, RowBatch } from '../row.ts'
 import { storeErrorOf } from './error.ts'
 import { openStateFile, type StateFile } from './file.ts'
 
 /** The thread that waits for the disk, so that the event loop does not. One request at a time; one answer to each. */
-export type WorkerInput = { readonly path: string } & Pick<Meta, 'instance' | 'firstNumber'>
+export type WorkerInput = { readonly path: string } & Fresh
 export type Request = { readonly is: 'commit'; readonly batch: RowBatch } | { readonly is: 'close' }
 export type Answer =
   | { readonly is: 'rows'; readonly rows: readonly Row[] }

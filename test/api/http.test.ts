@@ -105,7 +105,7 @@ t.test('a failure of the store is no success, names what to do, and is over when
   const commit = async () => {
     if (failure) throw new StoreError(failure, `the commit failed: ${failure}`)
   }
-  const store = createStore('0123456789', emptyTables(1), { commit, close: async () => {} })
+  const store = createStore('0123456789', emptyTables({ firstNumber: 1 }), { commit, close: async () => {} })
   const { call } = await startApi(t, { store })
   const rows: readonly (readonly [StoreErrorCode, number, RegExp])[] = [
     ['disk-full', 507, /free space/],

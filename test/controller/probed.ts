@@ -177,7 +177,7 @@ export function probed({ switches, links, carries = () => false, bfd, store = op
       commits = 0
       return before
     },
-    dead: () => [...store.state().deadLinks].sort(),
+    dead: () => [...store.state().deadLinks.keys()].sort(),
   }
 }
 

@@ -13,7 +13,7 @@ if (needs(t)) {
   const stage: Stage = await makeStage(t, { nodes: 3, podsPerNode: 1, start: false })
   const { mesh } = stage
   const open = () => openSqlite(join(mesh.directory, 'l2sm.db'))
-  const dead = () => [...stage.store.state().deadLinks].sort()
+  const dead = () => [...stage.store.state().deadLinks.keys()].sort()
   const between = (a: number, b: number) =>
     [
       [a, b],

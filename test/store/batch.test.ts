@@ -12,7 +12,7 @@ const stepwise = () => {
   const { seen, record } = counting()
   const store = createStore(
     '0123456789',
-    emptyTables(1),
+    emptyTables({ firstNumber: 1 }),
     {
       commit: batch => new Promise((succeed, fail) => void commits.push({ batch, succeed, fail })),
       close: async () => {},
@@ -114,7 +114,7 @@ t.test('a thousand writes in one turn are decided in portions', async t => {
 })
 
 t.test('numbers go up from the start of the instance, wrap, skip those in use, and end', async t => {
-  const tables = emptyTables(maxNetworkNumber - 1)
+  const tables = emptyTables({ firstNumber: maxNetworkNumber - 1 })
   const next = () => openDraft(tables).draft.nextNumber()
   t.strictSame([next(), next(), next()], [maxNetworkNumber - 1, maxNetworkNumber, 1])
   openDraft(tables).draft.putNetwork({ id: 'given', number: 2, mirror: { dpid: dpid(1), port: 1, number: 3 } })
@@ -130,7 +130,7 @@ t.test('numbers go up from the start of the instance, wrap, skip those in use, a
 })
 
 t.test('a copy of the tables does not change with them', async t => {
-  const tables = emptyTables(1)
+  const tables = emptyTables({ firstNumber: 1 })
   const fill = (from: number) => {
     const { draft } = openDraft(tables)
     for (let i = from; i < from + 3; i++) {

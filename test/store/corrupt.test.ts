@@ -17,7 +17,11 @@ type Content = { meta: Meta; rows: Row[] }
 /** All of a file, as the worker would read it. */
 const read = (path: string): Content => {
   const rows: Row[] = []
-  const file = openStateFile(path, { instance: 'not ours', firstNumber: 1 }, page => void rows.push(...page))
+  const file = openStateFile(
+    path,
+    { instance: 'not ours', firstNumber: 1, numberKey: 'x' },
+    page => void rows.push(...page),
+  )
   file.close()
   return { meta: file.meta, rows }
 }

@@ -174,7 +174,7 @@ t.test('a row that we wrote but can not understand is refused, and named', async
   ]
   for (const [message, row] of rows) {
     const path = await made(t)
-    const file = openStateFile(path, { instance: '', firstNumber: 1 }, () => {})
+    const file = openStateFile(path, { instance: '', firstNumber: 1, numberKey: 'x' }, () => {})
     file.commit({ rows: [row], revision: 2, allocated: 1, complete: false })
     file.close()
     await refuses(t, path, { code: 'corrupt', message })

@@ -12,7 +12,7 @@ import { dpid } from './backends.ts'
 
 const range = { first: 10, last: 13 }
 const draftWith = (...networks: string[]) => {
-  const { draft } = openDraft(emptyTables(1))
+  const { draft } = openDraft(emptyTables({ firstNumber: 1 }))
   for (const id of networks) putNetwork(draft, id)
   return { draft, number: (id: string) => draft.networks.get(id)!.number }
 }

@@ -17,7 +17,7 @@ const spec = (more: Partial<VlinkSpec> = {}): VlinkSpec => ({
   ...more,
 })
 const draftWith = (...networks: string[]) => {
-  const { draft } = openDraft(emptyTables(100))
+  const { draft } = openDraft(emptyTables({ firstNumber: 100 }))
   for (const id of networks) putNetwork(draft, id)
   return draft
 }
