@@ -14,6 +14,10 @@ import type { TlsFiles } from './tls-files.ts'
 import { watchTls } from './tls-watch.ts'
 import { watchHttpFiles } from './watch-http.ts'
 
+const hourMs = 3_600_000
+/** A link that LLDP found, and that has been dead for this long, is not part of the mesh any more; it is found again if it comes back. */
+const forgetLinksMs = 24 * hourMs
+
 /** What was read from files before the start. */
 export type Secrets = Credentials & {
   /** Of HTTP. */
@@ -46,6 +50,12 @@ export const start = async (
     opening.countIn(metrics.storeRecord)
     const store = await opening.store
     open.push(() => store.close())
+    const forgetting = setInterval(() => {
+      store
+        .write(draft => draft.forgetDeadLinks(forgetLinksMs))
+        .catch(error => log.warn(`dead links are kept: ${error.message}`))
+    }, hourMs).unref()
+    open.push(async () => clearInterval(forgetting))
     const controller = await createController({
       store,
       metrics: metrics.record,

@@ -10,6 +10,7 @@ import { type Clock, systemClock } from './clock/clock.ts'
 import { base } from './compile/default-flows.ts'
 import { type Compiled, desiredTables } from './compile/tables.ts'
 import { newCompileQueue } from './compile-queue.ts'
+import { holdingsKeeper } from './holdings-keeper.ts'
 import { learnedAddresses } from './learning/learned-addresses.ts'
 import { learning } from './learning/learning.ts'
 import { macNumber } from './learning/mac.ts'
@@ -139,6 +140,11 @@ function assemble(options: ControllerOptions): Parts {
     ...{ store, tables, range, clock },
     failed: error => log.warn({ error: String(error) }, 'VLANs could not be stored; it is tried again'),
   })
+  const holdings = holdingsKeeper({
+    ...{ store, tables, released: waiters.wake },
+    failed: error =>
+      log.warn({ error: String(error) }, 'what switches may hold could not be stored; it is tried again'),
+  })
   const touched = new Set<Switch>()
   const used = usage(tables)
   const compileQueue = newCompileQueue({
@@ -156,6 +162,7 @@ function assemble(options: ControllerOptions): Parts {
     async compile(id, matters) {
       for (const { number, at } of await inSlices(tables.refresh(id))) {
         used.compiled(number)
+        holdings.compiled(number)
         const { serial = Number.POSITIVE_INFINITY } = tables.compiled.get(number) ?? {}
         if (!tables.compiled.has(number)) {
           learner.forget(number, id)
@@ -176,6 +183,7 @@ function assemble(options: ControllerOptions): Parts {
       touched.clear()
       rolloutLoop.look()
       vlans.look()
+      holdings.look()
       waiters.wake()
     },
   })
@@ -224,6 +232,7 @@ function assemble(options: ControllerOptions): Parts {
     fresh: () => waiters.until(() => compileQueue.idle() || undefined).then(() => {}),
     progress(sw, numbers) {
       vlans.confirmed(sw)
+      holdings.confirmed(sw)
       onProgress(sw, numbers)
     },
     later(sw, again) {

@@ -119,6 +119,13 @@ function goneProgress(status: Status, number: number, revision: number): Progres
       : `switch ${sw.dpid} is not connected, and held its flows when it was`
     return { state: 'pending', reason, revision }
   }
+  // Switches that have not been connected since we started, or not yet compared.
+  for (const dpid of status.state.heldBy.get(number)?.keys() ?? []) {
+    const reason = status.switches.get(dpid)?.session
+      ? `switch ${dpid} has not confirmed yet that its flows are gone`
+      : `switch ${dpid} is not connected, and may hold its flows: if it does not come back, DELETE /v1/switches/${dpid}`
+    return { state: 'pending', reason, revision }
+  }
   return { state: 'programmed', revision }
 }
 

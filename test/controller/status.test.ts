@@ -2,6 +2,7 @@
 import t from 'tap'
 import type { Progress } from '../../controller/view/view.ts'
 import { deleteNetwork, detach, setMirror } from '../../store/desired.ts'
+import { forgetSwitch } from '../../store/switches.ts'
 import { broadcast, ethernet } from '../reference/frames.ts'
 import { dpidOf, macOf, makePeers, type Peers } from './peers.ts'
 
@@ -59,6 +60,40 @@ t.test('members that no link joins make a network degraded, not programmed', asy
     state: 'degraded',
     reason: `no way between switches ${dpidOf(1)} and ${dpidOf(2)} is known, so their members do not reach each other`,
   })
+})
+
+t.test('a network is not gone while a switch that held it is away, though we have never seen that switch', async t => {
+  const world = await makePeers(t, { switches: 2 })
+  await world.live()
+  await world.join('red', [1, 1], [2, 1])
+  await world.controller.settled('red', 0, 5000)
+  const { number } = world.store.state().networks.get('red')!
+  await world.restart(undefined, [world.peer(1)])
+  const revision = await world.ask(draft => {
+    deleteNetwork(draft, 'red')
+    return draft.revision
+  })
+  const reason = `switch ${dpidOf(2)} is not connected, and may hold its flows: if it does not come back, DELETE /v1/switches/${dpidOf(2)}`
+  t.strictSame(await unsupported(world, revision, 'may hold its flows'), { state: 'pending', reason, revision })
+  t.strictSame([...(world.store.state().heldBy.get(number)?.keys() ?? [])], [dpidOf(2)], 'it stands in the store')
+  await world.peer(2).connect()
+  t.match(await world.controller.settled('red', revision, 5000), { state: 'programmed', revision })
+  await world.until('nobody holds anything', () => world.store.state().holdings.size === 0)
+})
+
+t.test('a switch that is forgotten by name is not waited for', async t => {
+  const world = await makePeers(t, { switches: 2 })
+  await world.live()
+  await world.join('red', [1, 1], [2, 1])
+  await world.controller.settled('red', 0, 5000)
+  await world.restart(undefined, [world.peer(1)])
+  const revision = await world.ask(draft => {
+    deleteNetwork(draft, 'red')
+    return draft.revision
+  })
+  await unsupported(world, revision, 'may hold its flows')
+  t.strictSame(await world.ask(draft => forgetSwitch(draft, dpidOf(2))), { forgotten: true })
+  t.match(await world.controller.settled('red', revision, 5000), { state: 'programmed', revision })
 })
 
 t.test('a network that was deleted is gone when no switch holds anything of it', async t => {
