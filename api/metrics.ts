@@ -3,6 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Controller, Record } from '../controller/view/view.ts'
 import type { Store, StoreRecord } from '../store/store.ts'
 import type { Dropped } from './http/connections.ts'
+import { createShared } from './http/shared.ts'
 import { inSlices } from './http/slices.ts'
 
 /** What Prometheus reads. Labels never carry a MAC, an IP or a pod: their number must not grow with the traffic. */
@@ -27,19 +28,50 @@ const fast = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 
 /** Milliseconds between the ticks whose lateness is measured. */
 const resolution = 10
 
+/**
+ * Metrics of prom-client that we leave out: those that are called counters and are none, and those that begin anew with each scrape,
+ * so that two who scrape take them from each other.
+ */
+const unwanted = [
+  ...['handles', 'requests', 'resources'].map(what => `nodejs_active_${what}_total`),
+  ...['', 'min_', 'max_', 'mean_', 'stddev_', 'p50_', 'p90_', 'p99_'].map(
+    which => `nodejs_eventloop_lag_${which}seconds`,
+  ),
+]
+
+/** Milliseconds that one window of the measurement takes; two are looked at, the current one and the one before. */
+const window = 30_000
+
+/** How late timers are, in seconds: the same for whoever asks, however often. */
+const createLag = (): (() => { readonly [statistic: string]: number }) => {
+  const lag = monitorEventLoopDelay({ resolution })
+  lag.enable()
+  const now = () => ({ p50: lateness(lag.percentile(50)), p99: lateness(lag.percentile(99)), max: lateness(lag.max) })
+  let before = now()
+  setInterval(() => {
+    before = now()
+    lag.reset()
+  }, window).unref()
+  return () => {
+    const { p50, p99, max } = now()
+    return { p50: Math.max(p50, before.p50), p99: Math.max(p99, before.p99), max: Math.max(max, before.max) }
+  }
+}
+
 /** Seconds that a tick came late, from the nanoseconds between two of them; 0 while nothing was measured. */
 const lateness = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e9 - resolution / 1000) || 0
 
 export const createMetrics = (build: { readonly version: string }): Metrics => {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  for (const name of unwanted) registry.removeSingleMetric(name)
   const counters = createCounters(registry)
   const gauges = createGauges(registry)
   const { record, flush } = recordOf(counters)
   gauges.build.set({ version: build.version, node: process.version }, 1)
   let countConnections = () => 0
-  const lag = monitorEventLoopDelay({ resolution })
-  lag.enable()
+  const lag = createLag()
+  const shared = createShared()
 
   return {
     registry,
@@ -53,18 +85,18 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
     connections: count => {
       countConnections = count
     },
-    async scrape(store, controller) {
-      flush()
-      gauges.httpConnections.set(countConnections())
-      for (const quantile of [50, 99, 100])
-        gauges.lag.set({ quantile: String(quantile / 100) }, lateness(lag.percentile(quantile)))
-      lag.reset()
-      readSwitches(gauges, controller)
-      await readLinks(gauges, controller)
-      await readDesired(gauges, store, controller)
-      await readMulticast(gauges, store, controller)
-      return registry.metrics()
-    },
+    // One after the other, whoever asks: gauges are reset and filled again in several turns of the event loop.
+    scrape: (store, controller) =>
+      shared('scrape', async () => {
+        flush()
+        gauges.httpConnections.set(countConnections())
+        for (const [statistic, seconds] of Object.entries(lag())) gauges.lag.set({ statistic }, seconds)
+        readSwitches(gauges, controller)
+        await readLinks(gauges, controller)
+        await readDesired(gauges, store, controller)
+        await readMulticast(gauges, store, controller)
+        return registry.metrics()
+      }),
   }
 }
 
@@ -75,38 +107,44 @@ const createCounters = (registry: Registry) => {
   const histogram = <const Labels extends readonly string[]>(name: string, help: string, labelNames: Labels) =>
     new Histogram<Labels[number]>({ name, help, labelNames: [...labelNames], buckets: fast, registers })
   return {
-    messages: counter('l2sm_openflow_messages_total', 'OpenFlow messages.', ['type', 'direction']),
-    errors: counter('l2sm_openflow_errors_total', 'OpenFlow errors from switches.', ['type', 'code']),
-    connections: counter('l2sm_openflow_connections_total', 'OpenFlow connections, by how they went.', ['result']),
-    packetIns: counter('l2sm_packet_in_total', 'Frames that switches sent up.', ['reason']),
-    packetInsDropped: counter('l2sm_packet_in_dropped_total', 'Frames from switches that were not looked at.', []),
+    messages: counter('l2sm_openflow_messages_total', 'OpenFlow messages sent and received.', ['type', 'direction']),
+    errors: counter('l2sm_openflow_errors_total', 'OpenFlow error messages from switches.', ['type', 'code']),
+    connections: counter('l2sm_openflow_connections_total', 'OpenFlow connections, by result.', ['result']),
+    packetIns: counter('l2sm_packet_in_total', 'Packet-ins from switches, by reason.', ['reason']),
+    packetInsDropped: counter('l2sm_packet_in_dropped_total', 'Packet-ins that were dropped unread.', []),
     addressConflicts: counter(
       'l2sm_address_conflicts_total',
-      'Times that a port was seen to send from a MAC address that another port of its network holds.',
+      'Times that a port used a MAC address that another port of its network holds.',
       [],
     ),
     throttled: counter(
       'l2sm_openflow_throttled_total',
-      'Times that a switch said too much, and was not read for a while.',
+      'Times that reading from a switch was paused because it sent too much.',
       [],
     ),
-    strayReplies: counter('l2sm_openflow_stray_replies_total', 'Answers of switches that nobody waited for.', []),
-    flowMods: counter('l2sm_flow_mods_total', 'Flow-mods sent.', ['command']),
-    repairs: counter('l2sm_flow_repairs_total', 'Flows put right that had drifted.', []),
-    programming: histogram('l2sm_programming_duration_seconds', 'From a write to the last barrier.', []),
-    compiling: histogram('l2sm_compile_duration_seconds', 'Compiling one network.', []),
-    requests: histogram('l2sm_http_request_duration_seconds', 'Requests, until they were answered.', [
+    strayReplies: counter('l2sm_openflow_stray_replies_total', 'Replies from switches that match no request.', []),
+    flowMods: counter('l2sm_flow_mods_total', 'Flow-mods sent, by command.', ['command']),
+    repairs: counter('l2sm_flow_repairs_total', 'Flows that differed from what was wanted and were repaired.', []),
+    programming: histogram(
+      'l2sm_programming_duration_seconds',
+      'Time from a write until the last switch confirmed it.',
+      [],
+    ),
+    compiling: histogram('l2sm_compile_duration_seconds', 'Time to compile one network.', []),
+    requests: histogram('l2sm_http_request_duration_seconds', 'Time to answer an HTTP request.', [
       'method',
       'route',
       'status',
     ]),
     httpDropped: counter(
       'l2sm_http_connections_dropped_total',
-      'Connections of HTTP that the controller closed: too many, or too many requests at once.',
+      'HTTP connections that the controller closed, by reason.',
       ['why'],
     ),
-    commits: histogram('l2sm_store_commit_duration_seconds', 'Commits of the store, fsync included.', []),
-    commitFailures: counter('l2sm_store_commit_failures_total', 'Commits of the store that failed.', ['code']),
+    commits: histogram('l2sm_store_commit_duration_seconds', 'Time to commit to the store, fsync included.', []),
+    commitFailures: counter('l2sm_store_commit_failures_total', 'Commits to the store that failed, by error.', [
+      'code',
+    ]),
   }
 }
 
@@ -114,33 +152,43 @@ const createGauges = (registry: Registry) => {
   const gauge = <const Labels extends readonly string[]>(name: string, help: string, labelNames: Labels) =>
     new Gauge<Labels[number]>({ name, help, labelNames: [...labelNames], registers: [registry] })
   return {
-    up: gauge('l2sm_datapath_up', '1: the switch is connected.', ['dpid']),
-    datapaths: gauge('l2sm_datapaths', 'Switches connected.', []),
-    networks: gauge('l2sm_networks', 'Networks asked for.', []),
-    groups: gauge('l2sm_multicast_groups', 'Groups that somebody has joined, in networks that snoop.', ['network']),
+    up: gauge('l2sm_datapath_up', '1 if the switch is connected, else 0.', ['dpid']),
+    datapaths: gauge('l2sm_datapaths', 'Connected switches.', []),
+    networks: gauge('l2sm_networks', 'Networks in the store.', []),
+    groups: gauge('l2sm_multicast_groups', 'Multicast groups with a member, in networks that snoop.', ['network']),
     listeners: gauge(
       'l2sm_multicast_ports',
-      'Ports that get multicast, in networks that snoop: of groups that they joined, or all.',
+      'Ports that receive multicast, in networks that snoop, by what they receive.',
       ['network', 'gets'],
     ),
-    attachments: gauge('l2sm_attachments', 'Attachments, by how far they are.', ['state']),
-    flows: gauge('l2sm_flows', 'Flows on a switch: that should be there, and that are.', ['dpid', 'state']),
-    drift: gauge('l2sm_flow_drift', 'Flows on a switch that are missing, too many or different.', ['dpid']),
-    lag: gauge('l2sm_event_loop_lag_seconds', 'Delay of timers since the last scrape.', ['quantile']),
-    linkUp: gauge('l2sm_link_up', '1: probes of a link arrive, by where it begins.', ['dpid', 'port']),
-    linkRtt: gauge('l2sm_link_rtt_seconds', 'Over a link and back, the shortest of late.', ['dpid', 'port']),
-    linkLoss: gauge('l2sm_link_loss_ratio', 'Share of the last 24 probes of a link that was lost.', ['dpid', 'port']),
+    attachments: gauge('l2sm_attachments', 'Attachments, by state.', ['state']),
+    flows: gauge('l2sm_flows', 'Flows of a switch: desired and actual.', ['dpid', 'state']),
+    drift: gauge('l2sm_flow_drift', 'Flows of a switch that are missing, superfluous or different.', ['dpid']),
+    lag: gauge('l2sm_event_loop_lag_seconds', 'How late timers were during the last 30 to 60 seconds.', ['statistic']),
+    linkUp: gauge('l2sm_link_up', '1 if the probes of a link arrive, else 0. Labels: the port where the link begins.', [
+      'dpid',
+      'port',
+    ]),
+    linkRtt: gauge('l2sm_link_rtt_seconds', 'Recent minimum of the round-trip time of a link.', ['dpid', 'port']),
+    linkLoss: gauge('l2sm_link_loss_ratio', 'Share of the last 24 probes of a link that were lost.', ['dpid', 'port']),
     linkLost: new Counter({
       name: 'l2sm_link_probes_lost_total',
       help: 'Probes of a link that were lost.',
       labelNames: ['dpid', 'port'],
       registers: [registry],
     }),
-    linkMtu: gauge('l2sm_link_mtu_bytes', 'Largest frame that passes, less its Ethernet header.', ['dpid', 'port']),
-    links: gauge('l2sm_links', 'Links, a direction each, by whether they are up.', ['state']),
-    probeInterval: gauge('l2sm_link_probe_interval_seconds', 'Between two probes: stretches with the mesh.', ['kind']),
-    httpConnections: gauge('l2sm_http_connections', 'Connections of HTTP.', []),
-    build: gauge('l2sm_build_info', 'Always 1.', ['version', 'node']),
+    linkMtu: gauge('l2sm_link_mtu_bytes', 'Largest frame that passes a link, without its Ethernet header.', [
+      'dpid',
+      'port',
+    ]),
+    links: gauge('l2sm_links', 'Links by state; each direction counts as one.', ['state']),
+    probeInterval: gauge(
+      'l2sm_link_probe_interval_seconds',
+      'Time between two probes of a link, which grows with the mesh.',
+      ['kind'],
+    ),
+    httpConnections: gauge('l2sm_http_connections', 'Open HTTP connections.', []),
+    build: gauge('l2sm_build_info', 'The version of the controller and of Node; always 1.', ['version', 'node']),
   }
 }
 

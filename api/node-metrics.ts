@@ -10,7 +10,7 @@ export const measureNodes = (registry: Registry, services: NodeServices): void =
   const reported = () => [...store.state().nodes.keys()].flatMap(node => ({ node, last: reports.of(node) }))
   new Gauge({
     name: 'l2sm_nodes',
-    help: 'Nodes declared, by how they stand.',
+    help: 'Declared nodes, by state.',
     labelNames: ['state'],
     registers,
     async collect() {
@@ -22,7 +22,7 @@ export const measureNodes = (registry: Registry, services: NodeServices): void =
   })
   new Gauge({
     name: 'l2sm_node_report_age_seconds',
-    help: 'Time since the agent of a node reported.',
+    help: 'Time since the last report of the agent of a node.',
     labelNames: ['node'],
     registers,
     collect() {
@@ -32,7 +32,7 @@ export const measureNodes = (registry: Registry, services: NodeServices): void =
   })
   new Gauge({
     name: 'l2sm_node_interfaces',
-    help: 'Interfaces of a node, by whether a pod has them.',
+    help: 'Interfaces of a node, used by a pod or free.',
     labelNames: ['node', 'state'],
     registers,
     collect() {

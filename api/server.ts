@@ -10,6 +10,7 @@ import { guard } from './http/guard.ts'
 import { description } from './http/openapi.ts'
 import { listenForProbes } from './http/probes.ts'
 import type { App, Services } from './http/services.ts'
+import { createShared } from './http/shared.ts'
 import type { Metrics } from './metrics.ts'
 import { measureNodes } from './node-metrics.ts'
 import { onosRoutes } from './onos/onos.ts'
@@ -57,7 +58,8 @@ const farewell = 3_000
 export const createApi = async (options: ApiOptions): Promise<Api> => {
   const { metrics, log } = options
   const stopping = new AbortController()
-  const services: Services = { store: options.store, controller: options.controller, stopping: stopping.signal }
+  const { store, controller } = options
+  const services: Services = { store, controller, stopping: stopping.signal, shared: createShared() }
   const { app, connections } = createApp(options.tls, metrics.dropped)
   metrics.connections(connections.count)
   sayWhenStopping(app, stopping)

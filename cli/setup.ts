@@ -6,6 +6,7 @@ import { ensureInstalled } from '../lab/install.ts'
 const more = [
   { command: 'tshark', package: 'tshark', why: 'somebody else reads what we write' },
   { command: 'strace', package: 'strace', why: 'a write is on disk before it is answered' },
+  { command: 'promtool', package: 'prometheus', why: 'metrics are as Prometheus wants them' },
   { command: 'openssl', package: 'openssl', why: 'certificates that are not ours, and old versions of TLS' },
 ]
 

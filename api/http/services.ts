@@ -10,6 +10,7 @@ import type { Controller } from '../../controller/view/view.ts'
 import { isRefusal, type Refusal } from '../../store/refusals.ts'
 import { type Draft, type Store, StoreError } from '../../store/store.ts'
 import { problem, refusalProblem } from './problems.ts'
+import type { Shared } from './shared.ts'
 
 /** What every route works with. */
 export type Services = {
@@ -17,6 +18,8 @@ export type Services = {
   readonly controller: Controller
   /** Aborted when the program stops: waits end. */
   readonly stopping: AbortSignal
+  /** For what is expensive and may be asked for by several at once. */
+  readonly shared: Shared
 }
 
 export type App = FastifyInstance<

@@ -7,9 +7,9 @@ import { refuse } from '../../store/refusals.ts'
 import type { Attachment } from '../../store/state.ts'
 import type { Endpoint } from '../../topology/topology.ts'
 import * as schemas from '../contract/schemas.ts'
+import { sendList } from '../http/lists.ts'
 import { problem, refusalProblem } from '../http/problems.ts'
 import { type App, type Services, write } from '../http/services.ts'
-import { inSlices } from '../http/slices.ts'
 import { byEndpoint, dpidOf } from './endpoints.ts'
 import { findNetwork, networkId } from './networks.ts'
 import { namedEndpoint, type PortPath } from './port-names.ts'
@@ -30,14 +30,15 @@ export const attachmentRoutes = (app: App, services: Services): void => {
         response: { 200: schemas.Attachments },
       },
     },
-    async request => {
-      const { id } = findNetwork(services, request.params.network)
-      const { revision, members } = services.store.state()
-      const sorted = [...(members.get(id)?.values() ?? [])].sort(
-        (a, b) => byEndpoint(a, b) || (a.vlan ?? 0) - (b.vlan ?? 0),
-      )
-      return { revision, attachments: await inSlices(sorted, attachment => attachmentNow(services, attachment)) }
-    },
+    async (request, reply) =>
+      sendList(services, reply, 'attachments', () => {
+        const { id } = findNetwork(services, request.params.network)
+        const { revision, members } = services.store.state()
+        const items = [...(members.get(id)?.values() ?? [])].sort(
+          (a, b) => byEndpoint(a, b) || (a.vlan ?? 0) - (b.vlan ?? 0),
+        )
+        return { head: { revision }, items, each: attachment => attachmentNow(services, attachment) }
+      }),
   )
 
   app.get(

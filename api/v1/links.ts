@@ -1,6 +1,7 @@
 import { deleteDeclaredLink, putDeclaredLink } from '../../store/desired.ts'
 import { endpointKey, type Link, linkKey } from '../../topology/topology.ts'
 import * as schemas from '../contract/schemas.ts'
+import { sendList } from '../http/lists.ts'
 import { problem } from '../http/problems.ts'
 import { type App, type Services, write } from '../http/services.ts'
 import { inSlices } from '../http/slices.ts'
@@ -19,13 +20,12 @@ export const linkRoutes = (app: App, services: Services): void => {
   app.get(
     '/v1/links',
     { schema: { tags, summary: 'All links, one entry a direction', response: { 200: schemas.Links } } },
-    async () => {
-      const links = await inSlices(services.controller.eachLink(), link => link)
-      return {
-        revision: store.state().revision,
-        links: links.sort((a, b) => byEndpoint(a.from, b.from) || byEndpoint(a.to, b.to)),
-      }
-    },
+    async (_, reply) =>
+      sendList(services, reply, 'links', async () => {
+        const links = await inSlices(services.controller.eachLink(), link => link)
+        const items = links.sort((a, b) => byEndpoint(a.from, b.from) || byEndpoint(a.to, b.to))
+        return { head: { revision: store.state().revision }, items, each: link => link }
+      }),
   )
 
   app.get(

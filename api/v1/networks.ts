@@ -5,9 +5,9 @@ import { refuse } from '../../store/refusals.ts'
 import type { Attachment, Network } from '../../store/state.ts'
 import { type DatapathId, endpointKey } from '../../topology/topology.ts'
 import * as schemas from '../contract/schemas.ts'
+import { sendList } from '../http/lists.ts'
 import { refusalProblem } from '../http/problems.ts'
 import { type App, type Services, write } from '../http/services.ts'
-import { inSlices } from '../http/slices.ts'
 import { snoopingOf } from './multicast.ts'
 import { progressAfter, progressNow, waitOf } from './progress.ts'
 import { notRemoved, unadopted } from './unadopted.ts'
@@ -19,11 +19,12 @@ export const networkRoutes = (app: App, services: Services): void => {
   app.get(
     '/v1/networks',
     { schema: { tags, summary: 'All networks, by id', response: { 200: schemas.Networks } } },
-    async () => {
-      const { revision, networks } = services.store.state()
-      const sorted = [...networks.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
-      return { revision, networks: await inSlices(sorted, network => networkNow(services, network)) }
-    },
+    async (_, reply) =>
+      sendList(services, reply, 'networks', () => {
+        const { revision, networks } = services.store.state()
+        const items = [...networks.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+        return { head: { revision }, items, each: network => networkNow(services, network) }
+      }),
   )
 
   app.get(

@@ -10,9 +10,9 @@ import {
 } from '../contract/node-schemas.ts'
 import type { Wire } from '../contract/schemas.ts'
 import { shown } from '../contract/shown.ts'
+import { sendList } from '../http/lists.ts'
 import { problem, refusalProblem } from '../http/problems.ts'
 import { type App, type Services, write } from '../http/services.ts'
-import { inSlices } from '../http/slices.ts'
 import { planOf } from './node-plan.ts'
 import { type NodeReports, nodeReports, standingOf } from './node-reports.ts'
 import { type NodeWatch, watchNodes } from './node-watch.ts'
@@ -43,11 +43,12 @@ const declarationRoutes = (app: App, services: NodeServices): void => {
   app.get(
     '/v1/nodes',
     { schema: { tags, summary: 'All nodes, by name, and what is missing on each', response: { 200: schemas.Nodes } } },
-    async () => {
-      const { revision, nodes } = store.state()
-      const sorted = [...nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
-      return { revision, nodes: await inSlices(sorted, node => standingNow(services, node)) }
-    },
+    async (_, reply) =>
+      sendList(services, reply, 'nodes', () => {
+        const { revision, nodes } = store.state()
+        const items = [...nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+        return { head: { revision }, items, each: node => standingNow(services, node) }
+      }),
   )
 
   app.get(

@@ -1,5 +1,6 @@
 import type { SwitchView } from '../../controller/view/view.ts'
 import * as schemas from '../contract/schemas.ts'
+import { sendList } from '../http/lists.ts'
 import { problem } from '../http/problems.ts'
 import type { App, Services } from '../http/services.ts'
 import { dpidOf } from './endpoints.ts'
@@ -11,10 +12,12 @@ export const switchRoutes = (app: App, services: Services): void => {
   app.get(
     '/v1/switches',
     { schema: { tags, summary: 'All switches, by datapath id', response: { 200: schemas.Switches } } },
-    async () => {
-      const switches = controller.switches().map(({ ports: _, ...rest }) => rest)
-      return { revision: store.state().revision, switches }
-    },
+    async (_, reply) =>
+      sendList(services, reply, 'switches', () => ({
+        head: { revision: store.state().revision },
+        items: controller.switches(),
+        each: ({ ports: _, ...rest }) => rest,
+      })),
   )
 
   app.get(

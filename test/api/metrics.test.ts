@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { createMetrics } from '../../api/metrics.ts'
-import type { Progress } from '../../controller/view/view.ts'
+import type { LinkView, Progress } from '../../controller/view/view.ts'
 import { openMemory } from '../../store/memory.ts'
 import { dpid, other, startApi, stillController, switchView } from './harness.ts'
 
@@ -9,6 +10,21 @@ const sample = (text: string, name: string): number | undefined => {
   const line = text.split('\n').find(l => l.startsWith(`${name} `))
   return line === undefined ? undefined : Number(line.slice(name.length + 1))
 }
+
+/** Why it cannot be asked; false when it can. In CI it has to be there. */
+const missingPromtool = (): string | false =>
+  process.env.CI === undefined && spawnSync('promtool', ['--version']).error !== undefined
+    ? 'promtool is missing: npm run setup installs it'
+    : false
+
+const link = (more: Partial<LinkView> = {}): LinkView => ({
+  from: { dpid, port: 1 },
+  to: { dpid: other, port: 2 },
+  origin: 'discovered',
+  state: 'up',
+  ...{ rttMs: 1.5, loss: 0.25, lost: 7, mtu: 1450, probeIntervalMs: 250 },
+  ...more,
+})
 
 t.test('what stands in the controller and the store is told as it is at the scrape', async t => {
   const views = [
@@ -133,8 +149,36 @@ t.test('what is counted is told by the names and labels that dashboards use', as
     [`l2sm_build_info{version="1.2.3",node="${process.version}"}`]: 1,
   }
   for (const [name, value] of Object.entries(expected)) t.equal(sample(text, name), value, name)
-  t.ok((sample(text, 'l2sm_event_loop_lag_seconds{quantile="0.99"}') ?? -1) >= 0)
+  t.ok((sample(text, 'l2sm_event_loop_lag_seconds{statistic="p99"}') ?? -1) >= 0)
   t.ok((sample(text, 'process_resident_memory_bytes') ?? 0) > 0, 'and the process is told of')
+})
+
+t.test('Prometheus finds nothing wrong with it', { skip: missingPromtool() }, async t => {
+  const { controller } = stillController({ switches: () => [switchView()], links: () => [link()] })
+  const { call } = await startApi(t, { controller })
+  await call('PUT', '/v1/networks/a', { multicast: 'snoop' })
+  await call('PUT', '/v1/nodes/n1', { address: '192.0.2.1' })
+  const { text } = await call('GET', '/metrics')
+  t.match(text, /^l2sm_datapath_up/m)
+  const { status, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' })
+  t.equal(stderr, '')
+  t.equal(status, 0)
+})
+
+t.test('scrapes that overlap are each as if there were no other', async t => {
+  const lost = 5
+  const links = Array.from({ length: 200 }, (_, i) => link({ from: { dpid, port: i + 1 }, lost }))
+  const { controller } = stillController({ switches: () => [switchView()], links: () => links })
+  const { call } = await startApi(t, { controller })
+  const scrapes = await Promise.all(Array.from({ length: 20 }, () => call('GET', '/metrics')))
+  for (const { text } of scrapes) {
+    const values = text.split('\n').filter(line => line.startsWith('l2sm_link_probes_lost_total{'))
+    t.equal(values.length, 200)
+    t.ok(
+      values.every(line => line.endsWith(` ${lost}`)),
+      'a counter is read once',
+    )
+  }
 })
 
 t.test('what a switch makes up does not grow without bound', async t => {

@@ -92,16 +92,18 @@ t.test('a refused request is not read: a stranger can not make us parse a body',
   t.equal(statusOf(answer), 401)
 })
 
-t.test('of 10,000 guesses few are told that they were compared, and the right one among them is let in', async t => {
+t.test('of 2,000 guesses few are told that they were compared, and the right one among them is let in', async t => {
   const { call } = await startApi(t, { auth: both })
   const count = new Map<number, number>()
-  for (let i = 0; i < 10_000; i += 100) {
+  const began = performance.now()
+  for (let i = 0; i < 2000; i += 100) {
     const guesses = Array.from({ length: 100 }, (_, j) => call('GET', '/v1/state', undefined, bearer(`guess-${i + j}`)))
     for (const { status } of await Promise.all(guesses)) count.set(status, (count.get(status) ?? 0) + 1)
   }
-  // One more each three seconds, however long this took.
-  t.ok((count.get(401) ?? 0) >= 10 && (count.get(401) ?? 0) < 100, `${count.get(401)} compared`)
-  t.equal((count.get(401) ?? 0) + (count.get(429) ?? 0), 10_000)
+  const seconds = (performance.now() - began) / 1000
+  const most = 10 + Math.ceil(seconds / 3)
+  t.ok((count.get(401) ?? 0) >= 10 && (count.get(401) ?? 0) <= most, `${count.get(401)} compared in ${seconds} s`)
+  t.equal((count.get(401) ?? 0) + (count.get(429) ?? 0), 2000)
   const wrong = await call('GET', '/v1/state', undefined, bearer('guess'))
   t.equal(wrong.status, 429)
   t.match(wrong.headers.get('retry-after'), /^[1-9]\d*$/)
