@@ -278,6 +278,7 @@ const find = (part: Part, key: string): Item | undefined => {
 const isOther = (a: Inputs, b: Inputs): boolean =>
   shape(a.network) !== shape(b.network) ||
   a.vlans !== b.vlans ||
+  (a.snooped === undefined) !== (b.snooped === undefined) ||
   a.pathVersions.length !== b.pathVersions.length ||
   a.pathVersions.some((one, i) => {
     const other = b.pathVersions[i]!
