@@ -12,6 +12,7 @@ import { load, machine } from './machine.ts'
 import { recompute } from './recompute.ts'
 import { reroute } from './reroute.ts'
 import { folder, runInside, settleIn } from './sandbox.ts'
+import { scale } from './scale.ts'
 import { sessions } from './sessions.ts'
 import { startBench } from './start.ts'
 
@@ -27,6 +28,7 @@ const benches: Readonly<Record<string, Bench>> = {
   reroute,
   agent: agentBench,
   recompute,
+  scale,
 }
 
 const usage = `usage: npm run bench -- [--small] [NAME ...]
