@@ -47,11 +47,14 @@ export function changeBatch(): ChangeBatch {
     flow(command, entry, from = 0, size = entry.length) {
       const end = command === 'delete_strict' ? matchEnd(entry, from) : size
       const length = flowModMatchAt + end - entryAt.match
-      writeFlowMod(bytes, room(length), length, command, entry, from, end)
+      // First the room: it may be in other bytes than those so far.
+      const start = room(length)
+      writeFlowMod(bytes, start, length, command, entry, from, end)
     },
     message(change) {
       const encoded = encode({ ...change, xid: 0 } as FlowMod)
-      encoded.copy(bytes, room(encoded.length))
+      const start = room(encoded.length)
+      encoded.copy(bytes, start)
     },
     count: () => count,
     take() {

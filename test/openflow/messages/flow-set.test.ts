@@ -236,3 +236,26 @@ t.test('a batch has the flow-mods that encode would have made', async t => {
   ])
   t.same(batch.take(), { bytes: Buffer.alloc(0), count: 0 })
 })
+
+t.test('a batch that outgrows its memory is whole', async t => {
+  const batch = changeBatch()
+  const entries = Array.from({ length: 500 }, (_, i) =>
+    encodeEntry({
+      ...{ tableId: 1, priority: 10, cookie: BigInt(i), idleTimeout: 0, hardTimeout: 0, flags: 0 },
+      ...{ match: { in_port: i + 1 }, instructions: [{ type: 'goto_table', tableId: 2 }] },
+    }),
+  )
+  for (const [i, entry] of entries.entries()) {
+    batch.flow('add', entry)
+    batch.message({ type: 'group_mod', command: 'add', groupType: 'all', groupId: i + 1, buckets: [] })
+  }
+  const { bytes, count } = batch.take()
+  const messages = []
+  for (let at = 0; at < bytes.length; at += bytes.readUInt16BE(at + 2))
+    messages.push(decode(bytes.subarray(at, at + bytes.readUInt16BE(at + 2))))
+  t.equal(count, 1000)
+  t.strictSame(
+    messages.map(m => (m.type === 'flow_mod' ? m.match.in_port : m.type === 'group_mod' ? m.groupId : m.type)),
+    entries.flatMap((_, i) => [i + 1, i + 1]),
+  )
+})
