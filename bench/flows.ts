@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cookie } from '../controller/compile/cookie.ts'
 import { base } from '../controller/compile/default-flows.ts'
-import { diff, plan } from '../controller/compile/diff.ts'
+import { changeOf, diff, plan } from '../controller/compile/diff.ts'
 import { type Content, entry, type FlowItem } from '../controller/compile/item.ts'
 import { type Reconciler, run, type Wanted } from '../controller/switch/reconcile.ts'
 import { newSwitch, type Switch, touch } from '../controller/switch/state.ts'
@@ -145,7 +145,7 @@ async function measure(b: Bridge, count: number, rounds: number): Promise<void> 
   const [first, second] = [networks(count, before), networks(count, after)]
   const all = (of: typeof first): Content =>
     new Map([...base(instance), ...[...of.values()].flat()].map(item => [item.key, item]))
-  const changes = (of: typeof first) => plan(diff(all(of), new Map()), new Map()).arrive.map(s => s.change)
+  const changes = (of: typeof first) => plan(diff(all(of), new Map()), new Map()).arrive.map(changeOf)
   const text = (of: typeof first) => [...all(of).values()].map(f => formatFlow(f as FlowItem)).join('\n')
   const [file, file2] = [join(ovs.folder, 'first'), join(ovs.folder, 'second')]
   await Promise.all([writeFile(file, text(first)), writeFile(file2, text(second))])

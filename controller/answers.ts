@@ -2,7 +2,7 @@
 import { formatFlow, formatGroup } from '../openflow/index.ts'
 import type { State } from '../store/state.ts'
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
-import type { Item } from './compile/item.ts'
+import type { FlowItem, Item } from './compile/item.ts'
 import { networkMtu } from './links/network-mtu.ts'
 import type { Parts } from './parts.ts'
 import { linkView, linkViews, progressOf, readiness, switchView } from './status.ts'
@@ -86,7 +86,16 @@ function isStored({ declaredLinks, discoveredLinks }: State, a: DatapathId, b: D
 }
 
 const describe = (item: Item): string => {
-  if (item.kind === 'flow') return formatFlow(item)
+  if (item.kind === 'flow') return describeFlow(item)
   if (item.kind === 'group') return formatGroup({ groupId: item.id, groupType: item.groupType, buckets: item.buckets })
   return `meter=${item.id}`
+}
+
+/** A flow may have parts that we cannot read: then its table and priority still say which one it is. */
+function describeFlow(flow: FlowItem): string {
+  try {
+    return formatFlow(flow)
+  } catch {
+    return `table=${flow.tableId},priority=${flow.priority} (with parts that cannot be read)`
+  }
 }

@@ -1,7 +1,7 @@
-import type { Bucket, FlowMod, GroupMod, MeterMod } from '../../openflow/index.ts'
-import { flowMod, groupMod, meterMod } from '../../openflow/index.ts'
+import type { Bucket, EncodedChanges, FlowMod, GroupMod, MeterMod } from '../../openflow/index.ts'
+import { changeBatch, flowMod, groupMod, meterMod } from '../../openflow/index.ts'
 import { cookieMask } from './cookie.ts'
-import { type Content, type FlowItem, type GroupItem, type Item, spellActions } from './item.ts'
+import { type Content, type FlowItem, type GroupItem, groupItem, type Item } from './item.ts'
 import { pipeline } from './pipeline.ts'
 import { atOnce, each, type Steps } from './steps.ts'
 
@@ -23,7 +23,7 @@ export function* diffSteps(desired: Content, actual: Content, owned: Iterable<st
   const remove: Item[] = []
   yield* each(desired.values(), item => {
     const has = actual.get(item.key)
-    if (has?.body === item.body) return
+    if (has?.form === item.form) return
     // MODIFY changes neither cookie nor time-outs (OpenFlow 1.3.5 §6.4): then the flow is added over the old one.
     if (has && !(has.kind === 'flow' && item.kind === 'flow' && has.head !== item.head)) modify.push(item)
     else add.push(item)
@@ -48,8 +48,14 @@ export function applied(actual: Content, { add, modify, remove }: Changes): Cont
 }
 
 export type Change = FlowMod | GroupMod | MeterMod
-/** One message, whose network it is about, and what stands in its place when all that leaves has left (see takeBack). */
-export type Step = { readonly owner: number; readonly change: Change; readonly was?: Item | undefined }
+/** One message: about what, whose network that is, and what stands in its place when all that leaves has left (see takeBack). */
+export type Step = {
+  readonly owner: number
+  readonly does: Does
+  readonly item: Item
+  readonly was?: Item | undefined
+}
+export type Does = 'add' | 'modify' | 'delete'
 
 /**
  * Changes in an order that keeps every frame in its network after every single message, on a switch without bundles
@@ -147,28 +153,40 @@ function withoutLeavers(group: GroupItem, actual: Content): { group: GroupItem; 
   if (has?.kind !== 'group') return { group, leaves: false }
   // The one bucket of an indirect group leads to the same mirror, whichever way.
   if (group.groupType === 'indirect') return { group: has, leaves: false }
-  const spell = (b: Bucket) => spellActions(b.actions)
-  const wanted = new Set(group.buckets.map(spell))
-  const buckets = has.buckets.filter(b => wanted.has(spell(b)))
-  return { group: { ...group, buckets }, leaves: buckets.length < has.buckets.length }
+  const wanted = new Set(group.buckets.map(formOf))
+  const before = has.buckets
+  const buckets = before.filter(b => wanted.has(formOf(b)))
+  return { group: groupItem(group.owner, group.id, group.groupType, buckets), leaves: buckets.length < before.length }
 }
 
-function step(item: Item, does: 'add' | 'modify' | 'delete', was?: Item): Step {
-  return { owner: item.owner, change: message(item, does), was }
-}
+/** What tells buckets apart. */
+const formOf = (b: Bucket): string => groupItem(0, 0, 'all', [b]).form
+
+const step = (item: Item, does: Does, was?: Item): Step => ({ owner: item.owner, does, item, was })
 
 /**
  * What takes an arrival back, on a switch that would not have all of its network: then nothing stands there that did not
  * when all that leaves had left. (What left stays away: a port that has left a network must not enter it again.)
  */
-export function takeBack({ owner, change, was }: Step): Step {
-  if (was) return { owner, change: message(was, change.command === 'add' ? 'add' : 'modify') }
-  if (change.type === 'flow_mod')
-    return { owner, change: { ...change, command: 'delete_strict', instructions: [], cookieMask } }
-  if (change.type === 'group_mod') return { owner, change: { ...change, command: 'delete', buckets: [] } }
-  return { owner, change: { ...change, command: 'delete', bands: [] } }
+export function takeBack({ owner, does, item, was }: Step): Step {
+  if (was) return { owner, item: was, does: does === 'add' ? 'add' : 'modify' }
+  return { owner, item, does: 'delete' }
 }
-function message(item: Item, does: 'add' | 'modify' | 'delete'): Change {
+
+/** The message of a step. */
+export const changeOf = ({ item, does }: Step): Change => message(item, does)
+
+/** Steps as bytes, ready to be sent: flows are not decoded for it. */
+export function encodeSteps(steps: readonly Step[]): EncodedChanges {
+  const batch = changeBatch()
+  for (const { item, does } of steps)
+    if (item.kind === 'flow') batch.flow(flowCommands[does], item.entry())
+    else batch.message(message(item, does) as GroupMod | MeterMod)
+  return batch.take()
+}
+const flowCommands = { add: 'add', modify: 'modify_strict', delete: 'delete_strict' } as const
+
+function message(item: Item, does: Does): Change {
   switch (item.kind) {
     case 'flow': {
       const { tableId, priority, match, instructions, cookie, idleTimeout, hardTimeout, flags } = item

@@ -1,15 +1,28 @@
-// What a switch holds, as items: flows, groups and meters alike have a key (what makes it that item), a body (what it
-// does) and an owner (the network that it belongs to; 0 is the datapath itself). A switch's content is a map from key to item.
+// What a switch holds, as items: flows, groups and meters alike have a key (what makes it that item), a form (what it does, in bytes)
+// and an owner (the network that it belongs to; 0 is the switch itself). A switch's content is a map from key to item.
+//
+// A large network is millions of items, so an item is little more than its bytes. They are kept as text of one byte a character:
+// that is the smallest that the runtime has, two are compared at memory speed, and a key can be a part of it without a copy.
 import type { Action, Bucket, Instruction, Match, MeterBand } from '../../openflow/index.ts'
-import { flowModFlags } from '../../openflow/index.ts'
+import {
+  decode,
+  decodeEntry,
+  encode,
+  encodeEntry,
+  flowModFlags,
+  groupMod,
+  groups,
+  ports,
+} from '../../openflow/index.ts'
 import { type EntryName, type MatchField, type NextTable, pipeline, type TableName } from './pipeline.ts'
 
 type Common = {
   readonly key: string
-  /** Two items with the same key and body are the same: nothing is sent. */
-  readonly body: string
+  /** Two items with the same key and form are the same: nothing is sent. */
+  readonly form: string
   readonly owner: number
 }
+/** What is not its owner or form is read from the form, each time that it is asked for. */
 export type FlowItem = Common & {
   readonly kind: 'flow'
   readonly tableId: number
@@ -21,8 +34,10 @@ export type FlowItem = Common & {
   readonly idleTimeout: number
   readonly hardTimeout: number
   readonly flags: number
-  /** The part of the body that MODIFY can't change (OpenFlow 1.3.5 §6.4): cookie, time-outs, flags. */
+  /** The part of the form that MODIFY can't change (OpenFlow 1.3.5 §6.4): cookie, time-outs, flags. */
   readonly head: string
+  /** As canonical bytes of a flow entry (openflow/messages/flow-entry.ts): valid until the next item is asked for its own. */
+  entry(): Buffer
 }
 export type GroupItem = Common & {
   readonly kind: 'group'
@@ -50,48 +65,171 @@ type FlowFields = {
   readonly flags?: number
 }
 
-/** A flow as an item, whether compiled or read from a switch: both spell one flow alike. */
+/** A flow as an item, whether compiled or read from a switch: both have one form. Throws a WireError at a value that fits no field. */
 export function flowItem(owner: number, fields: FlowFields): FlowItem {
-  const { tableId, priority, match, instructions, cookie, idleTimeout = 0, hardTimeout = 0 } = fields
-  const flags = (fields.flags ?? 0) & flowModFlags.sendFlowRem
-  const head = `${cookie} ${idleTimeout} ${hardTimeout} ${flags} `
-  return {
-    kind: 'flow',
-    key: `f${tableId} ${priority}${spellMatch(match)}`,
-    body: head + spellInstructions(instructions),
-    head,
-    owner,
-    tableId,
-    priority,
-    match,
-    instructions,
-    cookie,
-    idleTimeout,
-    hardTimeout,
-    flags,
-  }
+  const { tableId, priority, match, instructions, cookie, idleTimeout = 0, hardTimeout = 0, flags = 0 } = fields
+  const entry = encodeEntry({ tableId, priority, match, instructions, cookie, idleTimeout, hardTimeout, flags })
+  return flowOf(owner, packed(entry, 0, entry.length))
+}
+
+/** A flow of this form (see `packed`). */
+export const flowOf = (owner: number, form: string): FlowItem =>
+  Object.assign(Object.create(flowShape), { owner, form })
+
+/**
+ * An entry's canonical bytes as a form: table, priority, match; then time-outs, SEND_FLOW_REM, cookie, instructions. Durations and
+ * counters are left out. `at`, `length`: where the entry stands in `bytes`, in bytes.
+ */
+export function packed(bytes: Buffer, at: number, length: number): string {
+  const matchEnd = 48 + ((bytes.readUInt16BE(at + 50) + 7) & ~7)
+  if (scratch.length < length) scratch = Buffer.allocUnsafeSlow(length * 2)
+  scratch[0] = bytes[at + 2]!
+  scratch[1] = bytes[at + 12]!
+  scratch[2] = bytes[at + 13]!
+  bytes.copy(scratch, 3, at + 48, at + matchEnd)
+  const head = 3 + matchEnd - 48
+  bytes.copy(scratch, head, at + 14, at + 18)
+  scratch[head + 4] = bytes[at + 19]! & flowModFlags.sendFlowRem
+  bytes.copy(scratch, head + 5, at + 24, at + 32)
+  bytes.copy(scratch, head + headLength, at + matchEnd, at + length)
+  return scratch.toString('latin1', 0, head + headLength + length - matchEnd)
+}
+let scratch: Buffer = Buffer.allocUnsafeSlow(1024)
+/** Idle and hard time-out, flags, cookie. */
+const headLength = 13
+
+/** Where the key ends and the head begins. */
+const keyLength = (form: string): number => 3 + ((((form.charCodeAt(5) << 8) | form.charCodeAt(6)) + 7) & ~7)
+
+/** The key of a form. */
+export const keyOfForm = (form: string): string => form.slice(0, keyLength(form))
+
+/** Whose a form is: the high and the low half of its cookie. */
+export function cookieOfForm(form: string): { readonly high: number; readonly low: number } {
+  const at = keyLength(form) + 5
+  const word = (i: number) =>
+    ((form.charCodeAt(i) << 24) |
+      (form.charCodeAt(i + 1) << 16) |
+      (form.charCodeAt(i + 2) << 8) |
+      form.charCodeAt(i + 3)) >>>
+    0
+  return { high: word(at), low: word(at + 4) }
+}
+
+/** The form of a flow back as the canonical bytes of an entry. */
+function unpacked(form: string): Buffer {
+  const head = keyLength(form)
+  const length = 48 + form.length - 3 - headLength
+  if (entryScratch.length < length) entryScratch = Buffer.allocUnsafeSlow(length * 2)
+  entryScratch.fill(0, 0, 48)
+  entryScratch.writeUInt16BE(length, 0)
+  entryScratch[2] = form.charCodeAt(0)
+  entryScratch[12] = form.charCodeAt(1)
+  entryScratch[13] = form.charCodeAt(2)
+  entryScratch.write(form.slice(3, head), 48, 'latin1')
+  entryScratch.write(form.slice(head, head + 4), 14, 'latin1')
+  entryScratch[19] = form.charCodeAt(head + 4)
+  entryScratch.write(form.slice(head + 5, head + headLength), 24, 'latin1')
+  entryScratch.write(form.slice(head + headLength), 48 + head - 3, 'latin1')
+  return entryScratch.subarray(0, length)
+}
+let entryScratch: Buffer = Buffer.allocUnsafeSlow(1024)
+
+const fieldsOf = (form: string) => decodeEntry(Buffer.from(unpacked(form)))
+
+/** What all flows have: read from their form. */
+const flowShape: Omit<FlowItem, 'owner' | 'form'> & ThisType<FlowItem> = {
+  kind: 'flow',
+  get key() {
+    return keyOfForm(this.form)
+  },
+  get tableId() {
+    return this.form.charCodeAt(0)
+  },
+  get priority() {
+    return (this.form.charCodeAt(1) << 8) | this.form.charCodeAt(2)
+  },
+  get match() {
+    return fieldsOf(this.form).match
+  },
+  get instructions() {
+    return fieldsOf(this.form).instructions
+  },
+  get cookie() {
+    const { high, low } = cookieOfForm(this.form)
+    return (BigInt(high) << 32n) | BigInt(low)
+  },
+  get idleTimeout() {
+    return unpacked(this.form).readUInt16BE(14)
+  },
+  get hardTimeout() {
+    return unpacked(this.form).readUInt16BE(16)
+  },
+  get flags() {
+    return this.form.charCodeAt(keyLength(this.form) + 4)
+  },
+  get head() {
+    const from = keyLength(this.form)
+    return this.form.slice(from, from + headLength)
+  },
+  entry() {
+    return unpacked(this.form)
+  },
 }
 
 export const groupKey = (id: number): string => `g${id}`
-export const groupItem = (
+/** A group as an item. Weights and watched ports are none of its form: groups of type all have no use for them. */
+export function groupItem(
   owner: number,
   id: number,
   groupType: GroupItem['groupType'],
   buckets: readonly Bucket[],
-): GroupItem => ({
+): GroupItem {
+  const plain = buckets.map(({ actions }) => ({ ...noWatch, actions: actions.map(canonicalOutput) }))
+  let form = ''
+  for (let at = 0; at === 0 || at < plain.length; at += bucketsPerMessage) {
+    const some = plain.slice(at, at + bucketsPerMessage)
+    form += encode({ ...groupMod({ command: 'add', groupType, groupId: id, buckets: some }), xid: 0 }).toString(
+      'latin1',
+    )
+  }
+  return Object.assign(Object.create(groupShape), { owner, id, form })
+}
+/** A form is GROUP_MODs one behind the other: what has too many buckets for one message still has a form. */
+const bucketsPerMessage = 200
+const noWatch = { weight: 0, watchPort: ports.any, watchGroup: groups.any }
+/** max_len means something only towards the controller (§7.2.5): switches answer with what they like elsewhere. */
+const canonicalOutput = (action: Action): Action =>
+  action.type === 'output' && action.port !== ports.controller && action.maxLen !== 0
+    ? { ...action, maxLen: 0 }
+    : action
+
+function groupModsOf(form: string) {
+  const bytes = Buffer.from(form, 'latin1')
+  const mods = []
+  for (let at = 0; at < bytes.length; at += bytes.readUInt16BE(at + 2)) {
+    const message = decode(bytes.subarray(at, at + bytes.readUInt16BE(at + 2)))
+    if (message.type === 'group_mod') mods.push(message)
+  }
+  return mods
+}
+const groupShape: Omit<GroupItem, 'owner' | 'form' | 'id'> & ThisType<GroupItem> = {
   kind: 'group',
-  key: groupKey(id),
-  body: `${groupType} ${buckets.map(b => spellActions(b.actions)).join('|')}`,
-  owner,
-  id,
-  groupType,
-  buckets,
-})
+  get key() {
+    return groupKey(this.id)
+  },
+  get groupType() {
+    return groupModsOf(this.form)[0]!.groupType as GroupItem['groupType']
+  },
+  get buckets() {
+    return groupModsOf(this.form).flatMap(({ buckets }) => buckets)
+  },
+}
 
 export const meterItem = (owner: number, id: number, flags: number, bands: readonly MeterBand[]): MeterItem => ({
   kind: 'meter',
   key: `m${id}`,
-  body: `${flags} ${bands.map(spell).join('|')}`,
+  form: `${flags} ${JSON.stringify(bands)}`,
   owner,
   id,
   flags,
@@ -136,66 +274,3 @@ export function entry<T extends TableName>(owner: number, table: T, kind: EntryN
 const goto = Object.fromEntries(
   Object.values(pipeline).map(({ id, name }) => [name, { type: 'goto_table', tableId: id }]),
 ) as { readonly [T in TableName]: Instruction }
-
-// The fields of our own tables, in the order of their names; so none of ours needs sorting (compile spends most of its time here).
-const common = ['eth_dst', 'eth_src', 'eth_type', 'in_port', 'metadata', 'tunnel_id', 'vlan_vid'] as const
-const isCommon = new Set<string>(common)
-
-/** Fields in the order of their names, each after a blank. */
-function spellMatch(match: Match): string {
-  let text = ''
-  for (const name of common) {
-    const value = match[name]
-    if (value !== undefined) text += ` ${name}=${typeof value === 'object' ? spell(value) : value}`
-  }
-  let others: string[] | undefined
-  for (const name in match) if (!isCommon.has(name)) (others ??= []).push(name)
-  for (const name of others?.sort() ?? []) text += ` ${name}=${spell(match[name as keyof Match])}`
-  return text
-}
-
-// A switch may answer with its instructions in another order: their effect has one order only (§5.9).
-const instructionOrder = ['meter', 'apply_actions', 'clear_actions', 'write_actions', 'write_metadata', 'goto_table']
-const rank = (i: Instruction) => instructionOrder.indexOf(i.type)
-function spellInstructions(instructions: readonly Instruction[]): string {
-  const inOrder = instructions.every((it, i) => i === 0 || rank(instructions[i - 1]!) <= rank(it))
-  let text = ''
-  for (const i of inOrder ? instructions : instructions.toSorted((a, b) => rank(a) - rank(b)))
-    text += `${spellInstruction(i)};`
-  return text
-}
-function spellInstruction(i: Instruction): string {
-  switch (i.type) {
-    case 'apply_actions':
-    case 'write_actions':
-      return `${i.type}(${spellActions(i.actions)})`
-    case 'goto_table':
-      return `goto ${i.tableId}`
-    case 'write_metadata':
-      return `metadata ${i.metadata}/${i.metadataMask}`
-    default:
-      return spell(i)
-  }
-}
-export function spellActions(actions: readonly Action[]): string {
-  let text = ''
-  for (const a of actions) {
-    // max_len means something only towards the controller (§7.2.5): switches answer with what they like elsewhere.
-    if (a.type === 'output') text += a.port === 0xffff_fffd ? `controller:${a.maxLen},` : `output:${a.port},`
-    else if (a.type === 'set_field') text += `set ${a.field}=${a.value},`
-    else if (a.type === 'group') text += `group:${a.groupId},`
-    else text += `${spell(a)},`
-  }
-  return text
-}
-/** Any plain value, keys sorted, as text. */
-function spell(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return `${value}`
-  if (Buffer.isBuffer(value)) return value.toString('hex')
-  if (Array.isArray(value)) return `[${value.map(spell).join()}]`
-  return `{${Object.entries(value)
-    .filter(([, v]) => v !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([k, v]) => `${k}:${spell(v)}`)
-    .join()}}`
-}

@@ -247,7 +247,7 @@ function partChange(part: Map<RuleKey, readonly Item[]>) {
       for (const item of items) {
         const old = had.get(item.key)
         had.delete(item.key)
-        if (old?.body === item.body) continue
+        if (old?.form === item.form) continue
         isSame = false
         touched.set(item.key, item)
       }

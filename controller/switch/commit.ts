@@ -1,6 +1,6 @@
 // Brings a plan to a switch, and says of which networks the switch would not have it.
 import type { Failure, Session } from '../../openflow/session/session.ts'
-import { type Plan, type Step, takeBack } from '../compile/diff.ts'
+import { encodeSteps, type Plan, type Step, takeBack } from '../compile/diff.ts'
 import { pipeline } from '../compile/pipeline.ts'
 
 /** By owner (network number; 0 is the switch itself): what the switch said. Empty: it has everything. */
@@ -19,7 +19,7 @@ export async function commit(session: Session, plan: Plan): Promise<Refused> {
     }
   }
   const inOrder = async (steps: readonly Step[]) => {
-    if (steps.length > 0) note(steps, await session.apply(changes(steps)))
+    if (steps.length > 0) note(steps, await session.apply(encodeSteps(steps)))
   }
   await inOrder(plan.metersFirst)
   if (session.can.bundles) await inBundles(session, plan, note)
@@ -32,10 +32,8 @@ export async function commit(session: Session, plan: Plan): Promise<Refused> {
   return refused
 }
 
-const changes = (steps: readonly Step[]) => steps.map(s => s.change)
-
 async function inBundles(session: Session, plan: Plan, note: Note): Promise<void> {
-  const atOnce = async (steps: readonly Step[]) => (steps.length === 0 ? [] : session.bundle(changes(steps)))
+  const atOnce = async (steps: readonly Step[]) => (steps.length === 0 ? [] : session.bundle(encodeSteps(steps)))
   const failures = await atOnce([...plan.leave, ...plan.arrive, ...plan.clear])
   if (failures.length === 0) return
   // One network that the switch refuses must not hold up the others: each comes by itself, after all departures.
@@ -67,7 +65,7 @@ async function arriveOnce(session: Session, steps: readonly Step[]): Promise<Map
   const refusals = new Map<number, string>()
   const taken: Step[] = []
   const send = async (some: readonly Step[]) => {
-    const failures = some.length === 0 ? [] : await session.apply(changes(some))
+    const failures = some.length === 0 ? [] : await session.apply(encodeSteps(some))
     const failed = new Map(failures.map(({ index, words }) => [index, words]))
     for (const [index, step] of some.entries()) {
       const words = failed.get(index)
@@ -79,11 +77,11 @@ async function arriveOnce(session: Session, steps: readonly Step[]): Promise<Map
   await send(steps.filter(step => admits(step) && !refusals.has(step.owner)))
   const undone = taken.filter(({ owner }) => refusals.has(owner)).toReversed()
   // What it would not give back is found by the reading that a refusal brings.
-  if (undone.length > 0) await session.apply(changes(undone.map(takeBack)))
+  if (undone.length > 0) await session.apply(encodeSteps(undone.map(takeBack)))
   return refusals
 }
 
-const admits = ({ change }: Step): boolean => change.type === 'flow_mod' && change.tableId === pipeline.admit.id
+const admits = ({ item }: Step): boolean => item.kind === 'flow' && item.tableId === pipeline.admit.id
 
 const byOwner = (steps: readonly Step[]): readonly (readonly Step[])[] => {
   const owners = new Map<number, Step[]>()

@@ -1,9 +1,19 @@
 // What a switch holds, as we last read it or had it confirmed, with an index by owner.
-import type { FlowStats, GroupDesc, MeterConfig } from '../../openflow/index.ts'
+import { canonical, eachEntry, type GroupDesc, type MeterConfig, WireError } from '../../openflow/index.ts'
+import type { FlowReading } from '../../openflow/session/session.ts'
 import type { PortNo } from '../../topology/topology.ts'
 import { groupOwner, isOurMeter, owner } from '../compile/cookie.ts'
 import type { Changes } from '../compile/diff.ts'
-import { type Content, type FlowItem, flowItem, groupItem, type Item, meterItem } from '../compile/item.ts'
+import {
+  type Content,
+  type FlowItem,
+  flowOf,
+  groupItem,
+  type Item,
+  keyOfForm,
+  meterItem,
+  packed,
+} from '../compile/item.ts'
 import type { Location } from '../compile/local-network.ts'
 import { pipeline } from '../compile/pipeline.ts'
 import { type Recalled, recallSteps } from '../compile/snoop.ts'
@@ -85,40 +95,76 @@ export const foreignOwner = -1
 const lastTable = Object.keys(pipeline).length - 1
 
 type Found = {
-  readonly flows: readonly FlowStats[]
+  /** Flow entries as the switch answered them. */
+  readonly flows: FlowReading
   readonly groups: readonly GroupDesc[]
   readonly meters: readonly MeterConfig[]
 }
 
-export function* readSteps(dpid: string, { flows, groups, meters }: Found): Steps<Reading> {
+/**
+ * What was read, as items. `expected`: what the switch should hold, or held when it was read last, by key; what is as expected
+ * is not decoded, nor kept a second time.
+ */
+export function* readSteps(dpid: string, { flows, groups, meters }: Found, expected: Expected): Steps<Reading> {
   const ours: Item[] = []
   const foreign: Item[] = []
   const learned: (Location & { network: number })[] = []
   const suppressed: { network: number; port: PortNo }[] = []
   let instance: string | undefined
-  yield* each(flows, flow => {
-    const whose = owner(flow.cookie)
+  const take = (item: FlowItem) => {
+    const whose = owner(item.cookie)
     if (whose.is === 'foreign') {
       // Only a foreign flow of an earlier table could send a frame to a later one than ours.
-      if (flow.tableId <= lastTable) foreign.push(flowItem(foreignOwner, flow))
+      if (item.tableId <= lastTable) foreign.push(item)
       return
     }
     if (whose.is === 'marker') instance = whose.instance
-    const item = flowItem(whose.is === 'marker' ? 0 : whose.network, flow)
     ours.push(item)
     if (whose.is === 'learned') learned.push(...learnedHere(dpid, whose.network, item))
-    const port = item.match.in_port
+    const port = whose.is === 'suppressed' ? item.match.in_port : undefined
     if (whose.is === 'suppressed' && typeof port === 'number') suppressed.push({ network: whose.network, port })
-  })
+  }
+  for (const body of flows.bodies) {
+    eachEntry(body, (bytes, at, length) => take(itemOf(bytes, at, length, expected)))
+    yield
+  }
   yield* each(groups, ({ groupId, groupType, buckets }) => {
     const network = groupOwner(groupId)
-    const item = groupItem(network ?? foreignOwner, groupId, groupType, buckets)
+    const read = groupItem(network ?? foreignOwner, groupId, groupType, buckets)
+    const known = expected(read.key)
+    const item = known?.form === read.form && known.owner === read.owner ? known : read
     ;(network === undefined ? foreign : ours).push(item)
   })
   for (const { meterId, flags, bands } of meters)
     if (isOurMeter(meterId)) ours.push(meterItem(0, meterId, flags, bands))
   const multicast = yield* recallSteps(ours)
   return { ours, foreign, instance, learned, suppressed, multicast }
+}
+
+export type Expected = (key: string) => Item | undefined
+
+/** An entry as an item: the one that is expected, if it is the same. */
+function itemOf(bytes: Buffer, at: number, length: number, expected: Expected): FlowItem {
+  const raw = packed(bytes, at, length)
+  const known = expected(keyOfForm(raw))
+  if (known?.form === raw && known.kind === 'flow') return known
+  // Another switch has its own order of fields and instructions.
+  const form = canonicalForm(bytes, at, length) ?? raw
+  const same = form === raw ? known : expected(keyOfForm(form))
+  if (same?.form === form && same.kind === 'flow') return same
+  const whose = owner(flowOf(0, form).cookie)
+  return flowOf(whose.is === 'foreign' ? foreignOwner : whose.is === 'marker' ? 0 : whose.network, form)
+}
+
+/** Undefined: the entry has a part that we cannot read, so its form stays the switch's own. */
+function canonicalForm(bytes: Buffer, at: number, length: number): string | undefined {
+  try {
+    const entry = canonical(bytes, at, length)
+    return packed(entry, 0, entry.length)
+  } catch (error) {
+    if (error instanceof WireError) return undefined
+    throw error
+  }
 }
 
 /** Learned state lives in the switches: port and MAC come back from the guard's match, the network from its cookie. */

@@ -19,7 +19,7 @@ const wanted = meterItem(0, meters.controller, meterFlags.pktps | meterFlags.bur
 export async function limitPacketIns(session: Session, held: readonly MeterConfig[]): Promise<string | undefined> {
   if (session.can.nicira || session.can.maxMeter === 0) return undefined
   const has = held.find(({ meterId }) => meterId === meters.controller)
-  if (has && meterItem(0, has.meterId, has.flags, has.bands).body === wanted.body) return undefined
+  if (has && meterItem(0, has.meterId, has.flags, has.bands).form === wanted.form) return undefined
   const { flags, bands } = wanted
   const command = has ? 'modify' : 'add'
   const [refused] = await session.apply([meterMod({ command, meterId: meters.controller, flags, bands: [...bands] })])

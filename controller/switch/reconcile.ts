@@ -6,7 +6,7 @@ import { owner } from '../compile/cookie.ts'
 import { type Changes, diffSteps, isEmpty, planSteps } from '../compile/diff.ts'
 import type { Item } from '../compile/item.ts'
 import type { Touched } from '../compile/parts.ts'
-import { each } from '../compile/steps.ts'
+import { each, type Steps } from '../compile/steps.ts'
 import type { Compiled } from '../compile/tables.ts'
 import type { Record as Metrics } from '../view/view.ts'
 import { commit } from './commit.ts'
@@ -94,12 +94,18 @@ function pause(r: Reconciler, sw: Switch, error: unknown): void {
 async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<void> {
   const why = sw.compare
   const [flows, groups, meters] = await Promise.all([
-    session.flows(),
+    session.readFlows(),
     session.groups(),
     session.can.maxMeter > 0 ? session.meters() : [],
   ])
   if (sw.session !== session) return
-  const reading = await inSlices(readSteps(sw.dpid, { flows, groups, meters }))
+  const [lost] = flows.missing
+  if (lost) throw new Error(lost.words)
+  const wanted = await inSlices(wantedSteps(r, sw))
+  if (sw.session !== session) return
+  const reading = await inSlices(
+    readSteps(sw.dpid, { flows, groups, meters }, key => wanted.get(key) ?? sw.held.items.get(key)),
+  )
   sw.compare = undefined
   sw.dirty.clear()
   const { phase, cleans } = stand(r, sw, reading)
@@ -129,6 +135,18 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
     r.firstRead(sw)
   }
   await reconcile(r, sw, session, everything(r, sw), why)
+}
+
+/** All that the switch is to hold, as far as it is compiled, by key. */
+function* wantedSteps(r: Reconciler, sw: Switch): Steps<ReadonlyMap<string, Item>> {
+  const wanted = new Map<string, Item>()
+  for (const item of r.base(sw.dpid)) wanted.set(item.key, item)
+  for (const number of r.at(sw.dpid)) {
+    for (const items of r.compiled().get(number)?.parts.get(sw.dpid)?.values() ?? [])
+      for (const item of items) wanted.set(item.key, item)
+    yield
+  }
+  return wanted
 }
 
 /** What this reading allows us to do, and whether what is not ours there goes too. */
@@ -246,7 +264,7 @@ async function changesFor(r: Reconciler, sw: Switch, dirty: Dirty, left: Readonl
   // new owner from now on. Else the next look at the former one would take it away.
   for (const [key, item] of desired) {
     const has = sw.held.items.get(key)
-    if (has?.body === item.body && has.owner !== item.owner) sw.held.put(item)
+    if (has?.form === item.form && has.owner !== item.owner) sw.held.put(item)
   }
   return inSlices(diffSteps(desired, sw.held.items, owned))
 }

@@ -1,7 +1,7 @@
 // What holds of the core for random networks, asked of reference switches: where does this frame go?
 import fc from 'fast-check'
 import t from 'tap'
-import { applied, diff, isEmpty, plan } from '../../controller/compile/diff.ts'
+import { applied, changeOf, diff, isEmpty, plan } from '../../controller/compile/diff.ts'
 import type { Content } from '../../controller/compile/item.ts'
 import { encode } from '../../openflow/index.ts'
 import { attachmentKey } from '../../store/attachments.ts'
@@ -37,7 +37,8 @@ function fabricOf(placement: Placement, contents: ReadonlyMap<string, Content>, 
 }
 
 /** Gives a switch one message, as bytes; it must take it. */
-function tell(fabric: Fabric, dpid: string, { change }: ReturnType<typeof world.messages>[number]): void {
+function tell(fabric: Fabric, dpid: string, step: ReturnType<typeof world.messages>[number]): void {
+  const change = changeOf(step)
   const replies = apply(fabric.switches.get(dpid)!, encode(change))
   const error = replies.find(r => r.type === 'error')
   if (error)
@@ -190,7 +191,7 @@ t.test(
         for (const [dpid, to] of world.desired(after)) {
           const actual = from.get(dpid)!
           const changes = diff(to, actual)
-          const bodies = (c: Content) => JSON.stringify([...c].map(([key, item]) => [key, item.body]).sort())
+          const bodies = (c: Content) => JSON.stringify([...c].map(([key, item]) => [key, item.form]).sort())
           if (bodies(applied(actual, changes)) !== bodies(to))
             throw new Error(`switch ${dpid} does not become what it should`)
           if (!isEmpty(diff(to, to)) || world.inOrder(plan(diff(to, to), to)).length > 0)

@@ -194,7 +194,7 @@ function world() {
   }
 }
 
-const spelled = (items: Iterable<Item>) => [...items].map(({ key, body }) => `${key} => ${body}`).sort()
+const spelled = (items: Iterable<Item>) => [...items].map(({ key, form }) => `${key} => ${form}`).sort()
 
 t.test(
   'after any history, parts kept by rule and a switch that took what was touched are as if compiled anew',

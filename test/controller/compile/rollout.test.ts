@@ -1,9 +1,11 @@
 // A network that goes from one route to another, on reference switches: whatever the mesh was and becomes, and in whatever order
 // the switches are told, no frame is lost, doubled, or let out of its network.
+
 import fc from 'fast-check'
 import t from 'tap'
 import { compile } from '../../../controller/compile/compile.ts'
 import { base } from '../../../controller/compile/default-flows.ts'
+import { changeOf } from '../../../controller/compile/diff.ts'
 import type { Content, Item } from '../../../controller/compile/item.ts'
 import type { Fabric as Known } from '../../../controller/compile/local-network.ts'
 import {
@@ -152,7 +154,7 @@ function tell(
     const waiting = left.filter(l => l.steps.length > 0)
     if (waiting.length === 0) return
     const { dpid, steps } = waiting[order() % waiting.length]!
-    const replies = apply(fabric.switches.get(dpid)!, encode(steps.shift()!.change))
+    const replies = apply(fabric.switches.get(dpid)!, encode(changeOf(steps.shift()!)))
     const error = replies.find(r => r.type === 'error')
     if (error) throw new Error(`switch ${dpid} refused a message`)
     each()

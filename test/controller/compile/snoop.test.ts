@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { compile } from '../../../controller/compile/compile.ts'
 import { base } from '../../../controller/compile/default-flows.ts'
-import { diff, isEmpty } from '../../../controller/compile/diff.ts'
+import { changeOf, diff, isEmpty } from '../../../controller/compile/diff.ts'
 import type { Content, Item } from '../../../controller/compile/item.ts'
 import type { Fabric as Known, Subject } from '../../../controller/compile/local-network.ts'
 import type { PathVersions } from '../../../controller/compile/rollout.ts'
@@ -131,7 +131,8 @@ function fabricOf(it: Scene, contents: ReadonlyMap<string, Content>, nicira: boo
     .map(({ from, to }) => [`${from.dpid}/${from.port}`, `${to.dpid}/${to.port}`] as const)
   const fabric = newFabric(all, joints)
   for (const [dpid, content] of contents)
-    for (const { change } of world.messages(new Map(), content)) {
+    for (const step of world.messages(new Map(), content)) {
+      const change = changeOf(step)
       const error = apply(fabric.switches.get(dpid)!, encode(change)).find(({ type }) => type === 'error')
       if (error) throw new Error(`switch ${dpid} refused ${change.type}`)
     }
@@ -229,7 +230,7 @@ t.test(
           for (const each of read) {
             const changes = diff(now.get(each)!, before.get(each)!)
             if (isEmpty(changes)) continue
-            const words = (items: readonly Item[]) => items.map(({ key, body }) => `${key} ${body}`)
+            const words = (items: readonly Item[]) => items.map(({ key, form }) => `${key} ${form}`)
             throw new Error(
               `with ${[...read]} read, ${each}: ${JSON.stringify(Object.entries(changes).map(([k, v]) => [k, words(v)]))}`,
             )

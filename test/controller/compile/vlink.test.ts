@@ -1,8 +1,10 @@
 // What holds of vlinks, on reference switches: any frame gets from end to end as it is and over the switches that were asked for,
 // nobody else gets it, and while a vlink goes over to another path no frame is lost or comes twice.
+
 import fc from 'fast-check'
 import t from 'tap'
 import { base } from '../../../controller/compile/default-flows.ts'
+import { changeOf } from '../../../controller/compile/diff.ts'
 import type { Content, Item } from '../../../controller/compile/item.ts'
 import {
   advance,
@@ -28,7 +30,7 @@ const runs = Number(process.env['L2SM_RUNS'] ?? 60)
 type Tell = (fabric: Fabric, dpid: string, from: Content, to: Content) => void
 
 const tell: Tell = (fabric, dpid, from, to) => {
-  for (const { change } of world.messages(from, to)) told(fabric, dpid, encode(change))
+  for (const step of world.messages(from, to)) told(fabric, dpid, encode(changeOf(step)))
 }
 const told = (fabric: Fabric, dpid: string, bytes: Buffer): void => {
   const error = apply(fabric.switches.get(dpid)!, bytes).find(r => r.type === 'error')
@@ -184,7 +186,7 @@ t.test('while vlinks go over to other paths, no frame is lost, comes twice, or c
           const waiting = left.filter(l => l.steps.length > 0)
           if (waiting.length === 0) break
           const { dpid, steps } = waiting[turn.next() % waiting.length]!
-          told(fabric, dpid, encode(steps.shift()!.change))
+          told(fabric, dpid, encode(changeOf(steps.shift()!)))
           check()
         }
         contents = now
