@@ -19,7 +19,7 @@ ${Object.values(pipeline).map(table).join('\n')}
 - **VNI** on VXLAN links: the network's number; bit 23 is the epoch; 0xfffffe is for our LLDP probes.
 - **A vlink** has two numbers, one for each way, so that the two may cross anywhere; its cookies bear the first.
 - **Cookie**: \`0x6c32\` | kind (8 bits) | network number (32 bits). \`ovs-ofctl dump-flows BRIDGE cookie=0x6c32000000000000/0xffff000000000000\`
-  shows what is ours. Kinds: 0 marker (its lower 40 bits are the store's instance), 1 the switch's own, 2 network, 3 learned, 4 hushed,
+  shows what is ours. Kinds: 0 marker (its lower 40 bits are the store's instance), 1 the switch's own, 2 network, 3 learned, 4 suppressed,
   5 multicast.
 - **Groups** (ids 0x4c000000 to 0x4dffffff; bit 1 is the epoch). In a full mesh two a network and switch: one for what began here (local
   ports and links), one for what came over a link (local ports only: split horizon). On a tree one for both (local ports and

@@ -27,12 +27,12 @@ export function base(
     entry(0, 'admit', 'miss', { match: {}, cookie: markerCookie(instance) }),
     ...(tunnels ? [entry(0, 'admit', 'probe', { ...owned, match: { tunnel_id: probeVni, ...lldp }, apply })] : []),
     ...plainLinks.map(in_port =>
-      entry(0, 'admit', 'probe', { ...owned, match: { in_port, vlan_vid: vid.none, ...lldp }, apply }),
+      entry(0, 'admit', 'plainProbe', { ...owned, match: { in_port, vlan_vid: vid.none, ...lldp }, apply }),
     ),
     drop('reserved', { eth_dst: { value: '01:80:c2:00:00:00', mask: 'ff:ff:ff:ff:ff:f0' } }),
     drop('forged', { eth_src: { value: '01:00:00:00:00:00', mask: '01:00:00:00:00:00' } }),
     // Of two tags, some switches see both and others the first only, with the second as payload.
     entry(0, 'guard', 'tag', { ...owned, match: { vlan_vid: { value: vid.present, mask: vid.present } } }),
-    ...[0x8100, 0x88a8].map(eth_type => entry(0, 'guard', 'tag', { ...owned, match: { eth_type } })),
+    ...[0x8100, 0x88a8].map(eth_type => entry(0, 'guard', 'innerTag', { ...owned, match: { eth_type } })),
   ]
 }

@@ -14,7 +14,7 @@ import {
   groups,
   ports,
 } from '../../openflow/index.ts'
-import { type EntryName, type MatchField, type NextTable, pipeline, type TableName } from './pipeline.ts'
+import { type EntryName, type MatchField, metadataBits, type NextTable, pipeline, type TableName } from './pipeline.ts'
 
 type Common = {
   readonly key: string
@@ -257,13 +257,13 @@ export function entry<T extends TableName>(owner: number, table: T, kind: EntryN
   if (it.meter !== undefined) instructions.push({ type: 'meter', meterId: it.meter })
   if (it.apply?.length) instructions.push({ type: 'apply_actions', actions: it.apply as Action[] })
   if (it.metadata !== undefined)
-    instructions.push({ type: 'write_metadata', metadata: it.metadata, metadataMask: 0xffff_ffff_ffff_ffffn })
+    instructions.push({ type: 'write_metadata', metadata: it.metadata, metadataMask: metadataBits })
   if (it.goto !== undefined) instructions.push(goto[it.goto as TableName])
   const priority = declared.entries[kind]![0]
   return flowItem(owner, {
     tableId: declared.id,
     priority,
-    match: match as Match,
+    match: masked(match as Match),
     instructions,
     cookie,
     idleTimeout,
@@ -271,6 +271,9 @@ export function entry<T extends TableName>(owner: number, table: T, kind: EntryN
     flags,
   })
 }
+/** A match of metadata as a whole is one of the bits that we use: a switch may have no others. */
+const masked = (match: Match): Match =>
+  typeof match.metadata === 'bigint' ? { ...match, metadata: { value: match.metadata, mask: metadataBits } } : match
 const goto = Object.fromEntries(
   Object.values(pipeline).map(({ id, name }) => [name, { type: 'goto_table', tableId: id }]),
 ) as { readonly [T in TableName]: Instruction }

@@ -1,4 +1,5 @@
 // The pipeline every datapath runs, as data. docs/pipeline.md is written from this file by `npm run docs`.
+// What a switch must be able to do is read from here, too (switch/unsupported.ts), so what is checked is what is sent.
 // To add a table: add it where a frame meets it; its place is its OpenFlow table id. To add a kind of entry: give it a
 // priority and a sentence under `entries`; compile then asks for it by name.
 export const pipeline = tables({
@@ -7,17 +8,17 @@ export const pipeline = tables({
     match: ['in_port', 'tunnel_id', 'vlan_vid', 'eth_dst', 'eth_src', 'eth_type'],
     snooping: [],
     next: ['guard', 'deliver'],
+    does: ['write_metadata', 'goto_table', 'output', 'pop_vlan'],
+    mayDo: ['meter', 'set tunnel_id'],
     entries: {
       vlink: [
         1100,
         'From an end of a vlink, any frame: into the next link, marked, or out of the other end. Metered if so wished.',
       ],
       passing: [1100, "A vlink's frame from a link, by port and VNI: on into the next link, or out of its end."],
-      probe: [
-        1000,
-        'Our LLDP from a tunnel, in the probe VNI, which no pod can write, or untagged from a plain link: to the controller.',
-      ],
-      reserved: [900, 'To 01:80:c2:00:00:0x (bridges, LACP, PAUSE, LLDP of others; IEEE 802.1Q §8.6.3): dropped.'],
+      probe: [1000, 'Our LLDP from a tunnel, in the probe VNI, which no pod can write: to the controller.'],
+      plainProbe: [990, 'Our LLDP from a plain link, untagged: to the controller.'],
+      reserved: [910, 'To 01:80:c2:00:00:0x (bridges, LACP, PAUSE, LLDP of others; IEEE 802.1Q §8.6.3): dropped.'],
       forged: [900, 'From a multicast source address, which no sender has (IEEE 802 §8.2.2): dropped.'],
       trunk: [100, 'Any frame on a trunk port, with whatever tags: its network goes into metadata; to `guard`.'],
       tagged: [
@@ -25,12 +26,15 @@ export const pipeline = tables({
         'On an access port with the VLAN tag of a network: the tag goes, its network goes into metadata; to `guard`.',
       ],
       access: [100, 'Untagged on an access port: its network goes into metadata; to `guard`.'],
-      priority: [100, 'A priority tag (VID 0) on an access port counts as untagged: the tag goes, then as above.'],
       link: [
         100,
         'From a link, by port and VNI, or by port and VLAN tag, which goes: its network and the remote bit go into metadata; to `deliver`.',
       ],
       mirrored: [100, "A mirror's copy from a link, by port and VNI: out of the mirror port, as it is."],
+      priority: [
+        90,
+        'A priority tag (VID 0) on an access port counts as untagged: the tag goes, then as above. Below `tagged`, for there are switches that read VID 0 as any tag.',
+      ],
       miss: [0, 'Everything else: dropped. Its cookie is the marker: the instance of the store that rules here.'],
     },
   },
@@ -39,14 +43,14 @@ export const pipeline = tables({
     match: ['in_port', 'metadata', 'eth_src', 'vlan_vid', 'eth_type'],
     snooping: [],
     next: ['deliver'],
+    does: ['goto_table', 'output'],
+    mayDo: ['group'],
     entries: {
       trunkKnown: [70, 'As `known`, on a trunk, whose frames keep their tags.'],
-      trunkSuppressed: [65, 'As `hushed`, on a trunk.'],
+      trunkSuppressed: [65, 'As `suppressed`, on a trunk.'],
       trunkLearn: [60, 'As `learn`, on a trunk.'],
-      tag: [
-        50,
-        'A tag behind the one that has gone (or that a switch takes for payload): dropped, for it would come out untested.',
-      ],
+      tag: [52, 'A tag behind the one that has gone: dropped, for it would come out untested.'],
+      innerTag: [50, 'The same where a switch takes such a tag for payload.'],
       known: [30, 'A source MAC pinned to the port, or learned there (then with an idle time-out): to `deliver`.'],
       suppressed: [20, 'A port that showed more MACs than it may: to `deliver`, and no copies for some seconds.'],
       learn: [
@@ -60,8 +64,10 @@ export const pipeline = tables({
     match: ['metadata', 'eth_dst'],
     snooping: ['eth_type', 'ip_proto', 'ipv4_src', 'ipv4_dst', 'ipv6_dst', 'icmpv6_type'],
     next: ['listen'],
+    does: ['output', 'group'],
+    mayDo: ['goto_table', 'set tunnel_id', 'push_vlan', 'set vlan_vid', 'pop_vlan'],
     entries: {
-      here: [30, 'A known MAC on a port of this switch: out of that port.'],
+      here: [32, 'A known MAC on a port of this switch: out of that port.'],
       there: [
         30,
         'A known MAC on another switch: marked with VNI or VLAN tag, out of the link that leads there. In a full mesh only what began here (remote = 0).',
@@ -87,6 +93,8 @@ export const pipeline = tables({
     match: [],
     snooping: ['in_port', 'metadata'],
     next: [],
+    does: [],
+    mayDo: ['output'],
     entries: {
       copy: [10, 'A query or a report from this port: a metered copy to the controller.'],
     },
@@ -105,11 +113,25 @@ export const metadata = {
   epoch: 1n << 33n,
 } as const
 
+/** The bits of it that are in use: what is matched and written is masked with these, and a switch needs no others. */
+export const metadataBits = metadata.network | metadata.remote | metadata.epoch
+
 /** The VNI of a network's frames, or of a mirror's copies: its number, and in bit 23 the epoch. */
 export const vniOf = (number: number, epoch: 0 | 1): bigint => BigInt(number + epoch * 0x80_0000)
 
 /** The VNI of our LLDP probes; no network has it. */
 export const probeVni = 0xfffffen
+
+/** What entries do: `set` a field; the other actions and instructions by their names in OpenFlow. */
+export type Doing =
+  | 'write_metadata'
+  | 'goto_table'
+  | 'meter'
+  | 'output'
+  | 'group'
+  | 'push_vlan'
+  | 'pop_vlan'
+  | `set ${'tunnel_id' | 'vlan_vid'}`
 
 type Table = {
   readonly question: string
@@ -117,6 +139,10 @@ type Table = {
   /** Fields that only networks which snoop multicast match. A table that matches nothing else is theirs alone. */
   readonly snooping: readonly string[]
   readonly next: readonly string[]
+  /** Instructions and actions that every network needs of it. */
+  readonly does: readonly Doing[]
+  /** Those that it takes for VLANs, tunnels, vlinks, mirrors, or to snoop multicast. */
+  readonly mayDo: readonly Doing[]
   readonly entries: Readonly<Record<string, readonly [priority: number, sentence: string]>>
 }
 

@@ -2,7 +2,7 @@
 // table features list no instructions at all, and that follow all of them.
 import type { TableFeatures } from '../../openflow/index.ts'
 import type { Session } from '../../openflow/session/session.ts'
-import { metadata, pipeline } from '../compile/pipeline.ts'
+import { type Doing, metadataBits, pipeline } from '../compile/pipeline.ts'
 
 export type Shown = Pick<Session, 'features' | 'can'>
 
@@ -38,34 +38,42 @@ export function unsupported({ features, can }: Shown): string | undefined {
   return missing.length > 0 ? missing.join('; ') : undefined
 }
 
-const metadataBits = metadata.network | metadata.remote | metadata.epoch
-
 type Declared = (typeof pipeline)[keyof typeof pipeline]
 
-function carriesMetadata({ metadataMatch, metadataWrite }: TableFeatures, { match, next }: Declared): boolean {
+function carriesMetadata({ metadataMatch, metadataWrite }: TableFeatures, { match, does }: Declared): boolean {
   const matches = !(match as readonly string[]).includes('metadata') || has(metadataMatch)
-  const writes = !(next as readonly string[]).includes('guard') || has(metadataWrite)
+  const writes = !(does as readonly Doing[]).includes('write_metadata') || has(metadataWrite)
   return matches && writes
 }
 const has = (bits: bigint): boolean => (bits & metadataBits) === metadataBits
 
-/** Instructions and fields that a table lists others of, but not these. */
-function missingWords({ tableId, properties }: TableFeatures, { match, next }: Declared): string[] {
+/** Instructions, actions and fields that a table lists others of, but not these. */
+function missingWords({ tableId, properties }: TableFeatures, { match, next, does }: Declared): string[] {
   const words: string[] = []
+  const compare = (listed: ReadonlySet<string>, needed: readonly string[], verb: string) => {
+    if (listed.size === 0) return
+    for (const each of needed) if (!listed.has(each)) words.push(`its table ${tableId} does not ${verb} ${each}`)
+  }
   for (const property of properties) {
-    if (property.type === 'instructions' && property.instructions.length > 0) {
-      const listed = new Set<string>(property.instructions.map(i => i.type))
-      const needed = ['apply_actions', ...(next.some(isNeeded) ? ['goto_table'] : [])]
-      for (const each of needed) if (!listed.has(each)) words.push(`its table ${tableId} does not follow ${each}`)
+    if (property.type === 'instructions') {
+      const leads = next.some(isNeeded)
+      const follows = does.filter(each => each === 'write_metadata' || (each === 'goto_table' && leads))
+      compare(new Set(property.instructions.map(i => i.type)), ['apply_actions', ...follows], 'follow')
     }
-    if (property.type === 'match' && property.fields.length > 0) {
+    if (property.type === 'apply_actions') {
+      const listed = new Set<string>(property.actions.map(a => a.type))
+      compare(listed, does.filter(isAction), 'do')
+    }
+    if (property.type === 'match') {
       const listed = new Set<string>(property.fields.map(f => f.field))
-      for (const field of match)
-        if (!listed.has(field) && !needless.has(field)) words.push(`its table ${tableId} does not match ${field}`)
+      const fields = (match as readonly string[]).filter(field => !needless.has(field))
+      compare(listed, fields, 'match')
     }
   }
   return words
 }
+const instructions = new Set<string>(['write_metadata', 'goto_table', 'meter'])
+const isAction = (doing: Doing): boolean => !instructions.has(doing) && !doing.startsWith('set ')
 
 /** The first table says what it matches, and a tunnel id is not among it. */
 export const matchesNoTunnels = (tables: readonly TableFeatures[]): boolean =>
