@@ -175,6 +175,17 @@ function assemble(options: ControllerOptions): Parts {
           touch(sw, number, items)
           if (matters) want(sw, number, serial, store.state().revision)
         }
+        for (const { dpid, rule, key } of learner.takeLost(number)) {
+          const sw = switches.get(dpid)
+          const item = tables.compiled
+            .get(number)
+            ?.parts.get(dpid)
+            ?.get(rule)
+            ?.find(item => item.key === key)
+          if (!sw || !item) continue
+          touched.add(sw)
+          touch(sw, number, new Map([[key, item]]))
+        }
       }
     },
     compiled(seconds) {

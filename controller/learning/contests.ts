@@ -18,6 +18,8 @@ export const contestTimes = {
   reading: 250,
   /** A switch that has not said in so long what it counted does not count, for now. */
   answer: 2000,
+  /** One that has not answered an echo request in so long, either, is out of reach, though its connection stands. */
+  deaf: 1500,
   probing: 400,
   /** A claim that is not repeated counts for so long. */
   claim: 3000,
@@ -58,6 +60,8 @@ export type Contest = Contested & {
   isCounted: boolean
   isReading: boolean
   readAt: number
+  /** The holder's switch has answered anything. */
+  answeredAt: number
   probedAt: number
   probes: number
   unreachableSince: number | undefined
@@ -86,6 +90,8 @@ export type Contests = {
   spoke(network: number, mac: number, now: number): void
   /** What its entry has counted; undefined: the switch does not count, or does not say. */
   counted(contest: Contest, packets: bigint | undefined, now: number): readonly Step[]
+  /** The holder's switch has answered an echo request. */
+  answered(contest: Contest, now: number): void
   /** A frame from an address that was given to another port: nobody can learn it. */
   claimedPinned(claim: Contested, now: number): readonly Step[]
   /** A switch shows an address at `older`, which has meanwhile been given to another port. */
@@ -154,7 +160,15 @@ export function contests(): Contests {
         spokeAt: now,
         spoken: 0,
       },
-      ...{ packets: undefined, isCounted: true, isReading: false, readAt: -Infinity, probedAt: -Infinity, probes: 0 },
+      ...{
+        packets: undefined,
+        isCounted: true,
+        isReading: false,
+        readAt: -Infinity,
+        answeredAt: -Infinity,
+        probedAt: -Infinity,
+        probes: 0,
+      },
       ...{ unreachableSince: undefined, deniedAt: -Infinity },
     }
     open.set(keyOf(contest), contest)
@@ -180,6 +194,7 @@ export function contests(): Contests {
   }
   const counted: Contests['counted'] = (contest, packets, now) => {
     contest.isReading = false
+    contest.answeredAt = now
     if (!isOpen(contest)) return []
     const wasCounted = contest.isCounted
     contest.isCounted = packets !== undefined
@@ -192,7 +207,7 @@ export function contests(): Contests {
     return [{ is: 'watch', network, mac, isWatched: wasCounted }]
   }
   const isUnreachable = (contest: Contest, now: number): boolean => {
-    contest.unreachableSince ??= now
+    contest.unreachableSince ??= isDeaf(contest, now) ? contest.readAt : now
     const { moves, movedAt } = olders.get(keyOf(contest)) ?? { moves: -1, movedAt: -Infinity }
     const lately = now - movedAt < contestTimes.older ? moves + 1 : 0
     const patience = Math.min(contestTimes.longestUnreachable, contestTimes.unreachable * 2 ** lately)
@@ -204,7 +219,7 @@ export function contests(): Contests {
     // Its entry has timed out meanwhile: the address is free.
     if (!current) return [...close(contest), { is: 'move', network, mac, to: claimant }]
     if (!samePlace(current, holder)) return close(contest)
-    const presence = around.presence(contest)
+    const presence = isDeaf(contest, now) ? 'unreachable' : around.presence(contest)
     if (presence === 'gone') return move(contest, now)
     if (presence === 'unreachable') {
       if (isUnreachable(contest, now)) return move(contest, now)
@@ -260,6 +275,9 @@ export function contests(): Contests {
       if (contest) hear(contest, now)
     },
     counted,
+    answered(contest, now) {
+      contest.answeredAt = now
+    },
     claimedPinned(claim, now) {
       const { network, claimant } = claim
       if (offenders.count(network, claimant, now) >= mostDenials) return suppress(network, claimant)
@@ -278,6 +296,9 @@ export function contests(): Contests {
     tick: (now, around) => [...open.values()].flatMap(contest => (isOpen(contest) ? look(contest, now, around) : [])),
   }
 }
+
+const isDeaf = ({ isReading, readAt, answeredAt }: Contest, now: number): boolean =>
+  isReading && answeredAt < readAt && now - readAt >= contestTimes.deaf
 
 function hear(contest: Contest, now: number): void {
   contest.spokeAt = now

@@ -3,6 +3,7 @@ import type { PacketIn } from '../../openflow/index.ts'
 import { attachmentIn } from '../../store/attachments.ts'
 import type { State } from '../../store/state.ts'
 import { type DatapathId, endpointKey, type PortNo } from '../../topology/topology.ts'
+import { attachmentRule, type RuleKey } from '../compile/compile.ts'
 import { cookie, owner } from '../compile/cookie.ts'
 import { packetInsPerSecond } from '../compile/metered.ts'
 import { pipeline } from '../compile/pipeline.ts'
@@ -63,6 +64,12 @@ export function learningPorts({ state, networkOf, now }: Around) {
         ports.set(port, found)
       } else if (known) kept.get(message.cookie)?.get(dpid)?.delete(port)
       return found
+    },
+    /** The rule that makes the entries of a port. */
+    rule(network: number, at: Place): RuleKey | undefined {
+      const id = networkOf(network)
+      const attachment = id === undefined ? undefined : attachmentIn(state(), id, endpointKey(at))
+      return attachment && attachmentRule(attachment)
     },
     forget(network: number, id: string) {
       for (const kind of ['network', 'learned'] as const) kept.delete(cookie(kind, network))

@@ -5,6 +5,7 @@ import type { Session } from '../../openflow/session/session.ts'
 import type { State } from '../../store/state.ts'
 import type { DatapathId, Endpoint, PortNo } from '../../topology/topology.ts'
 import type { Clock } from '../clock/clock.ts'
+import { addressRule, type RuleKey } from '../compile/compile.ts'
 import { owner } from '../compile/cookie.ts'
 import { flowItem } from '../compile/item.ts'
 import type { Reading } from '../switch/content.ts'
@@ -33,11 +34,16 @@ export type Learning = {
   readonly suppressed: ReadonlySet<string>
   /** Addresses of a network that two ports have claimed lately. */
   conflicts(network: string): readonly AddressConflict[]
+  /** Entries of this network that switches have removed by themselves, since this was last asked: what is learned may want them again. */
+  takeLost(number: number): readonly Lost[]
   /** The network is gone. */
   forget(number: number, id: string): void
   tick(): void
   stop(): void
 }
+
+/** An entry, by its key and the rule that makes it. */
+export type Lost = { readonly dpid: DatapathId; readonly rule: RuleKey; readonly key: string }
 
 /** As in controller/view/event.ts. */
 export type AddressEvent =
@@ -91,6 +97,12 @@ export function learning(args: Arguments): Learning {
   const disputes = contests()
   const log = conflictLog(now)
   const recalled = new WeakSet<Session>()
+  const lost = new Map<number, Lost[]>()
+  const lose = (number: number, entry: Lost) => {
+    const entries = lost.get(number)
+    if (entries) entries.push(entry)
+    else lost.set(number, [entry])
+  }
 
   const presence = ({ network, holder, claimant }: Contested): Presence => {
     const s = session(holder.dpid)
@@ -104,16 +116,19 @@ export function learning(args: Arguments): Learning {
   const ask = ({ contest, probe }: Extract<Step, { is: 'ask' }>) => {
     const { network, mac, holder } = contest
     const s = session(holder.dpid)
-    const counted = (packets: bigint | undefined) => take(disputes.counted(contest, packets, now()))
-    // First: the answer to the probe is then counted after it.
-    if (!s) counted(undefined)
-    else
-      packetsSent(s, network, macText(mac), holder.port).then(counted, () => {
-        // A session that has closed says nothing of what it counts.
-        if (session(holder.dpid) === s) counted(undefined)
-      })
     const id = networkOf(network)
-    if (s && probe && id !== undefined) sendProbes(s, state(), id, contest, learned.ipv4Of(network, mac))
+    const counted = (packets: bigint | undefined) => take(disputes.counted(contest, packets, now()))
+    if (!s) return counted(undefined)
+    s.request({ type: 'echo_request', payload: Buffer.alloc(0) }).then(
+      () => disputes.answered(contest, now()),
+      () => {}, // That it does not answer is what counts.
+    )
+    // Before the probe, so that the answer to it is counted after.
+    packetsSent(s, network, macText(mac), holder.port).then(counted, () => {
+      // A session that has closed says nothing of what its switch counts.
+      if (session(holder.dpid) === s) counted(undefined)
+    })
+    if (probe && id !== undefined) sendProbes(s, state(), id, contest, learned.ipv4Of(network, mac))
   }
   const move = ({ network, mac, to }: Extract<Step, { is: 'move' }>) => {
     const before = learned.at(network, mac)
@@ -163,7 +178,13 @@ export function learning(args: Arguments): Learning {
     conflicts: log.of,
     tick,
     stop,
+    takeLost(number) {
+      const entries = lost.get(number) ?? []
+      lost.delete(number)
+      return entries
+    },
     forget(number, id) {
+      lost.delete(number)
       learned.prune(number, () => false)
       learned.takeChanged(number)
       ports.forget(number, id)
@@ -208,15 +229,19 @@ export function learning(args: Arguments): Learning {
       const whose = owner(message.cookie)
       if (whose.is !== 'learned' && whose.is !== 'suppressed') return
       const { tableId, priority, match, cookie: value } = message
-      sw.held.remove(flowItem(whose.network, { tableId, priority, match, cookie: value, instructions: [] }).key)
+      const { key } = flowItem(whose.network, { tableId, priority, match, cookie: value, instructions: [] })
+      sw.held.remove(key)
       const { in_port: port, eth_src: mac } = match
       if (typeof port !== 'number') return
       const at = { dpid: sw.dpid, port }
+      const rule = typeof mac === 'string' ? addressRule(mac) : ports.rule(whose.network, at)
+      if (rule !== undefined) lose(whose.network, { dpid: sw.dpid, rule, key })
       const isGone =
         whose.is === 'suppressed'
           ? suppressed.remove(whose.network, at)
           : typeof mac === 'string' && learned.forget(whose.network, macNumber(mac), at)
-      if (isGone) look(whose.network)
+      // Also when it is known at another place by now, or listened to again: then it is looked at, and that is all.
+      if (isGone || lost.has(whose.network)) look(whose.network)
     },
   }
 }

@@ -28,6 +28,8 @@ function world({ at = A }: { at?: Place } = {}) {
     /** Whether the machine at the holder's port answers a probe. */
     isAlive: false,
     probes: 0,
+    /** Its switch does not answer an echo request, either. */
+    isDeaf: false,
     moves: [] as { at: number; to: Place }[],
     conflicts: [] as { holder: Place; claimant: Place }[],
     suppressed: [] as Place[],
@@ -61,6 +63,7 @@ function world({ at = A }: { at?: Place } = {}) {
   }
   const asked = (contest: Contest, probe: boolean) => {
     const { packets } = it
+    if (!it.isDeaf) disputes.answered(contest, it.now)
     if (packets !== null) it.take(disputes.counted(contest, packets, it.now))
     if (!probe) return
     it.probes += 1
@@ -174,6 +177,16 @@ t.test(
     t.strictSame(back.moves, [], 'it came back, and its machine answers')
   },
 )
+
+t.test('a switch that answers nothing any more is out of reach, though its connection stands', async t => {
+  const w = world()
+  w.packets = null
+  w.isDeaf = true
+  w.claim(B)
+  w.run(5000)
+  t.match(w.moves, [{ to: B }])
+  t.ok(w.moves[0]!.at <= 2000, `after ${w.moves[0]!.at} ms`)
+})
 
 t.test('an address in two parts of a mesh that was cut does not go to and fro ever again', async t => {
   const w = world()

@@ -43,6 +43,24 @@ for (const [name, kind] of Object.entries(kinds)) {
     t.strictSame(goes(world, [2, 1], macOf(1, 1)), [at(1, 1), at(1, 2)])
   })
 
+  t.test(`an entry that times out while its sender speaks again is put back (${name})`, async t => {
+    const world = await makePeers(t, { kind, switches: 2 })
+    await world.live()
+    await world.join('red', [1, 1], [1, 2], [2, 1])
+    t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+    goes(world, [1, 1], broadcast)
+    await world.until('it is known', () => world.peers.every(peer => knows(peer, macOf(1, 1))))
+    const count = (what: string) => world.counts.messages.get(what) ?? 0
+    await world.until('and confirmed', () => count('out barrier_request') === count('in barrier_reply'))
+    const before = count('in flow_removed')
+    world.peer(1).wait(60)
+    goes(world, [1, 1], broadcast)
+    await world.until('its switch has told', () => count('in flow_removed') > before)
+    const isKnown = () => world.send(1, 1, frame(broadcast, macOf(1, 1))).packetIns.length === 0
+    await world.until('its frames are copied no more', isKnown)
+    t.equal(world.counts.repaired, 0, 'and no audit had to find it')
+  })
+
   t.test(`what was learned comes back with its switch, and stays meanwhile (${name})`, async t => {
     const world = await makePeers(t, { kind, switches: 2 })
     await world.live()
