@@ -1,7 +1,7 @@
 // What holds of every table that is compiled, read by the letter and as sloppy switches read it.
 import fc from 'fast-check'
 import t from 'tap'
-import type { FlowItem, Item } from '../../../controller/compile/item.ts'
+import { type FlowItem, flowItem, type Item } from '../../../controller/compile/item.ts'
 import { type Doing, metadataBits, pipeline } from '../../../controller/compile/pipeline.ts'
 import { type Action, formatFlow, type Match, vid } from '../../../openflow/index.ts'
 import { examples } from '../../golden/examples.ts'
@@ -101,8 +101,8 @@ t.test('nor in random networks', async () => {
 })
 
 t.test('the law can tell: a tag and a priority tag of one priority contend where VID 0 is any tag', async t => {
-  const [flow] = [...compiled()].flatMap(([, items]) => items.filter(item => item.kind === 'flow'))
-  const at = (vlan_vid: number): FlowItem => ({ ...flow!, match: { in_port: 2, vlan_vid } })
+  const entry = { tableId: 0, priority: 100, instructions: [], cookie: 0n }
+  const at = (vlan_vid: number) => flowItem(1, { ...entry, match: { in_port: 2, vlan_vid } })
   t.equal(contenders([at(vid.present), at(vid.present | 7)], exactly).length, 0)
   t.equal(contenders([at(vid.present), at(vid.present | 7)], sloppily).length, 1)
   t.equal(contenders([at(0), at(0)], exactly).length, 1)
