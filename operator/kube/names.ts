@@ -19,6 +19,9 @@ export const nodeAnnotation = 'l2sm.io/node'
 export const dpidAnnotation = 'l2sm.io/dpid'
 export const portAnnotation = 'l2sm.io/port'
 
+/** On what belongs to the IDS of a network: the network's name. */
+export const idsLabel = 'l2sm.io/ids'
+
 /** A NetworkAttachmentDefinition that never exists: a pod that has it waits, and Multus says its name. */
 export const placeholder = 'waits-for-l2sm-operator'
 

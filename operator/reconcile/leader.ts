@@ -3,10 +3,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isNetworkNad } from '../asked/oldest.ts'
 import { networkId, parseNetworkId } from '../kube/names.ts'
-import { type Claim, type KubeObject, keyOf, type Nad } from '../kube/objects.ts'
+import { type Claim, type KubeObject, keyOf, type L2Network, type Nad } from '../kube/objects.ts'
 import type { Kind } from '../world/world.ts'
 import { reconcileClaims } from './claims.ts'
 import { reconcileEdgeDevice } from './edge-device.ts'
+import { reconcileIds } from './ids.ts'
 import { type Loop, startLoop } from './loop.ts'
 import { networkReconciler } from './network.ts'
 import { reconcileOverlays } from './overlay.ts'
@@ -42,12 +43,22 @@ export const act = async (work: Work, signal: AbortSignal): Promise<void> => {
     const claims = loop('claims', () => reconcileClaims(work, Date.now()), 1)
     const stock = loop('stock', () => reconcileStock(work), 1)
     const quarantines = loop('quarantine', key => reconcileQuarantine(work, key), 4)
+    const ids = loop(
+      'ids',
+      async key => {
+        const network = world.l2networks.get(key)
+        if (network) await reconcileIds(work, network)
+        return undefined
+      },
+      4,
+    )
     const edges = loop('edge-device', key => reconcileEdgeDevice(work, key), 4)
     const mesh = loop('overlay', () => reconcileOverlays(work), 1)
     const all = () => {
       for (const id of everyNetwork(work)) networks.look(id)
       for (const pod of world.pods.values()) pods.look(keyOf(pod))
       for (const request of world.quarantines.values()) quarantines.look(keyOf(request))
+      for (const network of world.l2networks.values()) ids.look(keyOf(network))
       for (const device of world.edgeDevices.values()) edges.look(keyOf(device))
     }
     const state = loop('controller', controllerReconciler(work, all), 1)
@@ -60,6 +71,12 @@ export const act = async (work: Work, signal: AbortSignal): Promise<void> => {
         if (!now) claims.look('all', together)
       }
       if (kind === 'claims') pods.look(`${(any as Claim).spec.pod.namespace}/${(any as Claim).spec.pod.name}`)
+      if (
+        kind === 'l2networks' &&
+        JSON.stringify((now as L2Network | undefined)?.spec.ids) !==
+          JSON.stringify((before as L2Network | undefined)?.spec.ids)
+      )
+        ids.look(keyOf(any))
       if (kind === 'edgeDevices') edges.look(keyOf(any))
       if (moving.has(kind))
         for (const request of world.quarantines.values())

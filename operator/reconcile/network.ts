@@ -3,6 +3,7 @@
 import { type Output, RefusedError } from '../../api/contract/client.ts'
 import { parseNetworkId } from '../kube/names.ts'
 import type { InterfaceClaim, L2Network } from '../kube/objects.ts'
+import { isIdsPod } from './ids.ts'
 import { networkStatus, writeStatus } from './network-status.ts'
 import { vlinkBody } from './vlink.ts'
 import { type Attachment, forAll, isUsed, type Member, orAbsent, podKey, type Work } from './work.ts'
@@ -37,7 +38,7 @@ export const networkReconciler = (work: Work, changed: (pod: string) => void): N
     try {
       const seen = await make(work, id, network)
       const members = await attach(work, id, network)
-      const isSettled = note(work, members, changed)
+      const isSettled = note(work, members, changed) && noteIds(work, id, network, seen, changed)
       if (network) await writeStatus(work, network, networkStatus(world, id, members, seen))
       if (isSettled) return undefined
       return members.every(({ attachment }) => attachment?.state !== 'degraded') ? soon : patient
@@ -83,14 +84,25 @@ const make = async (work: Work, id: string, network: L2Network | undefined): Pro
     await controller.deleteNetwork({ network: id })
     return make(work, id, network)
   }
+  const mirror = mirrorOf(work, id, network)
   const body: Body = isVlink
     ? vlinkBody(work, id, network)
-    : { type: 'vnet', multicast: network?.spec.multicast ?? 'flood' }
-  const isSame = isVlink ? sameVlink(there, body) : (there?.multicast ?? '') === body.multicast
+    : { type: 'vnet', multicast: network?.spec.multicast ?? 'flood', mirror: mirror ?? null }
+  const isSame = isVlink
+    ? sameVlink(there, body)
+    : there?.multicast === body.multicast &&
+      there?.mirror?.dpid === mirror?.dpid &&
+      there?.mirror?.port === mirror?.port
   if (there && isSame) return there
   const made = await controller.putNetwork({ network: id, body })
   log.info({ network: id }, there ? 'network changed' : 'network made')
   return made
+}
+
+/** The port of the network's IDS, if it has one. */
+const mirrorOf = (work: Work, id: string, network: L2Network | undefined) => {
+  const ids = work.world.ledger.in(id).find(({ spec }) => isIdsPod(work, network, spec) && isUsed(work.world, spec))
+  return ids && { dpid: ids.spec.interface.dpid, port: ids.spec.interface.port }
 }
 
 const sameVlink = (there: Network | undefined, body: object): boolean =>
@@ -102,7 +114,7 @@ const sameVlink = (there: Network | undefined, body: object): boolean =>
 /** Puts the ports of pods into it that are not, takes out those that are no pod's any more, and answers all. */
 const attach = async (work: Work, id: string, network: L2Network | undefined): Promise<readonly Member[]> => {
   const { world, controller } = work
-  const held = world.ledger.in(id).filter(({ spec }) => isUsed(world, spec))
+  const held = world.ledger.in(id).filter(({ spec }) => isUsed(world, spec) && !isIdsPod(work, network, spec))
   // A vlink has its two ports of its own: see vlink.ts.
   if (network?.spec.type === 'vlink') return held.map(one => ({ ...one, attachment: undefined }))
   const guard = network?.spec.guard ?? 'mac'
@@ -153,6 +165,26 @@ const put = async ({ controller, world, log }: Work, input: Put): Promise<Attach
     }
     throw error
   }
+}
+
+/** The same of the IDS, whose port is the network's own. */
+const noteIds = (
+  work: Work,
+  id: string,
+  network: L2Network | undefined,
+  { mirror, state, reason = '' }: Network,
+  changed: (pod: string) => void,
+): boolean => {
+  let isSettled = true
+  for (const { name, spec } of work.world.ledger.in(id)) {
+    if (!isIdsPod(work, network, spec) || !isUsed(work.world, spec)) continue
+    const isProgrammed =
+      state === 'programmed' && mirror?.dpid === spec.interface.dpid && mirror.port === spec.interface.port
+    if (work.seen.programmed.get(name)?.isProgrammed !== isProgrammed) changed(podKey(spec))
+    work.seen.programmed.set(name, { isProgrammed, why: reason })
+    isSettled &&= isProgrammed
+  }
+  return isSettled
 }
 
 /** Remembers what the switches have. Answers whether they have all. */

@@ -11,6 +11,8 @@ import { makeAgents, nameOf } from '../ovs/agents.ts'
 import { openflowPort } from '../ovs/stage.ts'
 import { attached, type Cluster, needsCluster, networkYaml, podYaml, startCluster } from './cluster.ts'
 
+// Three nodes, and pods that come and go.
+t.setTimeout(600_000)
 const missing = requirements()
 if (missing.length > 0) t.plan(0, `real switches need ${missing.map(({ need }) => need).join(', ')}`)
 else if (await needsCluster(t)) {
@@ -27,7 +29,7 @@ else if (await needsCluster(t)) {
   const agents = await makeAgents(t, { nodes: 3, start: false, source })
   const { mesh } = agents.stage
   place = { directory: mesh.directory, address: mesh.ctl.address }
-  writeFileSync(tokenFile(), 'a-token-of-this-test\n')
+  writeFileSync(tokenFile(), 'a-token-of-this-test\n', { mode: 0o600 })
   const cluster: Cluster = await startCluster(t, {
     address: mesh.ctl.address,
     nodes: mesh.nodes.map(({ number }) => nameOf(number)),
@@ -114,6 +116,12 @@ else if (await needsCluster(t)) {
         throw error
       },
     )
+  /** Until the kernel has made sure that nobody else has its IPv6 addresses (RFC 4862 §5.4). */
+  const settled = (pod: Pod) =>
+    until(
+      'no address is tentative',
+      async () => !/tentative/.test(await within(pod, 'ip', '-6', 'addr', 'show', 'net1')),
+    )
   const on = (node: number) => ({ nodeSelector: { 'kubernetes.io/hostname': nameOf(node) } })
 
   t.test('an Overlay is made a mesh by agents', async t => {
@@ -187,6 +195,7 @@ else if (await needsCluster(t)) {
         for (const node of [1, 2, 3]) await cluster.apply(podYaml(`p${node}`, { networks: 'lan', spec: on(node) }))
         const pods = await Promise.all([1, 2, 3].map(node => start(`p${node}`)))
         for (const node of [1, 2, 3]) await ready(`p${node}`)
+        await Promise.all(pods.map(settled))
         const addresses = pods.map(pod => attached(pod)[0]!.ips!.map(ip => ip.split('/')[0]!))
         t.strictSame(
           addresses.map(([four]) => four).toSorted(),
