@@ -1,5 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Event } from '../controller/view/event.ts'
+import { eventMetrics, type Sample } from '../controller/view/event-metrics.ts'
+import { severityOf } from '../controller/view/recorded.ts'
 import type { Controller, Record } from '../controller/view/view.ts'
 import type { Store, StoreRecord } from '../store/store.ts'
 import type { Dropped } from './http/connections.ts'
@@ -11,6 +14,8 @@ export type Metrics = {
   readonly registry: Registry
   /** What the controller counts. */
   readonly record: Record
+  /** Counts an event, and what is measured of it (controller/view/event-metrics.ts). */
+  observe(event: Event): void
   /** What the store counts. */
   readonly storeRecord: StoreRecord
   /** A request was answered. `route` is the pattern, not the path. */
@@ -67,7 +72,8 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
   for (const name of unwanted) registry.removeSingleMetric(name)
   const counters = createCounters(registry)
   const gauges = createGauges(registry)
-  const { record, flush } = recordOf(counters)
+  const observe = observer(registry)
+  const { record, flush } = recordOf(counters, observe)
   gauges.build.set({ version: build.version, node: process.version }, 1)
   let countConnections = () => 0
   const lag = createLag()
@@ -76,6 +82,7 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
   return {
     registry,
     record,
+    observe,
     storeRecord: {
       commit: (_writes, seconds) => counters.commits.observe(seconds),
       failure: code => counters.commitFailures.inc({ code }),
@@ -124,13 +131,6 @@ const createCounters = (registry: Registry) => {
     ),
     strayReplies: counter('l2sm_openflow_stray_replies_total', 'Replies from switches that match no request.', []),
     flowMods: counter('l2sm_flow_mods_total', 'Flow-mods sent, by command.', ['command']),
-    repairs: counter('l2sm_flow_repairs_total', 'Flows that differed from what was wanted and were repaired.', []),
-    programming: histogram(
-      'l2sm_programming_duration_seconds',
-      'Time from a write until the last switch confirmed it.',
-      [],
-    ),
-    compiling: histogram('l2sm_compile_duration_seconds', 'Time to compile one network.', []),
     requests: histogram('l2sm_http_request_duration_seconds', 'Time to answer an HTTP request.', [
       'method',
       'route',
@@ -216,7 +216,40 @@ const probeStatistics = (handOn: (label: string, count: number) => void) => {
   }
 }
 
-const recordOf = (counters: ReturnType<typeof createCounters>): { readonly record: Record; flush(): void } => {
+/** Of events: how many there were, and what the table of event-metrics.ts says. */
+const observer = (registry: Registry): Metrics['observe'] => {
+  const registers = [registry]
+  const all = new Counter({
+    name: 'l2sm_events_total',
+    help: 'Events that GET /v1/events tells of, and those that were left out because there were too many.',
+    labelNames: ['kind', 'severity'],
+    registers,
+  })
+  type Observer = (event: Event) => void
+  const byKind = new Map<string, Observer[]>()
+  for (const { name, help, is, labels, of } of eventMetrics) {
+    const labelNames = [...labels]
+    const counter = is === 'counter' && new Counter({ name, help, labelNames, registers })
+    const histogram = is === 'histogram' && new Histogram({ name, help, labelNames, buckets: fast, registers })
+    for (const [kind, sample] of Object.entries(of)) {
+      const observe: Observer = event => {
+        const { value, labels = {} } = (sample as (event: Event) => Sample)(event)
+        if (counter) counter.inc(labels, value)
+        if (histogram) histogram.observe(labels, value)
+      }
+      byKind.set(kind, [...(byKind.get(kind) ?? []), observe])
+    }
+  }
+  return event => {
+    all.inc({ kind: event.kind, severity: severityOf(event) })
+    for (const observe of byKind.get(event.kind) ?? []) observe(event)
+  }
+}
+
+const recordOf = (
+  counters: ReturnType<typeof createCounters>,
+  observe: Metrics['observe'],
+): { readonly record: Record; flush(): void } => {
   const messageTypes = bounded(100)
   const errorTypes = bounded(50)
   const errorCodes = bounded(200)
@@ -236,9 +269,9 @@ const recordOf = (counters: ReturnType<typeof createCounters>): { readonly recor
     throttled: () => counters.throttled.inc(),
     strayReply: () => counters.strayReplies.inc(),
     flowMods: (command, count) => counters.flowMods.inc({ command }, count),
-    repaired: flows => counters.repairs.inc(flows),
-    programmed: seconds => counters.programming.observe(seconds),
-    compiled: seconds => counters.compiling.observe(seconds),
+    repaired: count => observe({ kind: 'switch-drift', dpid: '', count, items: [], isRepaired: true }),
+    programmed: seconds => observe({ kind: 'network-programmed', network: '', seconds, written: 0 }),
+    compiled: seconds => observe({ kind: 'network-compiled', network: '', seconds, switches: 0 }),
   }
   const flush = () => {
     for (const each of [messages.in, messages.out, packetIns]) each.flush()

@@ -1,4 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
+import type { Emit } from '../controller/view/event.ts'
+import type { History } from '../controller/view/history.ts'
 import type { Controller } from '../controller/view/view.ts'
 import type { Store } from '../store/store.ts'
 import { Description, type Wire } from './contract/schemas.ts'
@@ -15,6 +17,7 @@ import type { Metrics } from './metrics.ts'
 import { measureNodes } from './node-metrics.ts'
 import { onosRoutes } from './onos/onos.ts'
 import { attachmentRoutes } from './v1/attachments.ts'
+import { eventRoutes } from './v1/events.ts'
 import { linkRoutes } from './v1/links.ts'
 import { meshRoutes } from './v1/mesh.ts'
 import { networkRoutes } from './v1/networks.ts'
@@ -25,6 +28,8 @@ import { switchRoutes } from './v1/switches.ts'
 export type ApiOptions = {
   readonly store: Store
   readonly controller: Controller
+  readonly emit: Emit
+  readonly history: History
   readonly metrics: Metrics
   readonly auth: Auth
   /** Absent: HTTP in clear text. */
@@ -56,17 +61,16 @@ const farewell = 3_000
 
 /** Everything that is spoken over HTTP. Open to everybody: /livez, /readyz and /onos/ui; the rest is for who `auth` says. */
 export const createApi = async (options: ApiOptions): Promise<Api> => {
-  const { metrics, log } = options
+  const { store, controller, emit, history, metrics, log } = options
   const stopping = new AbortController()
-  const { store, controller } = options
-  const services: Services = { store, controller, stopping: stopping.signal, shared: createShared() }
+  const services: Services = { store, controller, emit, history, stopping: stopping.signal, shared: createShared() }
   const { app, connections } = createApp(options.tls, metrics.dropped)
   metrics.connections(connections.count)
   sayWhenStopping(app, stopping)
   record(app, metrics, log)
   const renewAuth = guard(app, options.auth)
   strictBodies(app)
-  answerErrors(app, log, () => options.store.state().revision)
+  answerErrors(app, log, () => store.state().revision)
   const openapi = description(app, options.version)
 
   networkRoutes(app, services)
@@ -78,6 +82,7 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   measureNodes(metrics.registry, withNodes)
   meshRoutes(app, services)
   stateRoutes(app, services)
+  eventRoutes(app, services)
   onosRoutes(app, services)
   app.get('/metrics', { schema: { tags: ['state'], summary: 'For Prometheus' } }, async (_, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.scrape(services.store, services.controller)),

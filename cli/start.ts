@@ -4,6 +4,7 @@ import { authFor } from '../api/http/auth.ts'
 import { createMetrics } from '../api/metrics.ts'
 import { createApi } from '../api/server.ts'
 import { createController } from '../controller/controller.ts'
+import { openRecord } from '../controller/history/record.ts'
 import type { Credentials as TlsCredentials } from '../openflow/session/server.ts'
 import { StoreError } from '../store/error.ts'
 import type { Credentials } from './credentials.ts'
@@ -50,6 +51,10 @@ export const start = async (
     opening.countIn(metrics.storeRecord)
     const store = await opening.store
     open.push(() => store.close())
+    const path = historyPath(config)
+    const record = await openRecord({ path, revision: () => store.state().revision, log, observe: metrics.observe })
+    open.push(() => record.close())
+    const { emit, history } = record
     const forgetting = setInterval(() => {
       store
         .write(draft => draft.forgetDeadLinks(forgetLinksMs))
@@ -73,7 +78,7 @@ export const start = async (
     const watch = tls && watchTls({ ...tls, readFile: readSecret, renew: controller.renew, log })
     open.push(async () => watch?.close())
     const auth = authFor(config.http.host, credentials)
-    const api = await createApi({ store, controller, metrics, auth, tls: https, log, version })
+    const api = await createApi({ store, controller, emit, history, metrics, auth, tls: https, log, version })
     open.push(() => api.close())
     const http = await api.listen(config.http)
     const probes = config.probes && (await api.listenForProbes(config.probes))
@@ -92,6 +97,10 @@ export const start = async (
     throw error
   }
 }
+
+/** The history lies beside the store. */
+const historyPath = ({ store }: Config): string | undefined =>
+  store.kind === 'memory' ? undefined : `${store.path}-events.jsonl`
 
 /** What stops a start, in words for who started it. */
 export const inWords = (error: unknown): string => {

@@ -1,6 +1,7 @@
 // Writes the documents that follow from the code, whole or between two marks: `npm run docs`. test/docs.test.ts fails when
 // they are stale.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { eventsDocument } from './events.ts'
 import { foldersDocument } from './imports.ts'
 import { pipelineDocument } from './pipeline.ts'
 
@@ -17,6 +18,7 @@ const read = (name: string): string => readFileSync(new URL(name, import.meta.ur
 
 /** By the name of their file, in docs/. */
 export const documents: Readonly<Record<string, () => string>> = {
+  'events.md': eventsDocument,
   'pipeline.md': pipelineDocument,
   'architecture.md': () => between(read('architecture.md'), 'folders', foldersDocument()),
 }

@@ -1,4 +1,5 @@
 import type { Static, TSchema } from 'typebox'
+import { Events, EventsQuery } from './event-schemas.ts'
 import * as mesh from './mesh-schemas.ts'
 import { NodePlan, NodeReport } from './node-schemas.ts'
 import * as schemas from './schemas.ts'
@@ -78,6 +79,7 @@ export const operations = {
   putMesh: { method: 'PUT', path: '/v1/mesh', body: mesh.MeshSpec, answer: mesh.Mesh },
   getState: { method: 'GET', path: '/v1/state', answer: schemas.StateAnswer },
   putState: { method: 'PUT', path: '/v1/state', body: schemas.StateWish, answer: schemas.StateAnswer },
+  listEvents: { method: 'GET', path: '/v1/events', query: EventsQuery, answer: Events },
   ready: { method: 'GET', path: '/readyz', answer: schemas.Ready, also: 503 },
 } as const satisfies { readonly [name: string]: Operation }
 

@@ -232,6 +232,12 @@ export const catalogue = {
     sentence: (address: string) => `too many wrong credentials came from ${address}`,
     hint: 'the header Retry-After says when to try again',
   },
+  'too-many-streams': {
+    status: 503,
+    title: 'Too many clients follow events',
+    sentence: (most: number) => `${most} clients follow events already`,
+    hint: 'end one of them, or ask for GET /v1/events without text/event-stream now and then',
+  },
   'headers-too-large': {
     status: 431,
     title: 'The request line and its headers are too large',

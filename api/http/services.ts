@@ -6,6 +6,8 @@ import type {
   RawReplyDefaultExpression,
   RawRequestDefaultExpression,
 } from 'fastify'
+import type { Emit } from '../../controller/view/event.ts'
+import type { History } from '../../controller/view/history.ts'
 import type { Controller } from '../../controller/view/view.ts'
 import { isRefusal, type Refusal } from '../../store/refusals.ts'
 import { type Draft, type Store, StoreError } from '../../store/store.ts'
@@ -16,6 +18,9 @@ import type { Shared } from './shared.ts'
 export type Services = {
   readonly store: Store
   readonly controller: Controller
+  /** Tells what happened. */
+  readonly emit: Emit
+  readonly history: History
   /** Aborted when the program stops: waits end. */
   readonly stopping: AbortSignal
   /** For what is expensive and may be asked for by several at once. */

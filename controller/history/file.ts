@@ -1,5 +1,5 @@
 // The history on disk: one JSON object a line, the newest last. It is written behind the event loop's back, never synced, and
-// never waited for: a crash loses what happened in the half second before it (docs/decisions/0019-the-history.md).
+// never waited for: a crash loses what happened in the half second before it (docs/decisions/0021-the-history.md).
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 
 /** Milliseconds that events are collected before they are written. */

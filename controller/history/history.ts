@@ -35,7 +35,6 @@ export type HistoryOptions = {
 /** Opens the history. One whose file can't be opened is in memory only, and says so by `failed`. */
 export async function openHistory(options: HistoryOptions): Promise<KeptHistory> {
   const { path, bounds = defaultBounds, clock, failed } = options
-  const ring = newRing(bounds)
   const listeners = new Set<() => void>()
   let isLoaded = false
   let isTold = true
@@ -45,6 +44,7 @@ export async function openHistory(options: HistoryOptions): Promise<KeptHistory>
       ? undefined
       : await openEventFile({ path, mostBytes: 2 * bounds.characters, snapshot, failed }).catch(failed)
   let id = Math.max(clock(), (keptOf(file?.newest ?? '')?.id ?? 0) + 1)
+  const ring = newRing(bounds, id - 1)
 
   const tell = () => {
     isTold = true

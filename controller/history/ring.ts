@@ -26,22 +26,21 @@ type Queue = {
   readonly dropped: (Kept | undefined)[]
 }
 
-export function newRing(bounds: Bounds): Ring {
+/** @param newest The id before the first that will be put. */
+export function newRing(bounds: Bounds, newest = 0): Ring {
   const queues = new Map<string, Queue>()
   let count = 0
   let characters = 0
-  let newest = 0
 
   const queueOf = (kind: string): Queue => {
     const found = queues.get(kind) ?? { events: [], head: 0, characters: 0, dropped: [] }
     queues.set(kind, found)
     return found
   }
-  const took = (queue: Queue, { text, id }: Kept) => {
+  const took = (queue: Queue, { text }: Kept) => {
     queue.characters += text.length
     characters += text.length
     count += 1
-    newest = Math.max(newest, id)
   }
   const drop = () => {
     const largest = [...queues.values()].reduce((a, b) => (b.characters > a.characters ? b : a))
@@ -66,6 +65,7 @@ export function newRing(bounds: Bounds): Ring {
       const queue = queueOf(event.kind)
       queue.events.push(event)
       took(queue, event)
+      newest = event.id
       makeRoom()
     },
     putBefore(events) {
@@ -89,8 +89,10 @@ export function newRing(bounds: Bounds): Ring {
         events.push(event)
       }
       if (which === 'newest') events.reverse()
-      const last = isMore && which === 'oldest' ? events.at(-1)!.id : Math.max(newest, query.after ?? 0)
-      return { events, last, isMore, isGap: asked.some(queue => hasLost(queue, query)) }
+      const last = isMore && which === 'oldest' ? events.at(-1)!.id : newest
+      // An id that was never given out is of a history that is not here any more.
+      const isGap = (query.after ?? 0) > newest || asked.some(queue => hasLost(queue, query))
+      return { events, last, isMore, isGap }
     },
     all: () => [...forwards([...queues.values()].map(queue => rangeOf(queue)))],
   }

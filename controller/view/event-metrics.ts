@@ -2,7 +2,7 @@
 import type { EventOf, Kind } from './event.ts'
 
 /** What one event adds: to a counter, or as one observation of a histogram. */
-type Sample = { readonly value: number; readonly labels?: { readonly [name: string]: string } }
+export type Sample = { readonly value: number; readonly labels?: { readonly [name: string]: string } }
 
 export type EventMetric = {
   readonly name: string

@@ -6,6 +6,7 @@ import type { HttpTls } from '../../api/http/app.ts'
 import type { Auth } from '../../api/http/auth.ts'
 import { createMetrics, type Metrics } from '../../api/metrics.ts'
 import { createApi } from '../../api/server.ts'
+import { openRecord, type RecordOptions } from '../../controller/history/record.ts'
 import type { Controller, Progress, SwitchView } from '../../controller/view/view.ts'
 import { openMemory } from '../../store/memory.ts'
 import type { Store } from '../../store/store.ts'
@@ -92,6 +93,9 @@ const promises = (openapi: any) => {
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly body: any }
 
+export const recordOf = (store: Store, log: RecordOptions['log'], more: Partial<RecordOptions> = {}) =>
+  openRecord({ revision: () => store.state().revision, log, observe: () => {}, ...more })
+
 /** The API on a free port of loopback, over a store that is really written to. */
 export const startApi = async (
   t: Test,
@@ -101,15 +105,20 @@ export const startApi = async (
     readonly controller?: Controller
     readonly metrics?: Metrics
     readonly tls?: HttpTls
+    /** Of the history. */
+    readonly bounds?: { readonly events: number; readonly characters: number }
   } = {},
 ) => {
   const store = options.store ?? openMemory()
   const controller = options.controller ?? stillController().controller
   const metrics = options.metrics ?? createMetrics({ version: '0.0.0' })
   const log = pino({ level: 'silent' })
+  const { bounds } = options
+  const record = await recordOf(store, log, { observe: metrics.observe, ...(bounds && { bounds }) })
+  const { emit, history } = record
   const api = await createApi({
     store,
-    controller,
+    ...{ controller, emit, history },
     metrics,
     auth: options.auth ?? open,
     tls: options.tls,
@@ -119,6 +128,7 @@ export const startApi = async (
   const { port } = await api.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     await api.close()
+    await record.close()
     await store.close()
   })
   const base = `http://127.0.0.1:${port}`
@@ -139,7 +149,7 @@ export const startApi = async (
     if (wrong) throw new Error(`${method} ${path} answered ${answer.status} ${text}, against its promise: ${wrong}`)
     return { status: answer.status, headers: answer.headers, text, body: json }
   }
-  return { base, port, store, metrics, api, call }
+  return { base, port, store, metrics, api, call, emit }
 }
 
 /** Bytes as they are, which fetch would put right; answers all that comes back until the connection ends. */

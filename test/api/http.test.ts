@@ -7,7 +7,7 @@ import { createApi } from '../../api/server.ts'
 import { openMemory } from '../../store/memory.ts'
 import { createStore, StoreError, type StoreErrorCode } from '../../store/store.ts'
 import { emptyTables } from '../../store/tables.ts'
-import { open, raw, startApi, statusOf, stillController } from './harness.ts'
+import { open, raw, recordOf, startApi, statusOf, stillController } from './harness.ts'
 
 // Only for a machine that is busy with something else; the runner gives up after 30 s.
 t.setTimeout(180_000)
@@ -136,6 +136,7 @@ t.test('an error of ours is a 500 that gives nothing away, and is in the log', a
   const api = await createApi({
     store,
     controller,
+    ...(await recordOf(store, log)),
     metrics: createMetrics({ version: '0' }),
     auth: open,
     log,
@@ -164,6 +165,7 @@ t.test('closing ends a wait with what is known, and then no request is answered'
   const api = await createApi({
     store,
     controller,
+    ...(await recordOf(store, log)),
     metrics: createMetrics({ version: '0' }),
     auth: open,
     log,
@@ -200,6 +202,7 @@ t.test('an address that is taken is refused with its number', async t => {
   const api = await createApi({
     store,
     controller,
+    ...(await recordOf(store, log)),
     metrics: createMetrics({ version: '0' }),
     auth: open,
     log,

@@ -12,6 +12,7 @@ import { createApi } from '../../api/server.ts'
 import { inNamespace } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
 import { bridgeName, datapathOf } from '../../topology/names.ts'
+import { recordOf } from '../api/harness.ts'
 import { l2sm } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
 import { apart, hearing, makeStage } from './stage.ts'
@@ -29,9 +30,11 @@ if (needs(t)) {
   const tokenFile = join(mesh.directory, 'token')
   writeFileSync(tokenFile, token, { mode: 0o600 })
   const auth = { token: { is: 'credentials', credentials: [tokenCredential(token)] }, login: { is: 'nobody' } } as const
+  const log = pino({ level: 'silent' })
   const api = await createApi({
+    ...(await recordOf(stage.store, log)),
     ...{ store: stage.store, controller: stage.controller, metrics: createMetrics({ version: '0.0.0' }) },
-    ...{ auth, log: pino({ level: 'silent' }), version: '0.0.0' },
+    ...{ auth, log, version: '0.0.0' },
   })
   t.teardown(() => api.close())
   const { host, port } = await api.listen({ host: mesh.ctl.address, port: 0 })

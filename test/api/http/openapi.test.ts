@@ -28,6 +28,7 @@ const offered = [
   'PUT /v1/mesh',
   'GET /v1/state',
   'PUT /v1/state',
+  'GET /v1/events',
   'GET /livez',
   'GET /readyz',
   'GET /metrics',
