@@ -32,7 +32,7 @@ const rooms: { readonly [folder: string]: Room } = {
   'store/sqlite': { reaches: ['store', 'topology'] },
   'controller/view': { reaches: ['topology'], pure: true },
   'controller/clock': { reaches: [] },
-  'controller/history': { reaches: ['controller/view', 'topology'] },
+  'controller/history': { reaches: ['controller/clock', 'controller/view', 'topology'] },
   'controller/compile': { reaches: compiling, pure: true },
   'controller/switch': { reaches: switching },
   'controller/links': { reaches: switching },

@@ -27,14 +27,14 @@ export type HistoryOptions = {
    * Milliseconds since 1970. Ids begin there at each start, and above those on disk: so they go on over restarts, also
    * where a crash took the last of them, for there are never a thousand events a second for long.
    */
-  readonly clock: () => number
+  readonly milliseconds: () => number
   /** It can't be written to disk; told once, until that works again. */
   failed(error: Error): void
 }
 
 /** Opens the history. One whose file can't be opened is in memory only, and says so by `failed`. */
 export async function openHistory(options: HistoryOptions): Promise<KeptHistory> {
-  const { path, bounds = defaultBounds, clock, failed } = options
+  const { path, bounds = defaultBounds, milliseconds, failed } = options
   const listeners = new Set<() => void>()
   let isLoaded = false
   let isTold = true
@@ -43,7 +43,7 @@ export async function openHistory(options: HistoryOptions): Promise<KeptHistory>
     path === undefined
       ? undefined
       : await openEventFile({ path, mostBytes: 2 * bounds.characters, snapshot, failed }).catch(failed)
-  let id = Math.max(clock(), (keptOf(file?.newest ?? '')?.id ?? 0) + 1)
+  let id = Math.max(milliseconds(), (keptOf(file?.newest ?? '')?.id ?? 0) + 1)
   const ring = newRing(bounds, id - 1)
 
   const tell = () => {

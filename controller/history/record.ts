@@ -1,5 +1,5 @@
 // One record of what happened, as a program opens it: the history, and what is told to it.
-import { performance } from 'node:perf_hooks'
+import { systemClock } from '../clock/clock.ts'
 import type { Emit } from '../view/event.ts'
 import type { History } from '../view/history.ts'
 import { type HistoryOptions, openHistory } from './history.ts'
@@ -19,13 +19,9 @@ export type RecordOptions = Pick<RecorderOptions, 'revision' | 'log' | 'observe'
 export async function openRecord(options: RecordOptions): Promise<Record> {
   const failures: Error[] = []
   let failed: HistoryOptions['failed'] = error => void failures.push(error)
-  const clock = () => new Date()
-  const history = await openHistory({ ...options, clock: () => clock().getTime(), failed: error => failed(error) })
-  const every = (ms: number, work: () => void) => {
-    const timer = setInterval(work, ms).unref()
-    return () => clearInterval(timer)
-  }
-  const { emit, stop } = newRecorder({ ...options, clock, now: () => performance.now(), history, every })
+  const date = () => new Date()
+  const history = await openHistory({ ...options, milliseconds: Date.now, failed: error => failed(error) })
+  const { emit, stop } = newRecorder({ ...options, date, clock: systemClock, history })
   failed = error => emit({ kind: 'history-not-kept', error: error.message })
   for (const error of failures) failed(error)
   return {

@@ -1,4 +1,5 @@
 // Everything that happens comes through here: it is counted, told to the log and kept, unless there is too much of its kind.
+import type { Clock } from '../clock/clock.ts'
 import type { Emit, Event, Severity } from '../view/event.ts'
 import { limitOf, logFieldsOf, type Recorded, sentenceOf, severityOf } from '../view/recorded.ts'
 import { newLimits } from './limits.ts'
@@ -15,23 +16,21 @@ export type Recorder = {
 export type RecorderOptions = {
   /** The store's revision. */
   revision(): number
-  readonly clock: () => Date
-  /** Milliseconds of a monotonic clock. */
-  readonly now: () => number
+  /** What time it is. */
+  readonly date: () => Date
+  readonly clock: Pick<Clock, 'now' | 'every'>
   readonly log: { [level in Severity]: (fields: object, sentence: string) => void }
   /** Counts and measures each event, also those that are left out. */
   observe(event: Event): void
   readonly history: { nextId(): number; add(event: Recorded): void }
-  /** Calls `work` so often (milliseconds), until told to stop. */
-  every(ms: number, work: () => void): () => void
 }
 
-export function newRecorder({ revision, clock, now, log, observe, history, every }: RecorderOptions): Recorder {
-  const limits = newLimits(now)
+export function newRecorder({ revision, date, clock, log, observe, history }: RecorderOptions): Recorder {
+  const limits = newLimits(clock.now)
   const record = (event: Event, severity: Severity) => {
     const recorded: Recorded = {
       ...event,
-      ...{ id: history.nextId(), time: clock().toISOString(), revision: revision() },
+      ...{ id: history.nextId(), time: date().toISOString(), revision: revision() },
       ...{ severity, sentence: sentenceOf(event) },
     }
     history.add(recorded)
@@ -51,7 +50,7 @@ export function newRecorder({ revision, clock, now, log, observe, history, every
   const look = () => {
     for (const leftOut of limits.leftOut()) emit({ kind: 'events-left-out', ...leftOut })
   }
-  const stop = every(leftOutMs, look)
+  const stop = clock.every(leftOutMs, look)
   return {
     emit,
     stop() {

@@ -89,7 +89,7 @@ export function newRing(bounds: Bounds, newest = 0): Ring {
         events.push(event)
       }
       if (which === 'newest') events.reverse()
-      const last = isMore && which === 'oldest' ? events.at(-1)!.id : newest
+      const last = isMore && which === 'oldest' ? (events.at(-1)?.id ?? query.after ?? 0) : newest
       // An id that was never given out is of a history that is not here any more.
       const isGap = (query.after ?? 0) > newest || asked.some(queue => hasLost(queue, query))
       return { events, last, isMore, isGap }

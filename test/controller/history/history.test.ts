@@ -8,7 +8,7 @@ import type { Recorded } from '../../../controller/view/recorded.ts'
 const all: EventQuery = { severity: 'debug' }
 
 const opened = async (options: Partial<HistoryOptions> = {}) => {
-  const history = await openHistory({ clock: () => 1000, failed: () => {}, ...options })
+  const history = await openHistory({ milliseconds: () => 1000, failed: () => {}, ...options })
   const add = (more: Partial<Recorded> = {}) => {
     const event = {
       ...{ kind: 'switch-disconnected', dpid: 'a1', reason: 'echo timed out', id: history.nextId(), revision: 3 },
@@ -45,7 +45,7 @@ t.test('what happened is there after a restart, as it was, and ids go on', async
   t.same(second.history.read({ ...all, after: 1400, dpid: 'a1' }, 1000, 'oldest').events.length, 100)
   await second.history.close()
 
-  const third = await opened({ path, clock: () => 1_000_000 })
+  const third = await opened({ path, milliseconds: () => 1_000_000 })
   await third.history.loaded
   t.equal(third.ids().length, 501)
   t.equal(third.add(), 1_000_000)

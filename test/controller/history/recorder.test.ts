@@ -6,26 +6,28 @@ import type { Event } from '../../../controller/view/event.ts'
 const dpid = '00000000000000a1'
 
 const recording = async () => {
-  const history = await openHistory({ clock: () => 1, failed: () => {} })
+  const history = await openHistory({ milliseconds: () => 1, failed: () => {} })
   const lines: { level: string; fields: object; words: string }[] = []
   const observed: Event[] = []
   const write = (level: string) => (fields: object, words: string) => void lines.push({ level, fields, words })
   let look = () => {}
-  let now = 0
+  const now = 0
   const recorder = newRecorder({
     revision: () => 7,
-    clock: () => new Date(0),
-    now: () => now,
+    date: () => new Date(0),
+    clock: {
+      now: () => now,
+      every: (_, work) => {
+        look = work
+        return () => {}
+      },
+    },
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
     observe: event => void observed.push(event),
     history,
-    every: (_, work) => {
-      look = work
-      return () => {}
-    },
   })
   const kept = () => history.read({ severity: 'debug' }, 1000, 'oldest').events.map(({ text }) => JSON.parse(text))
-  return { ...recorder, lines, observed, kept, look: () => look(), pass: (ms: number) => void (now += ms) }
+  return { ...recorder, lines, observed, kept, look: () => look() }
 }
 
 t.test('one event is one line, one entry of the history, and counted', async t => {
