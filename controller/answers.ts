@@ -22,6 +22,11 @@ export function answers(parts: Parts): Controller {
       return sw && switchView(status(), sw, reconciler.base(sw.dpid))
     },
     connected: dpid => switches.get(dpid)?.session !== undefined,
+    forget(dpid) {
+      if (switches.get(dpid)?.session !== undefined || !switches.delete(dpid)) return false
+      waiting.wake()
+      return true
+    },
     links: () =>
       [...linkViews(status(), discover.linkStatistics)].sort((a, b) =>
         endpointKey(a.from) < endpointKey(b.from) ? -1 : 1,

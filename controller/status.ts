@@ -203,7 +203,7 @@ function routeCondition(
     const parts = partitions.length > 2 ? ` (it is in ${partitions.length} parts)` : ''
     return {
       state: 'degraded',
-      reason: `no way between switches ${names(one)} and ${names(another)} is known, so their members do not reach each other${parts}`,
+      reason: `no way between switches ${names(one)} and ${names(another)} is known, so their members do not reach each other${parts}: declare a link, PUT /v1/links/{dpid}/{port}/{dpid}/{port}, or a mesh, PUT /v1/mesh`,
     }
   }
   const building = rolloutCondition(rollout, wanted)

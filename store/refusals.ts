@@ -98,7 +98,7 @@ export const refusals = {
     title: 'Port is in the network by another tag',
     sentence: (port: string, network: string, wanted: string, there: string) =>
       `port ${port} can't be in network ${network} ${wanted}: it is in it ${there}, and a port is in a network once`,
-    hint: 'detach that first',
+    hint: 'detach that first: DELETE, with ?vlan=TAG for one VLAN of a port',
   },
   'trunk-alone': {
     status: 409,

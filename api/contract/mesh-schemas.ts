@@ -105,6 +105,12 @@ const standing = {
 }
 export const Nodes = Type.Object({ revision, nodes: Type.Array(Type.Object(standing)) })
 export const Node = Type.Object({ ...standing, plan: NodePlan, report: Type.Optional(NodeReport), revision })
-export const NodeDeleted = Type.Object({ deleted: Type.Boolean(), revision })
+export const NodeDeleted = Type.Object({
+  deleted: Type.Boolean(),
+  remains: Type.Array(Type.String(), {
+    description: 'what is still on its switch, a sentence each, 100 at most: it stays until it is deleted as well',
+  }),
+  revision,
+})
 /** So that an agent knows at once when there is a newer plan. */
 export const Reported = Type.Object({ plan: Type.String({ description: "the newest plan's version" }), revision })

@@ -35,7 +35,7 @@ export const operations = {
   },
   deleteNetwork: {
     ...{ method: 'DELETE', path: network, params: schemas.NetworkPath, query: schemas.WaitQuery },
-    answer: schemas.Deleted,
+    answer: schemas.NetworkDeleted,
   },
   listAttachments: {
     ...{ method: 'GET', path: `${network}/attachments`, params: schemas.NetworkPath },
@@ -51,10 +51,14 @@ export const operations = {
   },
   deleteAttachment: {
     ...{ method: 'DELETE', path: attachment, params: schemas.AttachmentPath, query: schemas.VlanWaitQuery },
-    answer: schemas.Deleted,
+    answer: schemas.AttachmentDeleted,
   },
   listSwitches: { method: 'GET', path: '/v1/switches', answer: schemas.Switches },
   getSwitch: { method: 'GET', path: '/v1/switches/:dpid', params: schemas.SwitchPath, answer: schemas.Switch },
+  forgetSwitch: {
+    ...{ method: 'DELETE', path: '/v1/switches/:dpid', params: schemas.SwitchPath },
+    answer: schemas.SwitchDeleted,
+  },
   takeOverSwitch: {
     ...{ method: 'POST', path: '/v1/switches/:dpid/takeover', params: schemas.SwitchPath },
     answer: schemas.Takeover,

@@ -248,6 +248,22 @@ export const Attachments = Type.Object({ revision, attachments: Type.Array(Attac
 
 /** `deleted`: whether it was there. */
 export const Deleted = Type.Object({ deleted: Type.Boolean(), ...progress })
+/** `tags`: there when the port was asked for without its VLAN, and is in the network by others. */
+export const AttachmentDeleted = Type.Object({
+  ...Deleted.properties,
+  tags: Type.Optional(
+    Type.Array(vlan, { description: 'the VLANs by which the port is in the network: give one as ?vlan=' }),
+  ),
+})
+/** What is deleted with a network. */
+export const NetworkDeleted = Type.Object({
+  ...Deleted.properties,
+  detached: Type.Integer({ description: 'how many ports were in it' }),
+})
+export const SwitchDeleted = Type.Object({
+  deleted: Type.Boolean({ description: 'whether anything was known of it' }),
+  revision,
+})
 
 const switchFields = {
   dpid,

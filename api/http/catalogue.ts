@@ -146,6 +146,13 @@ export const catalogue = {
       `port ${port} is not in network ${network}: it is in ${holder}`,
     hint: 'GET /v1/networks/{network}/attachments lists the ports of a network',
   },
+  'attached-by-tag': {
+    status: 404,
+    title: 'The port is in this network by a VLAN',
+    sentence: (port: string, network: string, tags: string) =>
+      `port ${port} is in network ${network} by VLAN ${tags}, and not untagged`,
+    hint: 'ask for one VLAN of the port: ?vlan=TAG',
+  },
   'unknown-switch': {
     status: 404,
     title: 'No such switch',
@@ -182,6 +189,12 @@ export const catalogue = {
     title: 'The request took too long to arrive',
     sentence: () => 'the request did not arrive completely within 8 s',
     hint: 'send it again',
+  },
+  'switch-connected': {
+    status: 409,
+    title: 'The switch is connected',
+    sentence: (dpid: string) => `switch ${dpid} is connected, and would be known again at once`,
+    hint: 'take the address of the controller from it first: ovs-vsctl del-controller BRIDGE',
   },
   'port-name-ambiguous': {
     status: 409,

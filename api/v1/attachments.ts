@@ -5,7 +5,7 @@ import { isVlan } from '../../store/parse.ts'
 import { followNames } from '../../store/port-names.ts'
 import { refuse } from '../../store/refusals.ts'
 import type { Attachment } from '../../store/state.ts'
-import type { Endpoint } from '../../topology/topology.ts'
+import { type Endpoint, endpointKey } from '../../topology/topology.ts'
 import * as schemas from '../contract/schemas.ts'
 import { sendList } from '../http/lists.ts'
 import { problem, refusalProblem } from '../http/problems.ts'
@@ -92,7 +92,7 @@ export const attachmentRoutes = (app: App, services: Services): void => {
         summary: 'Takes a port, or one VLAN of it, out of a network; one that is not in it is out already',
         params: schemas.AttachmentPath,
         querystring: schemas.VlanWaitQuery,
-        response: { 200: schemas.Deleted },
+        response: { 200: schemas.AttachmentDeleted },
       },
     },
     async request => {
@@ -108,7 +108,8 @@ export const attachmentRoutes = (app: App, services: Services): void => {
       const keeper = detached ? undefined : unadopted(services, endpoint.dpid)
       const progress =
         keeper === undefined ? await progressAfter(services, subject, wait) : notRemoved(keeper, revision)
-      return { deleted: detached, ...progress }
+      const tags = detached || vlan !== undefined ? [] : tagsAt(services, network, endpoint)
+      return { deleted: detached, ...(tags.length > 0 && { tags }), ...progress }
     },
   )
 }
@@ -123,11 +124,20 @@ const attachedEndpoint = (services: Services, path: PortPath, vlan: number | und
   return namedEndpoint(services, path)
 }
 
+/** The VLANs by which a port is in a network, for who asks without one. */
+const tagsAt = ({ store }: Services, network: string, port: Endpoint): number[] =>
+  [...(store.state().taggedAt.get(endpointKey(port))?.values() ?? [])]
+    .flatMap(each => (each.network === network && each.vlan !== undefined ? [each.vlan] : []))
+    .sort((a, b) => a - b)
+
 const findAttachment = (services: Services, path: PortPath, vlan: number | undefined): Attachment => {
   const { id } = findNetwork(services, path.network)
-  const key = attachmentKey({ ...attachedEndpoint(services, path, vlan), vlan })
+  const endpoint = attachedEndpoint(services, path, vlan)
+  const key = attachmentKey({ ...endpoint, vlan })
   const attachment = services.store.state().attachments.get(key)
   if (attachment?.network === id) return attachment
+  const tags = vlan === undefined ? tagsAt(services, id, endpoint) : []
+  if (tags.length > 0) throw problem('attached-by-tag', [key, id, tags.join(', ')], { what: key })
   throw problem('unknown-attachment', [key, id, attachment ? `network ${attachment.network}` : 'none'], { what: key })
 }
 

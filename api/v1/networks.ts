@@ -69,17 +69,20 @@ export const networkRoutes = (app: App, services: Services): void => {
         summary: 'Deletes a network and detaches its ports; one that is not there is deleted already',
         params: schemas.NetworkPath,
         querystring: schemas.WaitQuery,
-        response: { 200: schemas.Deleted },
+        response: { 200: schemas.NetworkDeleted },
       },
     },
     async request => {
       const wait = waitOf(request.query) ?? 0
       const network = networkId(request.params.network)
-      const { deleted, revision } = await write(services, draft => deleteNetwork(draft, network))
+      const { deleted, detached, revision } = await write(services, draft => {
+        const detached = draft.members.get(network)?.size ?? 0
+        return { ...deleteNetwork(draft, network), detached }
+      })
       const keeper = deleted ? undefined : unadopted(services)
       const progress =
         keeper === undefined ? await progressAfter(services, { network, revision }, wait) : notRemoved(keeper, revision)
-      return { deleted, ...progress }
+      return { deleted, detached, ...progress }
     },
   )
 }

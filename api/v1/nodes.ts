@@ -17,6 +17,7 @@ import { planOf } from './node-plan.ts'
 import { type NodeReports, nodeReports, standingOf } from './node-reports.ts'
 import { type NodeWatch, watchNodes } from './node-watch.ts'
 import { waitOf } from './progress.ts'
+import { remainsOn } from './remains.ts'
 
 export type NodeServices = Services & { readonly reports: NodeReports; readonly watch: NodeWatch }
 
@@ -94,7 +95,11 @@ const declarationRoutes = (app: App, services: NodeServices): void => {
         response: { 200: schemas.NodeDeleted },
       },
     },
-    async request => write(services, draft => deleteNode(draft, request.params.node)),
+    async request => {
+      const dpid = store.state().nodes.get(request.params.node)?.dpid
+      const result = await write(services, draft => deleteNode(draft, request.params.node))
+      return { ...result, remains: dpid === undefined ? [] : [...remainsOn(store.state(), dpid)] }
+    },
   )
 }
 

@@ -1,8 +1,9 @@
 import type { SwitchView } from '../../controller/view/view.ts'
+import { forgetSwitch } from '../../store/switches.ts'
 import * as schemas from '../contract/schemas.ts'
 import { sendList } from '../http/lists.ts'
 import { problem } from '../http/problems.ts'
-import type { App, Services } from '../http/services.ts'
+import { type App, type Services, write } from '../http/services.ts'
 import { dpidOf } from './endpoints.ts'
 
 export const switchRoutes = (app: App, services: Services): void => {
@@ -27,6 +28,26 @@ export const switchRoutes = (app: App, services: Services): void => {
       const { ports, ...rest } = findSwitch(services, request.params.dpid)
       const sorted = ports.toSorted((a, b) => a.number - b.number)
       return { ...rest, ports: sorted, revision: store.state().revision }
+    },
+  )
+
+  app.delete(
+    '/v1/switches/:dpid',
+    {
+      config: { needs: 'admin' },
+      schema: {
+        tags,
+        summary: 'Forgets a switch that does not come back: what was found of it, and what it may still hold',
+        params: schemas.SwitchPath,
+        response: { 200: schemas.SwitchDeleted },
+      },
+    },
+    async request => {
+      const dpid = dpidOf(request.params.dpid)
+      if (controller.connected(dpid)) throw problem('switch-connected', [dpid], { what: dpid })
+      const { forgotten, revision } = await write(services, draft => forgetSwitch(draft, dpid))
+      const wasKnown = controller.forget(dpid)
+      return { deleted: forgotten || wasKnown, revision }
     },
   )
 

@@ -122,6 +122,8 @@ export type Controller = {
   switches(): readonly SwitchView[]
   switch(dpid: DatapathId): SwitchView | undefined
   connected(dpid: DatapathId): boolean
+  /** Forgets a switch that is not connected; answers whether it was known. One that is connected stays. */
+  forget(dpid: DatapathId): boolean
   /** All links, a direction each, by where they begin. */
   links(): readonly LinkView[]
   /** Whether a link between these switches is known, be it up or down. */

@@ -42,6 +42,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
   const controller: Controller = {
     switches: () => [],
     switch: dpid => controller.switches().find(s => s.dpid === dpid),
+    forget: () => false,
     connected: dpid => controller.switch(dpid)?.connected ?? false,
     links: () => [],
     linked: () => true,

@@ -121,7 +121,7 @@ t.test('deleting a network detaches its ports, and deleting what is gone is no e
   const { call } = await startApi(t)
   for (const id of ['a', 'b']) await call('PUT', `/v1/networks/${id}`, {})
   await call('PUT', `/v1/networks/a/attachments/${dpid}/1`, {})
-  t.match((await call('DELETE', '/v1/networks/a')).body, { deleted: true })
+  t.match((await call('DELETE', '/v1/networks/a')).body, { deleted: true, detached: 1 })
   t.match(await call('DELETE', '/v1/networks/a'), { status: 200, body: { deleted: false } })
   t.match(await call('DELETE', `/v1/networks/a/attachments/${dpid}/1`), { status: 200, body: { deleted: false } })
   t.equal((await call('PUT', `/v1/networks/b/attachments/${dpid}/1`, {})).status, 201)
@@ -218,6 +218,27 @@ t.test('switches are listed without their ports, and told of with them', async t
   )
   t.match(one.body, { flows: { desired: 3, actual: 3, foreign: 0, drift: 0 }, programmedRevision: 0, revision: 0 })
   t.match(await call('GET', '/v1/switches/00000000000000ff'), { status: 404, body: { what: '00000000000000ff' } })
+})
+
+t.test('a switch that does not come back is forgotten by name, unless something is on it', async t => {
+  const views = [switchView(), switchView({ dpid: other, connected: false, state: 'disconnected' })]
+  const { controller } = stillController({
+    switches: () => views,
+    forget: wanted => {
+      const at = views.findIndex(view => view.dpid === wanted && !view.connected)
+      return at >= 0 && views.splice(at, 1).length > 0
+    },
+  })
+  const { call } = await startApi(t, { controller })
+  await call('PUT', '/v1/networks/a', {})
+  await call('PUT', `/v1/networks/a/attachments/${other}/1`, {})
+  t.match(await call('DELETE', `/v1/switches/${dpid}`), { status: 409, body: { detail: /is connected/ } })
+  const refused = await call('DELETE', `/v1/switches/${other}`)
+  t.match(refused, { status: 409, body: { detail: /on it is port 1 in network a/, hint: /detach/ } })
+  await call('DELETE', `/v1/networks/a/attachments/${other}/1`)
+  t.match(await call('DELETE', `/v1/switches/${other}`), { status: 200, body: { deleted: true } })
+  t.match((await call('GET', '/v1/switches')).body.switches, [{ dpid }])
+  t.match(await call('DELETE', `/v1/switches/${other}`), { status: 200, body: { deleted: false } })
 })
 
 t.test('taking a switch over answers what was removed, or why not', async t => {
@@ -326,7 +347,8 @@ t.test('a VLAN of a port is attached, found and taken out by its number', async 
   t.match((await call('PUT', path('a'), { vlan: 7 })).body, { detail: /it is in it as VLAN 5/ })
   t.match((await call('PUT', path('a'), { vlan: 5, trunk: true })).body, { detail: /for a trunk/ })
   t.match((await call('GET', '/v1/networks/a/attachments')).body, { attachments: [{ vlan: 5 }] })
-  t.match(await call('DELETE', path('a')), { body: { deleted: false } })
+  t.match(await call('DELETE', path('a')), { body: { deleted: false, tags: [5] } }, 'the VLANs that are there')
+  t.match((await call('GET', path('a'))).body, { detail: /by VLAN 5, and not untagged/, hint: /\?vlan=TAG/ })
   t.match(await call('DELETE', `${path('a')}?vlan=5`), { body: { deleted: true } })
   t.match(await call('PUT', path('a'), { trunk: true }), { status: 409, body: { detail: /a trunk takes all frames/ } })
   t.match(await call('DELETE', `${path('b')}?vlan=6`), { body: { deleted: true } })

@@ -12,6 +12,7 @@ const offered = [
   'PUT /v1/networks/{network}/attachments/{dpid}/{port}',
   'DELETE /v1/networks/{network}/attachments/{dpid}/{port}',
   'GET /v1/switches',
+  'DELETE /v1/switches/{dpid}',
   'GET /v1/switches/{dpid}',
   'POST /v1/switches/{dpid}/takeover',
   'GET /v1/links',

@@ -77,8 +77,8 @@ t.test('a node is declared, found, listed and deleted', async t => {
   const { revision, ...listed } = brief
   t.same((await call('GET', '/v1/nodes')).body, { revision, nodes: [listed] })
   t.equal((await call('PUT', '/v1/nodes/worker-1', { address: '192.0.2.1' })).status, 200)
-  t.same((await call('DELETE', '/v1/nodes/worker-1')).body, { deleted: true, revision: 2 })
-  t.same((await call('DELETE', '/v1/nodes/worker-1')).body, { deleted: false, revision: 2 })
+  t.same((await call('DELETE', '/v1/nodes/worker-1')).body, { deleted: true, remains: [], revision: 2 })
+  t.same((await call('DELETE', '/v1/nodes/worker-1')).body, { deleted: false, remains: [], revision: 2 })
   const gone = await call('GET', '/v1/nodes/worker-1')
   t.equal(gone.status, 404)
   t.match(gone.body, { type: 'urn:problem-type:l2sm:unknown-node', hint: /declare it first/ })
@@ -306,6 +306,33 @@ t.test('a report is kept for as long as its node is declared, and is of that nod
   await call('DELETE', '/v1/nodes/a')
   const again = (await call('PUT', '/v1/nodes/a', { address: '192.0.2.1' })).body
   t.match(again, { state: 'unseen' })
+})
+
+t.test('a node that is deleted says what is still on its switch', async t => {
+  const { call } = await startApi(t)
+  await call('PUT', '/v1/mesh', { full: true, nodes: nodes('a', 'b') })
+  const [a, b] = [dpidOf('a'), dpidOf('b')]
+  await call('PUT', '/v1/networks/red', {})
+  await call('PUT', `/v1/networks/red/attachments/${a}/3`, {})
+  await call('PUT', `/v1/networks/red/attachments/${a}/4`, { vlan: 7 })
+  await call('PUT', '/v1/networks/red', { mirror: { dpid: a, port: 9 } })
+  await call('PUT', '/v1/networks/l', {
+    type: 'vlink',
+    from: { dpid: a, port: 5 },
+    to: { dpid: b, port: 5 },
+    path: [a, b],
+  })
+  await call('PUT', `/v1/links/${a}/8/${b}/8`, {})
+  t.match((await call('DELETE', '/v1/nodes/a')).body, {
+    deleted: true,
+    remains: [
+      `port ${a}/3 is in network red`,
+      `port ${a}/4 is in network red by VLAN 7`,
+      /port .*\/(5|9) is /,
+      /port .*\/(5|9) is /,
+      `link ${a}/8/${b}/8 is declared`,
+    ],
+  })
 })
 
 t.test('a port is attached by its name, found by it, and taken out by it', async t => {
