@@ -72,7 +72,7 @@ export function followPlan(
       say(`it has no node ${node} yet: ${answer.message}`)
     } else {
       complaint = ''
-      const plan = checkPlan(answer, `the controller ${controller.url.host}`)
+      const plan = checkPlan(answer, 'its plan is refused')
       if (plan.version !== version) take(await withControllers(plan, controller))
       version = plan.version
       well()
