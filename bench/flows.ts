@@ -9,7 +9,7 @@ import { changeOf, diff, plan } from '../controller/compile/diff.ts'
 import { type Content, entry, type FlowItem } from '../controller/compile/item.ts'
 import { type Reconciler, run, type Wanted } from '../controller/switch/reconcile.ts'
 import { newSwitch, type Switch, touch } from '../controller/switch/state.ts'
-import { encodeAll, flowMod, formatFlow } from '../openflow/index.ts'
+import { changeBatch, encodeAll, encodeEntry, type FlowSet, flowMod, flowSet, formatFlow } from '../openflow/index.ts'
 import type { Bench } from './bench.ts'
 import { type Bridge, bridge, silentLog, silentRecord } from './bridge.ts'
 import { alternate, cpuOf, cpuOfChildren, print, timed } from './machine.ts'
@@ -98,17 +98,40 @@ function loopFor({ session }: Bridge): {
   }
 }
 
-/** Milliseconds, and the processor seconds meanwhile of us or of the command that we ran, and of ovs-vswitchd. */
-type LinkStatistics = { readonly ms: number; readonly ours: number; readonly switch: number }
+/** These flows as bytes. */
+function entriesOf(content: Content): FlowSet {
+  const set = flowSet(1)
+  for (const item of content.values()) if (item.kind === 'flow') set.put(encodeEntry(item))
+  return set
+}
 
-async function linkStatistics({ ovs }: Bridge, work: () => Promise<unknown>): Promise<LinkStatistics> {
+/** All of a set as flow-mods that add it. */
+function additions(set: FlowSet) {
+  const batch = changeBatch()
+  for (const slot of set.slots()) set.read(slot, (bytes, at, length) => batch.flow('add', bytes, at, length))
+  return batch.take()
+}
+
+/** Reads and compares by bytes; rejects if the switch does not hold what it should. */
+async function compareBytes({ session }: Bridge, set: FlowSet): Promise<void> {
+  const { bodies } = await session.readFlows()
+  const comparison = set.compare()
+  for (const body of bodies) comparison.take(body)
+  const differ = comparison.changed.length + comparison.extra.length + comparison.missing().length
+  if (differ > 0 || comparison.same() !== set.size()) throw new Error(`${differ} flows differ`)
+}
+
+/** Milliseconds, and the processor seconds meanwhile of us or of the command that we ran, and of ovs-vswitchd. */
+type Figures = { readonly ms: number; readonly ours: number; readonly switch: number }
+
+async function figures({ ovs }: Bridge, work: () => Promise<unknown>): Promise<Figures> {
   const children = cpuOfChildren()
   const switchBefore = cpuOf(ovs.pid)
   const { ms, cpu } = await timed(work)
   return { ms, ours: cpu + cpuOfChildren() - children, switch: cpuOf(ovs.pid) - switchBefore }
 }
 
-const rowsOf = (count: number, results: Readonly<Record<string, LinkStatistics>>): string[][] => [
+const rowsOf = (count: number, results: Readonly<Record<string, Figures>>): string[][] => [
   ['', 'ms', 'flows/s', 'CPU s, client', 'CPU s, switch'],
   ...Object.entries(results).map(([name, { ms, ours, switch: theirs }]) => [
     name,
@@ -131,32 +154,45 @@ export const flows: Bench = {
   async run({ folder, small }) {
     const count = small ? 10_000 : 100_000
     const rounds = 3
+    // Before there is a switch: it would take a controller for dead that prepares for so long.
+    const prepared = prepare(count)
     const b = await bridge(folder)
     try {
-      await measure(b, count, rounds)
+      await measure(b, prepared, count, rounds)
     } finally {
       await b.close()
     }
   },
 }
 
-async function measure(b: Bridge, count: number, rounds: number): Promise<void> {
-  const { ovs, session, raw } = b
+type Prepared = ReturnType<typeof prepare>
+
+/** The flows before and after the change, as each contender takes them. */
+function prepare(count: number) {
   const [first, second] = [networks(count, before), networks(count, after)]
   const all = (of: typeof first): Content =>
     new Map([...base(instance), ...[...of.values()].flat()].map(item => [item.key, item]))
   const changes = (of: typeof first) => plan(diff(all(of), new Map()), new Map()).arrive.map(changeOf)
   const text = (of: typeof first) => [...all(of).values()].map(f => formatFlow(f as FlowItem)).join('\n')
-  const [file, file2] = [join(ovs.folder, 'first'), join(ovs.folder, 'second')]
-  await Promise.all([writeFile(file, text(first)), writeFile(file2, text(second))])
   const [inOrder, atOnce, changed] = [encodeAll(changes(first)), bundled(changes(first)), bundled(changes(second))]
+  return {
+    ...{ first, second, changes, inOrder, atOnce, changed, entries: entriesOf(all(first)) },
+    texts: [text(first), text(second)] as const,
+  }
+}
+
+async function measure(b: Bridge, prepared: Prepared, count: number, rounds: number): Promise<void> {
+  const { ovs, session, raw } = b
+  const { first, second, changes, inOrder, atOnce, changed, entries, texts } = prepared
+  const [file, file2] = [join(ovs.folder, 'first'), join(ovs.folder, 'second')]
+  await Promise.all([writeFile(file, texts[0]), writeFile(file2, texts[1])])
   const loop = loopFor(b)
   const ofctl = async (...args: string[]) => void (await ovs.ofctl('br0', args[0]!, ...args.slice(1)))
   const wipe = flowMod({ command: 'delete', tableId: 0xff })
 
   const loading = (work: () => Promise<unknown>) => async () => {
     await session.apply([wipe])
-    const found = await linkStatistics(b, work)
+    const found = await figures(b, work)
     await expectFlows(b, count, before)
     return found
   }
@@ -164,6 +200,8 @@ async function measure(b: Bridge, count: number, rounds: number): Promise<void> 
     'raw bytes, in order': loading(() => raw.write(inOrder)),
     'raw bytes, one bundle': loading(() => raw.write(atOnce)),
     'l2sm, in order (encode, send)': loading(() => session.apply(changes(first))),
+    'l2sm, bytes of entries, in order': loading(() => session.apply(additions(entries))),
+    'l2sm, bytes of entries, one bundle': loading(() => session.bundle(additions(entries))),
     "l2sm, the controller's way (read, diff, plan, one bundle)": loading(() => loop.load(first)),
     'ovs-ofctl add-flows': loading(() => ofctl('add-flows', file)),
     'ovs-ofctl --bundle add-flows': loading(() => ofctl('add-flows', '--bundle', file)),
@@ -173,16 +211,22 @@ async function measure(b: Bridge, count: number, rounds: number): Promise<void> 
   await session.apply([wipe])
   await loop.load(first)
   const compares = await alternate(rounds, {
-    'raw read, thrown away': () => linkStatistics(b, () => raw.dump()),
-    'l2sm (read, decode, spell, compare)': () => linkStatistics(b, () => loop.compare()),
-    'ovs-ofctl dump-flows': () => linkStatistics(b, () => ofctl('dump-flows')),
-    'ovs-ofctl diff-flows': () => linkStatistics(b, () => ofctl('diff-flows', file)),
+    'raw read, thrown away': () => figures(b, () => raw.dump()),
+    'l2sm, by bytes (read, compare)': () => figures(b, () => compareBytes(b, entries)),
+    'l2sm (read, decode, spell, compare)': () => figures(b, () => loop.compare()),
+    'ovs-ofctl dump-flows': () => figures(b, () => ofctl('dump-flows')),
+    'ovs-ofctl diff-flows': () => figures(b, () => ofctl('diff-flows', file)),
   })
   print(`read back and compare ${count} flows`, rowsOf(count, compares))
 
+  print('kept for a comparison by bytes', [
+    ['', 'bytes a flow'],
+    ['flowSet', (entries.memory() / entries.size()).toFixed(0)],
+  ])
+
   const changing = (work: () => Promise<unknown>) => async () => {
     await loop.load(first)
-    const found = await linkStatistics(b, work)
+    const found = await figures(b, work)
     await expectFlows(b, count, after)
     return found
   }

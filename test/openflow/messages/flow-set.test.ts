@@ -235,6 +235,17 @@ t.test('a batch has the flow-mods that encode would have made', async t => {
     { type: 'group_mod', xid: 0, command: 'delete', groupType: 'all', groupId: 5, buckets: [] },
   ])
   t.same(batch.take(), { bytes: Buffer.alloc(0), count: 0 })
+  for (let i = 0; i < 1_000; i++)
+    if (i % 2 === 0) batch.flow('add', encodeEntry(spec({ priority: i })))
+    else batch.message({ type: 'group_mod', command: 'delete', groupType: 'all', groupId: i, buckets: [] })
+  const many = batch.take()
+  let read = 0
+  for (let at = 0; at < many.bytes.length; at += many.bytes.readUInt16BE(at + 2), read++) {
+    const message = decode(many.bytes, at, at + many.bytes.readUInt16BE(at + 2))
+    if ('priority' in message ? message.priority !== read : 'groupId' in message && message.groupId !== read)
+      t.fail(`message ${read} is another`)
+  }
+  t.equal(read, 1_000)
 })
 
 t.test('a batch that outgrows its memory is whole', async t => {
