@@ -132,6 +132,7 @@ function assemble(options: ControllerOptions): Parts {
     },
     suppressed: learner.suppressed,
     connected,
+    unreachable: unreachable.dpids,
     snooped: snooping.of,
     now,
   })
@@ -274,7 +275,7 @@ function assemble(options: ControllerOptions): Parts {
     every: clock.every,
   })
   const rolloutLoop = newRolloutLoop({
-    ...{ store, tables, compileQueue, switches, unreachable: unreachable.dpids, clock },
+    ...{ store, tables, compileQueue, switches, clock },
     failed: error => log.warn({ error: String(error) }, 'the way of a network could not be stored; it is tried again'),
   })
   const parts = () => ({ switches, tables, fabric, store })

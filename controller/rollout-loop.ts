@@ -3,7 +3,7 @@
 import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import type { Cancel, Clock } from './clock/clock.ts'
-import { due, goal, keeps, persisted } from './compile/rollout.ts'
+import { type Confirmation, due, goal, keeps, persisted } from './compile/rollout.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
 import type { CompileQueue } from './compile-queue.ts'
 import { has, type Switch } from './switch/state.ts'
@@ -22,21 +22,11 @@ type Arguments = {
   readonly tables: Tables
   readonly compileQueue: CompileQueue
   readonly switches: ReadonlyMap<DatapathId, Switch>
-  /** Switches that have not been connected for a while. */
-  readonly unreachable: ReadonlySet<DatapathId>
   readonly clock: Clock
   failed(error: unknown): void
 }
 
-export function newRolloutLoop({
-  store,
-  tables,
-  compileQueue,
-  switches,
-  unreachable,
-  clock,
-  failed,
-}: Arguments): RolloutLoop {
+export function newRolloutLoop({ store, tables, compileQueue, switches, clock, failed }: Arguments): RolloutLoop {
   const writing = new Set<number>()
   const timers = new Map<number, Cancel>()
   const retries = new Set<Cancel>()
@@ -63,13 +53,15 @@ export function newRolloutLoop({
     retries.add(retry)
   }
   const step = (number: number, at: Compiled) => {
-    const stepped = tables.step(number, isConfirmed(at, number, { switches, unreachable }))
-    const when = due(stepped ?? at.rollout)
+    const confirmation = confirmationOf(at, number, { switches, tables })
+    const stepped = tables.step(number, confirmation)
+    // What waits for a switch is looked at when one connects, or a link fails.
+    const when = confirmation === 'waits' && !stepped ? undefined : due(stepped ?? at.rollout)
     if (when !== undefined) lookAt(number, when)
     if (stepped && stepped.serial !== at.rollout.serial) compileQueue.markMoved([at.network.id])
   }
   const lookAtOne = (number: number, at: Compiled) => {
-    const entering = at.rollout.is === 'preparing' && isConfirmed(at, number, { switches, unreachable })
+    const entering = at.rollout.is === 'preparing' && confirmationOf(at, number, { switches, tables }) === 'confirmed'
     const kept = persisted(at.rollout, at.wanted, entering)
     const network = store.state().networks.get(at.network.id)
     if (!network || writing.has(number)) return
@@ -112,24 +104,28 @@ export function newRolloutLoop({
 }
 
 /**
- * The switches that matter for the next step have confirmed the last change of the rollout: those that the new ways pass, and once
- * frames enter there, those where they do. Nobody waits for one that is away.
+ * Whether the switches that matter for the next step have confirmed the last change of the rollout: those that the new path version
+ * passes, and once frames enter there, those where they do.
  */
-function isConfirmed(
+function confirmationOf(
   { rollout, serial, datapaths }: Compiled,
   number: number,
-  { switches, unreachable }: Pick<Arguments, 'switches' | 'unreachable'>,
-): boolean {
+  { switches, tables }: Pick<Arguments, 'switches' | 'tables'>,
+): Confirmation {
   // A step is in force from the compile after it on.
-  if (serial < rollout.serial) return false
+  if (serial < rollout.serial) return 'pending'
+  let confirmation: Confirmation = 'confirmed'
   const { ingressPorts, floodTree, nextHops } = goal(rollout).route
   const ways = [ingressPorts, floodTree, nextHops]
   for (const dpid of datapaths) {
     if (rollout.is === 'preparing' && !ways.some(way => way.has(dpid))) continue
     const sw = switches.get(dpid)
-    if (!sw?.session && unreachable.has(dpid)) continue
-    if (sw?.session && ['unsafe', 'unadopted', 'unsupported'].includes(sw.phase.is)) continue
-    if (!has(sw, number, rollout.serial)) return false
+    if (!sw?.session) {
+      if (tables.waitsFor(number, dpid)) return 'waits'
+      continue
+    }
+    if (['unsafe', 'unadopted', 'unsupported'].includes(sw.phase.is)) continue
+    if (!has(sw, number, rollout.serial)) confirmation = 'pending'
   }
-  return true
+  return confirmation
 }

@@ -49,6 +49,12 @@ export const pathVersionsOf = (rollout: Rollout): PathVersions => {
   return rollout.is === 'preparing' ? [rollout.from, rollout.to] : [rollout.to, rollout.from]
 }
 
+/** The path version by which frames go: on which the network depends. */
+export const inUse = (rollout: Rollout): PathVersion => {
+  if (rollout.is === 'steady') return rollout.pathVersion
+  return rollout.is === 'preparing' ? rollout.from : rollout.to
+}
+
 /** The path version that the network will have when it has come to rest. */
 export const goal = (rollout: Rollout): PathVersion => (rollout.is === 'steady' ? rollout.pathVersion : rollout.to)
 
@@ -126,23 +132,30 @@ export const keeps = (a: Kept, b: Kept): boolean =>
   (a.epoch ?? 0) === (b.epoch ?? 0) && a.target === b.target && a.way === b.way
 
 /**
- * The next step of a rollout, when it is due: `confirmed` says whether the switches that matter have confirmed this serial.
- * Undefined: not yet.
+ * Whether the switches that matter for the next step have confirmed the last one. `waits`: one of them has not, because it is not
+ * connected, and frames get through meanwhile.
+ */
+export type Confirmation = 'confirmed' | 'pending' | 'waits'
+
+/**
+ * The next step of a rollout, when it is due. Undefined: not yet.
  * @param now Milliseconds of a monotonic clock.
  */
 export function advance(
   rollout: Rollout,
-  { confirmed, now, serial }: { readonly confirmed: boolean; readonly now: number; readonly serial: number },
+  { confirmation, now, serial }: { readonly confirmation: Confirmation; readonly now: number; readonly serial: number },
 ): Rollout | undefined {
   switch (rollout.is) {
     case 'steady':
       return undefined
     case 'preparing':
-      return confirmed ? { ...rollout, is: 'draining', serial, entered: now, until: undefined } : undefined
+      return confirmation === 'confirmed'
+        ? { ...rollout, is: 'draining', serial, entered: now, until: undefined }
+        : undefined
     case 'draining': {
       const { until, entered, from, to } = rollout
       if (until !== undefined) return now >= until ? { is: 'steady', serial, pathVersion: to } : undefined
-      if (!confirmed && now < entered + goneOverMs) return undefined
+      if (confirmation === 'waits' || (confirmation === 'pending' && now < entered + goneOverMs)) return undefined
       // Between ports of one switch nothing is under way.
       return { ...rollout, until: !from.frozen && isEmpty(from.route) ? now : now + drainMs }
     }

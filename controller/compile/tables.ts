@@ -6,11 +6,22 @@ import { datapathsOf, type Route } from '../../topology/route.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import { routeOfVlink, type VlinkPaths, vlinkPathsOf } from '../../topology/vlink-route.ts'
 import type { Part } from './compile.ts'
+import { isIntact } from './intact.ts'
 import { keptRoutes, keptTunnels } from './kept-routes.ts'
 import type { Fabric, Location } from './local-network.ts'
 import { networkParts, type Parts, type Touched, vlinkParts } from './parts.ts'
 import { isCovered, plainEnds } from './plain-links.ts'
-import { advance, begin, keeps, type PathVersions, pathVersionsOf, persisted, type Rollout, steer } from './rollout.ts'
+import {
+  advance,
+  begin,
+  type Confirmation,
+  inUse,
+  keeps,
+  pathVersionsOf,
+  persisted,
+  type Rollout,
+  steer,
+} from './rollout.ts'
 import type { Snooped } from './snoop.ts'
 import type { Steps } from './steps.ts'
 
@@ -53,8 +64,10 @@ export type Tables = {
   returned(number: number, dpid: DatapathId): boolean
   /** Brings a network's tables up to date, or drops it if it is gone. Answers which switches must look again, and at what. */
   refresh(id: string): Steps<readonly Looks[]>
+  /** A step of this network waits for a switch that is not connected: frames get through as it is. */
+  waitsFor(number: number, dpid: DatapathId): boolean
   /** Takes the next step of a network that is moving, if it is due: then it is to be compiled again. */
-  step(number: number, confirmed: boolean): Rollout | undefined
+  step(number: number, confirmation: Confirmation): Rollout | undefined
 }
 
 type Sources = {
@@ -69,12 +82,15 @@ type Sources = {
   suppressed: ReadonlySet<string>
   /** Switches that can be told something now. */
   connected(dpid: DatapathId): boolean
+  /** Those that have not been connected for a while. */
+  readonly unreachable: ReadonlySet<DatapathId>
   snooped(network: Network, attachments: Iterable<Attachment>): Snooped | undefined
   /** Milliseconds of a monotonic clock. */
   now(): number
 }
 
-export function desiredTables({ state, fabric, learned, suppressed, connected, snooped, now }: Sources): Tables {
+export function desiredTables(sources: Sources): Tables {
+  const { state, fabric, learned, suppressed, connected, unreachable, snooped, now } = sources
   const compiled = new Map<number, Compiled>()
   const kept = new Map<number, Parts>()
   const numbers = new Map<string, number>()
@@ -82,6 +98,8 @@ export function desiredTables({ state, fabric, learned, suppressed, connected, s
   const rollingOut = new Set<number>()
   const outdated = new Map<number, Set<DatapathId>>()
   const wanting = new Map<number, ReadonlySet<DatapathId>>()
+  /** Networks that have just left a path version of an earlier run of ours: any switch may hold something of it. */
+  const unknownHolders = new Set<number>()
   const routes = keptRoutes()
   let serial = 0
 
@@ -101,13 +119,16 @@ export function desiredTables({ state, fabric, learned, suppressed, connected, s
     index(id, was.datapaths, new Set())
     return [everything(number, was.parts.keys()), ...mirrorOf(was)]
   }
-  /** Of these path versions, one is built or goes: switches that can't be told may hold what was before. Answers whether there are any. */
-  const lose = (number: number, pathVersions: PathVersions): boolean => {
-    const lost = outdated.get(number) ?? new Set()
-    const before = lost.size
-    for (const { route } of pathVersions) for (const dpid of datapathsOf(route)) if (!connected(dpid)) lost.add(dpid)
-    if (lost.size > 0) outdated.set(number, lost)
-    return lost.size > before
+  /** A path version goes, or is built without them: switches that can't be told hold what was before. */
+  const leaveBehind = (number: number, dpids: Iterable<DatapathId>) => {
+    const left = outdated.get(number) ?? new Set()
+    for (const dpid of dpids) if (!connected(dpid)) left.add(dpid)
+    if (left.size > 0) outdated.set(number, left)
+  }
+  const isHeld = (rollout: Rollout, dpid: DatapathId): boolean => {
+    const { route, frozen } = inUse(rollout)
+    // Of what an earlier run of ours has left, only the switches know by which links it goes.
+    return frozen ? !unreachable.has(dpid) : isIntact(route, fabric(), state())
   }
   const tunnels = keptTunnels()
   /** The same object as long as nothing of it is another. */
@@ -122,18 +143,24 @@ export function desiredTables({ state, fabric, learned, suppressed, connected, s
     before: Compiled | undefined,
   ): Pick<Compiled, 'rollout' | 'wanted'> => {
     const { number, target } = network
-    const want = () => {
-      // A vlink's path is what was asked for, whatever others hold of an earlier one.
-      if (vlinkPaths) return before && before.vlinkPaths === vlinkPaths ? before.wanted : routeOfVlink(vlinkPaths)
-      return routes.of(number, members, fabric().paths, new Set(outdated.get(number)))
+    // A vlink's path is what was asked for, whatever others hold of an earlier one.
+    if (vlinkPaths) {
+      const wanted = before && before.vlinkPaths === vlinkPaths ? before.wanted : routeOfVlink(vlinkPaths)
+      const rollout = before ? steer(before.rollout, wanted, target, serial) : begin(network, wanted, serial, now())
+      return { rollout, wanted }
     }
-    let wanted = want()
-    if (!before) return { rollout: begin(network, wanted, serial, now()), wanted }
+    const want = (left: ReadonlySet<DatapathId>) => routes.of(number, members, fabric().paths, left)
+    const all = want(none)
+    if (!before) return { rollout: begin(network, all, serial, now()), wanted: all }
     const was = before.rollout
-    let rollout = steer(was, wanted, target, serial)
-    const turns = (was.is === 'steady') !== (rollout.is === 'steady')
-    if (turns && lose(number, pathVersionsOf(was.is === 'steady' ? rollout : was)) && !vlinkPaths)
-      rollout = steer(was, (wanted = want()), target, serial)
+    if (inUse(was).route === all) return { rollout: steer(was, all, target, serial), wanted: all }
+    // While frames get through on the path version in use, a new one waits for every switch that it passes; else those that
+    // can't be told of it are left out, and come back in when they connect.
+    const absent = [...datapathsOf(all)].filter(dpid => !connected(dpid))
+    const left = new Set(absent.filter(dpid => !isHeld(was, dpid)))
+    const wanted = left.size > 0 ? want(left) : all
+    const rollout = steer(was, wanted, target, serial)
+    if (rollout.is === 'preparing' && rollout.to.route === wanted) leaveBehind(number, left)
     return { rollout, wanted }
   }
   const keep = ({ network, rollout, wanted }: Compiled) => {
@@ -197,17 +224,27 @@ export function desiredTables({ state, fabric, learned, suppressed, connected, s
       keep(it)
       index(id, was?.datapaths ?? none, datapaths)
       // Who holds something of a path version that we never knew, only they know.
-      const isKnown = !was || pathVersionsOf(was.rollout).every(({ frozen }) => !frozen)
-      const looks = isKnown ? { number, at: touched } : everything(number, fabric().datapaths.keys())
+      const isUnknown =
+        unknownHolders.delete(number) || (was && pathVersionsOf(was.rollout).some(({ frozen }) => frozen))
+      const looks = isUnknown ? everything(number, fabric().datapaths.keys()) : { number, at: touched }
       const mirrorChanged = was && was.network.mirror?.number !== network.mirror?.number
       return [...dropped, looks, ...(mirrorChanged ? mirrorOf(was) : [])]
     },
-    step(number, confirmed) {
+    waitsFor(number, dpid) {
+      const at = compiled.get(number)
+      return at !== undefined && !connected(dpid) && isHeld(at.rollout, dpid)
+    },
+    step(number, confirmation) {
       const at = compiled.get(number)
       // It is in force from its next compile on.
-      const rollout = at && advance(at.rollout, { confirmed, now: now(), serial: serial + 1 })
+      const rollout = at && advance(at.rollout, { confirmation, now: now(), serial: serial + 1 })
       if (!rollout) return undefined
-      if (rollout.is === 'steady') lose(number, pathVersionsOf(at.rollout))
+      if (rollout.is === 'steady') {
+        for (const { route, frozen } of pathVersionsOf(at.rollout)) {
+          leaveBehind(number, datapathsOf(route))
+          if (frozen) unknownHolders.add(number)
+        }
+      }
       compiled.set(number, { ...at, rollout })
       keep({ ...at, rollout })
       return rollout

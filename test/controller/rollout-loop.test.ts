@@ -52,7 +52,6 @@ t.test(
       } as unknown as Tables,
       compileQueue: { ids: new Set(), markMoved() {} } as unknown as CompileQueue,
       switches: new Map(),
-      unreachable: new Set(),
       clock,
       failed() {},
     })

@@ -260,7 +260,7 @@ function goOver({ it, nicira, turns, killed }: Run): void {
         const way = wanted.get(id)!
         if (rounds === killed) return [id, begin({ id, number: 1, revision: 1, ...disk.get(id)! }, way, serial, now)]
         disk.set(id, persisted(rollout, way, rollout.is === 'preparing'))
-        const step = advance(rollout, { confirmed: true, now, serial }) ?? rollout
+        const step = advance(rollout, { confirmation: 'confirmed', now, serial }) ?? rollout
         return [id, steer(step, way, disk.get(id)!.target, serial)]
       }),
     )

@@ -173,7 +173,9 @@ t.test('while vlinks go over to other paths, no frame is lost, comes twice, or c
         if (serial > 10) throw new Error('it does not come to rest')
         courses = courses.map((rollout, i) => {
           const step =
-            serial === 1 ? rollout : (advance(rollout, { confirmed: true, now: serial * 1000, serial }) ?? rollout)
+            serial === 1
+              ? rollout
+              : (advance(rollout, { confirmation: 'confirmed', now: serial * 1000, serial }) ?? rollout)
           return steer(step, routeOfVlink(is[i]!), otherEpoch(goal(step).epoch), serial)
         })
         if (serial === 1) moved += courses.filter(c => c.is === 'preparing').length
@@ -224,7 +226,7 @@ t.test(
         entered: 0,
         until: undefined,
       } as const
-      return advance(rollout, { confirmed: true, now: 5, serial: 2 })
+      return advance(rollout, { confirmation: 'confirmed', now: 5, serial: 2 })
     }
     t.match(until([0, 1, 2].map(world.dpidOf)), { is: 'draining', until: 5 + drainMs })
     t.match(until([world.dpidOf(0)]), { is: 'draining', until: 5 })

@@ -1,0 +1,115 @@
+// Changes that come while switches are not connected: frames of who is there go on, and of who is not there too.
+import t, { type Test } from 'tap'
+import { attach, putDeclaredLink } from '../../store/desired.ts'
+import { openMemory } from '../../store/memory.ts'
+import type { Store } from '../../store/store.ts'
+import { broadcast, ethernet } from '../reference/frames.ts'
+import { dpidOf, macOf, makePeers, type Peers } from './peers.ts'
+
+const numbers = [1, 2, 3, 4]
+
+/** Four switches in a ring, 1-2-3-4-1, with network `red` on port 1 of each. */
+async function ring(t: Test, store: Store = openMemory()): Promise<Peers> {
+  const world = await makePeers(t, { switches: 4, store })
+  for (const n of numbers) world.peer(n).port(100 + ((n + 1) % 4) + 1, false)
+  await Promise.all(world.peers.map(peer => peer.connect()))
+  await world.until('the ring is known', () => world.store.state().discoveredLinks.size === 8)
+  await world.join('red', [1, 1, macOf(1, 1)], [2, 1, macOf(2, 1)], [3, 1, macOf(3, 1)], [4, 1, macOf(4, 1)])
+  await settled(world)
+  return world
+}
+const settled = (world: Peers) =>
+  world.until('red is programmed', () => world.controller.network('red')?.state === 'programmed', {
+    ms: 60_000,
+    why: () => JSON.stringify(world.controller.network('red')),
+  })
+
+/** What a broadcast of each member reaches: every other one, once. */
+function everybodyHears(t: Test, world: Peers, when: string): void {
+  for (const n of numbers) {
+    const frame = ethernet({ dst: broadcast, src: macOf(n, 1) }, 0x88b5, Buffer.alloc(46))
+    const others = numbers.filter(other => other !== n).map(other => [`${dpidOf(other)}/1`, 1])
+    t.strictSame([...world.send(n, 1, frame).counts].sort(), others, `a broadcast of ${n}, ${when}`)
+  }
+  for (const [from, to] of [
+    [1, 2],
+    [2, 4],
+    [4, 1],
+    [3, 1],
+  ] as const) {
+    const frame = ethernet({ dst: macOf(to, 1), src: macOf(from, 1) }, 0x88b5, Buffer.alloc(46))
+    t.strictSame([...world.send(from, 1, frame).counts], [[`${dpidOf(to)}/1`, 1]], `${from} to ${to}, ${when}`)
+  }
+}
+const cost = (world: Peers, a: number, b: number, cost: number) =>
+  world.ask(draft =>
+    putDeclaredLink(draft, {
+      from: { dpid: dpidOf(a), port: 100 + b },
+      to: { dpid: dpidOf(b), port: 100 + a },
+      cost,
+    }),
+  )
+t.test('a link costs more while switches are away: all goes on as it was, and changes when they are back', async t => {
+  const world = await ring(t)
+  await world.restart(undefined, [world.peer(1)])
+  await world.until('one is live', () => world.controller.switch(dpidOf(1))?.state === 'live')
+  await cost(world, 1, 2, 100)
+  for (const seconds of [0, 1, 5, 40]) {
+    await world.clock.pass(seconds * 1000)
+    everybodyHears(t, world, `${seconds} s after a link of absent switches has another cost`)
+  }
+  t.match(world.controller.network('red')?.state, 'pending')
+  for (const n of [2, 3]) {
+    await world.peer(n).connect()
+    await world.clock.pass(3000)
+    everybodyHears(t, world, `${n} is back`)
+  }
+  await world.peer(4).connect()
+  await settled(world)
+  everybodyHears(t, world, 'all are back')
+})
+
+t.test('a port is attached while others come back late: members hear each other all the time', async t => {
+  const world = await ring(t)
+  await world.restart(undefined, [world.peer(1)])
+  await world.until('one is live', () => world.controller.switch(dpidOf(1))?.state === 'live')
+  await world.ask(draft => attach(draft, { network: 'red', dpid: dpidOf(1), port: 2, mac: macOf(1, 2) }))
+  for (let i = 0; i < 5; i++) {
+    await world.clock.pass(1000)
+    for (const n of numbers) {
+      const frame = ethernet({ dst: broadcast, src: macOf(n, 1) }, 0x88b5, Buffer.alloc(46))
+      const heard = world.send(n, 1, frame).counts
+      for (const other of numbers)
+        if (other !== n) t.equal(heard.get(`${dpidOf(other)}/1`), 1, `${other} hears ${n} after ${i + 1} s`)
+    }
+  }
+  await Promise.all([2, 3, 4].map(n => world.peer(n).connect()))
+  await settled(world)
+})
+
+t.test('a switch goes in the middle of a change: nothing is lost, and the change ends when it is back', async t => {
+  const world = await ring(t)
+  await cost(world, 1, 2, 100)
+  await world.clock.pass(20)
+  world.peer(3).drop()
+  for (const seconds of [1, 4, 10]) {
+    await world.clock.pass(seconds * 1000)
+    everybodyHears(t, world, `${seconds} s later`)
+  }
+  await world.peer(3).connect()
+  await settled(world)
+  everybodyHears(t, world, 'at the end')
+})
+
+t.test('a link breaks while a switch is away: the others go round it, and the absent one comes in again', async t => {
+  const world = await ring(t)
+  world.peer(3).drop()
+  await world.clock.pass(100)
+  world.peer(1).port(102, false)
+  await world.clock.pass(5000)
+  const frame = ethernet({ dst: broadcast, src: macOf(1, 1) }, 0x88b5, Buffer.alloc(46))
+  t.equal(world.send(1, 1, frame).counts.get(`${dpidOf(4)}/1`), 1)
+  await world.peer(3).connect()
+  await settled(world)
+  everybodyHears(t, world, 'at the end')
+})
