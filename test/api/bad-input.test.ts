@@ -20,7 +20,7 @@ const rows: readonly (readonly [method: string, path: string, body: unknown, sta
   ['PATCH', net, {}, 405, 'method-not-allowed'],
   ['DELETE', '/v1/networks', undefined, 405, 'method-not-allowed'],
   ['PUT', '/v1/switches', {}, 405, 'method-not-allowed'],
-  ['DELETE', `/v1/switches/${dpid}`, undefined, 405, 'method-not-allowed'],
+  ['DELETE', `/v1/switches/${dpid}`, undefined, 409, 'switch-in-use'],
   ['OPTIONS', net, undefined, 405, 'method-not-allowed'],
   ['GET', `/v1/switches/${dpid}/takeover`, undefined, 405, 'method-not-allowed'],
   // Ids.
