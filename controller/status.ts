@@ -177,12 +177,16 @@ function nameCondition(
   ports: ReadonlyMap<PortNo, { readonly name: string }>,
 ): Condition | undefined {
   if (ports.get(port)?.name === wanted) return undefined
-  const [number] = [...ports].find(([, { name }]) => name === wanted) ?? []
+  const [number, ...others] = [...ports].flatMap(([portNo, { name }]) => (name === wanted ? [portNo] : []))
+  if (others.length > 0) {
+    const numbers = [number, ...others].sort((a, b) => a! - b!).join(', ')
+    return { state: 'pending', reason: `switch ${dpid} has several ports called ${wanted} (${numbers}): none is meant` }
+  }
   const has = [...ports.values()].map(({ name }) => name).slice(0, 12)
   const reason =
     number === undefined
       ? `switch ${dpid} has no port ${wanted}: it has ${has.join(', ') || 'none'}`
-      : `port ${wanted} of switch ${dpid} is number ${number} now, which is in use otherwise`
+      : `port ${wanted} of switch ${dpid} is number ${number} now, which is in use otherwise, or was not its only port of that name`
   return { state: 'pending', reason }
 }
 

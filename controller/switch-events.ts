@@ -2,18 +2,25 @@
 
 import type { Events, Session } from '../openflow/session/session.ts'
 import { attachmentsAt } from '../store/attachments.ts'
-import { followNames, renumbered } from '../store/port-names.ts'
+import { followNames, ownNames, type PortNames, renumbered } from '../store/port-names.ts'
 import type { Store } from '../store/store.ts'
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { owner } from './compile/cookie.ts'
 import { portsSettleMs } from './compile-queue.ts'
 import type { Parts } from './parts.ts'
 import { shownBy, unknownCookie } from './switch/copies.ts'
-import { type Log, roomMade } from './switch/reconcile.ts'
+import type { Log } from './switch/reconcile.ts'
 import { newSwitch } from './switch/state.ts'
 import { unsupported } from './switch/unsupported.ts'
 
 export function switchEvents(parts: Parts): Events {
+  const sharedNames = new Map<DatapathId, Set<string>>()
+  const ports = (s: Session) => {
+    const shared = sharedNames.get(s.dpid) ?? new Set<string>()
+    const names = ownNames(s.ports().values(), shared)
+    if (shared.size > 0) sharedNames.set(s.dpid, shared)
+    return portsChanged(parts, s, names)
+  }
   const { switches, compileQueue, tables, discover, learner, multicast, log, metrics, waiting, start } = parts
   const current = (s: Session) => {
     const sw = switches.get(s.dpid)
@@ -38,7 +45,7 @@ export function switchEvents(parts: Parts): Events {
       if (missing !== undefined)
         log.warn({ dpid: s.dpid, missing }, 'switch lacks what is needed: networks with members there are degraded')
       parts.unreachable.came(s.dpid)
-      portsChanged(parts, s)
+      ports(s)
       compileQueue.mark(tables.at(s.dpid))
       start(sw)
     },
@@ -53,7 +60,7 @@ export function switchEvents(parts: Parts): Events {
       waiting.wake()
     },
     portStatus(s) {
-      if (current(s)) compileQueue.mark(portsChanged(parts, s), portsSettleMs)
+      if (current(s)) compileQueue.mark(ports(s), portsSettleMs)
     },
     packetIn(s, message) {
       metrics.packetIn(message.reason)
@@ -66,16 +73,13 @@ export function switchEvents(parts: Parts): Events {
     },
     flowRemoved(s, message) {
       const sw = current(s)
-      if (!sw) return
-      learner.flowRemoved(sw, message)
-      roomMade(parts.reconciler, sw)
+      if (sw) learner.flowRemoved(sw, message)
     },
   }
 }
 
 /** Attachments by name go where their ports went. Until that is stored, what is compiled leaves out ports of another name. */
-function follow(store: Store, { dpid, ports }: Session, log: Log): void {
-  const names = new Map([...ports().values()].map(({ name, portNo }) => [name, portNo]))
+function follow(store: Store, { dpid }: Session, names: PortNames, log: Log): void {
   if (renumbered(store.state(), dpid, names).length === 0) return
   store
     .write(draft => followNames(draft, dpid, names))
@@ -86,9 +90,10 @@ function follow(store: Store, { dpid, ports }: Session, log: Log): void {
 function portsChanged(
   { store, switches, fabric, discover, compileQueue, tables, log }: Parts,
   s: Session,
+  names: PortNames,
 ): readonly string[] {
   const { changed, ofLinks } = fabric.ports(s)
-  if (changed.length > 0) follow(store, s, log)
+  if (changed.length > 0) follow(store, s, names, log)
   if (switches.get(s.dpid)?.phase.is !== 'unsupported') discover.ports(s)
   const state = store.state()
   if (ofLinks) compileQueue.markMesh()

@@ -8,6 +8,24 @@ import type { Attachment, State } from './state.ts'
 /** The ports that a switch has, by name. */
 export type PortNames = ReadonlyMap<string, PortNo>
 
+/**
+ * The ports that have a name of their own. A switch cuts names (OpenFlow 1.3.5 §7.2.1: 16 bytes), so that several ports may
+ * have one: then it means none of them, and no attachment goes there.
+ * @param shared Names that several ports have had since we know the switch: which of them is left is chance.
+ */
+export function ownNames(
+  ports: Iterable<{ readonly name: string; readonly portNo: PortNo }>,
+  shared: Set<string> = new Set(),
+): PortNames {
+  const names = new Map<string, PortNo>()
+  for (const { name, portNo } of ports) {
+    if (names.has(name)) shared.add(name)
+    names.set(name, portNo)
+  }
+  for (const name of shared) names.delete(name)
+  return names
+}
+
 /** Attachments of this switch that have another number than the port of their name has now, and that number. */
 export const renumbered = ({ named }: Pick<State, 'named'>, dpid: DatapathId, ports: PortNames) =>
   [...(named.get(dpid)?.values() ?? [])].flatMap(attachment => {

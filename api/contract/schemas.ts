@@ -33,8 +33,8 @@ export const NetworkPath = Type.Object({ network: networkId }, closed)
 const reserved = '(?!LOCAL$|CONTROLLER$|NORMAL$|FLOOD$|ALL$|IN_PORT$|TABLE$|ANY$)'
 const portOrName = Type.String({
   description:
-    'an OpenFlow port number, 1 to 4294967040, in decimal; or the name of the port on its switch: 1 to 16 characters, beginning with a letter, a / encoded as %2F. The attachment follows the name when the port gets another number',
-  pattern: `^${reserved}([1-9][0-9]{0,9}|[A-Za-z_][^\\u0000-\\u001f\\u007f]{0,15})$`,
+    'an OpenFlow port number, 1 to 4294967040, in decimal; or the name of the port on its switch: 1 to 16 characters, beginning with a letter or as in 1/2, a / encoded as %2F. The attachment follows the name when the port gets another number',
+  pattern: `^${reserved}([1-9][0-9]{0,9}|[A-Za-z_][^\\u0000-\\u001f\\u007f]{0,15}|[0-9]{1,4}/[^\\u0000-\\u001f\\u007f]{1,11})$`,
   examples: ['1', 'eth1'],
 })
 export const AttachmentPath = Type.Object({ network: networkId, dpid: dpidText, port: portOrName }, closed)

@@ -45,3 +45,5 @@ export const limitMeterId = (port: number): number => 0x2_0000 + port
 export const isOurMeter = (id: number): boolean => id > 0x1_0000 && id < 0x3_0000
 /** A port beyond this has no meter of its own. */
 export const maxMeteredPort = 0xffff
+/** So many meters a switch must be able to hold for all its ports to have theirs: two at most, one of each kind. */
+export const metersFor = (ports: number): number => 2 * ports

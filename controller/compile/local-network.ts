@@ -17,7 +17,7 @@ export type Datapath = {
   readonly names?: ReadonlyMap<PortNo, string>
   /** It takes Nicira's controller action with a meter, so that copies are limited and the data is not. */
   readonly meteredPacketIns: boolean
-  /** The highest id of a meter that it takes; 0 without meters. */
+  /** How many meters it can hold (OpenFlow 1.3.5 §7.3.5.13: a count, not the highest id); 0 without meters. */
   readonly maxMeter: number
 }
 export type Datapaths = ReadonlyMap<DatapathId, Datapath>

@@ -51,9 +51,8 @@ export function compileVlink(
   return compiled
 }
 
-/** Whether a switch can hold a vlink to its bandwidth at this port. */
-export const canLimit = (port: PortNo, maxMeter: number): boolean =>
-  port <= maxMeteredPort && limitMeterId(port) <= maxMeter
+/** Whether a switch can hold a vlink to its bandwidth at this port. @param maxMeter How many meters it can hold; any id will do. */
+export const canLimit = (port: PortNo, maxMeter: number): boolean => port <= maxMeteredPort && maxMeter > 0
 
 /** The switches that a route leads over from one end to the other; none when it does not lead there. */
 function trail({ nextHops, ingressPorts }: Route, first: Endpoint, last: Endpoint): readonly Pass[] {

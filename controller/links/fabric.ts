@@ -11,7 +11,7 @@ import {
   linkKey,
   type PortNo,
 } from '../../topology/topology.ts'
-import { maxMeteredPort, meterId } from '../compile/cookie.ts'
+import { metersFor } from '../compile/cookie.ts'
 import type { SwitchFacts } from '../compile/default-flows.ts'
 import type { Datapath, Fabric } from '../compile/local-network.ts'
 import { matchesNoTunnels, unsupported } from '../switch/unsupported.ts'
@@ -59,7 +59,7 @@ export function knownFabric(
       const before = known?.ports ?? new Set<PortNo>()
       // A switch that can't run our pipeline has no port that a frame could take.
       const now = new Set(unsupported(session) === undefined ? session.ports().keys() : [])
-      const meteredPacketIns = session.can.nicira && session.can.maxMeter >= meterId(maxMeteredPort)
+      const meteredPacketIns = session.can.nicira && session.can.maxMeter >= metersFor(now.size)
       switchFacts.tunnels(session)
       const names = new Map([...session.ports()].map(([port, { name }]) => [port, name]))
       datapaths.set(session.dpid, { ports: now, names, meteredPacketIns, maxMeter: session.can.maxMeter })

@@ -189,12 +189,14 @@ async function reconcile(
   why?: Switch['compare'],
 ): Promise<void> {
   if (sw.phase.is === 'unsafe') return r.progress(sw, dirty.keys())
-  // What it refused a moment ago is not asked of it again until the pause is over.
-  const left = new Set(why === 'refused' ? refusals(sw).keys() : [])
+  // What it refused is not asked of it again until the pause is over, whoever looks meanwhile; nor is that it lacks it drift.
+  const isPaused = why === 'refused' || (why === 'audit' && sw.retrying !== false)
+  const left = new Set(isPaused ? refusals(sw).keys() : [])
   const serials = new Map([...dirty.keys()].map(n => [n, r.compiled().get(n)?.serial ?? Number.POSITIVE_INFINITY]))
   const changes = await changesFor(r, sw, dirty, left)
   const refused = await send(r, sw, session, changes, why)
   if (sw.session !== session) return
+  if (why === 'audit' && refused.size === 0) sw.drift = 0
   for (const [number, serial] of serials) {
     if (left.has(number)) continue
     const at = sw.networks.get(number)
@@ -206,7 +208,7 @@ async function reconcile(
   }
   if (refused.size > 0) retryRefused(r, sw, refused)
   else if (refusals(sw).size === 0) sw.retries = 0
-  if (changes.remove.length > 0) roomMade(r, sw)
+  if (changes.remove.some(makesRoom)) roomMade(r, sw)
   r.progress(sw, dirty.keys())
 }
 
@@ -227,8 +229,11 @@ function retryRefused(r: Reconciler, sw: Switch, refused: ReadonlyMap<number, st
   r.later(sw, () => askAgain(r, sw, 'later'))
 }
 
+/** Addresses come and go all the time: whoever waits for their room would have no pause. */
+const makesRoom = (item: Item): boolean => item.kind !== 'flow' || owner(item.cookie).is !== 'learned'
+
 /** Something of ours is gone from a switch: what it refused may fit now. */
-export function roomMade(r: Reconciler, sw: Switch): void {
+function roomMade(r: Reconciler, sw: Switch): void {
   if (sw.retrying === 'soon' || refusals(sw).size === 0) return
   sw.retrying = 'soon'
   r.soon(() => askAgain(r, sw, 'soon'))
@@ -293,19 +298,21 @@ async function send(
   why: Switch['compare'],
 ): Promise<ReadonlyMap<number, string>> {
   const count = changes.add.length + changes.modify.length + changes.remove.length
-  if (why === 'audit') {
-    sw.drift = count
-    if (count > 0) {
-      r.metrics.repaired(count)
-      r.log.warn({ dpid: sw.dpid, items: count }, 'switch had drifted from what it should hold; repaired')
-    }
-  }
+  if (why === 'audit') sw.drift = count
   if (isEmpty(changes)) return new Map()
   for (const [command, items] of Object.entries(changes)) {
     const flows = items.filter(i => i.kind === 'flow').length
     if (flows > 0) r.metrics.flowMods(command, flows)
   }
-  return markFirst(sw, session, changes)
+  const refused = await markFirst(sw, session, changes)
+  if (why !== 'audit') return refused
+  const { add, modify, remove } = changes
+  const repaired = [...add, ...modify, ...remove].filter(item => !refused.has(item.owner)).length
+  if (repaired > 0) {
+    r.metrics.repaired(repaired)
+    r.log.warn({ dpid: sw.dpid, items: repaired }, 'switch had drifted from what it should hold; repaired')
+  }
+  return refused
 }
 
 /**

@@ -3,10 +3,13 @@ import t from 'tap'
 import { compile } from '../../controller/compile/compile.ts'
 import type { Subject } from '../../controller/compile/local-network.ts'
 import type { Action } from '../../openflow/index.ts'
+import { attach, putNetwork } from '../../store/desired.ts'
 import type { Attachment } from '../../store/state.ts'
 import { mesh } from '../../topology/mesh.ts'
 import { paths } from '../../topology/paths.ts'
 import { route } from '../../topology/route.ts'
+import { portDesc, putPort } from '../reference/index.ts'
+import { dpidOf, makePeers, type Peers } from './peers.ts'
 
 const dpid = '00000000000000a1'
 const attachment = (port: number, portName?: string): Attachment => ({
@@ -58,3 +61,42 @@ t.test('a port that has its number and another name is left out, as if it were n
     without.filter(item => item.kind === 'group'),
   )
 })
+
+t.test('a name that two ports have moves no attachment, then or later', async t => {
+  const world = await makePeers(t, { ports: 6 })
+  await world.live()
+  const called = (number: number, name: string) =>
+    world.peer(1).say(...putPort(world.peer(1).sw, number, { desc: { ...portDesc(number), name } }))
+  const portOf = () => [...world.store.state().members.get('red')!.values()].map(({ port }) => port)
+  const name = 'uplinkGigabitEt'
+  called(1, name)
+  await world.until('it is called so', () => namesOf(world).get(1) === name)
+  await world.ask(draft => putNetwork(draft, 'red'))
+  await world.ask(draft => attach(draft, { network: 'red', dpid: dpidOf(1), port: 1, portName: name }))
+  called(6, name)
+  await world.until('both are', () => namesOf(world).get(6) === name)
+  await world.clock.pass(1000)
+  t.strictSame(portOf(), [1])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  world.peer(1).port(1, false)
+  await world.until('it is gone', () => !namesOf(world).has(1))
+  await world.clock.pass(1000)
+  t.strictSame(portOf(), [1], 'which of them is left is chance')
+  t.equal(world.controller.network('red')?.state, 'pending')
+  called(2, name)
+  await world.until('two others are', () => namesOf(world).get(2) === name)
+  t.match(world.controller.network('red')?.reason, `several ports called ${name} (2, 6): none is meant`)
+})
+
+t.test('an attachment goes where the only port of its name goes', async t => {
+  const world = await makePeers(t, { ports: 3 })
+  await world.live()
+  await world.ask(draft => putNetwork(draft, 'red'))
+  await world.ask(draft => attach(draft, { network: 'red', dpid: dpidOf(1), port: 1, portName: 'port1' }))
+  world.peer(1).port(1, false)
+  world.peer(1).say(...putPort(world.peer(1).sw, 5, { desc: { ...portDesc(5), name: 'port1' } }))
+  await world.until('it is followed', () => world.store.state().attachments.has(`${dpidOf(1)}/5`))
+})
+
+const namesOf = (world: Peers) =>
+  new Map(world.controller.switch(dpidOf(1))!.ports.map(({ number, name }) => [number, name]))

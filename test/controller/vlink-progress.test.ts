@@ -195,6 +195,13 @@ t.test(
   },
 )
 
+t.test('how many meters a switch can hold says nothing of their ids', async t => {
+  const world = await makePeers(t, { switches: 3, kind: { ...plainHardware, maxMeter: 8 } })
+  await world.live()
+  t.match(await put(world, { bandwidth: 1e6 }), { state: 'programmed' })
+  t.match(world.controller.vlink('l'), { there: { bandwidth: { limited: true } } })
+})
+
 t.test('a switch without meters forwards without a limit, and that is said', async t => {
   const world = await makePeers(t, { switches: 3, kind: { ...plainHardware, maxMeter: 0 } })
   await world.live()

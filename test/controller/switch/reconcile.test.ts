@@ -260,6 +260,51 @@ t.test('a switch that refuses everything is left in peace, and does not fill the
   t.strictSame(world.controller.ready(), { ready: true, reasons: [] })
 })
 
+t.test('a network that a switch refuses is no drift: audits neither repair it nor ask for it again', async t => {
+  const world = await makePeers(t)
+  await world.live()
+  await world.join('blue', [1, 3, macOf(1, 3)], [1, 4, macOf(1, 4)])
+  t.equal((await world.controller.settled('blue', 0, 5000)).state, 'programmed')
+  const { number } = await world.ask(draft => {
+    draft.putNetwork({ id: 'red', number: draft.nextNumber()! })
+    return draft.networks.get('red')!
+  })
+  const peer = world.peer(1)
+  let asked = 0
+  peer.whim = message => {
+    const inner = message.type === 'bundle_add' ? message.message : message
+    const isRed = inner.type === 'flow_mod' && (inner.cookie & 0xffffffffn) === BigInt(number)
+    if (!isRed || inner.command !== 'add') return undefined
+    asked += 1
+    return [tableFull(message.xid)]
+  }
+  await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
+  await world.until('it is refused', () => world.controller.network('red')?.state === 'degraded')
+  // Its pause grows to a minute; an audit reads the switch about as often.
+  await world.clock.pass(240_000)
+  const before = asked
+  const once = new Set([...world.store.state().members.get('red')!]).size * 4
+  await world.clock.pass(120_000)
+  t.ok(asked - before <= 4 * once * 2, `${asked - before} times in two minutes`)
+  t.equal(world.counts.repaired, 0)
+  t.notOk(world.log.some(({ words }) => words.includes('drifted')))
+  t.match(world.controller.network('red')?.reason, 'refused its flows: FLOW_MOD_FAILED/TABLE_FULL')
+  peer.whim = () => undefined
+  await world.until('it heals', () => world.controller.network('red')?.state === 'programmed', { ms: 90_000 })
+})
+
+t.test('drift is put right, counted once, and then there is none', async t => {
+  const world = await makePeers(t)
+  await world.live()
+  await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  world.peer(1).sw.tables.delete(2)
+  await world.until('it is repaired', () => world.counts.repaired > 0)
+  t.equal(world.counts.repaired, 4)
+  await world.until('none is left', () => world.controller.switches()[0]!.flows.drift === 0)
+  t.strictSame(heardBy(world, 1, 1), ['0000000000000001/2'])
+})
+
 const tableFull = (xid: number): Message => ({
   type: 'error',
   xid,
