@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { NodeReport } from '../api/contract/node-schemas.ts'
-import type { Counters } from './reconcile.ts'
+import type { Counters } from './parts.ts'
 import type { Health } from './report.ts'
 
 export type Metrics = {

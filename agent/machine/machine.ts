@@ -99,9 +99,10 @@ export function watchMachine(
   let timer: NodeJS.Timeout | undefined
   let child: ReturnType<typeof spawn> | undefined
   const start = () => {
-    child = spawn('ip', ['-oneline', 'monitor', 'label', 'link', 'address', 'route'], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
+    // It ends when we end, however we do: our end of its standard input is closed then.
+    const guard = 'exec 3<&0; (cat; kill $$) <&3 >/dev/null 2>&1 &'
+    const words = `${guard} exec ip -oneline monitor label link address route </dev/null 3<&-`
+    child = spawn('sh', ['-c', words], { stdio: ['pipe', 'pipe', 'ignore'] })
     createInterface(child.stdout!).on('line', line => {
       changed(line.startsWith('[ROUTE]') ? 'route' : line.startsWith('[ADDR]') ? 'address' : 'link')
     })
@@ -109,6 +110,7 @@ export function watchMachine(
     const again = (why: string) => {
       if (closed || over) return
       over = true
+      child?.stdin?.end()
       complain(`ip monitor ended: ${why}`)
       // What happened meanwhile is seen by looking.
       timer = setTimeout(() => {
@@ -116,6 +118,7 @@ export function watchMachine(
         changed('link')
       }, 1_000)
     }
+    child.stdin?.on('error', () => {})
     child.on('error', error => again(error.message))
     child.on('close', code => again(`exit ${code}`))
   }
@@ -124,7 +127,7 @@ export function watchMachine(
     close() {
       closed = true
       clearTimeout(timer)
-      child?.kill()
+      child?.stdin?.end()
     },
   }
 }
