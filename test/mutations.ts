@@ -42,8 +42,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'VLANs given to another network before all switches have forgotten them',
     file: 'store/collections/vlans.ts',
-    from: 'after: dpids.length > 0 ? { ...before, dpids } : undefined',
-    to: 'after: undefined',
+    from: "step({ kind: 'vlans', key: String(number), before, after: without(before, dpid) })",
+    to: "step({ kind: 'vlans', key: String(number), before, after: undefined })",
     tests: ['test/store/plain-links.test.ts'],
   },
   {
@@ -119,8 +119,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'an interface that a pod has taken away',
     file: 'agent/node/stock.ts',
-    from: "    if (peer === 'elsewhere') live.add(number)\n",
-    to: '',
+    from: "if (peer === 'elsewhere') live.add(number)",
+    to: "if (peer === 'elsewhere' && !own.has(name)) live.add(number)",
     tests: agent,
   },
   {
