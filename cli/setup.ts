@@ -7,6 +7,12 @@ const more = [
   { command: 'tshark', package: 'tshark', why: 'somebody else reads what we write' },
   { command: 'strace', package: 'strace', why: 'a write is on disk before it is answered' },
   { command: 'promtool', package: 'prometheus', why: 'metrics are as Prometheus wants them' },
+  { command: 'etcd', package: 'etcd-server', why: 'a real Kubernetes API server keeps its objects there' },
+  {
+    command: '../lib/cni/host-device',
+    package: 'containernetworking-plugins',
+    why: 'Multus gives pods interfaces with them',
+  },
   { command: 'openssl', package: 'openssl', why: 'certificates that are not ours, and old versions of TLS' },
 ]
 

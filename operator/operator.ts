@@ -48,7 +48,7 @@ export const startOperator = async (options: OperatorOptions): Promise<Operator>
     events,
     record,
     log,
-    seen: { programmed: new Map(), used: new Set(), nodes: new Map() },
+    seen: { programmed: new Map(), used: new Set(), told: new Set(), nodes: new Map() },
   }
   const http = await servePages(options.http, world, async () => {
     for (const kind of ['pods', 'l2networks', 'nads', 'claims'] as const)

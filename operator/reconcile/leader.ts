@@ -119,33 +119,37 @@ const everyNetwork = ({ world }: Work): ReadonlySet<string> =>
 
 /** What the controller was told is told again when it has another store; then that this is all. Networks of ours that no longer exist go. */
 const controllerReconciler = (work: Work, all: () => void) => {
-  const { controller, world, log } = work
+  const { controller, seen, log } = work
   let told: string | undefined
   return async (): Promise<number> => {
     const { instance, complete } = await controller.getState()
     if (instance !== told) {
+      seen.told.clear()
       all()
       told = instance
       log.info({ instance }, 'the controller is told everything')
     }
     const { networks } = await controller.listNetworks()
     const wanted = everyNetwork(work)
-    const there = new Set(networks.map(({ id }) => id))
     const surplus = networks.filter(({ id }) => !wanted.has(id) && parseNetworkId(id))
     for (const { id } of surplus) {
       await controller.deleteNetwork({ network: id })
       log.info({ network: id }, 'network deleted: it is none of the cluster')
     }
-    const known = [...world.l2networks.values()].every(
-      ({ metadata, spec }) => spec.type === 'vlink' || there.has(networkId(metadata.namespace!, metadata.name)),
-    )
-    if (!known) all()
+    // With a network or a port that it was not told, the controller would take the flows of a pod for nobody's.
+    const isKnown = [...wanted].every(id => seen.told.has(id) || !exists(work, id))
+    if (!isKnown) all()
     else if (!complete) {
       await controller.putState({ body: { complete: true } })
       log.info({ instance }, 'the controller knows all networks')
     }
     return statePace
   }
+}
+
+const exists = ({ world }: Work, id: string): boolean => {
+  const { namespace, name } = parseNetworkId(id)!
+  return world.network(namespace, name).is !== 'absent'
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

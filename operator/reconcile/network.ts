@@ -5,7 +5,7 @@ import { parseNetworkId } from '../kube/names.ts'
 import type { InterfaceClaim, L2Network } from '../kube/objects.ts'
 import { isIdsPod } from './ids.ts'
 import { networkStatus, writeStatus } from './network-status.ts'
-import { vlinkBody } from './vlink.ts'
+import { NotYet, vlinkBody } from './vlink.ts'
 import { type Attachment, forAll, isUsed, type Member, orAbsent, podKey, type Work } from './work.ts'
 
 /** Milliseconds: while switches do not have it yet, and while they do not get it. */
@@ -23,6 +23,7 @@ export const networkReconciler = (work: Work, changed: (pod: string) => void): N
     const network = world.l2networks.get(`${parts.namespace}/${parts.name}`)
     const isNad = world.isNad(parts.namespace, parts.name)
     if (network && isNad) {
+      work.seen.told.add(id)
       await writeStatus(work, network, {
         problem: {
           reason: 'NameTaken',
@@ -38,18 +39,24 @@ export const networkReconciler = (work: Work, changed: (pod: string) => void): N
     try {
       const seen = await make(work, id, network)
       const members = await attach(work, id, network)
+      work.seen.told.add(id)
       const isSettled = note(work, members, changed) && noteIds(work, id, network, seen, changed)
       if (network) await writeStatus(work, network, networkStatus(world, id, members, seen))
       if (isSettled) return undefined
       return members.every(({ attachment }) => attachment?.state !== 'degraded') ? soon : patient
     } catch (error) {
+      // Its nodes must be known before it can be said that something is missing.
+      if (error instanceof NotYet && work.seen.nodes.size > 0) work.seen.told.add(id)
       if (network) await writeStatus(work, network, { problem: problemOf(error) })
       throw error
     }
   },
 })
 
-const problemOf = (error: unknown) => ({
+const problemOf = (error: unknown) =>
+  error instanceof NotYet ? { reason: 'Pending', message: error.message } : troubleOf(error)
+
+const troubleOf = (error: unknown) => ({
   reason: error instanceof RefusedError ? 'Refused' : 'ControllerAway',
   message: `the controller ${error instanceof RefusedError ? 'refuses' : 'can not be told'}: ${(error as Error).message}`,
   isAway: !(error instanceof RefusedError),

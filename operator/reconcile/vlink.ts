@@ -6,15 +6,20 @@ import { appLabel } from '../kube/names.ts'
 import type { L2Network } from '../kube/objects.ts'
 import { isUsed, type Work } from './work.ts'
 
-/** Throws with what is missing: its pods may still be on their way. */
+/** What a vlink names is not there, or its config can't be read: nothing that the controller could be told. */
+export class NotYet extends Error {
+  override name = 'NotYet'
+}
+
+/** Throws NotYet with what is missing: its pods may still be on their way. */
 export const vlinkBody = (work: Work, id: string, { spec }: L2Network): VlinkWish & { readonly type: 'vlink' } => {
   const config = parseVlinkConfig(spec.config ?? '')
-  if (isFault(config)) throw new Error(config.fault)
+  if (isFault(config)) throw new NotYet(config.fault)
   const wish = vlinkWish(config, {
     endpoint: name => endpointOf(work, id, name),
     link: name => linkNames(work).get(name),
   })
-  if (isFault(wish)) throw new Error(wish.fault)
+  if (isFault(wish)) throw new NotYet(wish.fault)
   return { type: 'vlink', ...wish }
 }
 

@@ -23,6 +23,8 @@ export type Seen = {
   readonly programmed: Map<string, { readonly isProgrammed: boolean; readonly why: string }>
   /** Claims whose interface is in a pod, as the node's agent says. */
   used: ReadonlySet<string>
+  /** Networks that the controller has with all their ports, since it was last found to have another store. */
+  readonly told: Set<string>
   /** Nodes that the controller knows, and their datapath ids. */
   nodes: ReadonlyMap<string, string>
 }

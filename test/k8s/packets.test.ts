@@ -13,7 +13,9 @@ import { attached, type Cluster, needsCluster, networkYaml, podYaml, startCluste
 
 // Three nodes, and pods that come and go.
 t.setTimeout(600_000)
-const missing = requirements()
+const missing = requirements(undefined, [
+  { command: '../lib/cni/host-device', package: 'containernetworking-plugins', why: 'plugins of CNI' },
+])
 if (missing.length > 0) t.plan(0, `real switches need ${missing.map(({ need }) => need).join(', ')}`)
 else if (await needsCluster(t)) {
   let place = { directory: '', address: '' }
