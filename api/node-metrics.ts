@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from 'prom-client'
 import { inSlices } from './http/slices.ts'
 import type { NodeServices } from './v1/nodes.ts'
-import { standingNow } from './v1/nodes.ts'
+import { statusNow } from './v1/nodes.ts'
 
 /** Adds what is known of nodes to /metrics: read afresh at each scrape, so that a node that is gone is not told of any more. */
 export const measureNodes = (registry: Registry, services: NodeServices): void => {
@@ -15,8 +15,8 @@ export const measureNodes = (registry: Registry, services: NodeServices): void =
     registers,
     async collect() {
       const counts = { ready: 0, working: 0, failing: 0, silent: 0, unseen: 0 }
-      const standings = await inSlices([...store.state().nodes.values()], node => standingNow(services, node))
-      for (const { state } of standings) counts[state]++
+      const statuses = await inSlices([...store.state().nodes.values()], node => statusNow(services, node))
+      for (const { state } of statuses) counts[state]++
       for (const [state, count] of Object.entries(counts)) this.set({ state }, count)
     },
   })

@@ -84,12 +84,12 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   stateRoutes(app, services)
   eventRoutes(app, services)
   onosRoutes(app, services)
-  app.get('/metrics', { schema: { tags: ['state'], summary: 'For Prometheus' } }, async (_, reply) =>
+  app.get('/metrics', { schema: { tags: ['state'], summary: 'Metrics for Prometheus' } }, async (_, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.scrape(services.store, services.controller)),
   )
   app.get(
     '/openapi.json',
-    { schema: { tags: ['state'], summary: 'This description', response: { 200: Description } } },
+    { schema: { tags: ['state'], summary: 'This OpenAPI description', response: { 200: Description } } },
     async () => (await openapi()) as Wire<typeof Description>,
   )
 

@@ -21,7 +21,7 @@ const closed = { additionalProperties: false } as const
 
 const provider = Type.String({
   description:
-    'who controls the switch, 1 to 253 characters; the bridge and the datapath id are made of it and the name',
+    'who controls the switch, 1 to 253 characters; the names of the bridge and of the datapath follow from it and the name of the node',
   minLength: 1,
   maxLength: 253,
 })
@@ -37,7 +37,7 @@ const settings = {
 }
 const linkSettings = {
   udpPort: Type.Optional(udpPort),
-  bfd: Type.Optional(Type.Boolean({ description: 'true: the switches watch the link themselves (RFC 5880)' })),
+  bfd: Type.Optional(Type.Boolean({ description: 'true: the switches monitor the link by BFD (RFC 5880)' })),
 }
 
 export const NodePath = Type.Object({ node: nodeName }, closed)
@@ -45,7 +45,10 @@ export const PlanQuery = Type.Object(
   {
     ...WaitQuery.properties,
     unless: Type.Optional(
-      Type.String({ description: 'the version of the plan that is known, 16 hex digits', pattern: '^[0-9a-f]{16}$' }),
+      Type.String({
+        description: 'the version of the plan that the client has, 16 hex digits',
+        pattern: '^[0-9a-f]{16}$',
+      }),
     ),
   },
   closed,
@@ -58,7 +61,7 @@ export const NodeSpec = Type.Object(
     ...settings,
     links: Type.Optional(
       Type.Array(peer, {
-        description: 'the nodes that it is linked to, {"peer"} each; absent: those that it has. Not in a full mesh',
+        description: 'the nodes that it is linked to, {"peer"} each; absent: no change. Not in a full mesh',
         maxItems: 4000,
       }),
     ),
@@ -68,7 +71,7 @@ export const NodeSpec = Type.Object(
 
 const link = Type.Object({ endpointA: nodeName, endpointB: nodeName, ...linkSettings }, closed)
 const declaredNode = Type.Object({ name: nodeName, address, ...settings }, closed)
-const full = Type.Boolean({ description: 'true: any two nodes are linked' })
+const full = Type.Boolean({ description: 'true: every node is linked to every other' })
 const mesh = { ...settings, ...linkSettings }
 export const MeshSpec = Type.Object(
   {
@@ -80,7 +83,7 @@ export const MeshSpec = Type.Object(
   closed,
 )
 
-const revision = Type.Integer({ description: 'of the store' })
+const revision = Type.Integer({ description: 'the revision of the store' })
 export const Mesh = Type.Object({
   full,
   ...mesh,
@@ -89,7 +92,7 @@ export const Mesh = Type.Object({
   revision,
 })
 
-const standing = {
+const nodeStatus = {
   name: nodeName,
   dpid: Type.String({ description: '16 lower-case hex digits' }),
   bridge: Type.String(),
@@ -98,17 +101,18 @@ const standing = {
     description:
       'ready: its switch is as planned, and connected. silent, unseen: its agent has not reported for long, or not since the controller started',
   }),
-  missing: Type.Array(Type.String(), { description: 'what is not as it should be, a sentence each' }),
-  warnings: Type.Array(Type.String(), { description: 'what somebody should know although nothing is missing' }),
+  missing: Type.Array(Type.String(), { description: 'what differs from the plan, a sentence each' }),
+  warnings: Type.Array(Type.String(), { description: 'what an operator should know although nothing is missing' }),
   reported: Type.Optional(Type.String({ description: 'when its agent reported last, RFC 3339' })),
-  links: Type.Integer({ description: 'how many are planned' }),
+  links: Type.Integer({ description: 'the number of planned links' }),
 }
-export const Nodes = Type.Object({ revision, nodes: Type.Array(Type.Object(standing)) })
-export const Node = Type.Object({ ...standing, plan: NodePlan, report: Type.Optional(NodeReport), revision })
+export const Nodes = Type.Object({ revision, nodes: Type.Array(Type.Object(nodeStatus)) })
+export const Node = Type.Object({ ...nodeStatus, plan: NodePlan, report: Type.Optional(NodeReport), revision })
 export const NodeDeleted = Type.Object({
   deleted: Type.Boolean(),
   remains: Type.Array(Type.String(), {
-    description: 'what is still on its switch, a sentence each, 100 at most: it stays until it is deleted as well',
+    description:
+      'what still refers to the switch of the node, a sentence each, at most 100: it stays until it is deleted',
   }),
   revision,
 })

@@ -65,7 +65,7 @@ export const operations = {
   },
   listLinks: { method: 'GET', path: '/v1/links', answer: schemas.Links },
   getLink: { method: 'GET', path: link, params: schemas.LinkPath, answer: schemas.Link },
-  putLink: { method: 'PUT', path: link, params: schemas.LinkPath, body: schemas.LinkWish, answer: schemas.Link },
+  putLink: { method: 'PUT', path: link, params: schemas.LinkPath, body: schemas.LinkSpec, answer: schemas.Link },
   deleteLink: { method: 'DELETE', path: link, params: schemas.LinkPath, answer: schemas.LinkDeleted },
   listNodes: { method: 'GET', path: '/v1/nodes', answer: mesh.Nodes },
   getNode: { method: 'GET', path: node, params: mesh.NodePath, answer: mesh.Node },
@@ -82,7 +82,7 @@ export const operations = {
   getMesh: { method: 'GET', path: '/v1/mesh', answer: mesh.Mesh },
   putMesh: { method: 'PUT', path: '/v1/mesh', body: mesh.MeshSpec, answer: mesh.Mesh },
   getState: { method: 'GET', path: '/v1/state', answer: schemas.StateAnswer },
-  putState: { method: 'PUT', path: '/v1/state', body: schemas.StateWish, answer: schemas.StateAnswer },
+  putState: { method: 'PUT', path: '/v1/state', body: schemas.StateSpec, answer: schemas.StateAnswer },
   listEvents: { method: 'GET', path: '/v1/events', query: EventsQuery, answer: Events },
   ready: { method: 'GET', path: '/readyz', answer: schemas.Ready, also: 503 },
 } as const satisfies { readonly [name: string]: Operation }

@@ -44,26 +44,25 @@ export const LinkPath = Type.Object(
   closed,
 )
 const cost = Type.Integer({
-  description: 'what a frame pays to take this link: frames take the way with the lowest sum; 10 unless said',
+  description: 'the cost of the link, 10 by default: frames take the path with the lowest total cost',
   minimum: 1,
   maximum: 65535,
 })
 const carries = Type.Enum(['vni', 'vid'], {
-  description:
-    'how it tells networks apart: "vni", a VXLAN tunnel (unless said otherwise); "vid", a plain link with VLANs',
+  description: 'how the link separates networks: "vni", a VXLAN tunnel (the default); "vid", a plain link with VLANs',
 })
-export const LinkWish = Type.Object({ cost: Type.Optional(cost), carries: Type.Optional(carries) }, closed)
+export const LinkSpec = Type.Object({ cost: Type.Optional(cost), carries: Type.Optional(carries) }, closed)
 
 export const NoQuery = Type.Object({}, closed)
 const wait = Type.Optional(
   Type.String({
-    description: `how long to wait for the switches at most: ${durationWords}`,
+    description: `the longest time to wait for the switches: ${durationWords}`,
     pattern: '^[0-9]{1,5}(ms|s)$',
   }),
 )
 const vlanOfPort = Type.Optional(
   Type.String({
-    description: 'which VLAN of the port, 1 to 4094; absent: what is untagged there, or the trunk',
+    description: 'a VLAN of the port, 1 to 4094; absent: the untagged frames of the port, or its trunk',
     pattern: '^[1-9][0-9]{0,3}$',
   }),
 )
@@ -74,44 +73,46 @@ export const VlanWaitQuery = Type.Object({ vlan: vlanOfPort, wait }, closed)
 const mac = Type.String({ description: 'the MAC address of an interface, such as 02:42:ac:11:00:02', maxLength: 17 })
 const ip = Type.String({ description: 'an IPv4 or IPv6 address, with or without a prefix length', maxLength: 49 })
 const guard = Type.Enum(['learn', 'mac'], {
-  description: '"learn" (any source MAC may speak) or "mac" (only the given one)',
+  description: '"learn" (any source MAC may send) or "mac" (only the given one)',
 })
 const vlan = Type.Integer({
-  description: 'in the network by frames with this VLAN tag only, which comes and goes at the port',
+  description:
+    'only frames with this VLAN tag belong to the network; the tag is removed at the port where they enter, and added where they leave',
   minimum: 1,
   maximum: 4094,
 })
-const trunk = Type.Boolean({ description: 'frames come and go as they are, with whatever tags; not with vlan' })
+const trunk = Type.Boolean({ description: 'frames pass unchanged, with any tags; not together with vlan' })
 const name = Type.String({ description: 'a name for people, 1 to 253 characters', minLength: 1, maxLength: 253 })
 
 const end = Type.Object({ dpid: dpidText, port }, closed)
 const switchPath = Type.Array(dpidText, { maxItems: 256 })
-const vlinkWish = {
+const vlinkSpec = {
   from: Type.Optional(end),
   to: Type.Optional(end),
   path: Type.Optional(switchPath),
   reversePath: Type.Optional(switchPath),
   reroute: Type.Optional(Type.Boolean()),
   bandwidth: Type.Optional(
-    Type.Integer({ description: 'bits a second, 1000 or more', minimum: 1000, maximum: 4294967295000 }),
+    Type.Integer({ description: 'bits per second, 1000 or more', minimum: 1000, maximum: 4294967295000 }),
   ),
   latency: Type.Optional(Type.Integer({ description: 'nanoseconds from end to end, 1 or more', minimum: 1 })),
 }
 const multicast = Type.Enum(['flood', 'snoop'], {
-  description: 'who gets IP multicast: "flood" (all members) or "snoop" (those who joined, by IGMP or MLD)',
+  description: 'who receives IP multicast: "flood" (all members) or "snoop" (members that joined by IGMP or MLD)',
 })
 
 export const NetworkSpec = Type.Object(
   {
     type: Type.Optional(
       Type.Enum(['vnet', 'vlink'], {
-        description: '"vnet" (the default): a LAN; "vlink": two ports joined over a path',
+        description: '"vnet" (the default): a LAN; "vlink": two ports joined by a path',
       }),
     ),
-    ...vlinkWish,
+    ...vlinkSpec,
     mirror: Type.Optional(
       Type.Union([Type.Object({ dpid: dpidText, port }, closed), Type.Null()], {
-        description: '{"dpid", "port"}: copies of every frame go to this port; null: to none; absent: as it is',
+        description:
+          '{"dpid", "port"}: this port receives a copy of every frame; null: no port does; absent: no change',
       }),
     ),
     multicast: Type.Optional(multicast),
@@ -129,35 +130,36 @@ export const AttachmentSpec = Type.Object(
   },
   closed,
 )
-export const StateWish = Type.Object({ complete: Type.Literal(true) }, closed)
+export const StateSpec = Type.Object({ complete: Type.Literal(true) }, closed)
 
 const progress = {
   state: Type.Enum(['pending', 'programmed', 'degraded'], {
-    description: 'programmed: every switch concerned has confirmed it',
+    description:
+      'pending: a switch has not confirmed it yet. programmed: every switch concerned has confirmed it. degraded: a switch refused it, or members do not reach each other',
   }),
-  reason: Type.Optional(Type.String({ description: 'what is missing' })),
-  revision: Type.Integer({ description: 'of the last change to this' }),
+  reason: Type.Optional(Type.String({ description: 'what is missing, when it is not programmed' })),
+  revision: Type.Integer({ description: 'the revision of the store that last changed this object' }),
 }
-const revision = Type.Integer({ description: 'of the store' })
+const revision = Type.Integer({ description: 'the revision of the store' })
 
 const met = Type.Optional(
-  Type.Union([Type.Boolean(), Type.Literal('unknown')], { description: 'whether what was wished for is so' }),
+  Type.Union([Type.Boolean(), Type.Literal('unknown')], { description: 'whether the requested value is met' }),
 )
 const way = Type.Object({
   path: Type.Optional(
-    Type.Array(dpid, { description: 'the switches that its frames pass now; absent: they do not get through' }),
+    Type.Array(dpid, { description: 'the switches that its frames pass now; absent: no frame gets through' }),
   ),
   latency: Type.Optional(
     Type.Object({
-      measured: Type.Optional(Type.Integer({ description: 'nanoseconds: half the round trips of its links' })),
+      measured: Type.Optional(Type.Integer({ description: 'nanoseconds: half of the round-trip times of its links' })),
       met,
     }),
   ),
   bandwidth: Type.Optional(
     Type.Object({
-      limited: Type.Boolean({ description: 'what is beyond it is dropped where frames enter' }),
+      limited: Type.Boolean({ description: 'true: frames beyond it are dropped where they enter' }),
       slowest: Type.Optional(
-        Type.Integer({ description: 'bits a second of the slowest port on the way that says its speed' }),
+        Type.Integer({ description: 'bits per second of the slowest port on the path that reports its speed' }),
       ),
       met,
     }),
@@ -168,61 +170,66 @@ const vlink = {
   to: Type.Optional(Type.Object({ dpid, port })),
   path: Type.Optional(Type.Array(dpid)),
   reversePath: Type.Optional(Type.Array(dpid)),
-  reverseNumber: Type.Optional(Type.Integer({ description: 'as number, for the way back' })),
+  reverseNumber: Type.Optional(Type.Integer({ description: 'as number, for the reverse path' })),
   reroute: Type.Optional(Type.Boolean()),
-  bandwidth: Type.Optional(Type.Integer({ description: 'bits a second' })),
+  bandwidth: Type.Optional(Type.Integer({ description: 'bits per second' })),
   latency: Type.Optional(Type.Integer({ description: 'nanoseconds' })),
   there: Type.Optional(way),
   back: Type.Optional(way),
 }
 
 const snooping = Type.Object({
-  groups: Type.Integer({ description: 'that somebody has joined' }),
-  querier: Type.String({ description: '"controller", or the IPv4 address of a router that asks in its place' }),
+  groups: Type.Integer({ description: 'the number of groups with a member' }),
+  querier: Type.String({ description: '"controller", or the IPv4 address of the router that is the querier' }),
   ports: Type.Array(
     Type.Object({
       ...{ dpid, port },
       gets: Type.Enum(['joined', 'router', 'unsettled', 'crowded'], {
         description:
-          'joined: its groups. All multicast: a router, an unsettled port (it was not asked long enough yet) and a crowded one (it wants too many groups)',
+          'joined: the groups that the port joined. All multicast: router, unsettled (its groups are not known yet) and crowded (it joined too many groups)',
       }),
       groups: Type.Array(Type.String()),
     }),
-    { description: `ports that get any, in order; of no more than ${shownGroups} groups in all` },
+    { description: `the ports that receive multicast, in order; at most ${shownGroups} groups in all` },
   ),
-  isWhole: Type.Boolean({ description: 'false: there are more groups than are shown' }),
+  isWhole: Type.Boolean({ description: 'false: there are more groups than this answer shows' }),
 })
 
 export const Network = Type.Object({
   id: Type.String(),
   type: Type.Enum(['vnet', 'vlink']),
-  number: Type.Integer({ description: 'what switches know it by: its VNI, and bits 0-31 of the metadata' }),
+  number: Type.Integer({
+    description: 'the number of the network on the switches: its VNI, and bits 0-31 of the metadata',
+  }),
   mirror: Type.Optional(Type.Object({ dpid, port })),
   ...vlink,
   multicast: Type.Optional(multicast),
-  attachments: Type.Integer({ description: 'how many ports are in it' }),
+  attachments: Type.Integer({ description: 'the number of ports in it' }),
   partitions: Type.Optional(
     Type.Array(
       Type.Object({
         switches: Type.Array(Type.String()),
         attachments: Type.Array(Type.String({ description: '<dpid>/<port>' })),
       }),
-      { description: 'there when members do not all reach each other: those of one part do, those of two do not' },
+      {
+        description:
+          'present when not all members reach each other: members of one partition do, members of two do not',
+      },
     ),
   ),
   conflicts: Type.Optional(
     Type.Array(
       Type.Object({
         mac: Type.String(),
-        holder: Type.Object({ dpid, port }, { description: 'who has the address: frames to it go there' }),
-        claimant: Type.Object({ dpid, port }, { description: 'who has sent from it, too' }),
-        secondsAgo: Type.Integer({ description: 'since both were last seen to speak' }),
+        holder: Type.Object({ dpid, port }, { description: 'the port that holds the address: frames to it go there' }),
+        claimant: Type.Object({ dpid, port }, { description: 'the other port that sent from it' }),
+        secondsAgo: Type.Integer({ description: 'the time since both were last seen to send' }),
       }),
       { description: 'MAC addresses from which two ports have sent in the last ten minutes, the newest first' },
     ),
   ),
   mtu: Type.Optional(
-    Type.Integer({ description: 'what members may have as their MTU: it passes on all links that the network uses' }),
+    Type.Integer({ description: 'the MTU that members may use: it passes on all links of the network' }),
   ),
   snooping: Type.Optional(snooping),
   ...progress,
@@ -234,7 +241,7 @@ export const Attachment = Type.Object({
   dpid,
   port,
   portName: Type.Optional(
-    Type.String({ description: 'it was attached by this name of its port, and goes where that goes' }),
+    Type.String({ description: 'the name by which the port was attached: the attachment follows it' }),
   ),
   mac: Type.Optional(Type.String()),
   ips: Type.Optional(Type.Array(Type.String())),
@@ -261,7 +268,7 @@ export const NetworkDeleted = Type.Object({
   detached: Type.Integer({ description: 'how many ports were in it' }),
 })
 export const SwitchDeleted = Type.Object({
-  deleted: Type.Boolean({ description: 'whether anything was known of it' }),
+  deleted: Type.Boolean({ description: 'whether the controller knew the switch' }),
   revision,
 })
 
@@ -270,16 +277,16 @@ const switchFields = {
   connected: Type.Boolean(),
   state: Type.Enum(['disconnected', 'comparing', 'unsupported', 'live', 'unsafe', 'unadopted', 'failing']),
   reason: Type.Optional(Type.String({ description: 'why it is not live' })),
-  remote: Type.Optional(Type.String({ description: 'address and port that it connects from' })),
+  remote: Type.Optional(Type.String({ description: 'the address and port that the switch connects from' })),
   manufacturer: Type.Optional(Type.String()),
   software: Type.Optional(Type.String()),
   flows: Type.Object({
     desired: Type.Integer(),
     actual: Type.Integer(),
-    foreign: Type.Integer({ description: 'of another controller' }),
-    drift: Type.Integer({ description: 'missing, too many or different' }),
+    foreign: Type.Integer({ description: 'flows of another controller' }),
+    drift: Type.Integer({ description: 'flows that are missing, superfluous or different' }),
   }),
-  programmedRevision: Type.Integer({ description: 'the newest revision that it has confirmed' }),
+  programmedRevision: Type.Integer({ description: 'the newest revision of the store that the switch has confirmed' }),
 }
 export const Switches = Type.Object({ revision, switches: Type.Array(Type.Object(switchFields)) })
 export const Switch = Type.Object({
@@ -304,19 +311,29 @@ const linkFields = {
   }),
   state: Type.Enum(['up', 'down', 'pending']),
   reason: Type.Optional(Type.String()),
-  rttMs: Type.Optional(Type.Number({ description: 'there and back, less the way to the switches' })),
-  loss: Type.Optional(Type.Number({ description: 'the share, 0 to 1, of the last 24 probes that did not arrive' })),
-  lost: Type.Optional(Type.Integer({ description: 'probes that did not arrive, since the controller started' })),
-  mtu: Type.Optional(Type.Integer({ description: 'bytes after the Ethernet header, in this direction' })),
-  probeIntervalMs: Type.Optional(Type.Number({ description: 'stretches when there are more links than the budget' })),
+  rttMs: Type.Optional(
+    Type.Number({ description: 'the round-trip time over the link, without the time between controller and switches' }),
+  ),
+  loss: Type.Optional(Type.Number({ description: 'the share, 0 to 1, of the last 24 probes that were lost' })),
+  lost: Type.Optional(Type.Integer({ description: 'probes that were lost since the controller started' })),
+  mtu: Type.Optional(
+    Type.Integer({ description: 'the largest frame that passes in this direction: bytes after the Ethernet header' }),
+  ),
+  probeIntervalMs: Type.Optional(
+    Type.Number({ description: 'the time between two probes; it grows with the number of links' }),
+  ),
 }
 export const Links = Type.Object({ revision, links: Type.Array(Type.Object(linkFields)) })
 export const Link = Type.Object({ ...linkFields, revision })
 export const LinkDeleted = Type.Object({ deleted: Type.Boolean(), revision })
 
 export const StateAnswer = Type.Object({
-  instance: Type.String({ description: 'the name of this store, 10 hex digits: it stands in the marker flow' }),
-  complete: Type.Boolean({ description: 'this state is all there should be, also for switches of another store' }),
+  instance: Type.String({
+    description: 'the name of this store, 10 hex digits: the marker flow on each switch carries it',
+  }),
+  complete: Type.Boolean({
+    description: 'true: nothing but this state should be on the switches, also not what another store left there',
+  }),
   revision,
 })
 

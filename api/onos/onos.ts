@@ -36,7 +36,7 @@ import { vlinkCalls } from './vlinks.ts'
  * ever, so asking again is never an error. It gives no MAC: ports are attached with guard `learn`.
  */
 
-const VnetWish = Type.Object(
+const VnetSpec = Type.Object(
   {
     networkId: networkText,
     networkEndpoints: orNull(endpointTexts, 'a list of of:<16 hex digits>/<port>'),
@@ -44,8 +44,8 @@ const VnetWish = Type.Object(
   },
   closed,
 )
-const PortWish = Type.Object({ networkId: networkText, networkEndpoints: endpointTexts }, closed)
-const MirrorWish = Type.Object({ networkId: networkText, mirrorPort: endpointText }, closed)
+const PortSpec = Type.Object({ networkId: networkText, networkEndpoints: endpointTexts }, closed)
+const MirrorSpec = Type.Object({ networkId: networkText, mirrorPort: endpointText }, closed)
 const Vnet = Type.Object({
   networkId: Type.String(),
   networkEndpoints: Type.Array(Type.String()),
@@ -57,13 +57,17 @@ export const onosRoutes = (app: App, services: Services): void => {
   // switch could reach a controller that its Service leaves out for being unready.
   app.get(
     '/onos/ui',
-    { config: { gate: 'open' }, schema: { tags, summary: 'It is up', response: { 200: Up } } },
+    { config: { gate: 'open' }, schema: { tags, summary: 'Whether the adapter is up', response: { 200: Up } } },
     async () => ({ up: true as const }),
   )
   for (const path of ['/onos/vnets/api', '/onos/vlinks/api', '/onos/idco/mscs'])
-    app.get(`${path}/status`, { config, schema: { tags, summary: 'It is up', response: { 200: Up } } }, async () => ({
-      up: true as const,
-    }))
+    app.get(
+      `${path}/status`,
+      { config, schema: { tags, summary: 'Whether the adapter is up', response: { 200: Up } } },
+      async () => ({
+        up: true as const,
+      }),
+    )
   networkCalls(app, services, '/onos/vnets/api')
   networkCalls(app, services, '/onos/idco/mscs')
   portCalls(app, services)
@@ -77,8 +81,8 @@ const networkCalls = (app: App, services: Services, path: string): void => {
       config,
       schema: {
         tags,
-        summary: 'Creates a network, with ports: all of it or nothing',
-        body: VnetWish,
+        summary: 'Creates a network with its ports, completely or not at all',
+        body: VnetSpec,
         response: { 204: nothing },
       },
     },
@@ -103,7 +107,7 @@ const networkCalls = (app: App, services: Services, path: string): void => {
       config,
       schema: {
         tags,
-        summary: 'Deletes a network; an unknown one is deleted already',
+        summary: 'Deletes a network; repeating it is no error',
         params: NamePath,
         response: { 204: nothing },
       },
@@ -126,7 +130,15 @@ const networkCalls = (app: App, services: Services, path: string): void => {
 const portCalls = (app: App, services: Services): void => {
   app.post(
     '/onos/vnets/api/port',
-    { config, schema: { tags, summary: 'Puts ports into a network', body: PortWish, response: { 204: nothing } } },
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Attaches ports to a network; a port of another network moves',
+        body: PortSpec,
+        response: { 204: nothing },
+      },
+    },
     async ({ body }, reply) => {
       await change(services, draft => attachAll(draft, body.networkId, body.networkEndpoints) ?? {})
       return reply.code(204).send(null)
@@ -135,7 +147,7 @@ const portCalls = (app: App, services: Services): void => {
 
   app.delete(
     '/onos/vnets/api/port',
-    { config, schema: { tags, summary: 'Takes ports out of a network', body: PortWish, response: { 204: nothing } } },
+    { config, schema: { tags, summary: 'Detaches ports from a network', body: PortSpec, response: { 204: nothing } } },
     async ({ body }, reply) => {
       const network = networkId(body.networkId)
       const { ports, unknown, revision } = await change(services, draft =>
@@ -154,7 +166,12 @@ const portCalls = (app: App, services: Services): void => {
     '/onos/vnets/api/mirror-port',
     {
       config,
-      schema: { tags, summary: 'Where copies of all frames go', body: MirrorWish, response: { 204: nothing } },
+      schema: {
+        tags,
+        summary: 'Sets the port that receives a copy of every frame',
+        body: MirrorSpec,
+        response: { 204: nothing },
+      },
     },
     async ({ body }, reply) => {
       await change(services, draft => {
@@ -166,13 +183,13 @@ const portCalls = (app: App, services: Services): void => {
   )
 }
 
-const createVnet = (draft: Draft, wish: Static<typeof VnetWish>): object | Refusal => {
-  const mirror = wish.mirrorPort ? endpointOf(wish.mirrorPort) : undefined
+const createVnet = (draft: Draft, spec: Static<typeof VnetSpec>): object | Refusal => {
+  const mirror = spec.mirrorPort ? endpointOf(spec.mirrorPort) : undefined
   if (isRefusal(mirror)) return mirror
-  const put = putNetwork(draft, wish.networkId)
+  const put = putNetwork(draft, spec.networkId)
   if (isRefusal(put)) return put
-  const mirrored = mirror ? moveMirror(draft, wish.networkId, mirror) : put
-  return isRefusal(mirrored) ? mirrored : (attachAll(draft, wish.networkId, wish.networkEndpoints ?? []) ?? put)
+  const mirrored = mirror ? moveMirror(draft, spec.networkId, mirror) : put
+  return isRefusal(mirrored) ? mirrored : (attachAll(draft, spec.networkId, spec.networkEndpoints ?? []) ?? put)
 }
 
 const attachAll = (draft: Draft, network: string, texts: readonly string[]): Refusal | undefined => {

@@ -46,13 +46,13 @@ const VlinkAnswer = Type.Object({
   path: Type.Array(Type.String()),
 })
 
-/** Vlinks, as today's operator asks for them: the way back is the path backwards, and nothing is wished for beyond it. */
+/** Vlinks as today's operator specifies them: the reverse path is the path backwards, and there is no bandwidth or latency. */
 export const vlinkCalls = (app: App, services: Services): void => {
   app.post(
     path,
     {
       config,
-      schema: { tags, summary: 'Joins two ports over a path', body: VlinkSpec, response: { 204: nothing } },
+      schema: { tags, summary: 'Joins two ports by a path', body: VlinkSpec, response: { 204: nothing } },
     },
     async ({ body }, reply) => {
       await change(services, draft => createVlink(services, draft, body))
@@ -76,7 +76,7 @@ export const vlinkCalls = (app: App, services: Services): void => {
       config,
       schema: {
         tags,
-        summary: 'Deletes a vlink; an unknown one is deleted already',
+        summary: 'Deletes a vlink; repeating it is no error',
         params: NamePath,
         response: { 204: nothing },
       },

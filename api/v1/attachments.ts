@@ -25,7 +25,7 @@ export const attachmentRoutes = (app: App, services: Services): void => {
     {
       schema: {
         tags,
-        summary: 'The ports in a network, by datapath id and port number',
+        summary: 'The ports of a network, by datapath id and port number',
         params: schemas.NetworkPath,
         response: { 200: schemas.Attachments },
       },
@@ -60,7 +60,7 @@ export const attachmentRoutes = (app: App, services: Services): void => {
     {
       schema: {
         tags,
-        summary: 'Puts a port into a network, or changes what is known of it there; what is not given is not known',
+        summary: 'Attaches a port to a network, or replaces what is known of it: a field that is not given is unset',
         params: schemas.AttachmentPath,
         querystring: schemas.WaitQuery,
         body: schemas.AttachmentSpec,
@@ -89,7 +89,7 @@ export const attachmentRoutes = (app: App, services: Services): void => {
     {
       schema: {
         tags,
-        summary: 'Takes a port, or one VLAN of it, out of a network; one that is not in it is out already',
+        summary: 'Detaches a port, or one VLAN of it, from a network; repeating it is no error',
         params: schemas.AttachmentPath,
         querystring: schemas.VlanWaitQuery,
         response: { 200: schemas.AttachmentDeleted },

@@ -19,7 +19,7 @@ export const linkRoutes = (app: App, services: Services): void => {
 
   app.get(
     '/v1/links',
-    { schema: { tags, summary: 'All links, one entry a direction', response: { 200: schemas.Links } } },
+    { schema: { tags, summary: 'All links, one entry for each direction', response: { 200: schemas.Links } } },
     async (_, reply) =>
       sendList(services, reply, 'links', async () => {
         const links = await inSlices(services.controller.eachLink(), link => link)
@@ -44,9 +44,9 @@ export const linkRoutes = (app: App, services: Services): void => {
     {
       schema: {
         tags,
-        summary: 'Declares a link, both directions of it',
+        summary: 'Declares a link in both directions',
         params: schemas.LinkPath,
-        body: schemas.LinkWish,
+        body: schemas.LinkSpec,
         response: { 200: schemas.Link, 201: schemas.Link },
       },
     },
@@ -69,7 +69,7 @@ export const linkRoutes = (app: App, services: Services): void => {
     {
       schema: {
         tags,
-        summary: 'Takes a declared link back, both directions; what the switches found stays',
+        summary: 'Deletes a declared link in both directions; a link that the switches discovered stays',
         params: schemas.LinkPath,
         response: { 200: schemas.LinkDeleted },
       },

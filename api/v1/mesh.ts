@@ -9,7 +9,7 @@ export const meshRoutes = (app: App, services: Services): void => {
 
   app.get(
     '/v1/mesh',
-    { schema: { tags, summary: 'All nodes and links, as they were declared', response: { 200: schemas.Mesh } } },
+    { schema: { tags, summary: 'All declared nodes and the links between them', response: { 200: schemas.Mesh } } },
     async () => meshAnswer(services.store.state()),
   )
 
@@ -18,7 +18,7 @@ export const meshRoutes = (app: App, services: Services): void => {
     {
       schema: {
         tags,
-        summary: 'Declares all nodes and links in one call: what is not in it is not declared any more',
+        summary: 'Declares all nodes and links in one call: what is not in it is deleted',
         body: schemas.MeshSpec,
         response: { 200: schemas.Mesh },
       },

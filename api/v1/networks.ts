@@ -43,7 +43,7 @@ export const networkRoutes = (app: App, services: Services): void => {
       schema: {
         tags,
         summary:
-          'Creates a network, or sets its mirror and who gets multicast; with type vlink, joins two ports over a path',
+          'Creates or changes a network: its mirror and who receives multicast; with type vlink, joins two ports by a path',
         params: schemas.NetworkPath,
         querystring: schemas.WaitQuery,
         body: schemas.NetworkSpec,
@@ -66,7 +66,7 @@ export const networkRoutes = (app: App, services: Services): void => {
     {
       schema: {
         tags,
-        summary: 'Deletes a network and detaches its ports; one that is not there is deleted already',
+        summary: 'Deletes a network and detaches its ports; repeating it is no error',
         params: schemas.NetworkPath,
         querystring: schemas.WaitQuery,
         response: { 200: schemas.NetworkDeleted },

@@ -62,19 +62,19 @@ const rivalsOf = (machines: readonly Machine[]): string[] => {
   return inTurns.map(({ name }) => name).toSorted()
 }
 
-export type Standing = {
+export type NodeStatus = {
   readonly state: 'ready' | 'working' | 'failing' | 'silent' | 'unseen'
   readonly missing: readonly string[]
   /** What somebody should know although nothing is missing. */
   readonly warnings: readonly string[]
 }
 
-/** How a node stands: what its agent says, and what its switch says to the controller, beside its plan. Pure. */
-export const standingOf = (plan: NodePlan, reported: Reported | undefined, sw: SwitchView | undefined): Standing => {
+/** The status of a node: what its agent says, and what its switch says to the controller, beside its plan. Pure. */
+export const statusOf = (plan: NodePlan, reported: Reported | undefined, sw: SwitchView | undefined): NodeStatus => {
   const silent = reported !== undefined && reported.age > silentAfter * 1000
   const missing = [
-    ...agentLacks(plan, reported, silent),
-    ...(sw?.connected ? portLacks(plan, sw, reported?.report) : [notConnected(plan, sw)]),
+    ...agentConditions(plan, reported, silent),
+    ...(sw?.connected ? portConditions(plan, sw, reported?.report) : [notConnected(plan, sw)]),
   ]
   const warnings = reported?.report.health.warnings ?? []
   if (!reported) return { state: 'unseen', missing, warnings }
@@ -83,7 +83,7 @@ export const standingOf = (plan: NodePlan, reported: Reported | undefined, sw: S
   return { state: failing ? 'failing' : missing.length > 0 ? 'working' : 'ready', missing, warnings }
 }
 
-const agentLacks = (plan: NodePlan, reported: Reported | undefined, silent: boolean): string[] => {
+const agentConditions = (plan: NodePlan, reported: Reported | undefined, silent: boolean): string[] => {
   const { node, underlay, dpid, version } = plan
   if (!reported)
     return [
@@ -91,17 +91,17 @@ const agentLacks = (plan: NodePlan, reported: Reported | undefined, silent: bool
       ...[unusableAddress(underlay.address)].filter(why => why !== undefined),
     ]
   const { report, age, rivals } = reported
-  const lacks = report.health.reasons.map(reason => `its agent says: ${reason}`)
+  const conditions = report.health.reasons.map(reason => `its agent says: ${reason}`)
   if (rivals.length > 0)
-    lacks.unshift(
+    conditions.unshift(
       `${rivals.length} machines report as node ${node}: ${rivals.join(', ')}: give each agent its own --node`,
     )
-  if (silent) lacks.unshift(`its agent has been silent for ${Math.round(age / 1000)} s: see whether it runs`)
+  if (silent) conditions.unshift(`its agent has been silent for ${Math.round(age / 1000)} s: see whether it runs`)
   if (report.underlay.address !== underlay.address)
-    lacks.push(`its agent has address ${report.underlay.address}, declared is ${underlay.address}`)
-  if (report.dpid !== dpid) lacks.push(`its switch has datapath id ${report.dpid}, planned is ${dpid}`)
-  if (report.plan !== version) lacks.push('its agent has not taken over the newest plan yet')
-  return lacks
+    conditions.push(`its agent has address ${report.underlay.address}, declared is ${underlay.address}`)
+  if (report.dpid !== dpid) conditions.push(`its switch has datapath id ${report.dpid}, planned is ${dpid}`)
+  if (report.plan !== version) conditions.push('its agent has not taken over the newest plan yet')
+  return conditions
 }
 
 const notConnected = ({ dpid, controllers }: NodePlan, sw: SwitchView | undefined): string => {
@@ -113,21 +113,25 @@ const notConnected = ({ dpid, controllers }: NodePlan, sw: SwitchView | undefine
 /** Named one by one up to here. */
 const most = 10
 
-const portLacks = (plan: NodePlan, sw: SwitchView, report: NodeReport | undefined): string[] => {
+const portConditions = (plan: NodePlan, sw: SwitchView, report: NodeReport | undefined): string[] => {
   const there = new Map(sw.ports.map(port => [port.name, port]))
   const told = new Map<string, ReportedPort>(report?.ports.map(port => [port.name, port]))
-  const lacks: string[] = []
+  const conditions: string[] = []
   for (const { name, peer, port, bfd } of plan.links) {
     const own = told.get(name)
     if (!there.has(name))
-      lacks.push(`its link to ${peer} is not there: no port ${name} (${own?.error ?? `planned is number ${port}`})`)
+      conditions.push(
+        `its link to ${peer} is not there: no port ${name} (${own?.error ?? `planned is number ${port}`})`,
+      )
     else if (bfd && own?.bfd !== undefined && own.bfd !== 'up')
-      lacks.push(`its link to ${peer} is down: BFD is in state ${own.bfd}`)
+      conditions.push(`its link to ${peer} is down: BFD is in state ${own.bfd}`)
   }
   const { fixed, bridgePrefix } = plan.interfaces
   for (let number = 1; number <= fixed; number++)
     if (!there.has(`${bridgePrefix}${number}`))
-      lacks.push(`interface ${number} is not there: no port ${bridgePrefix}${number}`)
-  const more = lacks.length - most
-  return more > 0 ? [...lacks.slice(0, most), `${more} more links and interfaces are not there or down`] : lacks
+      conditions.push(`interface ${number} is not there: no port ${bridgePrefix}${number}`)
+  const more = conditions.length - most
+  return more > 0
+    ? [...conditions.slice(0, most), `${more} more links and interfaces are not there or down`]
+    : conditions
 }

@@ -14,7 +14,7 @@ import { sendList } from '../http/lists.ts'
 import { problem, refusalProblem } from '../http/problems.ts'
 import { type App, type Services, write } from '../http/services.ts'
 import { planOf } from './node-plan.ts'
-import { type NodeReports, nodeReports, standingOf } from './node-reports.ts'
+import { type NodeReports, nodeReports, statusOf } from './node-reports.ts'
 import { type NodeWatch, watchNodes } from './node-watch.ts'
 import { waitOf } from './progress.ts'
 import { remainsOn } from './remains.ts'
@@ -43,12 +43,18 @@ const declarationRoutes = (app: App, services: NodeServices): void => {
 
   app.get(
     '/v1/nodes',
-    { schema: { tags, summary: 'All nodes, by name, and what is missing on each', response: { 200: schemas.Nodes } } },
+    {
+      schema: {
+        tags,
+        summary: 'All nodes, by name, and what differs from the plan of each',
+        response: { 200: schemas.Nodes },
+      },
+    },
     async (_, reply) =>
       sendList(services, reply, 'nodes', () => {
         const { revision, nodes } = store.state()
         const items = [...nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
-        return { head: { revision }, items, each: node => standingNow(services, node) }
+        return { head: { revision }, items, each: node => statusNow(services, node) }
       }),
   )
 
@@ -57,7 +63,7 @@ const declarationRoutes = (app: App, services: NodeServices): void => {
     {
       schema: {
         tags,
-        summary: 'One node: its plan, what its agent reported last, and what is missing',
+        summary: 'One node: its plan, the last report of its agent, and what differs',
         params: schemas.NodePath,
         response: { 200: schemas.Node },
       },
@@ -70,7 +76,7 @@ const declarationRoutes = (app: App, services: NodeServices): void => {
     {
       schema: {
         tags,
-        summary: 'Declares a node, or says anew what it is; its agent makes its switch so',
+        summary: 'Declares or changes a node; its agent configures the switch',
         params: schemas.NodePath,
         body: schemas.NodeSpec,
         response: { 200: schemas.Node, 201: schemas.Node },
@@ -90,7 +96,7 @@ const declarationRoutes = (app: App, services: NodeServices): void => {
     {
       schema: {
         tags,
-        summary: 'Takes a node out of the mesh; its switch stays as it is until l2sm agent --remove',
+        summary: 'Deletes a node; its switch stays until l2sm agent --remove',
         params: schemas.NodePath,
         response: { 200: schemas.NodeDeleted },
       },
@@ -113,7 +119,7 @@ const agentRoutes = (app: App, services: NodeServices): void => {
       config: { agent: true },
       schema: {
         tags,
-        summary: 'What the switch of a node should be; with ?unless= and ?wait= once it is another plan than that',
+        summary: 'The plan of a node; with ?unless=VERSION&wait=30s, once it is another version',
         params: schemas.NodePath,
         querystring: schemas.PlanQuery,
         response: { 200: NodePlanSchema },
@@ -138,7 +144,7 @@ const agentRoutes = (app: App, services: NodeServices): void => {
       config: { agent: true },
       schema: {
         tags,
-        summary: 'What the switch of a node is, by its agent',
+        summary: 'The report of the agent of a node',
         params: schemas.NodePath,
         body: NodeReportSchema,
         response: { 200: schemas.Reported },
@@ -170,10 +176,10 @@ const findNode = ({ store }: Services, name: string): Node => {
 
 const planNow = (services: Services, name: string): NodePlan => planOf(services.store.state(), findNode(services, name))
 
-/** How a node stands, without its plan and its report. */
-export const standingNow = (services: NodeServices, node: Node, plan = planOf(services.store.state(), node)) => {
+/** The status of a node, without its plan and its report. */
+export const statusNow = (services: NodeServices, node: Node, plan = planOf(services.store.state(), node)) => {
   const reported = services.reports.of(node.name)
-  const { state, missing, warnings } = standingOf(plan, reported, services.controller.switch(node.dpid))
+  const { state, missing, warnings } = statusOf(plan, reported, services.controller.switch(node.dpid))
   return {
     name: node.name,
     dpid: node.dpid,
@@ -191,5 +197,5 @@ const nodeNow = (services: NodeServices, node: Node): Wire<typeof schemas.Node> 
   const plan = planOf(services.store.state(), node)
   const report = services.reports.of(node.name)?.report
   const { revision } = services.store.state()
-  return { ...standingNow(services, node, plan), plan, ...(report && { report }), revision }
+  return { ...statusNow(services, node, plan), plan, ...(report && { report }), revision }
 }

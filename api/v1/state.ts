@@ -7,7 +7,13 @@ export const stateRoutes = (app: App, services: Services): void => {
 
   app.get(
     '/v1/state',
-    { schema: { tags, summary: 'Which store this is', response: { 200: schemas.StateAnswer } } },
+    {
+      schema: {
+        tags,
+        summary: 'The store: its name, and whether it is complete',
+        response: { 200: schemas.StateAnswer },
+      },
+    },
     async () => stateNow(services),
   )
 
@@ -17,8 +23,8 @@ export const stateRoutes = (app: App, services: Services): void => {
       config: { needs: 'admin' },
       schema: {
         tags,
-        summary: 'Declares that what is asked for now is all there is: flows of another store may go',
-        body: schemas.StateWish,
+        summary: 'Declares that this store is complete: flows that another store left on switches are removed',
+        body: schemas.StateSpec,
         response: { 200: schemas.StateAnswer },
       },
     },
@@ -33,7 +39,10 @@ export const stateRoutes = (app: App, services: Services): void => {
 
   app.get(
     '/livez',
-    { config: { gate: 'open' }, schema: { tags, summary: 'It runs', response: { 200: schemas.Live } } },
+    {
+      config: { gate: 'open' },
+      schema: { tags, summary: 'Whether the controller runs', response: { 200: schemas.Live } },
+    },
     async () => ({ live: true }),
   )
 
@@ -43,7 +52,7 @@ export const stateRoutes = (app: App, services: Services): void => {
       config: { gate: 'open' },
       schema: {
         tags,
-        summary: 'Desired state is complete, and every connected switch compared',
+        summary: 'Whether the controller is ready: the state is complete, and every connected switch is compared',
         response: { 200: schemas.Ready, 503: schemas.Ready },
       },
     },

@@ -37,7 +37,7 @@ export const switchRoutes = (app: App, services: Services): void => {
       config: { needs: 'admin' },
       schema: {
         tags,
-        summary: 'Forgets a switch that does not come back: what was found of it, and what it may still hold',
+        summary: 'Forgets a switch that does not come back',
         params: schemas.SwitchPath,
         response: { 200: schemas.SwitchDeleted },
       },

@@ -118,7 +118,7 @@ t.test('a fault is told by where it is, what was expected and what came', async 
   t.match(check({ guard: 'strict' }, 'body'), { where: 'body/guard', got: '"strict"' })
   t.match(check({ nmae: 'x' }, 'body'), { where: 'body/nmae', hint: 'did you mean name?', unknownField: true })
   t.match(check({ colour: 'x' }, 'body'), { hint: 'leave it out' })
-  t.match(checker(named['StateWish']!)({}, 'body'), { where: 'body/complete', expected: 'true', got: 'nothing' })
+  t.match(checker(named['StateSpec']!)({}, 'body'), { where: 'body/complete', expected: 'true', got: 'nothing' })
 })
 
 t.test('the nearest word is suggested only when it is near', async t => {

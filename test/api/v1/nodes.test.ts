@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import type { NodePlan, NodeReport, ReportedPort } from '../../../api/contract/node-schemas.ts'
-import { nodeReports, standingOf } from '../../../api/v1/node-reports.ts'
+import { nodeReports, statusOf } from '../../../api/v1/node-reports.ts'
 import type { SwitchView } from '../../../controller/view/view.ts'
 import { startApi, stillController, switchView } from '../harness.ts'
 
@@ -226,15 +226,15 @@ t.test('a node whose agent does not speak any more is silent, whatever it said l
   const { call } = await startApi(t)
   const { plan } = (await call('PUT', '/v1/nodes/a', { address: '192.0.2.1' })).body
   const sw = switchOf(plan)
-  t.match(standingOf(plan, reports.of('a'), sw), { state: 'unseen' })
+  t.match(statusOf(plan, reports.of('a'), sw), { state: 'unseen' })
   reports.put(reportOf(plan))
-  t.match(standingOf(plan, reports.of('a'), sw), { state: 'ready', missing: [] })
+  t.match(statusOf(plan, reports.of('a'), sw), { state: 'ready', missing: [] })
   now += 94_000
-  t.match(standingOf(plan, reports.of('a'), sw), { state: 'ready' })
+  t.match(statusOf(plan, reports.of('a'), sw), { state: 'ready' })
   now += 2_000
-  t.match(standingOf(plan, reports.of('a'), sw), { state: 'silent', missing: [/silent for 96 s: see whether it runs/] })
+  t.match(statusOf(plan, reports.of('a'), sw), { state: 'silent', missing: [/silent for 96 s: see whether it runs/] })
   reports.put(reportOf(plan))
-  t.match(standingOf(plan, reports.of('a'), sw), { state: 'ready' })
+  t.match(statusOf(plan, reports.of('a'), sw), { state: 'ready' })
 })
 
 t.test('a name that two machines report from is said; a machine that takes over from another is none', async t => {
@@ -248,16 +248,16 @@ t.test('a name that two machines report from is said; a machine that takes over 
   }
   const sw = switchOf(plan)
   for (const digit of ['1', '1', '2', '2']) from(digit)
-  t.match(standingOf(plan, reports.of('a'), sw), { state: 'ready' }, 'reinstalled')
+  t.match(statusOf(plan, reports.of('a'), sw), { state: 'ready' }, 'reinstalled')
   from('1')
   const missing = [/^2 machines report as node a: host-1 .*, host-2 .*: give each agent its own --node/]
-  t.match(standingOf(plan, reports.of('a'), sw), { state: 'failing', missing })
+  t.match(statusOf(plan, reports.of('a'), sw), { state: 'failing', missing })
   now += 60_000
   from('1')
   now += 40_000
   from('1')
   t.match(
-    standingOf(plan, reports.of('a'), sw),
+    statusOf(plan, reports.of('a'), sw),
     { state: 'ready', missing: [] },
     'the other one has been silent for long',
   )
@@ -268,12 +268,12 @@ t.test(
   async t => {
     const { call } = await startApi(t)
     const { plan } = (await call('PUT', '/v1/nodes/a', { address: '192.0.2.1' })).body
-    const declared = (address: string) => standingOf({ ...plan, underlay: { address } }, undefined, undefined).missing
+    const declared = (address: string) => statusOf({ ...plan, underlay: { address } }, undefined, undefined).missing
     t.match(declared('127.0.0.1').join(), /loopback/)
     t.match(declared('fe80::1').join(), /link-local/)
     const reports = nodeReports(() => 0)
     reports.put(reportOf(plan, { health: { state: 'ok', reasons: [], warnings: ['no interface is free'] } }))
-    t.match(standingOf(plan, reports.of('a'), switchOf(plan)), {
+    t.match(statusOf(plan, reports.of('a'), switchOf(plan)), {
       state: 'ready',
       missing: [],
       warnings: ['no interface is free'],
@@ -286,7 +286,7 @@ t.test('of a hundred links that are not there, the first are named and the other
   const wish = Array.from({ length: 101 }, (_, i) => ({ name: `n${i}`, address: `10.1.0.${i + 1}` }))
   await call('PUT', '/v1/mesh', { full: true, interfaceNumber: 0, nodes: wish })
   const plan: NodePlan = (await call('GET', '/v1/nodes/n0/plan')).body
-  const { missing } = standingOf(plan, undefined, switchView({ dpid: plan.dpid, ports: [] }))
+  const { missing } = statusOf(plan, undefined, switchView({ dpid: plan.dpid, ports: [] }))
   t.equal(missing.length, 12)
   t.match(missing.at(-1), /90 more links and interfaces/)
 })
