@@ -281,6 +281,7 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
     ...(session
       ? { remote: session.remote, manufacturer: session.description.mfrDesc, software: session.description.swDesc }
       : {}),
+    ...(session?.can.unknown?.length ? { unknown: session.can.unknown } : {}),
     ports: session ? [...session.ports().values()].map(portView).sort((a, b) => a.number - b.number) : [],
     flows: {
       desired,

@@ -42,8 +42,7 @@ export function switchEvents(parts: Parts): Events {
       log.info({ dpid: s.dpid, remote: s.remote, switch: s.description.swDesc }, 'switch connected')
       // It holds nothing of ours that others would have to wait for.
       sw.seen ||= missing !== undefined
-      if (missing !== undefined)
-        log.warn({ dpid: s.dpid, missing }, 'switch lacks what is needed: networks with members there are degraded')
+      if (missing !== undefined) log.warn({ dpid: s.dpid, missing }, lacking)
       parts.unreachable.came(s.dpid)
       ports(s)
       compileQueue.mark(tables.at(s.dpid))
@@ -58,6 +57,22 @@ export function switchEvents(parts: Parts): Events {
       log.warn({ dpid: s.dpid, reason }, 'switch disconnected; its flows stay')
       parts.rolloutLoop.look()
       waiting.wake()
+    },
+    capabilities(s) {
+      const sw = current(s)
+      if (!sw) return
+      const missing = unsupported(s)
+      const before = sw.phase.is === 'unsupported' ? sw.phase.missing : undefined
+      // Another answer may have been the last one that was missing, or show that something else is.
+      if (missing !== before) {
+        sw.phase = missing === undefined ? { is: 'comparing' } : { is: 'unsupported', missing }
+        if (missing !== undefined) log.warn({ dpid: s.dpid, missing }, lacking)
+        sw.seen ||= missing !== undefined
+      }
+      if (missing === undefined) sw.compare ??= 'asked'
+      ports(s)
+      compileQueue.mark(tables.at(s.dpid))
+      start(sw)
     },
     portStatus(s) {
       if (current(s)) compileQueue.mark(ports(s), portsSettleMs)
@@ -77,6 +92,8 @@ export function switchEvents(parts: Parts): Events {
     },
   }
 }
+
+const lacking = 'switch lacks what is needed: networks with members there are degraded'
 
 /** Attachments by name go where their ports went. Until that is stored, what is compiled leaves out ports of another name. */
 function follow(store: Store, { dpid }: Session, names: PortNames, log: Log): void {

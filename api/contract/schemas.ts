@@ -280,6 +280,11 @@ const switchFields = {
   remote: Type.Optional(Type.String({ description: 'the address and port that the switch connects from' })),
   manufacturer: Type.Optional(Type.String()),
   software: Type.Optional(Type.String()),
+  unknown: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'what it refused or did not answer when it was asked what it can do, and what follows from that',
+    }),
+  ),
   flows: Type.Object({
     desired: Type.Integer(),
     actual: Type.Integer(),

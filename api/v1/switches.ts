@@ -25,9 +25,9 @@ export const switchRoutes = (app: App, services: Services): void => {
     '/v1/switches/:dpid',
     { schema: { tags, summary: 'One switch', params: schemas.SwitchPath, response: { 200: schemas.Switch } } },
     async request => {
-      const { ports, ...rest } = findSwitch(services, request.params.dpid)
+      const { ports, unknown, ...rest } = findSwitch(services, request.params.dpid)
       const sorted = ports.toSorted((a, b) => a.number - b.number)
-      return { ...rest, ports: sorted, revision: store.state().revision }
+      return { ...rest, ...(unknown && { unknown: [...unknown] }), ports: sorted, revision: store.state().revision }
     },
   )
 

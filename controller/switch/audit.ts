@@ -26,9 +26,12 @@ export function audit(
     const due = fullAt.get(sw.dpid)
     if (due === undefined) fullAt.set(sw.dpid, nextFull())
     const full = due !== undefined && due <= second
-    if (!full && (second + Number.parseInt(sw.dpid.slice(-2), 16)) % countSeconds !== 0) return
-    if (full) fullAt.set(sw.dpid, nextFull())
-    else if (uncounted.has(session) || !(await miscounts(sw, session))) return
+    if (!full && !isTurn(sw, countSeconds)) return
+    if (full) {
+      fullAt.set(sw.dpid, nextFull())
+      // What a switch tells once may have been lost, or be another by now.
+      session.refresh('ports')
+    } else if (uncounted.has(session) || !(await miscounts(sw, session))) return
     if (sw.session !== session) return
     sw.compare ??= 'audit'
     await run(r, sw)
@@ -40,11 +43,15 @@ export function audit(
     uncounted.add(session)
     r.log.info({ dpid, error: String(error) }, 'switch does not count its flows: what others do there is found later')
   }
+  const isTurn = ({ dpid }: Switch, seconds: number) => (second + Number.parseInt(dpid.slice(-2), 16)) % seconds === 0
   const stop = clock.every(1000, () => {
     second += 1
-    for (const sw of switches.values())
-      if (sw.session && sw.phase.is !== 'comparing' && sw.phase.is !== 'unsupported' && !sw.running && !sw.pausing)
-        visit(sw, sw.session).catch(failed(sw.dpid, sw.session))
+    for (const sw of switches.values()) {
+      if (!sw.session || sw.phase.is === 'comparing') continue
+      if (sw.phase.is !== 'unsupported') {
+        if (!sw.running && !sw.pausing) visit(sw, sw.session).catch(failed(sw.dpid, sw.session))
+      } else if (isTurn(sw, fullSeconds)) sw.session.refresh('capabilities')
+    }
   })
   return { stop }
 }

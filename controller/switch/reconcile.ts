@@ -1,6 +1,7 @@
 // One loop per switch: look again, compare, send what differs, wait for the barrier, report.
 // Every event only marks a network or a switch; nothing here knows what kind of change it was.
-import type { Session } from '../../openflow/session/session.ts'
+import type { GroupDesc } from '../../openflow/index.ts'
+import { RequestError, type Session } from '../../openflow/session/session.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import { owner } from '../compile/cookie.ts'
 import { type Changes, diffSteps, isEmpty, planSteps } from '../compile/diff.ts'
@@ -95,7 +96,7 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
   const why = sw.compare
   const [flows, groups, meters] = await Promise.all([
     session.readFlows(),
-    session.groups(),
+    groupsOf(r, sw, session),
     session.can.maxMeter > 0 ? session.meters() : [],
   ])
   if (sw.session !== session) return
@@ -135,6 +136,29 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
     r.firstRead(sw)
   }
   await reconcile(r, sw, session, everything(r, sw), why)
+}
+
+/** Sessions of switches that do not list their groups. */
+const unlisted = new WeakSet<Session>()
+
+/** The groups that a switch lists. One that does not is believed to hold those that it has taken. */
+async function groupsOf(r: Reconciler, sw: Switch, session: Session): Promise<readonly GroupDesc[]> {
+  const believed = () =>
+    [...sw.held.items.values()].flatMap(item =>
+      item.kind === 'group' ? [{ groupId: item.id, groupType: item.groupType, buckets: [...item.buckets] }] : [],
+    )
+  if (unlisted.has(session)) return believed()
+  try {
+    return await session.groups()
+  } catch (error) {
+    if (!(error instanceof RequestError) || error.why !== 'refused') throw error
+    unlisted.add(session)
+    r.log.info(
+      { dpid: sw.dpid, error: error.message },
+      'switch does not list its groups: what others do to them is not found',
+    )
+    return believed()
+  }
 }
 
 /** All that the switch is to hold, as far as it is compiled, by key. */

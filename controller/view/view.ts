@@ -27,6 +27,8 @@ export type SwitchView = {
   readonly remote?: string
   readonly manufacturer?: string
   readonly software?: string
+  /** What it refused to tell, or did not, and what follows from that: a sentence each. */
+  readonly unknown?: readonly string[]
   readonly ports: readonly Port[]
   readonly flows: {
     readonly desired: number

@@ -1,7 +1,9 @@
 import { meters } from '../index.ts'
 import { apply, bundle } from './bundle.ts'
+import { askCapabilities } from './capabilities.ts'
 import { ask, type Connection, close, send } from './connection.ts'
 import { decodeFlows, readFlows } from './flow-reading.ts'
+import { rereadSoon } from './port-watch.ts'
 import type { Features, Session } from './session.ts'
 
 /** A datapath id as we write it: 16 lower-case hex digits. */
@@ -28,6 +30,7 @@ export function liveSession(c: Connection, known: Pick<Session, 'features' | 'de
     meters: async () => (c.can.maxMeter === 0 ? [] : readMeters(c)),
     bundle: changes => bundle(c, changes),
     apply: changes => apply(c, changes),
+    refresh: what => refresh(c, what),
     counts: () => ({
       packetInsDropped: c.packetIns.dropped,
       strayReplies: c.strayReplies,
@@ -35,6 +38,16 @@ export function liveSession(c: Connection, known: Pick<Session, 'features' | 'de
       unreadable: c.unreadable,
     }),
     close: reason => close(c, 'stopped', reason),
+  }
+}
+
+function refresh(c: Connection, what: 'ports' | 'capabilities'): void {
+  if (what === 'ports') rereadSoon(c)
+  else {
+    // While it is asked it keeps the capabilities that it had.
+    c.can = { ...c.can, unknown: [] }
+    // It rejects when the connection ends, which is notified otherwise.
+    askCapabilities(c).catch(() => undefined)
   }
 }
 

@@ -153,6 +153,11 @@ export type Session = {
    * refused, while the rest was done. Rejects as bundle() does. A long list has more barriers on the way.
    */
   apply(changes: Changes): Promise<Failure[]>
+  /**
+   * Asks again what the switch has told once: its ports, or its capabilities. What is another than before is notified as if
+   * it had come by itself.
+   */
+  refresh(what: 'ports' | 'capabilities'): void
   /** What the switch sent that was dropped, and how often it was not read because it sent too much. */
   counts(): Counts
   close(reason: string): void
