@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import type { IncomingMessage, Server, ServerOptions } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type FastifyServerOptions, fastify } from 'fastify'
-import { type Connections, createConnections, type Dropped, limits } from './connections.ts'
+import { type Connections, createConnections, type Dropped, limitsFor } from './connections.ts'
 import { badUrl, clientErrors } from './errors.ts'
 import { maxBytes } from './json.ts'
 import type { App } from './services.ts'
@@ -24,7 +25,7 @@ export const createApp = (
   tls: HttpTls | undefined,
   dropped: (why: Dropped) => void,
 ): { readonly app: App; readonly connections: Connections } => {
-  const connections = createConnections(limits, dropped)
+  const connections = createConnections(limitsFor(openFiles()), dropped)
   const app = fastify<Server>({
     serverFactory: listener => {
       const server = createServer(tls)
@@ -47,6 +48,16 @@ export const createApp = (
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
   return { app, connections }
+}
+
+/** Files that this process may have open; Node has raised it as far as it may. Without /proc nobody knows. */
+const openFiles = (): number => {
+  try {
+    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
+    return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft)
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
 }
 
 const createServer = (tls: HttpTls | undefined): Server => {

@@ -18,6 +18,12 @@ export type Limits = {
 
 export const limits: Limits = { all: 8192, perSource: 2048, pipelined: 32 }
 
+/** The same where a process may have only so many files open: half of them are for switches and the store. */
+export const limitsFor = (openFiles: number): Limits => {
+  const all = Math.min(limits.all, Math.floor(openFiles / 2))
+  return { ...limits, all, perSource: Math.min(limits.perSource, Math.ceil(all / 2)) }
+}
+
 /** Why a connection was closed by us before its client closed it. */
 export type Dropped = 'idle' | 'refused' | 'pipelined'
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { keptIdle } from '../../../api/http/app.ts'
-import { createConnections, type Dropped, type Limits, limits } from '../../../api/http/connections.ts'
+import { createConnections, type Dropped, type Limits, limits, limitsFor } from '../../../api/http/connections.ts'
 import { raw, startApi, statusOf } from '../harness.ts'
 
 // Only for a machine that is busy with something else; the runner gives up after 30 s.
@@ -117,6 +117,12 @@ t.test('where all are being answered one more is refused', async t => {
   const refused = await client(t, port)
   while (!refused.isClosed()) await new Promise(setImmediate)
   t.same(drops, ['refused'])
+})
+
+t.test('where few files may be open there are fewer connections', async t => {
+  t.same(limitsFor(Number.POSITIVE_INFINITY), limits)
+  t.same(limitsFor(1_048_576), limits)
+  t.match(limitsFor(1024), { all: 512, perSource: 256 })
 })
 
 t.test('requests of one connection are answered one after the other, in order', async t => {
