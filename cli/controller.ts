@@ -58,7 +58,9 @@ export const runController = async ({
     await written(log)
     return 0
   } catch (error) {
-    log.fatal({ err: error }, inWords(error))
+    // One sentence for who started it; where in the program it was is for who looks for a defect.
+    log.debug({ err: error }, 'it could not start')
+    complain(`l2sm: ${inWords(error)}`)
     return 1
   }
 }

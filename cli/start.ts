@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { HttpTls } from '../api/http/app.ts'
 import { authFor } from '../api/http/auth.ts'
@@ -86,7 +87,8 @@ export const start = async (
     open.push(async () => httpFiles.close())
     const openflow = controller.addresses.map((address, i) => shownEndpoint({ ...config.openflow[i]!, ...address }))
     const places = { http: shownAddress(http), ...(probes && { probes: shownAddress(probes) }), openflow }
-    log.info({ ...places, version, instance: store.instance }, 'ready')
+    const { instance, isNew } = store
+    log.info({ ...places, store: shownStore(config.store), isNew, version, instance }, 'ready')
     const reread = () => {
       void watch?.look()
       void httpFiles.look()
@@ -101,6 +103,10 @@ export const start = async (
 /** The history lies beside the store. */
 const historyPath = ({ store }: Config): string | undefined =>
   store.kind === 'memory' ? undefined : `${store.path}-events.jsonl`
+
+/** The whole path, so that nobody looks for it elsewhere. */
+const shownStore = (place: Config['store']): string =>
+  place.kind === 'memory' ? 'memory' : `sqlite:${resolve(place.path)}`
 
 /** What stops a start, in words for who started it. */
 export const inWords = (error: unknown): string => {

@@ -22,6 +22,8 @@ export type Changed = {
 export type Store = {
   /** 10 hex digits, made with the store: stands in the switches' marker flow. */
   readonly instance: string
+  /** It was made a moment ago, and has never held anything. */
+  readonly isNew: boolean
   /**
    * What is committed. Live and shared: its maps change with each commit, so take what you need before you await,
    * and never write to them.
@@ -74,7 +76,13 @@ type Decided = { readonly write: Waiting; readonly result: unknown }
  * batch that is on its way to the disk. They share their values, so the second costs its maps only, and nothing is copied
  * per write.
  */
-export const createStore = (instance: string, committed: Tables, backend: Backend, record?: StoreRecord): Store => {
+export const createStore = (
+  instance: string,
+  committed: Tables,
+  backend: Backend,
+  record?: StoreRecord,
+  isNew = true,
+): Store => {
   const ahead = copyAtLeisure(committed)
   const queue: Waiting[] = []
   const listeners = new Set<(changed: Changed, state: State) => void>()
@@ -121,6 +129,7 @@ export const createStore = (instance: string, committed: Tables, backend: Backen
 
   return {
     instance,
+    isNew,
     state: () => committed,
     write: <T>(decide: (draft: Draft) => T) =>
       new Promise<T>((resolve, reject) => {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readSync, rmSync, statSync } from 'node:fs'
+import { closeSync, fsyncSync, linkSync, lstatSync, openSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../error.ts'
 import type { Fresh } from '../row.ts'
-import { corrupt } from './error.ts'
+import { corrupt, holderOf } from './error.ts'
+import { journalOf, refuseOrphanJournal } from './journal.ts'
 import { putMeta } from './rows.ts'
 
 /** `l2sm` in ASCII, so that file(1) and we know our own. */
@@ -21,19 +22,36 @@ export const schemaVersion = 3
 const pageSize = 4096
 
 export const isMissing = (path: string): boolean => {
-  const found = statSync(path, { throwIfNoEntry: false })
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  for (const beside of [holderOf(path), journalOf(path)]) refuseLink(beside)
   if (found === undefined) return true
+  refuseLink(path)
   if (!found.isFile()) throw new StoreError('io', `${path} is not a file: give the path of one, or of none yet`)
   // Before SQLite sees it: to that, less than a page is a new database, to be filled.
   if (found.size < pageSize) throw corrupt(path, `it has ${found.size} bytes, and an l2sm store never so few`)
+  if ((found.mode & others) !== 0)
+    throw new StoreError('io', `${path} can be read or written by everybody: chmod 600 ${path}, and start again`)
   return false
+}
+const others = 0o007
+
+/** Through a link somebody else could have a file of ours written, or read, anywhere. */
+const refuseLink = (path: string): void => {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink())
+    throw new StoreError('io', `${path} is a link, and none is followed: put the file itself there, or remove the link`)
+}
+
+const refuseMissingFolder = (path: string): void => {
+  const folder = dirname(path)
+  if (lstatSync(folder, { throwIfNoEntry: false }) === undefined)
+    throw new StoreError('io', `there is no folder ${folder} for ${path}: make it, or give another path`, 'ENOENT')
 }
 
 /** Made beside its place and then linked there: so at `path` there is a whole store or nothing, at any moment. */
 export const create = (path: string, fresh: Fresh): void => {
   refuseOrphanJournal(path)
+  refuseMissingFolder(path)
   const folder = dirname(path)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
   const draft = join(folder, `.l2sm-new-${process.pid}-${randomBytes(4).toString('hex')}`)
   closeSync(openSync(draft, 'wx', 0o600))
   try {
@@ -73,20 +91,4 @@ const syncFolder = (folder: string): void => {
   } finally {
     closeSync(fd)
   }
-}
-
-/** A journal whose database is gone would be rolled back into the new one, and spoil it (sqlite.org/howtocorrupt.html §1.4). */
-const refuseOrphanJournal = (path: string): void => {
-  const journal = `${path}-journal`
-  if (!statSync(journal, { throwIfNoEntry: false })?.size) return
-  const fd = openSync(journal, 'r')
-  try {
-    const first = Buffer.alloc(1)
-    readSync(fd, first, 0, 1, 0)
-    // A zeroed header: the last commit was complete.
-    if (first[0] === 0) return
-  } finally {
-    closeSync(fd)
-  }
-  throw corrupt(path, `it is gone, but ${journal} holds half a commit to it; move that away too`)
 }

@@ -1,10 +1,11 @@
-import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, fchmodSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../error.ts'
 import type { Fresh, Meta, Row, RowBatch } from '../row.ts'
 import { applicationId, create, isMissing, schemaVersion } from './create.ts'
 import { corrupt, holderOf, isReadOnly, storeErrorOf } from './error.ts'
+import { refuseForeignJournal } from './journal.ts'
 import { digestOf, getMeta, type Known, putMeta, putRows, readRows, type Written } from './rows.ts'
 
 /**
@@ -39,19 +40,38 @@ type Failed = { readonly known: Known; readonly before: readonly Row[] }
  * Opens the file, or makes one as `fresh` says; its rows go to `onRows`, in the order of their keys. A file that is not just as
  * the last commit left it throws, and stays as it is.
  */
-export const openStateFile = (path: string, fresh: Fresh, onRows: (rows: Row[]) => void): StateFile => {
+export const openStateFile = (
+  path: string,
+  fresh: Fresh,
+  onRows: (rows: Row[]) => void,
+): StateFile & { readonly isNew: boolean } => {
   try {
-    if (isMissing(path)) create(path, fresh)
+    const isNew = isMissing(path)
+    if (isNew) create(path, fresh)
+    else refuseForeignJournal(path, isWhole)
     const db = lock(path)
     try {
       const known = check(db, path, onRows)
-      return serve(path, db, known, keyed(known.meta, fresh))
+      return { ...serve(path, db, known, keyed(known.meta, fresh)), isNew }
     } catch (error) {
       db.close()
       throw error
     }
   } catch (error) {
     throw storeErrorOf(error, path, 'open')
+  }
+}
+
+/** Whether a file is what a commit left; half a commit beside it is taken back. */
+const isWhole = (path: string): boolean => {
+  const db = new DatabaseSync(path)
+  try {
+    check(db, path, () => {})
+    return true
+  } catch {
+    return false
+  } finally {
+    db.close()
   }
 }
 
@@ -215,9 +235,14 @@ const transact = (db: DatabaseSync, write: () => void): void => {
 /** Who has the file, for the message that the next one gets: the lock itself can't say. Without it the lock holds as well. */
 const noteHolder = (path: string): void => {
   try {
-    writeFileSync(holderOf(path), `process ${process.pid} on ${hostname()} since ${new Date().toISOString()}\n`, {
-      mode: 0o600,
-    })
+    const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants
+    const fd = openSync(holderOf(path), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
+    try {
+      fchmodSync(fd, 0o600)
+      writeSync(fd, `process ${process.pid} on ${hostname()} since ${new Date().toISOString()}\n`)
+    } finally {
+      closeSync(fd)
+    }
   } catch (error) {
     // On a full or read-only disk we still want to serve what is there.
     if (!['ENOSPC', 'EDQUOT', 'EROFS'].includes(String((error as NodeJS.ErrnoException).code))) throw error

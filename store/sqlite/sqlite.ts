@@ -10,8 +10,7 @@ import { apply, emptyTables, violation } from '../tables.ts'
 import type { Answer, Request, WorkerInput } from './worker.ts'
 
 /**
- * The store in a file: opened, or made with its folders (mode 0600 and 0700) when there is none. What a write resolves
- * with is on disk: see sqlite-file.ts. One process at a time has the file; who has it stands in `<path>.lock`.
+ * The store in a file: opened, or made (mode 0600) when there is none. What a write resolves with is on disk: see file.ts. One process at a time has the file; who has it stands in `<path>.lock`.
  * Rejects with a StoreError on a file that is damaged, newer, locked or not accessible, and then leaves it as it is.
  */
 export const openSqlite = async (file: string, options: { readonly record?: StoreRecord } = {}): Promise<Store> => {
@@ -26,7 +25,7 @@ export const openSqlite = async (file: string, options: { readonly record?: Stor
   })
   const thread = converse(worker, path)
   const rows = new Map<string, Row[]>()
-  const meta = await thread.opened(page => {
+  const { meta, isNew } = await thread.opened(page => {
     for (const row of page) {
       const those = rows.get(row.kind)
       if (those) those.push(row)
@@ -35,7 +34,7 @@ export const openSqlite = async (file: string, options: { readonly record?: Stor
   })
   try {
     const tables = load(meta, rows, path)
-    return createStore(meta.instance, tables, sqliteBackend(thread.ask, tables), options.record)
+    return createStore(meta.instance, tables, sqliteBackend(thread.ask, tables), options.record, isNew)
   } catch (error) {
     await thread.ask({ is: 'close' })
     throw error
@@ -109,11 +108,11 @@ const converse = (worker: Worker, path: string) => {
   const next = (): Promise<Answer> =>
     new Promise((resolve, reject) => (ended ? reject(ended) : (waiting = { resolve, reject })))
   return {
-    async opened(page: (rows: readonly Row[]) => void): Promise<Meta> {
+    async opened(page: (rows: readonly Row[]) => void): Promise<{ readonly meta: Meta; readonly isNew: boolean }> {
       onPage = page
       const answer = await next()
       if (answer.is !== 'opened') throw new Error(`the store's thread answered ${answer.is} to open`)
-      return answer.meta
+      return answer
     },
     async ask(request: Request): Promise<void> {
       const answered = next()

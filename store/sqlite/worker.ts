@@ -9,7 +9,7 @@ export type WorkerInput = { readonly path: string } & Fresh
 export type Request = { readonly is: 'commit'; readonly batch: RowBatch } | { readonly is: 'close' }
 export type Answer =
   | { readonly is: 'rows'; readonly rows: readonly Row[] }
-  | { readonly is: 'opened'; readonly meta: Meta }
+  | { readonly is: 'opened'; readonly meta: Meta; readonly isNew: boolean }
   | { readonly is: 'done' }
   | {
       readonly is: 'failed'
@@ -33,8 +33,9 @@ const attempt = (work: () => Answer): void => {
 
 let file: StateFile | undefined
 attempt(() => {
-  file = openStateFile(path, fresh, rows => answer({ is: 'rows', rows }))
-  return { is: 'opened', meta: file.meta }
+  const opened = openStateFile(path, fresh, rows => answer({ is: 'rows', rows }))
+  file = opened
+  return { is: 'opened', meta: opened.meta, isNew: opened.isNew }
 })
 if (!file) port.close()
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
@@ -22,16 +22,24 @@ const occupy = async (t: { teardown(end: () => unknown): void }) => {
 t.test('a port that is taken, or a store that can not be opened, is told in words, with exit code 1', async t => {
   const port = await occupy(t)
   const http = await run(['controller', '--http', `127.0.0.1:${port}`, ...nowhere])
-  t.match(http, { code: 1, stdout: new RegExp(`can not listen on 127.0.0.1:${port}: something else does`) })
+  t.match(http, {
+    code: 1,
+    stderr: new RegExp(`^l2sm: can not listen on 127.0.0.1:${port}: something else does[^\\n]*\\n$`),
+  })
+  t.notMatch(http.stdout, /"level":60|stack/, 'one plain sentence, and that is all')
   const openflow = ['--http', '127.0.0.1:0', '--store', 'memory', '--openflow', `tcp:127.0.0.1:${port}`]
   t.match(await run(['controller', ...openflow]), {
     code: 1,
-    stdout: new RegExp(`listen.*127.0.0.1:${port}`),
+    stderr: new RegExp(`listen.*127.0.0.1:${port}`),
   })
   const path = join(t.testdir(), 'folder')
   mkdirSync(path)
   const store = ['--http', '127.0.0.1:0', '--openflow', 'tcp:127.0.0.1:0', '--store', `sqlite:${path}`]
-  t.match(await run(['controller', ...store]), { code: 1, stdout: /the store can not be opened/ })
+  t.match(await run(['controller', ...store]), { code: 1, stderr: /^l2sm: the store can not be opened[^\n]*\n$/ })
+  const place = join(path, 'missing', 'x.db')
+  const missing = await run(['controller', ...store.slice(0, -1), `sqlite:${place}`])
+  t.match(missing, { code: 1, stderr: new RegExp(`^l2sm: .*there is no folder ${join(path, 'missing')}[^\\n]*\\n$`) })
+  t.notOk(existsSync(join(path, 'missing')), 'and none is made')
 })
 
 t.test('SIGTERM and SIGINT end it cleanly, with what it was told on disk', async t => {
@@ -50,7 +58,8 @@ t.test('SIGTERM and SIGINT end it cleanly, with what it was told on disk', async
     t.match(await (await waiting).text(), '"state":"pending"', 'who waits is answered')
     t.equal(log.at(-1)?.msg, 'stopped')
   }
-  const { base } = await startController(t, args)
+  const { base, log } = await startController(t, args)
+  t.match(log.at(-1), { msg: 'ready', store: store[1], isNew: false }, 'it says which store, and that it was there')
   const networks = JSON.parse(await (await fetch(`${base}/v1/networks`)).text())
   t.match(networks, {
     networks: [
@@ -62,7 +71,16 @@ t.test('SIGTERM and SIGINT end it cleanly, with what it was told on disk', async
 
 t.test('its log is JSON lines', async t => {
   const { log, http, openflow } = await startController(t, ['--http', '127.0.0.1:0', ...nowhere])
-  t.match(log.at(-1), { level: 30, msg: 'ready', http, openflow, version: /^\d/, instance: /^[0-9a-f]{10}$/ })
+  t.match(log.at(-1), {
+    level: 30,
+    msg: 'ready',
+    store: 'memory',
+    isNew: true,
+    http,
+    openflow,
+    version: /^\d/,
+    instance: /^[0-9a-f]{10}$/,
+  })
   t.match(http, /^127\.0\.0\.1:[1-9]/, 'with the port that it really has')
   t.match(openflow, [/^tcp:127\.0\.0\.1:[1-9]/])
 })

@@ -12,7 +12,7 @@ export const backends: readonly {
   readonly survives: boolean
 }[] = [
   { name: 'memory', open: async (_, options) => openMemory(options), survives: false },
-  { name: 'sqlite', open: (folder, options) => openSqlite(join(folder, 'deep', 'l2sm.db'), options), survives: true },
+  { name: 'sqlite', open: (folder, options) => openSqlite(join(folder, 'l2sm.db'), options), survives: true },
 ]
 
 /** How often a store committed, and how many writes were in those commits. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, watch } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -140,7 +140,7 @@ t.test('when the disk fails, what is in the file is what was acknowledged', { sk
   let refused = 0
   for (const { call, error, when } of faults) {
     const name = `${call} ${when} ${error}`
-    const path = join(folder, `${readdirSync(folder).length}`, 'l2sm.db')
+    const path = join(mkdtempSync(join(folder, 'disk-')), 'l2sm.db')
     await (await openSqlite(path)).close()
     const inject = ['-e', `trace=${call}`, '-e', `inject=${call}:error=${error}:when=${when}`]
     const said = await runWriter([path, 0, 24, 1], { wrapper: ['strace', '-f', '-o', '/dev/null', ...inject] })
