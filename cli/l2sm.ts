@@ -43,6 +43,16 @@ const commands = {
       return runPki({ argv, say: line => console.log(line), complain: line => console.error(line) })
     },
   },
+  token: {
+    text: 'makes a credential for the file of --credentials-file',
+    help: async () => (await import('./token.ts')).help,
+    run: async (argv: readonly string[]): Promise<number> => {
+      const { runToken } = await import('./token.ts')
+      const { text } = await import('node:stream/consumers')
+      const readInput = () => text(process.stdin)
+      return runToken({ argv, say: line => console.log(line), complain: line => console.error(line), readInput })
+    },
+  },
 } as const
 
 /** Aborted by the first SIGTERM or SIGINT; a second one ends the program at once. */

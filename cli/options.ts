@@ -4,6 +4,7 @@
  * To add an option: add a row, and use `config['its-name']` in cli/controller.ts.
  */
 
+import { isLoopback } from '../api/http/loopback.ts'
 import { isVlan } from '../store/parse.ts'
 import { standardVlanRange, type VlanRange } from '../store/vlans.ts'
 import { optionLines } from './command-line/flags.ts'
@@ -37,12 +38,16 @@ export const shownAddress = ({ host, port }: Address): string => `${host.include
 
 export const shownEndpoint = ({ scheme, ...place }: Endpoint): string => `${scheme}:${shownAddress(place)}`
 
+/** Whoever can reach a port without TLS can pose as a switch: beyond this machine that must be asked for by name. */
+const usualScheme = ({ host }: Address): Endpoint['scheme'] => (isLoopback(host) ? 'tcp' : 'tls')
+
 const openflow = (text: string): Parsed<Endpoint> => {
-  const expected = 'tcp:HOST:PORT or tls:HOST:PORT, such as tcp:127.0.0.1:6653'
+  const expected = 'HOST:PORT, tls:HOST:PORT or tcp:HOST:PORT, such as 127.0.0.1:6653'
   if (text.startsWith('ssl:')) return { expected, hint: 'What Open vSwitch calls ssl: is tls: here.' }
-  const [, scheme, rest = ''] = /^(tcp|tls):(.*)$/s.exec(text) ?? []
+  const [, scheme, rest = ''] = /^(?:(tcp|tls):)?(.*)$/s.exec(text) ?? []
   const place = address(rest)
-  return place && (scheme === 'tcp' || scheme === 'tls') ? { value: { scheme, ...place } } : { expected }
+  if (!place) return { expected }
+  return { value: { scheme: scheme === 'tcp' || scheme === 'tls' ? scheme : usualScheme(place), ...place } }
 }
 
 export const http = (text: string): Parsed<Address> => {
@@ -84,10 +89,10 @@ const tcp = (host: string, port: number): Endpoint => ({ scheme: 'tcp', host, po
 export const options = {
   openflow: repeatable({
     many: true,
-    takes: 'tcp|tls:HOST:PORT',
+    takes: '[tls:|tcp:]HOST:PORT',
     parse: openflow,
     standard: [tcp('127.0.0.1', 6653), tcp('127.0.0.1', 6633)],
-    text: 'where switches connect; may be given again',
+    text: 'where switches connect; may be given again. Beyond loopback TLS is what HOST:PORT means; tcp: asks for none',
   }),
   'openflow-key': single({
     takes: 'FILE',

@@ -1,7 +1,7 @@
 // What is published runs where Node strips no types: under node_modules.
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t from 'tap'
@@ -25,6 +25,36 @@ function install(scratch: string): string {
   return installed
 }
 
+/** What the command is to an old Node, as far as it gets there: it reads the version before anything else. */
+const asOldNode = `Object.defineProperty(process.versions, 'node', { value: '18.19.0' }); require(process.argv[1])`
+
+t.test('npx l2sm is the command of the checkout', async t => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  t.equal(
+    execFileSync(...plain('npx', 'l2sm', '--version'), { cwd: root, encoding: 'utf8', stdio: 'pipe' }).trim(),
+    version,
+  )
+})
+
+t.test('the end of npm start is the end of the controller', async t => {
+  const scratch = mkdtempSync(join(tmpdir(), 'l2sm-start-'))
+  t.teardown(() => rmSync(scratch, { recursive: true, force: true }))
+  const place = ['--http', '127.0.0.1:0', '--openflow', '127.0.0.1:0', '--store', `sqlite:${join(scratch, 'x.db')}`]
+  const npm = spawn(...plain('npm', 'start', '--', ...place), { cwd: root })
+  const ended = once(npm, 'exit')
+  let said = ''
+  npm.stdout.setEncoding('utf8')
+  for await (const text of npm.stdout) {
+    said += text
+    if (said.includes('"msg":"ready"')) break
+  }
+  npm.kill('SIGTERM')
+  await ended
+  const pid = Number(/"pid":(\d+)/.exec(said)?.[1])
+  t.ok(pid > 1, said)
+  t.throws(() => process.kill(pid, 0), { code: 'ESRCH' }, 'nothing is left running')
+})
+
 t.test('the package installs and its command runs, store and all', { timeout: 180_000 }, async t => {
   const scratch = mkdtempSync(join(tmpdir(), 'l2sm-package-'))
   t.teardown(() => rmSync(scratch, { recursive: true, force: true }))
@@ -32,6 +62,22 @@ t.test('the package installs and its command runs, store and all', { timeout: 18
   const { bin, version, exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
   const command = join(installed, bin.l2sm)
   t.equal(execFileSync(...plain(process.execPath, command, '--version'), { encoding: 'utf8' }).trim(), version)
+
+  const files = [
+    'docs/architecture.md',
+    'docs/operations.md',
+    'docs/threat-model.md',
+    'openflow/README.md',
+    'SECURITY.md',
+  ]
+  for (const file of [...files, 'docs/l2sm-controller.service']) t.ok(existsSync(join(installed, file)), file)
+  const old = spawnSync('/usr/bin/env', ['-u', 'NODE_OPTIONS', process.execPath, '-e', asOldNode, command], {
+    encoding: 'utf8',
+  })
+  t.match(old, {
+    status: 1,
+    stderr: /^l2sm: needs Node 24 or newer, and this is Node 18\.19\.0 \(.*\): install one[^\n]*\n$/,
+  })
 
   const { decode, encode } = await import(join(installed, exports['./openflow']))
   t.match(decode(encode({ type: 'barrier_request', xid: 7 })), { type: 'barrier_request', xid: 7 })

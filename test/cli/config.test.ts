@@ -38,7 +38,7 @@ t.test('no command, or an unknown one, is an error that lists what there is', as
 t.test('wrong flags are all told of at once: what, from where, and what is allowed', async t => {
   const { code, stdout, stderr } = await run([
     'controller',
-    ...['--http', '8181', '--openflow', '127.0.0.1:6653', '--openflow', 'ssl:127.0.0.1:6654', '--openflow=tcp:h:65536'],
+    ...['--http', '8181', '--openflow', '6653', '--openflow', 'ssl:127.0.0.1:6654', '--openflow=tcp:h:65536'],
     ...['--store', 'postgres:x', '--log-level', 'loud', '--profile', 'odl', '--takeover=maybe'],
     ...['--adopt', '--adopt', '--token-file'],
   ])
@@ -46,8 +46,8 @@ t.test('wrong flags are all told of at once: what, from where, and what is allow
   t.equal(stdout, '')
   for (const expected of [
     'http can not be "8181" (from flag --http): expected HOST:PORT, such as 127.0.0.1:8181',
-    'openflow can not be "127.0.0.1:6653" (from flag --openflow): expected tcp:HOST:PORT or tls:HOST:PORT',
-    'openflow can not be "ssl:127.0.0.1:6654" (from flag --openflow): expected tcp:HOST:PORT',
+    'openflow can not be "6653" (from flag --openflow): expected HOST:PORT, tls:HOST:PORT or tcp:HOST:PORT',
+    'openflow can not be "ssl:127.0.0.1:6654" (from flag --openflow): expected HOST:PORT',
     'What Open vSwitch calls ssl: is tls: here',
     'openflow can not be "tcp:h:65536"',
     'store can not be "postgres:x" (from flag --store): expected sqlite:PATH or memory',
@@ -240,3 +240,18 @@ t.test(
     })
   },
 )
+
+t.test('OpenFlow beyond loopback is with TLS, unless tcp: asks for none, which is warned of', async t => {
+  const read = (...argv: readonly string[]) => readConfig({ argv, env: {}, readFile: async () => '' })
+  t.match(await read('--openflow', '127.0.0.1:1'), { config: { openflow: [{ scheme: 'tcp' }] }, warnings: [] })
+  const files = ['--openflow-key', 'k', '--openflow-cert', 'c', '--openflow-ca', 'a']
+  for (const place of ['0.0.0.0:6653', '[::]:6653', '192.0.2.1:6653', 'controller.example:6653']) {
+    t.match(
+      await read('--openflow', place, ...files),
+      { config: { openflow: [{ scheme: 'tls' }] }, warnings: [] },
+      place,
+    )
+    t.match(await read('--openflow', place), { is: 'wrong', faults: [/needs --openflow-key FILE/] }, place)
+  }
+  t.match(await read('--openflow', 'tcp:0.0.0.0:6653'), { warnings: [/without TLS/] })
+})
