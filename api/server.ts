@@ -17,6 +17,7 @@ import type { Metrics } from './metrics.ts'
 import { measureNodes } from './node-metrics.ts'
 import { onosRoutes } from './onos/onos.ts'
 import { attachmentRoutes } from './v1/attachments.ts'
+import { backupRoutes, type OpenBackup } from './v1/backup.ts'
 import { eventRoutes } from './v1/events.ts'
 import { linkRoutes } from './v1/links.ts'
 import { meshRoutes } from './v1/mesh.ts'
@@ -36,6 +37,12 @@ export type ApiOptions = {
   readonly tls?: HttpTls | undefined
   readonly log: FastifyBaseLogger
   readonly version: string
+  /** How the file of a backup is opened; absent: none is put back. */
+  readonly openBackup?: OpenBackup | undefined
+}
+
+const noFiles: OpenBackup = async () => {
+  throw new Error('this controller opens no files')
 }
 
 export type Address = { readonly host: string; readonly port: number }
@@ -82,6 +89,7 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   measureNodes(metrics.registry, withNodes)
   meshRoutes(app, services)
   stateRoutes(app, services)
+  backupRoutes(app, services, options.openBackup ?? noFiles)
   eventRoutes(app, services)
   onosRoutes(app, services)
   app.get('/metrics', { schema: { tags: ['state'], summary: 'Metrics for Prometheus' } }, async (_, reply) =>

@@ -43,6 +43,26 @@ const commands = {
       return runPki({ argv, say: line => console.log(line), complain: line => console.error(line) })
     },
   },
+  backup: {
+    text: 'writes a checked copy of a store, while its controller runs',
+    help: async () => (await import('./backup.ts')).backupHelp,
+    run: async (argv: readonly string[]): Promise<number> =>
+      (await import('./backup.ts')).runBackup({
+        argv,
+        say: line => console.log(line),
+        complain: line => console.error(line),
+      }),
+  },
+  restore: {
+    text: 'puts a backup back',
+    help: async () => (await import('./backup.ts')).restoreHelp,
+    run: async (argv: readonly string[]): Promise<number> =>
+      (await import('./backup.ts')).runRestore({
+        argv,
+        say: line => console.log(line),
+        complain: line => console.error(line),
+      }),
+  },
   token: {
     text: 'makes a credential for the file of --credentials-file',
     help: async () => (await import('./token.ts')).help,

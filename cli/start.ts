@@ -79,7 +79,19 @@ export const start = async (
     const watch = tls && watchTls({ ...tls, readFile: readSecret, renew: controller.renew, log })
     open.push(async () => watch?.close())
     const auth = authFor(config.http.host, credentials)
-    const api = await createApi({ store, controller, emit, history, metrics, auth, tls: https, log, version })
+    const openBackup = async (path: string) => (await import('../store/sqlite/sqlite.ts')).openSqlite(path)
+    const api = await createApi({
+      openBackup,
+      store,
+      controller,
+      emit,
+      history,
+      metrics,
+      auth,
+      tls: https,
+      log,
+      version,
+    })
     open.push(() => api.close())
     const http = await api.listen(config.http)
     const probes = config.probes && (await api.listenForProbes(config.probes))

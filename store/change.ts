@@ -38,6 +38,8 @@ export interface Writers {
    * (8,388,605) of them in its life: one new network a minute for 15 years.
    */
   nextNumber(): number | undefined
+  /** So many numbers are not handed out: a file that was put back does not know which ones were since. */
+  skipNumbers(count: number): void
 }
 
 /**

@@ -42,7 +42,7 @@ export const undo = (tables: Tables, changes: readonly Change[]): void => {
   for (const change of changes.toReversed()) apply(tables, inverse(change))
 }
 
-const counters = ({ draft, step }: Writing): Pick<Writers, 'setComplete' | 'nextNumber'> => ({
+const counters = ({ draft, step }: Writing): Pick<Writers, 'setComplete' | 'nextNumber' | 'skipNumbers'> => ({
   setComplete(complete) {
     if (draft.complete !== complete) step({ kind: 'complete', before: draft.complete, after: complete })
   },
@@ -54,5 +54,8 @@ const counters = ({ draft, step }: Writing): Pick<Writers, 'setComplete' | 'next
       return number
     }
     return undefined
+  },
+  skipNumbers(count) {
+    step({ kind: 'allocated', before: draft.allocated, after: Math.min(maxNetworkNumber, draft.allocated + count) })
   },
 })

@@ -80,6 +80,24 @@ export const refusals = {
     sentence: (network: string) => `there is no network ${quote(network)}`,
     hint: 'create it first: PUT /v1/networks/{network}',
   },
+  'no-store-file': {
+    status: 409,
+    title: 'The store is in memory',
+    sentence: () => 'the store is in memory: there is no file to copy, and none to put back',
+    hint: 'start the controller with --store sqlite:PATH',
+  },
+  'bad-backup': {
+    status: 400,
+    title: 'Not a backup of a store',
+    sentence: (why: string) => `this is no backup that can be put back: ${why}`,
+  },
+  'backup-of-another-store': {
+    status: 409,
+    title: 'Backup of another store',
+    sentence: (theirs: string, ours: string) =>
+      `the backup is of store ${theirs}, and this is store ${ours}: switches know whose they are by that`,
+    hint: 'stop the controller, and put the backup in place of its file: l2sm restore FILE --store sqlite:PATH',
+  },
   'switch-in-use': {
     status: 409,
     title: 'Switch is in use',

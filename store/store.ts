@@ -2,7 +2,8 @@ import type { Change, State, Tables } from './change.ts'
 import { collections } from './collections.ts'
 import { type Draft, openDraft, undo } from './draft.ts'
 import { StoreError } from './error.ts'
-import { isRefusal } from './refusals.ts'
+import { isRefusal, type Refusal, refuse } from './refusals.ts'
+import { changesTo } from './replace.ts'
 import { apply, copySteps } from './tables.ts'
 
 export type { Draft } from './draft.ts'
@@ -39,6 +40,16 @@ export type Store = {
   write<T>(decide: (draft: Draft) => T): Promise<T>
   /** Calls the listener after each commit, before the writes of that commit resolve. Answers how to stop. */
   watch(listener: (changed: Changed, state: State) => void): () => void
+  /**
+   * Writes a copy of all that is committed to this path, where nothing may be yet, and checks it; writes go on meanwhile. Rejects with a
+   * StoreError, and leaves nothing there then; also when the store is in memory.
+   */
+  backup(path: string): Promise<void>
+  /**
+   * Makes the state that of a backup of this store, in one commit. Refused when it is of another store: its instance stands in the
+   * switches. Resolves with the revision.
+   */
+  restore(backup: { readonly instance: string; state(): State }): Promise<number | Refusal>
   /** Commits what waits, then lets go of the file. Later writes reject. */
   close(): Promise<void>
 }
@@ -47,6 +58,8 @@ export type Store = {
 export type Backend = {
   /** Resolves when all of it will survive a crash; rejects with a StoreError when none of it was kept. */
   commit(batch: Batch): Promise<void>
+  /** As Store.backup; absent where there is no file. */
+  backup?(path: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -64,8 +77,11 @@ export type StoreRecord = {
 /** Decisions of one batch hold the event loop: at some 20 µs each, this is 5 ms. */
 const maxWritesPerBatch = 256
 
+/** In place of a decision: the state as it shall be. */
+type Replacement = { readonly state: State }
+
 type Waiting = {
-  readonly decide: (draft: Draft) => unknown
+  readonly decide: ((draft: Draft) => unknown) | Replacement
   readonly resolve: (value: any) => void
   readonly reject: (reason: unknown) => void
 }
@@ -127,17 +143,27 @@ export const createStore = (
     }
   }
 
+  const enqueue = <T>(decide: Waiting['decide']) =>
+    new Promise<T>((resolve, reject) => {
+      if (closed) return reject(new StoreError('closed', 'the store is closed: the write was not kept'))
+      queue.push({ decide, resolve, reject })
+      // In a microtask, so that writes made in the same turn share a commit.
+      running ??= Promise.resolve().then(run)
+    })
+
   return {
     instance,
     isNew,
     state: () => committed,
-    write: <T>(decide: (draft: Draft) => T) =>
-      new Promise<T>((resolve, reject) => {
-        if (closed) return reject(new StoreError('closed', 'the store is closed: the write was not kept'))
-        queue.push({ decide, resolve, reject })
-        // In a microtask, so that writes made in the same turn share a commit.
-        running ??= Promise.resolve().then(run)
-      }),
+    write: <T>(decide: (draft: Draft) => T) => enqueue<T>(decide),
+    async backup(path) {
+      if (!backend.backup) throw new StoreError('io', 'the store is in memory, and there is no file to copy')
+      await backend.backup(path)
+    },
+    async restore(backup) {
+      if (backup.instance !== instance) return refuse('backup-of-another-store', backup.instance, instance)
+      return enqueue<number>({ state: backup.state() })
+    },
     watch(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
@@ -183,6 +209,15 @@ const decideAll = (ahead: Tables, writes: readonly Waiting[]): { changes: Change
   const changes: Change[] = []
   const decided: Decided[] = []
   for (const write of writes) {
+    if (typeof write.decide !== 'function') {
+      const steps = changesTo(ahead, write.decide.state)
+      for (const change of steps) {
+        apply(ahead, change)
+        changes.push(change)
+      }
+      decided.push({ write, result: ahead.revision })
+      continue
+    }
     const { draft, seal } = openDraft(ahead, Date.now())
     try {
       const result = write.decide(draft)

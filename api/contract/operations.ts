@@ -83,6 +83,8 @@ export const operations = {
   putMesh: { method: 'PUT', path: '/v1/mesh', body: mesh.MeshSpec, answer: mesh.Mesh },
   getState: { method: 'GET', path: '/v1/state', answer: schemas.StateAnswer },
   putState: { method: 'PUT', path: '/v1/state', body: schemas.StateSpec, answer: schemas.StateAnswer },
+  backUp: { method: 'POST', path: '/v1/backup', answer: schemas.Backup },
+  restore: { method: 'PUT', path: '/v1/backup', body: schemas.BackupFile, answer: schemas.StateAnswer },
   listEvents: { method: 'GET', path: '/v1/events', query: EventsQuery, answer: Events },
   ready: { method: 'GET', path: '/readyz', answer: schemas.Ready, also: 503 },
 } as const satisfies { readonly [name: string]: Operation }

@@ -342,6 +342,13 @@ export const StateAnswer = Type.Object({
   revision,
 })
 
+const backupFile = Type.String({ description: 'a SQLite database, as --store sqlite:PATH takes it, in base64' })
+export const Backup = Type.Object({
+  instance: Type.String({ description: 'the store that it is of' }),
+  file: backupFile,
+})
+export const BackupFile = Type.Object({ file: backupFile }, closed)
+
 export const Live = Type.Object({ live: Type.Boolean() })
 export const Ready = Type.Object({ ready: Type.Boolean(), reasons: Type.Array(Type.String()), revision })
 

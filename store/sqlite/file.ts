@@ -1,4 +1,4 @@
-import { closeSync, constants, fchmodSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, constants, fchmodSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../error.ts'
@@ -27,6 +27,8 @@ export type StateFile = {
   readonly meta: Meta
   /** Returns when it is on disk; throws a StoreError when none of it was kept. */
   commit(batch: RowBatch): void
+  /** As Store.backup. */
+  backup(to: string): void
   close(): void
 }
 
@@ -214,11 +216,41 @@ const serve = (path: string, opened: DatabaseSync, first: Known, served: Meta): 
         throw storeErrorOf(error, path, 'write')
       }
     },
+    backup(to) {
+      try {
+        copyTo((db ??= reopen()), to, known)
+      } catch (error) {
+        throw storeErrorOf(error, to, 'write')
+      }
+    },
     close() {
       if (db) rmSync(holderOf(path), { force: true })
       db?.close()
       db = undefined
     },
+  }
+}
+
+/** A copy as of the last commit, for its owner only, synced and read again. */
+const copyTo = (db: DatabaseSync, to: string, known: Known): void => {
+  closeSync(openSync(to, 'wx', 0o600))
+  try {
+    db.prepare('VACUUM INTO ?').run(to)
+    const fd = openSync(to, 'r')
+    try {
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    const copy = new DatabaseSync(to, { readOnly: true })
+    try {
+      if (digestOf(check(copy, to, () => {})) !== digestOf(known)) throw corrupt(to, 'the copy is not what was copied')
+    } finally {
+      copy.close()
+    }
+  } catch (error) {
+    rmSync(to, { force: true })
+    throw error
   }
 }
 

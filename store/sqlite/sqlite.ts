@@ -54,6 +54,7 @@ const sqliteBackend = (ask: (request: Request) => Promise<void>, loaded: Tables)
       await ask({ is: 'commit', batch: { ...next, revision: to, rows: rowsOf(changes, to) } })
       ;({ allocated, complete } = next)
     },
+    backup: path => ask({ is: 'backup', path }),
     close: () => ask({ is: 'close' }),
   }
 }

@@ -6,7 +6,10 @@ import { openStateFile, type StateFile } from './file.ts'
 
 /** The thread that waits for the disk, so that the event loop does not. One request at a time; one answer to each. */
 export type WorkerInput = { readonly path: string } & Fresh
-export type Request = { readonly is: 'commit'; readonly batch: RowBatch } | { readonly is: 'close' }
+export type Request =
+  | { readonly is: 'commit'; readonly batch: RowBatch }
+  | { readonly is: 'backup'; readonly path: string }
+  | { readonly is: 'close' }
 export type Answer =
   | { readonly is: 'rows'; readonly rows: readonly Row[] }
   | { readonly is: 'opened'; readonly meta: Meta; readonly isNew: boolean }
@@ -42,6 +45,7 @@ if (!file) port.close()
 port.on('message', (request: Request) => {
   attempt(() => {
     if (request.is === 'commit') file!.commit(request.batch)
+    else if (request.is === 'backup') file!.backup(request.path)
     else file!.close()
     return { is: 'done' }
   })

@@ -19,8 +19,8 @@ t.test('help is told on request, for every option, and is no error', async t => 
     t.ok(stdout.includes(variableOf(name)), variableOf(name))
   }
   t.match(stdout, /default\s+127\.0\.0\.1:8181/)
-  t.match(stdout, /default tcp:127\.0\.0\.1:6653\s+and tcp:127\.0\.0\.1:6633/)
-  t.match(stdout, 'default 2-4000')
+  t.match(stdout, /default\s+tcp:127\.0\.0\.1:6653\s+and\s+tcp:127\.0\.0\.1:6633/)
+  t.match(stdout, /default\s+2-4000/)
   t.notMatch(stdout, '[object')
   const all = await run(['--help'])
   t.match(all, { code: 0, stdout: /controller/ })
