@@ -41,22 +41,33 @@ export type Uplink = {
   place(plan: NodePlan, below: Underlay, copy: Database, machine: Machine): Promise<Machine>
 }
 
+/** `first` and `last`: segments dropped, before the move and at the last look. `times`: looks at which there were more. */
+type Watch = { readonly until: number; readonly first: number; readonly last: number; readonly times: number }
+
 type State = {
   record: UplinkRecord | undefined
   file: RecordFile | undefined
   /** The copy in the database was compared with the one in the file. */
   compared: boolean
   fault: string | undefined
+  /** Moves that others could not follow, and when the next one is tried. */
+  tries: number
+  again: number | undefined
   /** Why the record could not be written. */
   unwritten: string | undefined
   /** The node was still connected after the addresses had gone to br-phy. Another plan may want others there. */
   proven: boolean
-  /** Until when wrong checksums are looked for after a move, and how many there were before. */
-  watch: { readonly until: number; readonly count: number } | undefined
+  /** What is known of wrong checksums since the last move to br-phy. */
+  watch: Watch | undefined
 }
 
-/** Milliseconds after a move in which others find out that their TCP to this node is dead; segments dropped that prove it. */
-const watching = { time: 60_000, pace: 1_000, segments: 5 }
+/**
+ * Others find out within this time, milliseconds, that their TCP to this node is dead. Segments dropped at so many looks prove
+ * it: those of a node whose own agent is about to start are soon over.
+ */
+const watching = { time: 60_000, pace: 1_000, times: 4 }
+/** Milliseconds before such a move is tried again, once for each: others may have been put right meanwhile. */
+const retries = [60_000, 300_000, 1_500_000]
 
 export function createUplink(options: UplinkOptions): Uplink {
   const state = newState()
@@ -65,6 +76,8 @@ export function createUplink(options: UplinkOptions): Uplink {
     fault: () => state.fault,
     forget: () => {
       state.fault = undefined
+      state.again = undefined
+      state.tries = 0
       state.proven = false
     },
     keep: (node, machine, copy) => keep(state, options, node, machine, copy),
@@ -80,7 +93,7 @@ export function createUplink(options: UplinkOptions): Uplink {
 
 const newState = (): State => ({
   ...{ record: undefined, file: undefined, fault: undefined, watch: undefined, unwritten: undefined },
-  ...{ compared: false, proven: false },
+  ...{ compared: false, proven: false, tries: 0, again: undefined },
 })
 
 const settingsOf = (...devices: readonly string[]) => new Map(devices.map(name => [name, readSettings(name)]))
@@ -110,6 +123,10 @@ async function keep(
   const next = refreshed(state.record, machine, settingsOf(at?.device ?? device))
   if (next !== state.record) save(state, next)
   checkTcp(state, options)
+  if (state.again !== undefined && performance.now() >= state.again) {
+    state.again = undefined
+    state.fault = undefined
+  }
   const bridge = machine.devices.get(physical)
   const leads = bridge?.carrier === true && (copy === undefined || bridgeNamed(copy, physical) !== undefined)
   const stays = next.at?.device === next.device || (leads && state.fault === undefined)
@@ -138,11 +155,17 @@ function checkTcp(state: State, { log, later }: UplinkOptions): void {
     return
   }
   later(watching.pace)
-  const dropped = wrongChecksums() - state.watch.count
-  if (dropped < watching.segments) return
+  const { first, last, times } = state.watch
+  const now = wrongChecksums()
+  state.watch = { ...state.watch, last: now, times: now > last ? times + 1 : times }
+  if (state.watch.times < watching.times) return
   state.watch = undefined
-  state.fault = `the node's addresses can not be on ${physical}: ${dropped} TCP segments were dropped there${trap}`
+  state.fault = `the node's addresses can not be on ${physical}: ${now - first} TCP segments were dropped there${trap}`
   log.error({}, state.fault)
+  const wait = retries[state.tries++]
+  if (wait === undefined) return
+  state.again = performance.now() + wait
+  later(wait)
 }
 
 const nobody: Witnesses = { hosts: [], tcp: [] }
@@ -177,7 +200,7 @@ async function move(
   else if (result.but !== undefined) log.error({}, result.but)
   if (target === physical && !isThere) {
     state.proven = true
-    state.watch = { until: performance.now() + watching.time, count }
+    state.watch = { until: performance.now() + watching.time, first: count, last: count, times: 0 }
     later(watching.pace)
   }
   moved()

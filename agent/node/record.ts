@@ -52,11 +52,13 @@ export function recordOf(device: string, machine: Machine, settings: SettingsOf,
 
 /**
  * The record after what the owner did meanwhile; the same object if that was nothing.
+ * - A device that has another name now is still that device.
  * - A device with a MAC address that is neither its own nor the one that the agent gave it was replaced.
  * - Where all of it is, is what the owner wants: what came, went or changed there is followed.
  * - If that device is gone, the record stands, and what the node's device has besides is added.
  */
-export function refreshed(record: UplinkRecord, machine: Machine, settings: SettingsOf): UplinkRecord {
+export function refreshed(before: UplinkRecord, machine: Machine, settings: SettingsOf): UplinkRecord {
+  const record = renamed(before, machine)
   const device = machine.devices.get(record.device)
   const mac = device && device.mac !== aside(record.mac) ? device.mac : record.mac
   const at = record.at && machine.devices.get(record.at.device)
@@ -75,6 +77,13 @@ export function refreshed(record: UplinkRecord, machine: Machine, settings: Sett
   const more = found.filter(one => !record.addresses.some(known => known.address === one.address))
   const kept = more.filter(({ address }) => !address.startsWith(`${linkLocal(aside(record.mac))}/`))
   return renew(moving, { mac, addresses: [...record.addresses, ...kept.map(one => rename(one, device!.name))] })
+}
+
+/** A device that has another name now is known by the MAC address that the agent gave it. */
+function renamed(record: UplinkRecord, { devices }: Machine): UplinkRecord {
+  if (devices.has(record.device)) return record
+  const now = [...devices.values()].find(({ mac, kind }) => mac === aside(record.mac) && kind !== 'tun')
+  return now ? renew(record, { device: now.name }) : record
 }
 
 const renew = (record: UplinkRecord, change: Partial<UplinkRecord>): UplinkRecord => {

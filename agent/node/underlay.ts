@@ -45,7 +45,15 @@ export function underlay(
   // Being moved, it may be nowhere for a moment.
   if (taken && record.at === undefined && record.addresses.some(one => isAddress(one.address, address)))
     return { is: 'bridged', device: taken.name, record, mtu: taken.mtu }
-  const device = devices.get(holders[0] ?? '')
+  // br-phy without a device below leads nowhere.
+  const [holder] = holders.filter(name => name !== physical || !record)
+  const device = devices.get(holder ?? '')
+  if (!device && record && !devices.has(record.device))
+    return {
+      is: 'missing',
+      why: `device ${record.device}, which ${physical} was made for, does not exist any more`,
+      record,
+    }
   if (!device) return { is: 'missing', why: noDevice(address, machine), record }
   const { name, mtu } = device
   if (!inUserspace || bridgeNamed(database, name)?.datapath_type === 'netdev') return { is: 'plain', device: name, mtu }

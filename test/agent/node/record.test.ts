@@ -81,6 +81,11 @@ t.test('a device that was replaced has its own MAC address', async t => {
   t.ok(lines.includes(`link set eth0 address ${aside(fresh.mac)}`), lines.join('\n'))
 })
 
+t.test('a device that has another name now is still that device', async t => {
+  const record = refreshed(bridged, machine([{ ...below, name: 'lan0' }, phy], [onPhy('192.0.2.1/24')]), new Map())
+  t.match(record, { device: 'lan0', mac, addresses: [{ address: '192.0.2.1/24' }] })
+})
+
 /** What a node is after such lines of `ip -batch`. */
 const carriedOut = ({ devices, addresses, routes, uptime }: Machine, lines: readonly string[]): Machine => {
   const now = { devices: new Map(devices), addresses: [...addresses], routes: [...routes] }

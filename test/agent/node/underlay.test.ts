@@ -109,6 +109,12 @@ t.test('a device that was taken counts while it has the address, wherever that i
   const eth1 = { ...eth0, name: 'eth1', index: 3 }
   const other = machine([eth0, eth1, phy], [on('eth1', '192.0.2.1/24')])
   t.match(underlay('192.0.2.1', true, other, none, record), { is: 'bridged', device: 'eth1', record: undefined })
+  const gone = (...more: Address[]) => machine([eth1, phy], [on(physical, '192.0.2.1/24'), ...more])
+  t.match(underlay('192.0.2.1', true, gone(), none, record), { is: 'missing', why: /device eth0, .* does not exist/ })
+  t.match(underlay('192.0.2.1', true, gone(on('eth1', '192.0.2.1/24')), none, record), {
+    is: 'bridged',
+    device: 'eth1',
+  })
 })
 
 t.test('addresses that mean no machine, or another one everywhere, are refused in words', async t => {
