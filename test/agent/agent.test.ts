@@ -11,7 +11,11 @@ t.test('without Open vSwitch and a controller an agent is alive and not ready, a
   const agent = await startAgent({
     ...{ node: 'n1', socket: join(folder, 'nobody.sock'), state: join(folder, 'state'), tlsFolder: folder },
     source: { controller: { url: new URL('http://127.0.0.1:1'), token: undefined, ca: undefined } },
-    ...{ http: { host: '127.0.0.1', port: 0 }, version: '0.0.0', log: { debug: say, info: say, warn: say, error: say } },
+    ...{
+      http: { host: '127.0.0.1', port: 0 },
+      version: '0.0.0',
+      log: { debug: say, info: say, warn: say, error: say },
+    },
   })
   t.teardown(() => agent.close())
   const ask = async (path: string) => {
@@ -20,12 +24,18 @@ t.test('without Open vSwitch and a controller an agent is alive and not ready, a
   }
   await until('both are said', async () => {
     const { text } = await ask('/readyz')
-    return /the controller 127\.0\.0\.1:1: /.test(text) && /database of Open vSwitch at .*nobody\.sock can not be reached/.test(text)
+    return (
+      /the controller 127\.0\.0\.1:1: /.test(text) &&
+      /database of Open vSwitch at .*nobody\.sock can not be reached/.test(text)
+    )
   })
   t.match(await ask('/readyz'), { status: 503, text: /"ready":false/ })
   t.match(await ask('/livez'), { status: 200 })
   t.match(await ask('/metrics'), { status: 200, text: /^l2sm_agent_healthy 0$/m })
-  t.notOk(lines.some(line => line.startsWith('ready')), lines.join('\n'))
+  t.notOk(
+    lines.some(line => line.startsWith('ready')),
+    lines.join('\n'),
+  )
 })
 
 t.test('where it can not listen it ends, in one sentence', async t => {

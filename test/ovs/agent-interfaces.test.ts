@@ -133,6 +133,27 @@ if (needs(t)) {
     await agents.settled(1)
   })
 
+  t.test('a device that can be no uplink is not taken, and an address that means no machine is said', async t => {
+    await on('ip link add brx type bridge; ip addr add 10.99.0.1/24 dev brx; ip link set brx up')
+    const before = await on('ip -4 -oneline address show')
+    for (const [address, words] of [
+      ['10.99.0.1', /10\.99\.0\.1 is on brx, a device of kind bridge.*give the address to the device that leads/],
+      ['127.0.0.1', /127\.0\.0\.1 is a loopback address.*declare the node with/],
+      ['fe80::1', /fe80::1 is a link-local address/],
+      ['10.99.0.2', /no device of this node has the declared address 10\.99\.0\.2 \(it has /],
+    ] as const) {
+      agents.change(1, () => ({ underlay: { address }, links: [] }))
+      await reported(
+        `why not ${address}`,
+        ({ health }) => health.state === 'failing' && words.test(String(health.reasons)),
+      )
+      t.equal(await on('ip -4 -oneline address show'), before, 'nothing moved')
+    }
+    agents.change(1, () => ({ underlay: { address: mesh.node(1).address } }))
+    await agents.settled(1)
+    await on('ip link del brx')
+  })
+
   t.test('devices that it did not make stay as they are, whatever a plan asks for', async t => {
     await on('ip link add vhost7 type veth peer name vhost8; ip link add eth1 type veth peer name eth2')
     const before = [await link('vhost7'), await link('eth1')]
