@@ -4,6 +4,7 @@ import type { NodePlan } from '../api/contract/node-schemas.ts'
 import { removeSurplus, returnedEnds } from './interfaces.ts'
 import { deviceTo } from './machine/checksums.ts'
 import { readMachine } from './machine/machine.ts'
+import { hasEnded } from './machine/process.ts'
 import { nowHere } from './machine/record-file.ts'
 import { tlsFault } from './machine/tls-files.ts'
 import type { Machine } from './node/devices.ts'
@@ -12,7 +13,7 @@ import { exhausted } from './node/stock.ts'
 import { contradictions, underlay } from './node/underlay.ts'
 import type { Database } from './ovsdb/schema.ts'
 import { databaseOf, type Parts } from './parts.ts'
-import { aimOf, type Snapshot, stockOf, troubles, wanted } from './snapshot.ts'
+import { aimOf, isRestoring, type Snapshot, stockOf, troubles, wanted } from './snapshot.ts'
 import { diff } from './switch/diff.ts'
 
 export async function look(parts: Parts): Promise<void> {
@@ -53,6 +54,9 @@ async function takeSnapshot(parts: Parts, plan: NodePlan, copy: Database, machin
   const where = (now: Machine) => underlay(plan.underlay.address, datapath === 'netdev', now, copy, uplink.record())
   const placed = await uplink.place(plan, where(machine), copy, machine)
   const { devices } = placed
+  const restoring = isRestoring(copy, nowHere(), hasEnded)
+  // It may end without a word.
+  if (restoring) parts.queue.within(2_000)
   return {
     plan,
     copy,
@@ -60,7 +64,7 @@ async function takeSnapshot(parts: Parts, plan: NodePlan, copy: Database, machin
     underlay: where(placed),
     stock: stockOf(plan, copy, devices, returnedEnds(plan, devices)),
     devices,
-    now: nowHere(),
+    restoring,
   }
 }
 

@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from './log.ts'
 import { run } from './machine/command.ts'
+import { ourselves } from './machine/process.ts'
 import { nowHere } from './machine/record-file.ts'
 import { openDatabase } from './ovsdb/once.ts'
 import type { Operation } from './ovsdb/ovsdb.ts'
@@ -37,7 +38,7 @@ export async function restartAround(socket: string, node: string, command: strin
     const count = saved.reduce((sum, { content }) => sum + lines(content.flows).length, 0)
     log.info({}, `${count} flows saved of ${bridges.join(' ')}`)
     const controllers = targetsOf(await database(), bridges)
-    await ovsdb.transact(park(controllers, spellDeadline(nowHere(), longestRestore)))
+    await ovsdb.transact(park(controllers, spellDeadline(nowHere(), longestRestore, ourselves())))
     try {
       await run('sh', ['-c', command], { timeout: patience.command })
       for (const { place } of saved) await answers(place)

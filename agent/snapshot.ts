@@ -13,6 +13,7 @@ import {
   desired,
   deviceNote,
   isAhead,
+  makerOf,
   mark,
   type Now,
   portsOf,
@@ -27,13 +28,18 @@ export type Snapshot = {
   readonly underlay: Underlay
   readonly stock: Stock
   readonly devices: ReadonlyMap<string, Device>
-  readonly now: Now
+  /** Somebody restarts ovs-vswitchd, and keeps its flows. */
+  readonly restoring: boolean
 }
 
-/** Whether somebody restarts ovs-vswitchd at this time, and keeps its flows. */
-export const isRestoring = (copy: Database, now: Now): boolean => {
+/**
+ * Whether somebody restarts ovs-vswitchd at this time, and keeps its flows.
+ * @param hasEnded Whether a process is known to have ended: then nobody restores any more.
+ */
+export const isRestoring = (copy: Database, now: Now, hasEnded: (maker: string) => boolean): boolean => {
   const [root] = copy.Open_vSwitch.values()
-  return isAhead(root?.external_ids[restoringNote], now)
+  const note = root?.external_ids[restoringNote] ?? ''
+  return isAhead(note, now) && !hasEnded(makerOf(note))
 }
 
 /** Ends on the bridge that this agent made: they are marked, or its port in the database was made for that very device. */
@@ -80,9 +86,9 @@ const complete = ({ plan, copy, stock, devices }: Snapshot): ReadonlyMap<number,
 
 /** @param bridged Whether br-phy may have the node's addresses. */
 export const wanted = (snapshot: Snapshot, bridged: boolean): Wanted => {
-  const { plan, copy, datapath, underlay, devices, now } = snapshot
+  const { plan, datapath, underlay, devices, restoring } = snapshot
   const whole = desired(plan, { datapath, interfaces: complete(snapshot) })
-  const bridge = isRestoring(copy, now) ? { ...whole, controllers: [] } : whole
+  const bridge = restoring ? { ...whole, controllers: [] } : whole
   const record = underlay.is === 'bridged' && bridged ? underlay.record : undefined
   const more = record ? [physicalBridge(record, devices)] : []
   // The way to the controllers comes first.

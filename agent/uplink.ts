@@ -120,7 +120,7 @@ async function keep(
   load(state, node, machine, copy)
   if (!state.record) return machine
   const { device, at } = state.record
-  const next = refreshed(state.record, machine, settingsOf(at?.device ?? device))
+  const next = refreshed(state.record, machine, settingsOf(device, at?.device ?? device))
   if (next !== state.record) save(state, next)
   checkTcp(state, options)
   if (state.again !== undefined && performance.now() >= state.again) {
@@ -184,7 +184,10 @@ async function move(
   if (!there) return machine
   const isThere = record.at?.device === target && record.at.index === there.index
   const count = wrongChecksums()
-  if (!isThere) save(state, onTheWay(record))
+  const below = machine.devices.get(record.device)
+  // A device that was replaced leaves them to hardware again.
+  const computes = !isThere && below !== undefined && (await computeChecksums(below))
+  if (!isThere) save(state, { ...onTheWay(record), ...(computes && { checksums: 'hardware' }) })
   const result = await moveAddresses(state.record!, target, machine, witnesses, commands =>
     log.info({ commands }, `the node's addresses go to ${target}`),
   )
@@ -261,7 +264,7 @@ export async function giveBack(file: RecordFile, node: string, copy: Database | 
   load(state, node, machine, copy)
   if (!state.record) return undefined
   const { device, at } = state.record
-  state.record = refreshed(state.record, machine, settingsOf(at?.device ?? device))
+  state.record = refreshed(state.record, machine, settingsOf(device, at?.device ?? device))
   const options = { log, file: () => file, controller: undefined, moved: () => {}, later: () => {} }
   await release(state, options, machine)
   return at?.device === device ? undefined : device

@@ -44,7 +44,8 @@ const tolerance = 5
 export function recordOf(device: string, machine: Machine, settings: SettingsOf, here: Here): UplinkRecord {
   const { mac, index } = machine.devices.get(device)!
   return {
-    ...{ format: 1, serial: 1, ...here, device, mac, at: { device, index } },
+    ...{ format: 1, serial: 1, boot: here.boot, namespace: here.namespace, node: here.node },
+    ...{ device, mac, at: { device, index } },
     ...{ addresses: addressesOn(device, machine), routes: routesOn(device, machine) },
     settings: settings.get(device) ?? {},
   }
@@ -72,6 +73,9 @@ export function refreshed(before: UplinkRecord, machine: Machine, settings: Sett
       routes: steadyRoutes(record.routes, routesOn(at.name, machine)),
       settings: { ...record.settings, ...settings.get(at.name) },
     })
+  // br-phy is gone, and the device is not as the agent left it: it was made anew, and has what its owner gave it.
+  if (record.at && device && device.mac === mac && addressesOn(device.name, machine).some(isGlobal))
+    return { ...recordOf(device.name, machine, settings, record), serial: record.serial + 1 }
   const { at: _, ...moving } = record
   const found = device ? addressesOn(device.name, machine) : []
   const more = found.filter(one => !record.addresses.some(known => known.address === one.address))
@@ -90,6 +94,8 @@ const renew = (record: UplinkRecord, change: Partial<UplinkRecord>): UplinkRecor
   const next = { ...record, ...change }
   return JSON.stringify(next) === JSON.stringify(record) ? record : { ...next, serial: record.serial + 1 }
 }
+
+const isGlobal = ({ scope }: OwnAddress): boolean => scope === 'global'
 
 const addressesOn = (device: string, { addresses }: Machine): OwnAddress[] =>
   addresses.flatMap(({ device: on, ...address }) => (on === device ? [rename(address, device)] : []))

@@ -59,14 +59,17 @@ export const peerNote = 'l2sm-peer'
 export const nodeNote = 'l2sm-node'
 /**
  * On the root row, while somebody restarts ovs-vswitchd with its flows kept: which start of the machine, and until how many
- * seconds after it. So long nobody else touches the controllers. No clock that can be set has a say in it.
+ * seconds after it, and which process. So long nobody else touches the controllers. No clock that can be set has a say in it.
  */
 export const restoringNote = 'l2sm-restoring'
 /** Seconds that such a restart may take. */
 export const longestRestore = 150
 export type Now = { readonly boot: string; readonly uptime: number }
-export const spellDeadline = ({ boot, uptime }: Now, seconds: number): string =>
-  `${boot}/${Math.ceil(uptime + seconds)}`
+export const spellDeadline = ({ boot, uptime }: Now, seconds: number, maker: string): string =>
+  [boot, Math.ceil(uptime + seconds), maker].join('/')
+
+/** The process that set a deadline. */
+export const makerOf = (text: string): string => text.split('/').slice(2).join('/')
 
 /** Whether a deadline lies ahead, and not further than anybody would have set it. */
 export const isAhead = (text: string | undefined, { boot, uptime }: Now): boolean => {

@@ -1,8 +1,12 @@
 // Open vSwitch is restarted on purpose, while no controller runs: what it knew it knows again, or it says that it does not.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import t from 'tap'
+import { inNamespace } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
-import { run } from '../cli/command.ts'
+import { l2sm, run } from '../cli/command.ts'
+import { until } from '../controller/watching.ts'
 import { makeAgents, nameOf } from './agents.ts'
 import { apart, hearing, holdings } from './stage.ts'
 
@@ -47,6 +51,25 @@ if (needs(t)) {
     await stage.frames.reach(pods)
     t.strictSame(await hearing(stage, pods), apart(pods, red, blue))
   })
+
+  t.test(
+    'a restart that is killed leaves its switch without controllers for seconds, not for as long as it could take',
+    async t => {
+      const targets = () => ovs.vsctl('--no-wait', 'get-controller', mesh.node(1).bridge)
+      const planned = (await targets()).replace(/:0+(\d+)/, ':$1')
+      const whose = ['agent', '--node', nameOf(1), '--ovs', socket, '--restart', 'sleep 60']
+      const child = spawn(...inNamespace(netns, process.execPath, [l2sm, ...whose]), { stdio: 'ignore' })
+      await until('the controllers are parked', async () => (await targets()).includes('127.0.0.1:1'))
+      t.ok(await waiting())
+      await agents.looked(1)
+      t.match(await targets(), /127\.0\.0\.1:1/, 'while it runs nobody touches them')
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
+      await until('they are back', async () => (await targets()).replace(/:0+(\d+)/, ':$1') === planned, { ms: 15_000 })
+      await until('so are flows', async () => !(await waiting()), { ms: 15_000 })
+    },
+  )
 
   t.test('a restart that fails leaves a switch that takes flows', async t => {
     const { code, stderr } = await restart('exit 7')

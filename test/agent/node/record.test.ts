@@ -81,6 +81,16 @@ t.test('a device that was replaced has its own MAC address', async t => {
   t.ok(lines.includes(`link set eth0 address ${aside(fresh.mac)}`), lines.join('\n'))
 })
 
+t.test(
+  'a device that was made anew while br-phy is gone has what its owner gave it, and nothing of before',
+  async t => {
+    const record = refreshed(bridged, machine([{ ...eth0, index: 30 }], [on('eth0', '192.0.2.77/24')]), new Map())
+    t.same([listed(record), record.at], [['192.0.2.77/24'], { device: 'eth0', index: 30 }])
+    const bare = refreshed(bridged, machine([{ ...eth0, index: 30 }], []), new Map())
+    t.same(listed(bare), ['192.0.2.1/24'], 'one without any address gets back what the node had')
+  },
+)
+
 t.test('a device that has another name now is still that device', async t => {
   const record = refreshed(bridged, machine([{ ...below, name: 'lan0' }, phy], [onPhy('192.0.2.1/24')]), new Map())
   t.match(record, { device: 'lan0', mac, addresses: [{ address: '192.0.2.1/24' }] })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { meterLines } from '../../../agent/restart.ts'
-import { isAhead, longestRestore, spellDeadline } from '../../../agent/switch/desired.ts'
+import { isAhead, longestRestore, makerOf, spellDeadline } from '../../../agent/switch/desired.ts'
 import { established } from '../../../agent/switch/target.ts'
 
 // As a kernel printed it: a listener, a connection to 198.18.0.254:6653, one that is closing.
@@ -26,8 +26,9 @@ t.test('meters are put back as they were printed', async t => {
 
 t.test('a deadline counts since the start of the machine, and is never far away', async t => {
   const now = { boot: 'b', uptime: 1000 }
-  const deadline = spellDeadline(now, longestRestore)
+  const deadline = spellDeadline(now, longestRestore, 'pid:[1]/7/8')
   t.ok(isAhead(deadline, now))
+  t.equal(makerOf(deadline), 'pid:[1]/7/8')
   t.ok(isAhead(deadline, { ...now, uptime: 1149 }))
   t.notOk(isAhead(deadline, { ...now, uptime: 1151 }))
   t.notOk(isAhead(deadline, { ...now, boot: 'another' }))
