@@ -1,11 +1,14 @@
 // Carries out one event, and says where and how long frames may be lost for it.
+import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pin, Window } from './judge.ts'
 import { type Event, type NetworkPlan, spell } from './plan.ts'
 import { now, type Stage } from './stage.ts'
 
 /** Milliseconds after which a link that carries nothing must be out of use, while a controller runs. */
-export const outOfUse = 1500
+const outOfUse = 1500
+/** Where others keep the processors busy, all takes longer: then twice the time is given, and that is told. */
+export const isBusy = (): boolean => loadavg()[0]! > 2 * availableParallelism()
 /** A switch that has lost its flows has them again so long (milliseconds) after it has connected. */
 const filled = 2000
 
@@ -105,11 +108,17 @@ function whereOf(event: Event): readonly Pin[] {
  * Where and when frames may be lost. A link that is dead, or a switch that is empty, may be in use until it was found out, which
  * begins only when the controller is there and can tell every switch.
  */
-export function windowsOf(happened: readonly Happened[], absent: readonly Absence[], end: number): readonly Window[] {
+export function windowsOf(
+  happened: readonly Happened[],
+  absent: readonly Absence[],
+  end: number,
+  busy: boolean,
+): readonly Window[] {
+  const found = outOfUse * (busy ? 2 : 1)
   return happened.flatMap(({ event, at, where, ended = end }) => {
-    let until = (event.is === 'crash' ? ended + filled : at) + outOfUse
+    let until = (event.is === 'crash' ? ended + filled : at) + found
     for (const absence of absent.toSorted((a, b) => a.from - b.from))
-      if (absence.from <= until) until = Math.max(until, (absence.until ?? end) + outOfUse)
+      if (absence.from <= until) until = Math.max(until, (absence.until ?? end) + found)
     // What is mended carries frames again at once; those that were on their way then are the last to be lost.
     const last = event.is === 'crash' ? until : Math.min(until, ended + 100)
     return where.map(pin => ({ why: spell(event), where: pin, from: at - 100, until: last }))

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Counts } from '../../lab/frames.ts'
 import type { Pod } from '../../lab/pod.ts'
-import { type Absence, carryOut, type Happened, windowsOf } from './events.ts'
+import { type Absence, carryOut, type Happened, isBusy, windowsOf } from './events.ts'
 import { type Explained, judge, type Loss } from './judge.ts'
 import type { Event, Plan } from './plan.ts'
 import { randomOf } from './random.ts'
@@ -17,6 +17,8 @@ export type RoundResult = {
   /** Warnings and more of the controllers' logs, in this round. */
   readonly log: readonly string[]
   readonly healed: boolean
+  /** Others kept the machine busy. */
+  readonly busy: boolean
 }
 
 /** Frames a second of each sender: to all, and to one other member. */
@@ -47,7 +49,12 @@ export async function playRound(stage: Stage, plan: Plan, events: readonly Event
     flows.map(async flow => ({ flow, counts: await flow.stream.finish({ each: true, quiet: 500 }) })),
   )
   const losses = (await Promise.all(counted.map(each => lossesOf(stage, each.flow, each.counts)))).flat()
-  const windows = windowsOf(happened, absent, now()).map(w => ({ ...w, from: w.from - slack, until: w.until + slack }))
+  const busy = isBusy()
+  const windows = windowsOf(happened, absent, now(), busy).map(w => ({
+    ...w,
+    from: w.from - slack,
+    until: w.until + slack,
+  }))
   const { explained, faults } = judge(losses, windows, began)
   const odd = counted.flatMap(each => oddities(stage, each.flow, each.counts, happened, extra))
   const late = await stage.hops.forget()
@@ -55,6 +62,7 @@ export async function playRound(stage: Stage, plan: Plan, events: readonly Event
     frames: counted.reduce((sum, { counts }) => sum + counts.sent, 0),
     deliveries: counted.reduce((sum, { flow, counts }) => sum + counts.sent * targets(stage, flow).length, 0),
     explained,
+    busy,
     faults: [
       ...(wound.length > 0 ? [`not healed ${patience / 1000} s after the last event: ${wound.join('; ')}`] : []),
       ...faults,

@@ -26,12 +26,12 @@ const kept = values.events?.split(',').map(Number)
 let [passed, failed] = [0, 0]
 
 function tell(result: RoundResult, name: string): void {
-  const { frames, deliveries, explained, faults } = result
+  const { frames, deliveries, explained, faults, busy } = result
   const fair = [...explained]
     .map(([why, { count, lastMs }]) => `${count} in ${(lastMs / 1000).toFixed(1)} s (${why})`)
     .join(', ')
   console.log(
-    `  ${faults.length > 0 ? 'not ok' : 'ok    '} ${name}: ${frames} frames sent, ${deliveries} to arrive; lost for a reason: ${fair || 0}`,
+    `  ${faults.length > 0 ? 'not ok' : 'ok    '} ${name}: ${frames} frames sent, ${deliveries} to arrive; lost for a reason: ${fair || 0}${busy ? ' (a busy machine: twice the time is given)' : ''}`,
   )
   for (const fault of faults.slice(0, 25)) console.log(`         FAULT ${fault}`)
   if (faults.length > 25) console.log(`         and ${faults.length - 25} faults more`)
