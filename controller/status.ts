@@ -359,6 +359,10 @@ const viewOf = (
   linkStatistics: (link: Link) => LinkStatistics | undefined,
 ): LinkView => ({ ...link, origin, ...linkState(status, link), ...linkStatistics(link) })
 
+/** OFPPC_PORT_DOWN and OFPPS_LINK_DOWN (OpenFlow 1.3.5 §7.2.1). */
+const portDown = 1
+const linkDown = 1
+
 function linkState({ switches, state }: Status, { from, to }: Link): Pick<LinkView, 'state' | 'reason'> {
   for (const { dpid, port } of [from, to]) {
     const session = switches.get(dpid)?.session
@@ -370,6 +374,11 @@ function linkState({ switches, state }: Status, { from, to }: Link): Pick<LinkVi
     { from: to, to: from },
   ].find(link => state.deadLinks.has(linkKey(link)))
   if (!dead) return { state: 'up' }
+  for (const { dpid, port } of [dead.from, dead.to]) {
+    const { config = 0, state: link = 0 } = switches.get(dpid)?.session?.ports().get(port) ?? {}
+    if (config & portDown) return { state: 'down', reason: `port ${port} of switch ${dpid} is switched off` }
+    if (link & linkDown) return { state: 'down', reason: `port ${port} of switch ${dpid} has no carrier` }
+  }
   return {
     state: 'down',
     reason: `probes that leave ${endpointKey(dead.from)} do not arrive at ${endpointKey(dead.to)}`,

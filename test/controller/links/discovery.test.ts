@@ -4,6 +4,7 @@ import { cookie } from '../../../controller/compile/cookie.ts'
 import { probeVni } from '../../../controller/compile/pipeline.ts'
 import { type Message, noBuffer } from '../../../openflow/index.ts'
 import { probeFrame } from '../../../topology/lldp.ts'
+import { portDesc, putPort } from '../../reference/index.ts'
 import { dpidOf, makePeers, type Peer, type Peers } from '../peers.ts'
 
 t.setTimeout(120_000)
@@ -66,6 +67,14 @@ t.test('a link over which probes no longer come is down, and up when they come a
     world.controller.links().find(({ state }) => state === 'down'),
     { from: { dpid: dpidOf(1), port: 102 }, reason: `do not arrive at ${dpidOf(2)}/101` },
   )
+  const say = (given: { config?: number; state?: number }) =>
+    world.peer(2).say(...putPort(world.peer(2).sw, 101, { desc: { ...portDesc(101), ...given }, tunnel: {} }))
+  const reasonIs = (words: string) => () => world.controller.links().some(({ reason }) => reason?.endsWith(words))
+  say({ state: 1 })
+  await world.until('the true reason is said', reasonIs(`port 101 of switch ${dpidOf(2)} has no carrier`))
+  say({ config: 1 })
+  await world.until('and who did it', reasonIs(`port 101 of switch ${dpidOf(2)} is switched off`))
+  say({})
   world.peer(1).whim = () => undefined
   await world.until('both are up', () => states(world).every(state => state === 'up'))
 })
