@@ -35,6 +35,14 @@ const commands = {
       return runOperator({ argv, env: process.env, version: packageJson.version, stop, onHangup: () => {}, complain })
     },
   },
+  import: {
+    text: "takes over a living cluster of today's L2S-M operator",
+    help: async () => (await import('./operator-import.ts')).importHelp,
+    run: async (argv: readonly string[]): Promise<number> => {
+      const { runImport } = await import('./operator-import.ts')
+      return runImport({ argv, say: line => console.log(line), complain: line => console.error(line) })
+    },
+  },
   pki: {
     text: 'makes a CA and certificates, for OpenFlow over TLS',
     help: async () => (await import('./pki.ts')).help,

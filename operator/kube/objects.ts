@@ -80,7 +80,8 @@ export type InterfaceClaim = {
   /** NAMESPACE.NAME */
   readonly network: string
   readonly interface: Interface
-  readonly mac: string
+  /** Undefined: of a pod that was taken over, which did not tell. Then it may send with any. */
+  readonly mac?: string
   /** With prefix lengths. */
   readonly ips?: readonly string[]
 }

@@ -136,7 +136,13 @@ const attach = async (work: Work, id: string, network: L2Network | undefined): P
     await controller.deleteAttachment({ network: id, dpid, port: String(port) })
   })
   await forAll(desired.values(), async ({ spec }) => {
-    const body = { mac: spec.mac, ...(spec.ips && { ips: [...spec.ips] }), name: podKey(spec), guard }
+    const { mac, ips } = spec
+    const body = {
+      ...(mac !== undefined && { mac }),
+      ...(ips && { ips: [...ips] }),
+      name: podKey(spec),
+      guard: mac === undefined ? ('learn' as const) : guard,
+    }
     const there = actual.get(portOf(spec))
     if (there && isSame(there, body)) return
     const { dpid, port } = spec.interface
@@ -148,7 +154,7 @@ const attach = async (work: Work, id: string, network: L2Network | undefined): P
 
 const portOf = ({ interface: { dpid, port } }: InterfaceClaim) => `${dpid}/${port}`
 
-type Wish = { readonly mac: string; readonly ips?: readonly string[]; readonly name: string; readonly guard: string }
+type Wish = { readonly mac?: string; readonly ips?: readonly string[]; readonly name: string; readonly guard: string }
 const isSame = (there: Attachment, { mac, ips = [], name, guard }: Wish): boolean =>
   there.mac === mac && there.name === name && there.guard === guard && (there.ips ?? []).join() === ips.join()
 

@@ -80,4 +80,4 @@ const conditionOf = (states: readonly State[]): Omit<Condition, 'lastTransitionT
 
 const portText = ({ interface: { node, port } }: InterfaceClaim) => `port ${port} of node ${node}`
 const attachedText = (spec: InterfaceClaim) =>
-  `network ${spec.network}: ${portText(spec)}, MAC ${spec.mac}${spec.ips ? `, ${spec.ips.join(', ')}` : ''}`
+  `network ${spec.network}: ${portText(spec)}, MAC ${spec.mac ?? 'learned'}${spec.ips ? `, ${spec.ips.join(', ')}` : ''}`

@@ -94,7 +94,7 @@ const move = async (work: Work, pod: Pod, claim: Held<InterfaceClaim>, to: strin
     'Pod',
     'Warning',
     'Quarantined',
-    `moved from network ${from} to network ${to}; interface, MAC ${claim.spec.mac} and addresses are kept`,
+    `moved from network ${from} to network ${to}; interface, MAC and addresses are kept`,
   )
   log.info({ pod: `${namespace}/${name}`, from: source, to: network }, 'pod moved')
 }

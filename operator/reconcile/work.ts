@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
 import { type Client, type Output, RefusedError } from '../../api/contract/client.ts'
+import { isFault, parseMultus } from '../asked/multus.ts'
 import type { Held } from '../claim/ledger.ts'
 import type { Recorder } from '../kube/events.ts'
-import { multusNetworks } from '../kube/names.ts'
+import { multusNetworks, plainNad } from '../kube/names.ts'
 import type { Claim, Condition, InterfaceClaim, Pod } from '../kube/objects.ts'
 import type { Record } from '../world/metrics.ts'
 import type { World } from '../world/world.ts'
@@ -36,7 +37,8 @@ export const isOver = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' |
 export const isUsed = (world: World, { pod: ref, interface: { node, nad } }: InterfaceClaim): boolean => {
   const pod = world.pods.get(`${ref.namespace}/${ref.name}`)
   if (pod?.metadata.uid !== ref.uid || isOver(pod) || pod.spec.nodeName !== node) return false
-  return (pod.metadata.annotations?.[multusNetworks] ?? '').includes(nad)
+  const elements = parseMultus(pod.metadata.annotations?.[multusNetworks] ?? '')
+  return !isFault(elements) && elements.some(({ name }) => name === nad || name === plainNad(nad))
 }
 
 export const podKey = ({ pod: { namespace, name } }: Claim['spec']): string => `${namespace}/${name}`
