@@ -11,6 +11,8 @@ export const multusStatus = 'k8s.v1.cni.cncf.io/network-status'
 
 /** Of ours: the annotation of Multus as the pod's author wrote it, while the real one holds our interfaces. */
 export const askedMultus = 'l2sm.io/multus-networks'
+/** On a pod of a StatefulSet, "true": the next pod of its name gets its addresses. */
+export const keepAddresses = 'l2sm.io/keep-addresses'
 /** The condition of a pod that its networks are programmed in the switches; good as a readiness gate. */
 export const readyCondition = 'l2sm.io/networks-ready'
 /** On a NetworkAttachmentDefinition of an interface: which it is. */

@@ -85,7 +85,14 @@ export type InterfaceClaim = {
   /** With prefix lengths. */
   readonly ips?: readonly string[]
 }
-export type AddressClaim = { readonly pod: PodRef; readonly network: string; readonly address: string }
+export type AddressClaim = {
+  readonly pod: PodRef
+  readonly network: string
+  readonly address: string
+  /** While this is there, the address is kept for the next pod of the same name. */
+  readonly keeper?: Keeper
+}
+export type Keeper = { readonly kind: 'StatefulSet'; readonly name: string; readonly uid: string }
 export type Claim = KubeObject & { readonly spec: InterfaceClaim | AddressClaim }
 
 export type PodRef = { readonly namespace: string; readonly name: string; readonly uid: string }
@@ -155,6 +162,7 @@ const collections = {
   events: ['/api/v1', 'events'],
   configmaps: ['/api/v1', 'configmaps'],
   deployments: ['/apis/apps/v1', 'deployments'],
+  statefulsets: ['/apis/apps/v1', 'statefulsets'],
   leases: ['/apis/coordination.k8s.io/v1', 'leases'],
   nads: ['/apis/k8s.cni.cncf.io/v1', 'network-attachment-definitions'],
   l2networks: [group, 'l2networks'],

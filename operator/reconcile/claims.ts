@@ -1,7 +1,7 @@
 /** Claims that nobody needs any more are given up: an interface only when no switch has it in a network. */
 
 import { type Held, isInterface } from '../claim/ledger.ts'
-import { type AddressClaim, type InterfaceClaim, type Pod, place } from '../kube/objects.ts'
+import { type AddressClaim, type InterfaceClaim, type KubeObject, type Pod, place } from '../kube/objects.ts'
 import { forAll, isOver, isUsed, orAbsent, type Work } from './work.ts'
 
 /** Milliseconds: a claim that was made for a binding that then failed; and between looks. */
@@ -20,7 +20,8 @@ export const reconcileClaims = async (work: Work, now: number): Promise<number> 
     if (!isUsed(world, held.spec) && (await isNeedless(work, held, now))) await giveUpInterface(work, held)
   })
   await forAll(addresses, async held => {
-    if (!isCarried(work, held.spec) && (await isNeedless(work, held, now))) await drop(work, held)
+    if (!isCarried(work, held.spec) && (await isNeedless(work, held, now)) && !(await isKept(work, held.spec)))
+      await drop(work, held)
   })
   return pace
 }
@@ -30,6 +31,16 @@ const isCarried = ({ world }: Work, { pod, network, address }: AddressClaim): bo
   world.ledger
     .interfacesOf(pod.uid)
     .some(({ spec }) => spec.network === network && (spec.ips ?? []).some(ip => ip.split('/')[0] === address))
+
+/** The next pod of its name gets it, as long as its StatefulSet is there. */
+const isKept = async ({ world }: Work, { keeper, pod }: AddressClaim): Promise<boolean> => {
+  if (!keeper) return false
+  const path = place('statefulsets', { namespace: pod.namespace, name: keeper.name })
+  const set = await world.api.get<KubeObject & { readonly spec: { readonly replicas?: number } }>(path)
+  if (set?.metadata.uid !== keeper.uid) return false
+  // One that was scaled down does not keep what it will not have again.
+  return Number(/\d+$/.exec(pod.name)?.[0] ?? 0) < (set.spec.replicas ?? 1)
+}
 
 /** The API server is asked, too: the mirror may be behind. */
 const isNeedless = async (

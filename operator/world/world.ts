@@ -3,7 +3,7 @@
 import { poolsOf } from '../address/pool.ts'
 import { isNetworkNad } from '../asked/oldest.ts'
 import { openLedger } from '../claim/ledger.ts'
-import type { Found, Stock } from '../claim/take.ts'
+import type { Found, Stock } from '../claim/stock.ts'
 import type { Api } from '../kube/api.ts'
 import { type Mirror, mirror } from '../kube/mirror.ts'
 import { dpidAnnotation, interfaceLabel, label, nodeAnnotation, portAnnotation } from '../kube/names.ts'

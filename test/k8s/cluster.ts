@@ -369,15 +369,15 @@ export const networkYaml = (name: string, spec: object = {}, its = 'default'): s
     spec: { type: 'vnet', ...spec },
   })
 
-/** What Multus will do for a pod. */
-export const attached = ({
-  metadata,
-}: Pod): readonly {
+/** What Multus will do for a pod; nothing while there is none. */
+export const attached = (
+  pod: Pod | undefined,
+): readonly {
   readonly name: string
   readonly namespace?: string
   readonly ips?: readonly string[]
   readonly mac?: string
 }[] => {
-  const text = metadata.annotations?.['k8s.v1.cni.cncf.io/networks'] ?? '[]'
+  const text = pod?.metadata.annotations?.['k8s.v1.cni.cncf.io/networks'] ?? '[]'
   return text.startsWith('[') ? JSON.parse(text) : [{ name: text }]
 }

@@ -1,6 +1,6 @@
 // Many pods at once, two replicas, one of which dies in the middle: nobody gets what somebody else has, and nobody is left out.
 import t from 'tap'
-import type { KubeObject } from '../../operator/kube/objects.ts'
+import type { KubeObject, Pod } from '../../operator/kube/objects.ts'
 import { until } from '../controller/watching.ts'
 import { attached, namespace, needsCluster, networkYaml, podYaml, startCluster } from './cluster.ts'
 
@@ -26,7 +26,7 @@ if (await needsCluster(t)) {
   const first = await cluster.operator('first')
   const second = await cluster.operator('second')
   const why = () => JSON.stringify([...first.log.slice(-5), ...second.log.slice(-5)])
-  const all = async () => cluster.list<never>('pods', 'default') as Promise<readonly Parameters<typeof attached>[0][]>
+  const all = async () => cluster.list<never>('pods', 'default') as Promise<readonly Pod[]>
 
   t.test('one of two replicas is the leader', async t => {
     const leaders = () =>
@@ -54,8 +54,7 @@ if (await needsCluster(t)) {
     await applied.catch(() => '')
     for (let tries = 0; tries < 10 && (await all()).length < count; tries++)
       await plane.kubectl(['create', '-f', '-'], text).catch(() => '')
-    const isServed = (pod: Parameters<typeof attached>[0]) =>
-      pod.spec.nodeName !== undefined && attached(pod)[0]?.ips !== undefined
+    const isServed = (pod: Pod) => pod.spec.nodeName !== undefined && attached(pod)[0]?.ips !== undefined
     await until('all have their interface', async () => (await all()).filter(isServed).length === count, {
       ms: 90_000,
       why,

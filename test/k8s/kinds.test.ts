@@ -3,7 +3,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import type { EdgeDevice, KubeObject } from '../../operator/kube/objects.ts'
 import { until } from '../controller/watching.ts'
-import { needsCluster, networkYaml, podYaml, startCluster } from './cluster.ts'
+import { attached, needsCluster, networkYaml, podYaml, startCluster } from './cluster.ts'
 
 if (await needsCluster(t)) {
   const cluster = await startCluster(t, { nodes: ['n1'] })
@@ -98,6 +98,75 @@ if (await needsCluster(t)) {
     await cluster.apply(podYaml('other', { networks: 'wire', labels: { 'l2sm/app': 'right' } }))
     await until('it is there', async () => (await network('default.wire'))?.type === 'vlink', { ms: 20_000, why })
     t.match(await network('default.wire'), { bandwidth: 20_000_000 })
+  })
+
+  t.test('a pod in the oldest form without the label is told that it gets no network', async t => {
+    const config = JSON.stringify({ cniVersion: '0.3.0', type: 'host-device', device: 'l2sm-vNet' })
+    const metadata = { name: 'oldest', namespace: 'default' }
+    await cluster.apply(
+      JSON.stringify({
+        apiVersion: 'k8s.cni.cncf.io/v1',
+        kind: 'NetworkAttachmentDefinition',
+        metadata,
+        spec: { config },
+      }),
+    )
+    await until('it is a network', async () => (await network('default.oldest')) !== undefined, { why })
+    await cluster.apply(
+      podYaml('unlabelled', { annotations: { 'k8s.v1.cni.cncf.io/networks': 'oldest' }, labels: { l2sm: 'no' } }),
+    )
+    const told = async () => (await cluster.events('unlabelled')).join()
+    await until('it is told', async () => /NoLabel: it asks for network oldest/.test(await told()), { why, ms: 20_000 })
+    t.pass()
+  })
+
+  t.test('the pods of a StatefulSet keep their addresses if they ask for it, until it is scaled down', async t => {
+    await cluster.apply(networkYaml('kept', { networkCIDR: '10.7.0.0/24' }))
+    const labels = { l2sm: 'true', app: 'set' }
+    const template = {
+      metadata: { labels, annotations: { 'l2sm/networks': 'kept', 'l2sm.io/keep-addresses': 'true' } },
+      spec: { terminationGracePeriodSeconds: 0, containers: [{ name: 'c', image: 'none' }] },
+    }
+    const spec = {
+      replicas: 2,
+      serviceName: 'none',
+      podManagementPolicy: 'Parallel',
+      selector: { matchLabels: { app: 'set' } },
+      template,
+    }
+    await cluster.apply(
+      JSON.stringify({
+        apiVersion: 'apps/v1',
+        kind: 'StatefulSet',
+        metadata: { name: 'set', namespace: 'default' },
+        spec,
+      }),
+    )
+    const ipOf = async (name: string) => {
+      await until(`${name} has its address`, async () => attached(await cluster.pod(name))[0]?.ips !== undefined, {
+        ms: 30_000,
+        why,
+      })
+      return attached(await cluster.pod(name))[0]!.ips![0]
+    }
+    const [zero, one] = [await ipOf('set-0'), await ipOf('set-1')]
+    const uid = (await cluster.pod('set-0')).metadata.uid
+    for (const name of ['set-0', 'set-1']) await plane.kubectl(['delete', 'pod', name, '--grace-period=0', '--force'])
+    await until('it is another pod', async () => ((await cluster.pod('set-0'))?.metadata.uid ?? uid) !== uid, {
+      ms: 20_000,
+    })
+    await until('the second, too', async () => (await cluster.pod('set-1')) !== undefined, { ms: 20_000 })
+    t.strictSame([await ipOf('set-0'), await ipOf('set-1')], [zero, one])
+    const addresses = async () =>
+      (await cluster.claims()).flatMap(({ spec: its }) =>
+        'address' in its && its.network === 'default.kept' ? [its.address] : [],
+      )
+    await plane.kubectl(['scale', 'statefulset', 'set', '--replicas=1'])
+    await plane.kubectl(['delete', 'pod', 'set-1', '--grace-period=0', '--force', '--ignore-not-found'])
+    await until('only one is kept', async () => (await addresses()).length === 1, { ms: 30_000, why })
+    await plane.kubectl(['delete', 'statefulset', 'set'])
+    await plane.kubectl(['delete', 'pod', 'set-0', '--grace-period=0', '--force', '--ignore-not-found'])
+    await until('none is', async () => (await addresses()).length === 0, { ms: 30_000, why })
   })
 
   t.test('an edge device says that it is not served, and what its switch would be called', async t => {
