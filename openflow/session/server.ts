@@ -1,16 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
-import { performance } from 'node:perf_hooks'
 import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
-import { admission } from './admission.ts'
-import { type Clock, type Connection, type Context, close, type Hooks, newConnection } from './connection.ts'
-import { tick } from './deadlines.ts'
-import { sendHello } from './handshake.ts'
+import { sessionClock } from './clock.ts'
+import { type Connection, close } from './connection.ts'
+import { type Connections, newConnections } from './connections.ts'
+import { ended, received } from './frames.ts'
 import { limits as defaults, type Limits } from './limits.ts'
 import { drained, type Transport } from './outbox.ts'
-import { ended, received, work } from './receive.ts'
 import { type Log, newRegistry, type Registry, silent } from './registry.ts'
-import { roundRobin } from './round-robin.ts'
 import type { Conflict, Ending, Events, Metrics, Session } from './session.ts'
 import { type Credentials, type Scope, scopeShown, tlsOptions } from './tls.ts'
 
@@ -68,8 +65,10 @@ export async function listen(options: ServerOptions): Promise<Server> {
   const clock = sessionClock()
   const registry = newRegistry({ events, metrics, log, clock, limits, date: () => new Date() })
   const context = { clock, limits, metrics, generation, memories: new Map(), allPorts: { count: 0 } }
-  const connections = openConnections(context, registry)
-  const handshakes = openHandshakes(connections, { clock, limits, rejected: registry.rejected })
+  const connections = newConnections<Socket>(context, registry, setImmediate)
+  const accept: Accept = (socket, wire, scope) =>
+    attach(socket, connections.accept(transportOf(socket, wire, scope, limits.linger), wire))
+  const handshakes = openHandshakes(accept, connections, { clock, limits, rejected: registry.rejected })
   const create = ({ tls, anyDpid = false }: Listener): NetServer =>
     tls
       ? handshakes.serve(tls, anyDpid)
@@ -78,7 +77,7 @@ export async function listen(options: ServerOptions): Promise<Server> {
             registry.rejected(remoteOf(socket), 'too_many', words)
             socket.resetAndDestroy()
           }
-          if (connections.admit(socket, cut)) connections.accept(socket, socket, 'any')
+          if (connections.admit(socket, cut)) accept(socket, socket, 'any')
         })
   const servers = await openAll(listeners, create, log).catch(error => {
     handshakes.close()
@@ -119,105 +118,6 @@ function connectionsByFiles(): number {
   }
 }
 
-type Connections = {
-  /**
-   * Whether a TCP connection may stay. Where there are too many, it or an idle one is ended by its `cut`, which is told why in
-   * words.
-   */
-  admit(wire: Socket, cut: (words: string) => void): boolean
-  /** Takes a switch's socket; `wire` is the TCP connection below it, or the socket itself. */
-  accept(socket: Socket, wire: Socket, scope: Scope): void
-  tick(): void
-  close(): void
-}
-
-/** All connections, live or not, worked on in turn. */
-function openConnections(context: Omit<Pick<Connection, Context>, 'hooks'>, registry: Registry): Connections {
-  const all = new Map<Connection, Socket>()
-  const entrance = openEntrance(context.limits)
-  const turns = roundRobin({ work, exact: context.clock.exact, later: setImmediate, slice: 1, budget: 5 })
-  const hooks: Hooks = {
-    ...registry.hooks,
-    busy: turns.add,
-    heard: connection => entrance.heard(all.get(connection)!),
-    claim(connection, session) {
-      void registry.claim(connection, session).then(() => {
-        if (connection.state.is === 'live') entrance.leave(all.get(connection)!)
-      })
-    },
-    ended(connection, was, ending, reason) {
-      entrance.leave(all.get(connection)!)
-      all.delete(connection)
-      turns.remove(connection)
-      registry.hooks.ended(connection, was, ending, reason)
-    },
-  }
-  let serial = 0
-  return {
-    admit: entrance.admit,
-    accept(socket, wire, scope) {
-      // Multiples of the golden ratio fall evenly between 0 and 1.
-      const phase = (serial++ * 0.618034) % 1
-      const transport = transportOf(socket, wire, scope, context.limits.linger)
-      const connection = newConnection(transport, { ...context, hooks }, phase)
-      all.set(connection, wire)
-      entrance.accepted(wire, words => close(connection, 'too_many', words))
-      attach(socket, connection)
-      sendHello(connection)
-    },
-    tick() {
-      for (const connection of all.keys()) tick(connection)
-    },
-    close() {
-      for (const connection of [...all.keys()]) close(connection, 'stopped', 'the controller stops')
-    },
-  }
-}
-
-type Cut = (words: string) => void
-
-/** TCP connections: how many are open, and which of them are not live yet and can be ended when there are too many. */
-function openEntrance(limits: Limits): {
-  admit(wire: Socket, cut: Cut): boolean
-  /** It is ended by `cut` from now on. */
-  accepted(wire: Socket, cut: Cut): void
-  heard(wire: Socket): void
-  /** It is live, or ended. */
-  leave(wire: Socket): void
-} {
-  const cuts = new Map<Socket, Cut>()
-  const crowd = admission<Socket>(limits)
-  let open = 0
-  const leave = (wire: Socket) => {
-    cuts.delete(wire)
-    crowd.leave(wire)
-  }
-  const shed = (wire: Socket, words: string) => {
-    const cut = cuts.get(wire)
-    leave(wire)
-    cut?.(words)
-  }
-  return {
-    admit(wire, cut) {
-      open++
-      wire.once('close', () => {
-        open--
-        leave(wire)
-      })
-      cuts.set(wire, cut)
-      const crowded = crowd.enter(wire, wire.remoteAddress ?? 'unknown')
-      if (crowded) shed(crowded, 'idle, and too many connections had not finished their handshake')
-      if (open <= limits.connections) return true
-      const idle = crowd.idlest() ?? wire
-      shed(idle, `idle, and at most ${limits.connections} connections may be open`)
-      return idle !== wire
-    },
-    accepted: (wire, cut) => void cuts.set(wire, cut),
-    heard: crowd.heard,
-    leave,
-  }
-}
-
 /** Throws what is wrong with a key, its certificate and the CA, as OpenSSL puts it. */
 export const checkCredentials = (credentials: Credentials): void => void createSecureContext(tlsOptions(credentials))
 
@@ -226,9 +126,13 @@ type Handshake = { readonly wire: Socket; readonly key: string; readonly remote:
 
 type HandshakeOptions = Pick<Connection, 'clock' | 'limits'> & Pick<Registry, 'rejected'>
 
-/** TLS servers that hand switches on to `connections` when their handshakes are done. */
+/** Takes a switch's socket; `wire` is the TCP connection below it, or the socket itself. */
+type Accept = (socket: Socket, wire: Socket, scope: Scope) => void
+
+/** TLS servers that hand switches on to `accept` when their handshakes are done. */
 function openHandshakes(
-  connections: Connections,
+  accept: Accept,
+  { admit }: Connections<Socket>,
   { clock, limits, rejected }: HandshakeOptions,
 ): {
   serve(credentials: Credentials, anyDpid: boolean): NetServer
@@ -251,7 +155,7 @@ function openHandshakes(
   function begun(wire: Socket): void {
     const handshake = { wire, key: wireOf(wire), remote: remoteOf(wire), since: clock.now() }
     under.set(handshake.key, handshake)
-    if (!connections.admit(wire, words => cut(handshake, 'too_many', words))) return
+    if (!admit(wire, words => cut(handshake, 'too_many', words))) return
     wire.once('close', () => {
       const mine = under.get(handshake.key) === handshake
       if (mine) failed(handshake, 'closed', 'the connection ended before the TLS handshake did')
@@ -266,7 +170,7 @@ function openHandshakes(
       under.delete(handshake.key)
       // Not before: a peer that ends its side in the handshake is none to wait for.
       socket.allowHalfOpen = true
-      connections.accept(socket, handshake.wire, shown.scope)
+      accept(socket, handshake.wire, shown.scope)
     }
   }
   return {
@@ -305,25 +209,6 @@ const reasonOf = ({ code, reason, message }: NodeJS.ErrnoException & { readonly 
 /** There is one connection at a time between these: so a TLS socket and the TCP socket below it are known to be one. */
 const wireOf = ({ localAddress, localPort, remoteAddress, remotePort }: Socket): string =>
   `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`
-
-/** So much time may pass between two looks at the clock; more means that this process was stopped meanwhile, in ms. */
-const longestPause = 1_000
-
-function sessionClock(): Clock & { advance(): void } {
-  const exact = () => performance.now()
-  let now = 0
-  let seen = exact()
-  return {
-    exact,
-    now: () => now,
-    yield: () => new Promise(resolve => setImmediate(resolve)),
-    advance() {
-      const at = exact()
-      now += Math.min(at - seen, longestPause)
-      seen = at
-    },
-  }
-}
 
 /** Ties a socket's events to a connection. */
 function attach(socket: Socket, connection: Connection): void {

@@ -77,14 +77,13 @@ else {
     const add = (name: string, ofport: number) =>
       vsctl('add-port', 'br0', name, '--', 'set', 'interface', name, 'type=dummy', `ofport_request=${ofport}`)
     await add('a7', 7)
-    await c.until(() => live.ports().has(7))
+    await c.until(() => seen.includes('1,2,7'))
     t.equal(live.ports().get(7)?.name, 'a7')
     await vsctl('del-port', 'br0', 'a7')
-    await c.until(() => !live.ports().has(7))
+    await c.until(() => seen.at(-1) === '1,2')
     await add('a7', 9)
-    await c.until(() => live.ports().has(9))
+    await c.until(() => seen.includes('1,2,9'))
     t.same(numbers(live), [1, 2, 9])
-    t.ok(seen.includes('1,2,7') && seen.includes('1,2') && seen.includes('1,2,9'))
   })
 
   t.test('a bundle with a change that it refuses leaves nothing, whenever it refuses it', async t => {

@@ -216,13 +216,13 @@ t.test('a switch that is only slow to say who it is goes live by its first answe
   const { session } = await c.live({
     answer(message, self) {
       if (message.type !== 'features_request') return undefined
-      if (self.received.filter(({ type }) => type === 'features_request').length < 3) return []
+      if (self.received.filter(({ type }) => type === 'features_request').length !== 3) return []
       const { xid } = message
       const features = { datapathId: 1n, nBuffers: 0, nTables: 4, auxiliaryId: 0, capabilities: 0 } as const
       return Array.from({ length: 3 }, () => ({ type: 'features_reply', xid, ...features }) as const)
     },
   })
-  t.equal(session.counts().strayReplies, 2)
+  await c.until(() => session.counts().strayReplies === 2)
 })
 
 const refusing = (...names: readonly string[]) =>
@@ -243,10 +243,14 @@ for (const [what, behaviour] of [
   ['never answers', ignoring('meter_config')],
 ] as const)
   t.test(`a switch that has meters and ${what} to list them works without`, async t => {
-    const c = await listening(t, { limits: { probe: 30 } })
+    const c = await listening(t, { limits: what === 'refuses' ? {} : { probe: 100 } })
     const { session } = await c.live(behaviour)
     t.equal(session.can.maxMeter, 0)
-    t.match(session.can.unknown, [/^multipart_request meter_config was .*: its meters are not used$/])
+    t.ok(
+      session.can.unknown?.some(words =>
+        /^multipart_request meter_config was .*: its meters are not used$/.test(words),
+      ),
+    )
     t.same(await session.meters(), [])
   })
 

@@ -164,8 +164,8 @@ t.test('2,000 changes of ports among 10,000 are few notices, and few readings of
   }
   await c.until(() => changed.size === 2_000 && readings > 1)
   const passed = performance.now() - began
-  t.ok(notices <= 2 + passed / 50, `${notices} notices in ${passed} ms`)
-  t.ok(readings <= 2 + passed / 50, `${readings} readings in ${passed} ms`)
+  t.ok(notices <= 3 + passed / 50, `${notices} notices in ${passed} ms`)
+  t.ok(readings <= 3 + passed / 50, `${readings} readings in ${passed} ms`)
   t.equal([...session.ports().values()].filter(({ state }) => state === 1).length, 2_000)
 })
 
