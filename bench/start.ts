@@ -44,7 +44,9 @@ export const startBench: Bench = {
       'node -e 0': bareNode,
       l2sm: () => measure(l2sm(empty, warm)),
       [`l2sm, ${count} networks of 10 ports in its store`]: () => measure(l2sm(full, warm)),
-      'l2sm, started for the first time': () =>
+      'l2sm, started for the first time after npm ci, which has compiled it': () =>
+        measure(l2sm(`sqlite:${join(folder, `fresh${fresh++}.db`)}`, warm)),
+      'l2sm, started for the first time, nothing compiled': () =>
         measure(l2sm(`sqlite:${join(folder, `new${fresh}.db`)}`, join(folder, `cache${fresh++}`))),
       ...Object.fromEntries(
         peers.filter(p => p.there()).map(p => [p.name, () => measure(p.command, { rest: false })] as const),
