@@ -1,10 +1,10 @@
 import { parseDpid, parseMac, parsePort } from '../topology/parse.ts'
 import { type Endpoint, endpointKey, type Link, linkKey } from '../topology/topology.ts'
-import { attachmentKey, networkAt, sharingConflict } from './attachments.ts'
+import { attachmentKey, sharingConflict } from './attachments.ts'
 import type { Draft } from './draft.ts'
 import { macKey } from './keys.ts'
-import { declaredLinkAt } from './overlay.ts'
 import { isVlan, parseIp, parseNetworkId } from './parse.ts'
+import { useConflict } from './port-use.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import type { Attachment, Guard, Network } from './state.ts'
 
@@ -96,11 +96,9 @@ const chooseMirror = (draft: Draft, id: string, spec: NamedPort | null): Network
   const key = endpointKey(endpoint)
   const before = draft.networks.get(id)?.mirror
   if (before && endpointKey(before) === key) return before
-  const holder = networkAt(draft, key) ?? id
   const tagged = draft.taggedAt.get(key)?.keys().next().value
   const conflict =
-    linkOrMirrorAt(draft, key, id) ??
-    (holder === id ? undefined : refuse('port-attached-elsewhere', key, id, holder)) ??
+    useConflict(draft, key, { is: 'mirror', network: id }) ??
     (tagged === undefined ? undefined : refuse('mirror-tagged', key, id, String(tagged)))
   if (conflict) return conflict
   const number = draft.nextNumber()
@@ -130,7 +128,7 @@ export const attach = (
   const port = endpointKey(attachment)
   const mirrored = attachment.vlan === undefined ? undefined : draft.mirrors.get(port)
   const conflict =
-    linkOrMirrorAt(draft, port, network) ??
+    useConflict(draft, port, { is: 'member', network }) ??
     (mirrored === undefined ? undefined : refuse('mirror-tagged', port, mirrored, String(attachment.vlan))) ??
     sharingConflict(draft, attachment)
   if (conflict) return conflict
@@ -175,7 +173,7 @@ export const putDeclaredLink = (draft: Draft, link: NamedLink): { created: boole
   const directions = parseDirections(link)
   if (isRefusal(directions)) return directions
   for (const direction of directions) {
-    const conflict = endTaken(draft, direction)
+    const conflict = useConflict(draft, endpointKey(direction.from), { is: 'link', link: direction })
     if (conflict) return conflict
   }
   const created = directions.some(direction => !draft.declaredLinks.has(linkKey(direction)))
@@ -247,28 +245,4 @@ const parseDirections = (link: NamedLink): readonly [Link, Link] | Refusal => {
     { from, to, ...said },
     { from: to, to: from, ...said },
   ]
-}
-
-/** What else than an attachment keeps a port out of a network. */
-const linkOrMirrorAt = (draft: Draft, key: string, network: string): Refusal | undefined => {
-  const link = declaredLinkAt(draft, key)
-  if (link) return refuse('link-port-attached', key, `in network ${network}`, linkKey(link))
-  const vlink = draft.vlinkEnds.get(key)
-  if (vlink !== undefined) return refuse('vlink-port-taken', key, `in network ${network}`, vlink)
-  const mirrored = draft.mirrors.get(key) ?? network
-  return mirrored === network ? undefined : refuse('mirror-port-elsewhere', key, network, mirrored)
-}
-
-/** What keeps a link from starting at its `from`. */
-const endTaken = (draft: Draft, link: Link): Refusal | undefined => {
-  const key = endpointKey(link.from)
-  const attached = networkAt(draft, key)
-  if (attached !== undefined) return refuse('link-port-attached', key, `in network ${attached}`, linkKey(link))
-  const mirrored = draft.mirrors.get(key)
-  if (mirrored !== undefined)
-    return refuse('link-port-attached', key, `the mirror of network ${mirrored}`, linkKey(link))
-  const vlink = draft.vlinkEnds.get(key)
-  if (vlink !== undefined) return refuse('vlink-port-taken', key, `an end of the declared link ${linkKey(link)}`, vlink)
-  const other = declaredLinkAt(draft, key)
-  return other && linkKey(other) !== linkKey(link) ? refuse('link-conflict', key, linkKey(other)) : undefined
 }

@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parseDpid } from '../topology/parse.ts'
-import { type DatapathId, type Endpoint, endpointKey, linkKey } from '../topology/topology.ts'
+import { type DatapathId, type Endpoint, endpointKey } from '../topology/topology.ts'
 import { pathsId } from '../topology/vlink-route.ts'
-import { networkAt } from './attachments.ts'
 import { type NamedPort, parseNamedPort, pathVersionOf } from './desired.ts'
 import type { Draft } from './draft.ts'
-import { declaredLinkAt } from './overlay.ts'
 import { parseNetworkId } from './parse.ts'
+import { useConflict } from './port-use.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import type { Network, Vlink } from './state.ts'
 
@@ -43,7 +42,9 @@ export const putVlink = (
   if (isRefusal(planned)) return planned
   const before = draft.networks.get(id)
   if (before && !before.vlink) return refuse('network-is-no-vlink', id)
-  const conflict = endTaken(draft, id, planned.from) ?? endTaken(draft, id, planned.to)
+  const use = { is: 'vlink', vlink: id } as const
+  const conflict =
+    useConflict(draft, endpointKey(planned.from), use) ?? useConflict(draft, endpointKey(planned.to), use)
   if (conflict) return conflict
   const numbered = chooseNumbers(draft, id, planned)
   if (isRefusal(numbered)) return numbered
@@ -121,18 +122,4 @@ const parsePath = (
   const got = path.length === 0 ? 'it is empty' : `it leads from ${path[0]} to ${path.at(-1)}`
   const why = `its ${name} must name all switches from ${from.dpid} to ${to.dpid}, both included, and ${got}`
   return refuse('bad-vlink', id, why)
-}
-
-/** What else has the port. */
-const endTaken = (draft: Draft, id: string, end: Endpoint): Refusal | undefined => {
-  const key = endpointKey(end)
-  const taken = (user: string) => refuse('vlink-port-taken', key, user, id)
-  const attached = networkAt(draft, key)
-  if (attached !== undefined) return taken(`in network ${attached}`)
-  const mirrored = draft.mirrors.get(key)
-  if (mirrored !== undefined) return taken(`the mirror of network ${mirrored}`)
-  const other = draft.vlinkEnds.get(key)
-  if (other !== undefined && other !== id) return taken(`an end of vlink ${other}`)
-  const link = declaredLinkAt(draft, key)
-  return link && taken(`an end of the declared link ${linkKey(link)}`)
 }
