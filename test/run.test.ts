@@ -93,3 +93,13 @@ t.test('names of tests come out of TAP as they were written', async t => {
     reader.line(line)
   t.same(seen, [{ file: 'a.test.ts', passed: 1, failed: [], skipped: ['x'], seconds: 1.5, said: [] }])
 })
+
+t.test('of a run that ends at the first failure, that is known', async t => {
+  const seen: FileResult[] = []
+  const reader = tapReader(r => seen.push(r))
+  for (const line of ['# Subtest: a.test.ts', '    ok 1 - x', 'Bail out! should be equal', 'Bail out! should be equal'])
+    reader.line(line)
+  reader.end()
+  t.match(seen, [{ file: 'a.test.ts', passed: 1, failed: ['should be equal'] }])
+  t.equal(seen.length, 1)
+})
