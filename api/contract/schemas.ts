@@ -12,7 +12,7 @@ const closed = { additionalProperties: false } as const
 
 export const dpidText = Type.String({
   description: '16 hex digits, with or without "of:" before',
-  pattern: '^(of:)?[0-9a-fA-F]{16}$',
+  pattern: '^([oO][fF]:)?[0-9a-fA-F]{16}$',
   examples: ['00000000000000a1'],
 })
 const networkId = Type.String({
