@@ -9,7 +9,8 @@ import { checkPlan, type PlanSource } from './plan-file.ts'
 export type Controller = {
   /** `http://192.0.2.1:8181` */
   readonly url: URL
-  readonly token: string | undefined
+  /** Asked anew for each call: a token that is renewed needs no other agent. */
+  readonly token: (() => Promise<string | undefined>) | undefined
   /** PEM of the CA that signs the controller's certificate; undefined: the system's. */
   readonly ca: string | undefined
 }

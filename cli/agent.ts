@@ -72,7 +72,8 @@ const contradictions = ({ node, controller, plan, remove, restart, ...config }: 
 }
 
 type Secrets = {
-  readonly token: string | undefined
+  /** Read again for each call; while the file can not be used, what it had last. */
+  readonly token: () => Promise<string | undefined>
   readonly ca: string | undefined
   readonly faults: readonly string[]
 }
@@ -80,13 +81,19 @@ type Secrets = {
 const readSecrets = async (config: AgentConfig, read: (path: string) => Promise<string>): Promise<Secrets> => {
   const asked = { 'token-file': config['token-file'], 'onos-auth-file': undefined, 'compat-auth': false }
   const { credentials, faults } = await readCredentials(asked, readSecret)
+  let last = credentials.token
+  const token = async () => {
+    const again = await readCredentials(asked, readSecret)
+    if (again.faults.length === 0) last = again.credentials.token
+    return last
+  }
   const path = config['controller-ca']
   try {
     const ca = path === undefined ? undefined : await read(path)
-    return { token: credentials.token, ca, faults }
+    return { token, ca, faults }
   } catch (error) {
     return {
-      token: undefined,
+      token,
       ca: undefined,
       faults: [...faults, `controller-ca ${path} can not be read: ${(error as Error).message}`],
     }

@@ -131,6 +131,20 @@ export const mutations: readonly Mutation[] = [
     tests: agent,
   },
   {
+    name: 'a device of somebody else taken for an interface',
+    file: 'agent/node/pairs.ts',
+    from: 'devices.has(bridgeEnd) && !own.has(bridgeEnd)',
+    to: 'devices.has(bridgeEnd) && own.size > 99',
+    tests: agent,
+  },
+  {
+    name: 'what a device that is down has lost taken for what its owner took away',
+    file: 'agent/node/record.ts',
+    from: 'if (here && !at.up) return',
+    to: 'if (here && !at.index) return',
+    tests: ['test/agent/node/record.test.ts'],
+  },
+  {
     name: 'checksums of pods left to a hardware that is not there',
     file: 'agent/machine/machine.ts',
     from: 'if (fill && finish.length > 0)',
