@@ -148,8 +148,9 @@ const replace = async (path: string, file: string): Promise<string> => {
     if (isRefusal(skipped)) throw new Error(skipped.detail)
   })
   for (const beside of ['-journal', '.lock']) rmSync(`${fresh}${beside}`, { force: true })
+  // A journal goes where its file goes: it may be all that makes sense of it.
+  if (existsSync(`${path}-journal`)) renameSync(`${path}-journal`, `${kept}-journal`)
   if (isThere) renameSync(path, kept)
-  rmSync(`${path}-journal`, { force: true })
   renameSync(fresh, path)
   syncFolder(dirname(path))
   return isThere ? `; what was there is ${kept}` : ''

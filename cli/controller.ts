@@ -60,7 +60,7 @@ export const runController = async ({
   } catch (error) {
     // One sentence for who started it; where in the program it was is for who looks for a defect.
     log.debug({ err: error }, 'it could not start')
-    complain(`l2sm: ${inWords(error)}`)
+    complain(`l2sm controller: ${inWords(error)}`)
     return 1
   }
 }

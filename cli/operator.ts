@@ -48,7 +48,8 @@ export const runOperator = async ({ argv, env, version, stop, complain }: Surrou
     log.info('stopped')
     return 0
   } catch (error) {
-    log.fatal({ err: error }, inWords(error))
+    log.debug({ err: error }, 'it could not start')
+    complain(`l2sm operator: ${inWords(error)}`)
     return 1
   }
 }

@@ -10,6 +10,7 @@
  * | `corrupt` | the file is not what was written: nothing was changed, nothing is served |
  * | `newer-schema` | a newer l2sm wrote the file |
  * | `diverged` | somebody else changed the file under us: restart |
+ * | `no-file` | the store is in memory: there is nothing to copy |
  * | `closed` | the store was closed before the write could be committed |
  */
 export type StoreErrorCode =
@@ -20,6 +21,7 @@ export type StoreErrorCode =
   | 'corrupt'
   | 'newer-schema'
   | 'diverged'
+  | 'no-file'
   | 'closed'
 
 /** A failure of the store, never of what was asked: nothing of the write was kept. */

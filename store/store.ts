@@ -157,7 +157,7 @@ export const createStore = (
     state: () => committed,
     write: <T>(decide: (draft: Draft) => T) => enqueue<T>(decide),
     async backup(path) {
-      if (!backend.backup) throw new StoreError('io', 'the store is in memory, and there is no file to copy')
+      if (!backend.backup) throw new StoreError('no-file', 'the store is in memory, and there is no file to copy')
       await backend.backup(path)
     },
     async restore(backup) {

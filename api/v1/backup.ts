@@ -56,7 +56,7 @@ export const backupRoutes = (app: App, { store }: Services, openBackup: OpenBack
 }
 
 const refused = (error: Error): never => {
-  throw error instanceof StoreError && error.message.includes('in memory') ? problem('no-store-file', []) : error
+  throw error instanceof StoreError && error.code === 'no-file' ? problem('no-store-file', []) : error
 }
 
 const inScratch = async <T>(work: (path: string) => Promise<T>): Promise<T> => {

@@ -24,7 +24,7 @@ t.test('a port that is taken, or a store that can not be opened, is told in word
   const http = await run(['controller', '--http', `127.0.0.1:${port}`, ...nowhere])
   t.match(http, {
     code: 1,
-    stderr: new RegExp(`^l2sm: can not listen on 127.0.0.1:${port}: something else does[^\\n]*\\n$`),
+    stderr: new RegExp(`^l2sm controller: can not listen on 127.0.0.1:${port}: something else does[^\\n]*\\n$`),
   })
   t.notMatch(http.stdout, /"level":60|stack/, 'one plain sentence, and that is all')
   const openflow = ['--http', '127.0.0.1:0', '--store', 'memory', '--openflow', `tcp:127.0.0.1:${port}`]
@@ -35,10 +35,16 @@ t.test('a port that is taken, or a store that can not be opened, is told in word
   const path = join(t.testdir(), 'folder')
   mkdirSync(path)
   const store = ['--http', '127.0.0.1:0', '--openflow', 'tcp:127.0.0.1:0', '--store', `sqlite:${path}`]
-  t.match(await run(['controller', ...store]), { code: 1, stderr: /^l2sm: the store can not be opened[^\n]*\n$/ })
+  t.match(await run(['controller', ...store]), {
+    code: 1,
+    stderr: /^l2sm controller: the store can not be opened[^\n]*\n$/,
+  })
   const place = join(path, 'missing', 'x.db')
   const missing = await run(['controller', ...store.slice(0, -1), `sqlite:${place}`])
-  t.match(missing, { code: 1, stderr: new RegExp(`^l2sm: .*there is no folder ${join(path, 'missing')}[^\\n]*\\n$`) })
+  t.match(missing, {
+    code: 1,
+    stderr: new RegExp(`^l2sm controller: .*there is no folder ${join(path, 'missing')}[^\\n]*\\n$`),
+  })
   t.notOk(existsSync(join(path, 'missing')), 'and none is made')
 })
 
