@@ -122,6 +122,8 @@ function foreignTo(first: Buffer): ((c: Connection) => void) | undefined {
  * the middle of a message, seem to announce a long one, and to wait for it is in vain.
  */
 function implausible(c: Connection, [version, type]: Buffer): Error | undefined {
+  // Behind a HELLO that is still to be looked at, anything may come.
+  if (c.state.is === 'hello' && c.frames.length > 0) return undefined
   if (c.state.is === 'hello') return (type ?? 0) > 1 ? new Error(`expected HELLO first, got type ${type}`) : undefined
   // An error about HELLO may carry another version, but comes before the features.
   if (c.state.is === 'features' || version === wireVersion) return undefined

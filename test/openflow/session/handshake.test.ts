@@ -382,3 +382,24 @@ t.test('a switch that answers all that it does not know with IS_SLAVE is no slav
   t.equal(session.role(), 'master')
   t.match(session.can, { bundles: false, nicira: false })
 })
+
+t.test('what begins behind a HELLO in the same read is no HELLO, and need not be', async t => {
+  const c = await listening(t)
+  const echo = encode({ type: 'echo_request', xid: 5, payload: Buffer.from('abc') })
+  for (const [i, length] of [1, 2, 4, 9].entries()) {
+    const fake = await c.connect({
+      dpid: BigInt(i + 1),
+      hello: Buffer.concat([hello({}), echo.subarray(0, length)]),
+      answer(message, self) {
+        if (message.type === 'features_request') self.raw(echo.subarray(length))
+        return undefined
+      },
+    })
+    t.match(await fake.got('echo_reply'), { xid: 5 })
+    await c.until(() => c.server.sessions().size === i + 1)
+  }
+  t.same(
+    c.endings.filter(ending => ending !== 'up'),
+    [],
+  )
+})
