@@ -73,7 +73,7 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
   const counters = createCounters(registry)
   const gauges = createGauges(registry)
   const observe = observer(registry)
-  const { record, flush } = recordOf(counters, observe)
+  const { record, flush } = recordOf(counters)
   gauges.build.set({ version: build.version, node: process.version }, 1)
   let countConnections = () => 0
   const lag = createLag()
@@ -119,11 +119,6 @@ const createCounters = (registry: Registry) => {
     connections: counter('l2sm_openflow_connections_total', 'OpenFlow connections, by result.', ['result']),
     packetIns: counter('l2sm_packet_in_total', 'Packet-ins from switches, by reason.', ['reason']),
     packetInsDropped: counter('l2sm_packet_in_dropped_total', 'Packet-ins that were dropped unread.', []),
-    addressConflicts: counter(
-      'l2sm_address_conflicts_total',
-      'Times that a port used a MAC address that another port of its network holds.',
-      [],
-    ),
     throttled: counter(
       'l2sm_openflow_throttled_total',
       'Times that reading from a switch was paused because it sent too much.',
@@ -246,10 +241,7 @@ const observer = (registry: Registry): Metrics['observe'] => {
   }
 }
 
-const recordOf = (
-  counters: ReturnType<typeof createCounters>,
-  observe: Metrics['observe'],
-): { readonly record: Record; flush(): void } => {
+const recordOf = (counters: ReturnType<typeof createCounters>): { readonly record: Record; flush(): void } => {
   const messageTypes = bounded(100)
   const errorTypes = bounded(50)
   const errorCodes = bounded(200)
@@ -265,13 +257,9 @@ const recordOf = (
     connection: result => counters.connections.inc({ result: results(result) }),
     packetIn: reason => packetIns.add(reason),
     packetInDropped: () => counters.packetInsDropped.inc(),
-    addressConflict: () => counters.addressConflicts.inc(),
     throttled: () => counters.throttled.inc(),
     strayReply: () => counters.strayReplies.inc(),
     flowMods: (command, count) => counters.flowMods.inc({ command }, count),
-    repaired: count => observe({ kind: 'switch-drift', dpid: '', count, items: [], isRepaired: true }),
-    programmed: seconds => observe({ kind: 'network-programmed', network: '', seconds, written: 0 }),
-    compiled: seconds => observe({ kind: 'network-compiled', network: '', seconds, switches: 0 }),
   }
   const flush = () => {
     for (const each of [messages.in, messages.out, packetIns]) each.flush()

@@ -9,9 +9,10 @@ import { changeOf, diff, plan } from '../controller/compile/diff.ts'
 import { type Content, entry, type FlowItem } from '../controller/compile/item.ts'
 import { type Reconciler, run, type Wanted } from '../controller/switch/reconcile.ts'
 import { newSwitch, type Switch, touch } from '../controller/switch/state.ts'
+import { sentenceOf, severityOf } from '../controller/view/recorded.ts'
 import { changeBatch, encodeAll, encodeEntry, type FlowSet, flowMod, flowSet, formatFlow } from '../openflow/index.ts'
 import type { Bench } from './bench.ts'
-import { type Bridge, bridge, silentLog, silentRecord } from './bridge.ts'
+import { type Bridge, bridge, silentRecord } from './bridge.ts'
 import { alternate, cpuOf, cpuOfChildren, print, timed } from './machine.ts'
 import { bundled } from './raw.ts'
 
@@ -68,7 +69,7 @@ function loopFor({ session }: Bridge): {
     later: () => {},
     soon: () => {},
     metrics: { ...silentRecord, flowMods: (_, count) => void (sent += count) },
-    log: { ...silentLog, error: (_, words) => console.error(words), warn: (_, words) => console.error(words) },
+    emit: event => severityOf(event) !== 'info' && console.error(sentenceOf(event)),
   }
   const want = (content: ReadonlyMap<number, readonly FlowItem[]>) => {
     compiled = new Map(

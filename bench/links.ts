@@ -26,7 +26,7 @@ async function silence(): Promise<void> {
     const { record } = createMetrics({ version: 'bench' })
     const quiet = () => {}
     const controller = await createController({
-      ...{ store, metrics: record, listeners: [{ host: mesh.ctl.address, port: 6653 }] },
+      ...{ store, emit: quiet, metrics: record, listeners: [{ host: mesh.ctl.address, port: 6653 }] },
       log: { debug: quiet, info: quiet, warn: quiet, error: console.error },
     })
     await Promise.all(mesh.nodes.map(node => node.reconnect()))

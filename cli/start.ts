@@ -65,6 +65,7 @@ export const start = async (
     const controller = await createController({
       store,
       metrics: metrics.record,
+      emit,
       log,
       listeners: config.openflow.map(({ scheme, host, port }) => ({
         ...{ host, port },

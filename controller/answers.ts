@@ -1,16 +1,15 @@
 // What api/ may ask of a running controller.
-import { formatFlow, formatGroup } from '../openflow/index.ts'
 import type { State } from '../store/state.ts'
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
-import type { FlowItem, Item } from './compile/item.ts'
 import { networkMtu } from './links/network-mtu.ts'
 import type { Parts } from './parts.ts'
 import { linkView, linkViews, progressOf, readiness, switchView } from './status.ts'
+import { itemText } from './switch/item-text.ts'
 import type { Controller, Progress } from './view/view.ts'
 import { vlinkView } from './vlink-status.ts'
 
 export function answers(parts: Parts): Controller {
-  const { store, switches, fabric, tables, tunnels, status, waiting, reconciler, discover, multicast, log, start } =
+  const { store, switches, fabric, tables, tunnels, status, waiting, reconciler, discover, multicast, emit, start } =
     parts
   return {
     switches: () =>
@@ -68,13 +67,13 @@ export function answers(parts: Parts): Controller {
       }
       return waiting.until(programmed, timeoutMs, now)
     },
-    async takeover(dpid) {
+    async takeover(dpid, actor) {
       const sw = switches.get(dpid)
       if (!sw?.session) return { refused: `switch ${dpid} is not connected` }
-      const removed = sw.phase.is === 'unsafe' ? sw.phase.foreign.map(describe) : []
+      const removed = sw.phase.is === 'unsafe' ? sw.phase.foreign.map(itemText) : []
       sw.takeover = true
       sw.compare = 'asked'
-      log.warn({ dpid, removed: removed.length }, 'switch is taken over')
+      emit({ kind: 'switch-takeover', dpid, actor, removed: removed.length })
       start(sw)
       return { removed }
     },
@@ -88,19 +87,4 @@ function isStored({ declaredLinks, discoveredLinks }: State, a: DatapathId, b: D
   for (const links of [declaredLinks, discoveredLinks])
     for (const { from, to } of links.values()) if (from.dpid === a && to.dpid === b) return true
   return false
-}
-
-const describe = (item: Item): string => {
-  if (item.kind === 'flow') return describeFlow(item)
-  if (item.kind === 'group') return formatGroup({ groupId: item.id, groupType: item.groupType, buckets: item.buckets })
-  return `meter=${item.id}`
-}
-
-/** A flow may have parts that we cannot read: then its table and priority still say which one it is. */
-function describeFlow(flow: FlowItem): string {
-  try {
-    return formatFlow(flow)
-  } catch {
-    return `table=${flow.tableId},priority=${flow.priority} (with parts that cannot be read)`
-  }
 }

@@ -29,8 +29,8 @@ type Work = {
    * was learned or forgotten.
    */
   compile(id: string, matters: boolean): Promise<void>
-  /** All that was marked is compiled; it took so many seconds. */
-  compiled(seconds: number): void
+  /** All that was marked is compiled. */
+  compiled(): void
 }
 
 export function newCompileQueue({ clock, remesh, compile, compiled }: Work): CompileQueue {
@@ -45,7 +45,6 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
   const look = async () => {
     settling = undefined
     const slice = slices()
-    const began = now()
     while (marked.size > 0 || meshMoved) {
       if (meshMoved) {
         meshMoved = false
@@ -58,7 +57,7 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
       }
     }
     busy = false
-    compiled((now() - began) / 1000)
+    compiled()
   }
   const add = (ids: Iterable<string>) => {
     for (const id of ids) {

@@ -2,11 +2,11 @@
 // switches that it touches are set going.
 
 import { randomBytes } from 'node:crypto'
-import { type Address, type Credentials, listen } from '../openflow/session/server.ts'
+import { type Address, type Credentials, type Log, listen } from '../openflow/session/server.ts'
 import { standardVlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { answers } from './answers.ts'
-import { type Clock, systemClock } from './clock/clock.ts'
+import { systemClock } from './clock/clock.ts'
 import { base } from './compile/default-flows.ts'
 import { type Compiled, desiredTables } from './compile/tables.ts'
 import { newCompileQueue } from './compile-queue.ts'
@@ -25,14 +25,17 @@ import { multicast } from './multicast/multicast.ts'
 import type { ControllerOptions, Parts } from './parts.ts'
 import { newRolloutLoop } from './rollout-loop.ts'
 import { progressOf, type Status } from './status.ts'
+import { eventsOf } from './store-events.ts'
 import { audit } from './switch/audit.ts'
-import { type Log, type Reconciler, run } from './switch/reconcile.ts'
+import { type Reconciler, run } from './switch/reconcile.ts'
 import { isRetained } from './switch/retained.ts'
-import { inSlices } from './switch/slices.ts'
+import { inTimedSlices } from './switch/slices.ts'
 import { has, type Switch, touch, want } from './switch/state.ts'
 import { switchEvents } from './switch-events.ts'
+import { defectOf } from './view/recorded.ts'
 import type { Controller } from './view/view.ts'
 import { waiting } from './waiters.ts'
+import { newWriteTimes } from './write-times.ts'
 
 export type RunningController = Controller & {
   readonly addresses: readonly Address[]
@@ -43,7 +46,7 @@ export type RunningController = Controller & {
 }
 
 export async function createController(options: ControllerOptions): Promise<RunningController> {
-  const { store, metrics, log, listeners } = options
+  const { store, metrics, listeners } = options
   if (options.adopt) await store.write(draft => draft.setComplete(true))
   const parts = assemble(options)
   const { compileQueue, fabric, discover } = parts
@@ -62,14 +65,8 @@ export async function createController(options: ControllerOptions): Promise<Runn
     parts.learner.stop()
   }
   try {
-    // Who is up and who is gone we say ourselves; why a connection was refused only the server knows.
-    const quietLog: Log = {
-      debug: (fields, words) => log.debug(fields, words),
-      info: (fields, words) => log.debug(fields, words),
-      warn: (fields, words) => log.warn(fields, words),
-      error: (fields, words) => log.error(fields, words),
-    }
-    const server = await listen({ listeners, metrics, log: quietLog, events: switchEvents(parts) })
+    const events = switchEvents(parts)
+    const server = await listen({ listeners, metrics, log: sessionLog(options), events })
     const close = async () => {
       stop()
       await server.close()
@@ -81,10 +78,26 @@ export async function createController(options: ControllerOptions): Promise<Runn
   }
 }
 
+/** Who is up and who is gone we tell ourselves; why a connection was refused only the server knows. */
+const sessionLog = ({ log, emit }: ControllerOptions): Log => ({
+  debug: (details, words) => log.debug(details, words),
+  info: (details, words) => log.debug(details, words),
+  warn(details, words) {
+    const { remote, reason } = details as { readonly remote?: string; readonly reason?: string }
+    if (remote !== undefined && reason !== undefined) emit({ kind: 'connection-refused', remote, reason })
+    else log.debug(details, words)
+  },
+  error(details, words) {
+    const { err } = details as { readonly err?: unknown }
+    emit(defectOf('an OpenFlow session', err ?? words))
+  },
+})
+
 function assemble(options: ControllerOptions): Parts {
-  const { store, metrics, log, clock = systemClock } = options
+  const { store, metrics, emit, clock = systemClock } = options
   const { now } = clock
   const switches = new Map<DatapathId, Switch>()
+  const notStored = (what: string) => (error: unknown) => emit({ kind: 'not-stored', what, error: String(error) })
   const session = (dpid: DatapathId) => switches.get(dpid)?.session
   const learned = learnedAddresses(now)
   const connected = (dpid: DatapathId) => switches.get(dpid)?.session !== undefined
@@ -106,10 +119,7 @@ function assemble(options: ControllerOptions): Parts {
       return of(from) === -1 || of(to) === -1 || of(from) === of(to)
     },
     changed: id => compileQueue.markLearned([id]),
-    emit(event) {
-      if (event.kind === 'address-conflict') metrics.addressConflict?.()
-      if (event.kind !== 'address-moved') log.warn(event, addressWords[event.kind])
-    },
+    emit,
     clock,
     dropped: metrics.packetInDropped,
   })
@@ -139,14 +149,19 @@ function assemble(options: ControllerOptions): Parts {
   const range = options.vlanRange ?? standardVlanRange
   const vlans = vlanKeeper({
     ...{ store, tables, range, clock },
-    failed: error => log.warn({ error: String(error) }, 'VLANs could not be stored; it is tried again'),
+    failed: notStored('the VLANs of a network'),
   })
   const holdings = holdingsKeeper({
     ...{ store, tables, released: waiters.wake },
-    failed: error =>
-      log.warn({ error: String(error) }, 'what switches may hold could not be stored; it is tried again'),
+    failed: notStored('what switches may hold'),
   })
   const touched = new Set<Switch>()
+  const looked = new Set<number>()
+  const times = newWriteTimes({
+    isConfirmed: (network, number, serial) => isConfirmed(status(), network, number, serial),
+    now: () => performance.now(),
+    emit,
+  })
   const used = usage(tables)
   const compileQueue = newCompileQueue({
     clock,
@@ -161,10 +176,15 @@ function assemble(options: ControllerOptions): Parts {
       return isOther ? store.state().networks.keys() : []
     },
     async compile(id, matters) {
-      for (const { number, at } of await inSlices(tables.refresh(id))) {
+      const { value: refreshed, seconds } = await inTimedSlices(tables.refresh(id))
+      const changed = new Set(refreshed.flatMap(({ at }) => [...at.keys()]))
+      emit({ kind: 'network-compiled', network: id, seconds, switches: changed.size })
+      for (const { number, at } of refreshed) {
         used.compiled(number)
         holdings.compiled(number)
-        const { serial = Number.POSITIVE_INFINITY } = tables.compiled.get(number) ?? {}
+        const { serial = Number.POSITIVE_INFINITY, network } = tables.compiled.get(number) ?? {}
+        times.compiled(number, network?.revision ?? Number.POSITIVE_INFINITY, serial)
+        looked.add(number)
         if (!tables.compiled.has(number)) {
           learner.forget(number, id)
           snooping.forget(number)
@@ -189,10 +209,12 @@ function assemble(options: ControllerOptions): Parts {
         }
       }
     },
-    compiled(seconds) {
-      metrics.compiled(seconds)
+    compiled() {
       for (const sw of touched) start(sw)
       touched.clear()
+      // Where nothing is to be changed, nobody will confirm anything.
+      for (const number of looked) times.look(number)
+      looked.clear()
       rolloutLoop.look()
       vlans.look()
       holdings.look()
@@ -201,7 +223,7 @@ function assemble(options: ControllerOptions): Parts {
   })
   const start = (sw: Switch) => {
     // A failure in it is a defect of ours: it is told as such, and stops nobody else.
-    run(reconciler, sw).catch(error => log.error({ dpid: sw.dpid, err: error }, 'reconciling failed'))
+    run(reconciler, sw).catch(error => emit(defectOf(`reconciling switch ${sw.dpid}`, error)))
   }
   const status = (): Status => ({
     state: store.state(),
@@ -210,10 +232,6 @@ function assemble(options: ControllerOptions): Parts {
     queued: compileQueue.ids,
     planned,
     vlanRange: range,
-  })
-  const onProgress = programmed({ store, status, tables, metrics, now }, () => {
-    rolloutLoop.look()
-    waiters.wake()
   })
   const reconciler: Reconciler = {
     instance: store.instance,
@@ -245,7 +263,9 @@ function assemble(options: ControllerOptions): Parts {
     progress(sw, numbers) {
       vlans.confirmed(sw)
       holdings.confirmed(sw)
-      onProgress(sw, numbers)
+      for (const number of numbers) times.look(number)
+      rolloutLoop.look()
+      waiters.wake()
     },
     later(sw, again) {
       sw.retries += 1
@@ -254,7 +274,7 @@ function assemble(options: ControllerOptions): Parts {
     },
     soon: again => void clock.after(1000, again),
     metrics,
-    log,
+    emit,
   }
   const discover = discovery({
     store,
@@ -266,17 +286,12 @@ function assemble(options: ControllerOptions): Parts {
     bfd: tunnels.bfd,
     plain: fabric.plain,
     planned: planned.at,
-    failed: error => log.warn({ error: String(error) }, 'what probes found could not be stored; it is tried again'),
-    notified({ dead, alive }) {
-      const some = (links: readonly string[]) => ({ count: links.length, links: links.slice(0, 10) })
-      if (dead.length > 0) log.warn(some(dead), 'links are dead: what leaves them does not arrive')
-      if (alive.length > 0) log.info(some(alive), 'links live again')
-    },
+    failed: notStored('what probes found'),
     every: clock.every,
   })
   const rolloutLoop = newRolloutLoop({
     ...{ store, tables, compileQueue, switches, clock },
-    failed: error => log.warn({ error: String(error) }, 'the way of a network could not be stored; it is tried again'),
+    failed: notStored('the way of a network'),
   })
   const parts = () => ({ switches, tables, fabric, store })
   return {
@@ -293,13 +308,8 @@ function assemble(options: ControllerOptions): Parts {
       status,
       start,
     },
-    ...{ rolloutLoop, unreachable, multicast: snooping, planned, tunnels },
+    ...{ rolloutLoop, unreachable, multicast: snooping, planned, tunnels, times },
   }
-}
-
-const addressWords = {
-  'address-conflict': 'a port sends from an address that another port holds',
-  'port-suppressed': 'no addresses are learned at a port for some seconds',
 }
 
 /** It has confirmed what every switch holds, and with that the entry by which probes come to us. */
@@ -309,28 +319,24 @@ const isAnswering = (sw: Switch | undefined): boolean => has(sw, 0)
 const holds = (sw: Switch | undefined, compiled: Compiled | undefined): boolean =>
   compiled !== undefined && has(sw, compiled.network.number) && !sw!.dirty.has(compiled.network.number)
 
-type Told = Pick<Parts, 'store' | 'status' | 'tables' | 'metrics'> & Pick<Clock, 'now'>
-/** Tells how long a write took from the store to the last barrier, and wakes those who wait for it. */
-function programmed({ store, status, tables, metrics, now }: Told, wake: () => void): Reconciler['progress'] {
-  const acceptedAt = new Map<string, number>()
-  store.watch(({ networks }) => {
-    for (const id of networks) acceptedAt.set(id, now())
-  })
-  return (_, numbers) => {
-    for (const number of numbers) {
-      const id = tables.compiled.get(number)?.network.id
-      const since = id === undefined ? undefined : acceptedAt.get(id)
-      if (id === undefined || since === undefined || progressOf(status(), id)?.state !== 'programmed') continue
-      acceptedAt.delete(id)
-      metrics.programmed((now() - since) / 1000)
-    }
-    wake()
-  }
+/** All switches that are, or were, concerned with a network have confirmed a compile of it. */
+function isConfirmed(status: Status, id: string, number: number, serial: number): boolean {
+  const { switches, tables } = status
+  const compiled = tables.compiled.get(number)
+  if (!compiled) return progressOf(status, id)?.state === 'programmed'
+  for (const dpid of compiled.datapaths) if (!has(switches.get(dpid), number, serial)) return false
+  for (const sw of switches.values())
+    if (sw.session && sw.networks.has(number) && !has(sw, number, serial)) return false
+  return true
 }
 
 /** Marks what a commit of the store changes. */
-function follow({ store, compileQueue, switches, planned, start }: Parts): () => void {
-  return store.watch(({ networks, links, nodes, complete }) => {
+function follow({ store, compileQueue, switches, planned, start, emit, times }: Parts): () => void {
+  return store.watch(({ networks, links, nodes, complete, writes }, state) => {
+    for (const write of writes) {
+      times.written(write)
+      for (const event of eventsOf(write, state)) emit(event)
+    }
     compileQueue.mark(networks)
     if (nodes) planned.changed()
     if (links || nodes) compileQueue.markMesh()

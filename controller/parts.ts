@@ -1,4 +1,4 @@
-import type { Listener } from '../openflow/session/server.ts'
+import type { Listener, Log } from '../openflow/session/server.ts'
 import type { Store } from '../store/store.ts'
 import type { VlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'
@@ -14,15 +14,20 @@ import type { Unreachable } from './links/unreachable.ts'
 import type { Multicast } from './multicast/multicast.ts'
 import type { RolloutLoop } from './rollout-loop.ts'
 import type { Status } from './status.ts'
-import type { Log, Reconciler } from './switch/reconcile.ts'
+import type { Reconciler } from './switch/reconcile.ts'
 import type { Switch } from './switch/state.ts'
+import type { Emit } from './view/event.ts'
 import type { Record as Metrics } from './view/view.ts'
 import type { Waiting } from './waiters.ts'
+import type { WriteTimes } from './write-times.ts'
 
 export type ControllerOptions = {
   readonly store: Store
   readonly listeners: readonly Listener[]
+  /** What is counted of messages: of what happens, `emit` is told. */
   readonly metrics: Metrics
+  readonly emit: Emit
+  /** For what is of use when OpenFlow itself is looked into. */
   readonly log: Log
   /** VLANs that networks may have on plain links between switches. */
   readonly vlanRange?: VlanRange | undefined
@@ -49,6 +54,7 @@ export type Parts = ControllerOptions & {
   readonly unreachable: Unreachable
   readonly planned: Planned
   readonly tunnels: Tunnels
+  readonly times: WriteTimes
   status(): Status
   /** Sets a switch's loop going. */
   start(sw: Switch): void

@@ -18,7 +18,7 @@ import { goal, type Rollout } from './compile/rollout.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
 import { vlanCondition } from './links/plain-links.ts'
 import type { Planned } from './links/planned-links.ts'
-import { has, refusals, type Switch } from './switch/state.ts'
+import { has, phaseReason, refusals, type Switch } from './switch/state.ts'
 import type { Condition, LinkStatistics, LinkView, Progress, SwitchView } from './view/view.ts'
 import { passed, vlinkCondition } from './vlink-status.ts'
 
@@ -245,24 +245,6 @@ function rolloutCondition(rollout: Rollout, wanted: Route): Condition | undefine
 /** Compared is not enough: until the switch has confirmed what it lacked, it is not live for anybody who asks. */
 const isLive = (sw: Switch): boolean =>
   has(sw, 0) || (sw.phase.is === 'live' && sw.networks.get(0)?.refused !== undefined)
-
-/** Why a switch is not live, in words. */
-export function phaseReason({ phase }: Switch): string {
-  switch (phase.is) {
-    case 'disconnected':
-      return phase.reason
-    case 'comparing':
-      return 'its flows are being read'
-    case 'unsupported':
-      return `it cannot run our pipeline: ${phase.missing}`
-    case 'unsafe':
-      return `it holds ${phase.foreign.length} flows or groups that are not ours; POST /v1/switches/{dpid}/takeover lists and removes them`
-    case 'unadopted':
-      return `it holds the flows of another store (${phase.instance ?? 'without a marker'}); PUT /v1/state or --adopt declares this one complete`
-    case 'live':
-      return 'its flows are being put right'
-  }
-}
 
 export function switchView(status: Status, sw: Switch, base: readonly Item[]): SwitchView {
   const { session, phase } = sw

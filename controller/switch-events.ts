@@ -3,14 +3,12 @@
 import type { Events, Session } from '../openflow/session/session.ts'
 import { attachmentsAt } from '../store/attachments.ts'
 import { followNames, ownNames, type PortNames, renumbered } from '../store/port-names.ts'
-import type { Store } from '../store/store.ts'
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { owner } from './compile/cookie.ts'
 import { portsSettleMs } from './compile-queue.ts'
 import type { Parts } from './parts.ts'
 import { shownBy, unknownCookie } from './switch/copies.ts'
-import type { Log } from './switch/reconcile.ts'
-import { newSwitch } from './switch/state.ts'
+import { newSwitch, phaseEvent } from './switch/state.ts'
 import { unsupported } from './switch/unsupported.ts'
 
 export function switchEvents(parts: Parts): Events {
@@ -21,7 +19,7 @@ export function switchEvents(parts: Parts): Events {
     if (shared.size > 0) sharedNames.set(s.dpid, shared)
     return portsChanged(parts, s, names)
   }
-  const { switches, compileQueue, tables, discover, learner, multicast, log, metrics, waiting, start } = parts
+  const { switches, compileQueue, tables, discover, learner, multicast, emit, metrics, waiting, start } = parts
   const current = (s: Session) => {
     const sw = switches.get(s.dpid)
     return sw?.session === s ? sw : undefined
@@ -31,6 +29,7 @@ export function switchEvents(parts: Parts): Events {
       const sw = switches.get(s.dpid) ?? newSwitch(s.dpid)
       switches.set(s.dpid, sw)
       sw.session = s
+      const before = sw.phase
       const missing = unsupported(s)
       sw.phase = missing === undefined ? { is: 'comparing' } : { is: 'unsupported', missing }
       sw.compare = 'connected'
@@ -39,10 +38,10 @@ export function switchEvents(parts: Parts): Events {
       sw.retries = 0
       sw.takeover ||= parts.takeover === true
       sw.networks.clear()
-      log.info({ dpid: s.dpid, remote: s.remote, switch: s.description.swDesc }, 'switch connected')
+      emit({ kind: 'switch-connected', dpid: s.dpid, remote: s.remote, software: s.description.swDesc })
       // It holds nothing of ours that others would have to wait for.
       sw.seen ||= missing !== undefined
-      if (missing !== undefined) log.warn({ dpid: s.dpid, missing }, lacking)
+      if (missing !== undefined) emit(phaseEvent(s.dpid, before, sw.phase))
       parts.unreachable.came(s.dpid)
       ports(s)
       compileQueue.mark(tables.at(s.dpid))
@@ -54,7 +53,7 @@ export function switchEvents(parts: Parts): Events {
       sw.session = undefined
       sw.phase = { is: 'disconnected', reason }
       parts.unreachable.left(s.dpid)
-      log.warn({ dpid: s.dpid, reason }, 'switch disconnected; its flows stay')
+      emit({ kind: 'switch-disconnected', dpid: s.dpid, reason })
       parts.rolloutLoop.look()
       waiting.wake()
     },
@@ -65,8 +64,9 @@ export function switchEvents(parts: Parts): Events {
       const before = sw.phase.is === 'unsupported' ? sw.phase.missing : undefined
       // Another answer may have been the last one that was missing, or show that something else is.
       if (missing !== before) {
+        const phase = sw.phase
         sw.phase = missing === undefined ? { is: 'comparing' } : { is: 'unsupported', missing }
-        if (missing !== undefined) log.warn({ dpid: s.dpid, missing }, lacking)
+        emit(phaseEvent(s.dpid, phase, sw.phase))
         sw.seen ||= missing !== undefined
       }
       if (missing === undefined) sw.compare ??= 'asked'
@@ -86,6 +86,9 @@ export function switchEvents(parts: Parts): Events {
       else if (is === 'multicast') multicast.packetIn(sw, message)
       else learner.packetIn(sw, message)
     },
+    conflict(dpid, conflict) {
+      if (conflict) emit({ kind: 'datapath-claimed', dpid, remote: conflict.claimant, holder: conflict.remote })
+    },
     flowRemoved(s, message) {
       const sw = current(s)
       if (sw) learner.flowRemoved(sw, message)
@@ -93,24 +96,19 @@ export function switchEvents(parts: Parts): Events {
   }
 }
 
-const lacking = 'switch lacks what is needed: networks with members there are degraded'
-
 /** Attachments by name go where their ports went. Until that is stored, what is compiled leaves out ports of another name. */
-function follow(store: Store, { dpid }: Session, names: PortNames, log: Log): void {
+function follow({ store, emit }: Parts, { dpid }: Session, names: PortNames): void {
   if (renumbered(store.state(), dpid, names).length === 0) return
   store
     .write(draft => followNames(draft, dpid, names))
-    .catch(error => log.warn({ dpid, error: String(error) }, 'that ports have other numbers could not be stored'))
+    .catch(error => emit({ kind: 'not-stored', what: `the new port numbers of switch ${dpid}`, error: String(error) }))
 }
 
 /** Takes a switch's ports as they are; answers the networks of those that came or went. */
-function portsChanged(
-  { store, switches, fabric, discover, compileQueue, tables, log }: Parts,
-  s: Session,
-  names: PortNames,
-): readonly string[] {
+function portsChanged(parts: Parts, s: Session, names: PortNames): readonly string[] {
+  const { store, switches, fabric, discover, compileQueue, tables } = parts
   const { changed, ofLinks } = fabric.ports(s)
-  if (changed.length > 0) follow(store, s, names, log)
+  if (changed.length > 0) follow(parts, s, names)
   if (switches.get(s.dpid)?.phase.is !== 'unsupported') discover.ports(s)
   const state = store.state()
   if (ofLinks) compileQueue.markMesh()

@@ -24,7 +24,7 @@ about: \`network\`, \`dpid\`, \`port\`, \`node\`, \`link\`; who did it: \`actor\
     curl -N -H 'Accept: text/event-stream' http://127.0.0.1:8181/v1/events
 
 The history is bounded: 10,000 events and 8 MiB, in memory and in the file \`STORE-events.jsonl\` (one JSON object a line) beside the store; a flood
-of one kind pushes out only that kind. Of one kind about one thing the log and the history take 30 at once and one each 10 s; the rest is counted.
+of one kind pushes out only that kind. Of one kind about one thing the log and the history take 10 at once and one each 10 s; the rest is counted.
 A client that follows events and falls behind gets an event \`gap\`, and is cut off; it may come back with \`Last-Event-ID\`.
 
 | kind | severity | when |

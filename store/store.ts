@@ -18,6 +18,19 @@ export type Changed = {
   /** Nodes, links between them, or what is said of all of them. */
   readonly nodes: boolean
   readonly complete: boolean
+  /** The writes of this commit that changed something, in order. */
+  readonly writes: readonly Write[]
+}
+
+/** One write that is on disk. */
+export type Write = {
+  /** Who asked for it: the name of a credential; undefined: the controller itself. */
+  readonly by: string | undefined
+  /** When it was accepted, before it was decided and on disk: milliseconds of performance.now(). */
+  readonly acceptedAt: number
+  /** The store's revision after it. */
+  readonly revision: number
+  readonly changes: readonly Change[]
 }
 
 export type Store = {
@@ -36,8 +49,9 @@ export type Store = {
    * (refusals.ts), or when it changes nothing. Many writes that wait at the same time share one commit; when that fails,
    * all of them reject with the StoreError and the state is as before; later writes try again.
    * `decide` is synchronous, and keeps no reference to the draft or its maps.
+   * @param by The name of the credential that asks; absent: the controller itself.
    */
-  write<T>(decide: (draft: Draft) => T): Promise<T>
+  write<T>(decide: (draft: Draft) => T, by?: string): Promise<T>
   /** Calls the listener after each commit, before the writes of that commit resolve. Answers how to stop. */
   watch(listener: (changed: Changed, state: State) => void): () => void
   /**
@@ -49,7 +63,7 @@ export type Store = {
    * Makes the state that of a backup of this store, in one commit. Refused when it is of another store: its instance stands in the
    * switches. Resolves with the revision.
    */
-  restore(backup: { readonly instance: string; state(): State }): Promise<number | Refusal>
+  restore(backup: { readonly instance: string; state(): State }, by?: string): Promise<number | Refusal>
   /** Commits what waits, then lets go of the file. Later writes reject. */
   close(): Promise<void>
 }
@@ -80,7 +94,7 @@ const maxWritesPerBatch = 256
 /** In place of a decision: the state as it shall be. */
 type Replacement = { readonly state: State }
 
-type Waiting = {
+type Waiting = Pick<Write, 'by' | 'acceptedAt'> & {
   readonly decide: ((draft: Draft) => unknown) | Replacement
   readonly resolve: (value: any) => void
   readonly reject: (reason: unknown) => void
@@ -113,7 +127,7 @@ export const createStore = (
   const commitBatch = async (writes: readonly Waiting[]): Promise<void> => {
     const tables = ahead()
     const from = tables.revision
-    const { changes, decided } = decideAll(tables, writes)
+    const { changes, decided, made } = decideAll(tables, writes)
     if (changes.length === 0) return
     const started = performance.now()
     try {
@@ -126,7 +140,7 @@ export const createStore = (
     }
     record?.commit(decided.length, (performance.now() - started) / 1000)
     for (const change of changes) apply(committed, change)
-    announce(changedBy(committed, changes))
+    announce({ ...changedBy(committed, changes), writes: made })
     for (const { write, result } of decided) write.resolve(result)
   }
 
@@ -143,10 +157,10 @@ export const createStore = (
     }
   }
 
-  const enqueue = <T>(decide: Waiting['decide']) =>
+  const enqueue = <T>(decide: Waiting['decide'], by: string | undefined) =>
     new Promise<T>((resolve, reject) => {
       if (closed) return reject(new StoreError('closed', 'the store is closed: the write was not kept'))
-      queue.push({ decide, resolve, reject })
+      queue.push({ decide, resolve, reject, by, acceptedAt: performance.now() })
       // In a microtask, so that writes made in the same turn share a commit.
       running ??= Promise.resolve().then(run)
     })
@@ -155,14 +169,14 @@ export const createStore = (
     instance,
     isNew,
     state: () => committed,
-    write: <T>(decide: (draft: Draft) => T) => enqueue<T>(decide),
+    write: <T>(decide: (draft: Draft) => T, by?: string) => enqueue<T>(decide, by),
     async backup(path) {
       if (!backend.backup) throw new StoreError('no-file', 'the store is in memory, and there is no file to copy')
       await backend.backup(path)
     },
-    async restore(backup) {
+    async restore(backup, by) {
       if (backup.instance !== instance) return refuse('backup-of-another-store', backup.instance, instance)
-      return enqueue<number>({ state: backup.state() })
+      return enqueue<number>({ state: backup.state() }, by)
     },
     watch(listener) {
       listeners.add(listener)
@@ -205,8 +219,12 @@ const leisureMs = 1_000
  * Decides one write after the other. What comes back waits for the commit: also writes that changed nothing themselves
  * but saw a change that is not on disk yet, for their answer would be wrong without it.
  */
-const decideAll = (ahead: Tables, writes: readonly Waiting[]): { changes: Change[]; decided: Decided[] } => {
+const decideAll = (
+  ahead: Tables,
+  writes: readonly Waiting[],
+): { changes: Change[]; decided: Decided[]; made: Write[] } => {
   const changes: Change[] = []
+  const made: Write[] = []
   const decided: Decided[] = []
   for (const write of writes) {
     if (typeof write.decide !== 'function') {
@@ -216,23 +234,29 @@ const decideAll = (ahead: Tables, writes: readonly Waiting[]): { changes: Change
         changes.push(change)
       }
       decided.push({ write, result: ahead.revision })
+      made.push({ by: write.by, acceptedAt: write.acceptedAt, revision: ahead.revision, changes: steps })
       continue
     }
     const { draft, seal } = openDraft(ahead, Date.now())
     try {
       const result = write.decide(draft)
       if (isRefusal(result)) undo(ahead, seal())
-      else for (const change of seal()) changes.push(change)
+      else {
+        const own = seal()
+        for (const change of own) changes.push(change)
+        const { by, acceptedAt } = write
+        if (own.length > 0) made.push({ by, acceptedAt, revision: ahead.revision, changes: own })
+      }
       changes.length > 0 ? decided.push({ write, result }) : write.resolve(result)
     } catch (error) {
       undo(ahead, seal())
       write.reject(error)
     }
   }
-  return { changes, decided }
+  return { changes, decided, made }
 }
 
-const changedBy = (committed: State, changes: readonly Change[]): Changed => {
+const changedBy = (committed: State, changes: readonly Change[]): Omit<Changed, 'writes'> => {
   const networks = new Set<string>()
   const marked = { links: false, nodes: false }
   let complete = false

@@ -64,7 +64,7 @@ export const switchRoutes = (app: App, services: Services): void => {
     },
     async request => {
       const { dpid } = findSwitch(services, request.params.dpid)
-      const result = await controller.takeover(dpid)
+      const result = await controller.takeover(dpid, request.actor.name)
       if ('refused' in result) throw problem('takeover-refused', [result.refused], { what: dpid })
       return { dpid, removed: [...result.removed], revision: store.state().revision }
     },

@@ -2,7 +2,7 @@
 import { type Severity, severities } from '../view/event.ts'
 
 /** Events of one kind about one thing: so many at once, and one more each so many milliseconds. */
-const perSubject = { burst: 30, everyMs: 10_000 }
+const perSubject = { burst: 10, everyMs: 10_000 }
 /** Events of one kind, whatever they are about. */
 const perKind = { burst: 1000, everyMs: 20 }
 /** Things that are remembered at once; the one that was heard of first is forgotten first. */

@@ -15,7 +15,7 @@ import { arrive, forgive, leave, shortestMs } from '../../topology/probe-statist
 import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey } from '../../topology/topology.ts'
 import { probeVni } from '../compile/pipeline.ts'
 import type { LinkStatistics, Probing } from '../view/view.ts'
-import { type Notified, newLinkStateWriter } from './link-state-writer.ts'
+import { newLinkStateWriter } from './link-state-writer.ts'
 import { linkStatistics, roundTrips } from './link-statistics.ts'
 import { sizing } from './mtu-probes.ts'
 import { type Kind, lead, newWays, type ProbedPort } from './probed-ports.ts'
@@ -70,8 +70,6 @@ export type Surroundings = {
   /** Where a port should lead, for what was declared is probed before anything is heard. */
   planned?(end: Endpoint): Link | undefined
   failed(error: unknown): void
-  /** Links have died, or live again, and the store knows. */
-  notified?(links: Notified): void
   /** Calls `work` so often (milliseconds), until told to stop. */
   every(ms: number, work: () => void): () => void
 }

@@ -13,18 +13,13 @@ export type LinkStateWriter = {
   flush(): void
 }
 
-/** Links, by linkKey, a direction each. */
-export type Notified = { readonly dead: readonly string[]; readonly alive: readonly string[] }
-
 type Parts = {
   readonly store: Store
   readonly now: () => number
   failed(error: unknown): void
-  /** What was just written. */
-  notified?(links: Notified): void
 }
 
-export function newLinkStateWriter({ store, now, failed, notified }: Parts): LinkStateWriter {
+export function newLinkStateWriter({ store, now, failed }: Parts): LinkStateWriter {
   const waiting = new Set<ProbedPort>()
   let writing = false
   let notBefore = Number.NEGATIVE_INFINITY
@@ -33,19 +28,17 @@ export function newLinkStateWriter({ store, now, failed, notified }: Parts): Lin
 
   const write = async () => {
     writing = true
-    const newLinkStateWriter = [...waiting].map(probedPort => ({
+    const states = [...waiting].map(probedPort => ({
       probedPort,
       key: probedPort.linkKey,
       dead: isDead(probedPort),
     }))
     try {
       await store.write(draft => {
-        for (const { key, dead } of newLinkStateWriter) draft.setDead(key, dead)
+        for (const { key, dead } of states) draft.setDead(key, dead)
       })
-      const keys = (died: boolean) => newLinkStateWriter.flatMap(({ key, dead }) => (dead === died ? [key] : []))
-      notified?.({ dead: keys(true), alive: keys(false) })
       // Of a link that the store does not know it keeps nothing: to ask again would be in vain.
-      for (const { probedPort, dead } of newLinkStateWriter) if (isDead(probedPort) === dead) waiting.delete(probedPort)
+      for (const { probedPort, dead } of states) if (isDead(probedPort) === dead) waiting.delete(probedPort)
     } catch (error) {
       notBefore = now() + retryMs
       failed(error)

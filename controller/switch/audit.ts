@@ -39,9 +39,9 @@ export function audit(
   const failed = (dpid: string, session: Session) => (error: unknown) => {
     const why = error instanceof RequestError ? error.why : 'defect'
     if (why === 'closed') return
-    if (why !== 'refused') return r.log.warn({ dpid, error: String(error) }, 'audit failed')
+    if (why !== 'refused') return r.emit({ kind: 'switch-unreadable', dpid, error: String(error) })
     uncounted.add(session)
-    r.log.info({ dpid, error: String(error) }, 'switch does not count its flows: what others do there is found later')
+    r.emit({ kind: 'switch-limit', dpid, what: `does not count its flows, so drift is found later: ${String(error)}` })
   }
   const isTurn = ({ dpid }: Switch, seconds: number) => (second + Number.parseInt(dpid.slice(-2), 16)) % seconds === 0
   const stop = clock.every(1000, () => {

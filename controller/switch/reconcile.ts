@@ -9,15 +9,15 @@ import type { Item } from '../compile/item.ts'
 import type { Touched } from '../compile/parts.ts'
 import { each, type Steps } from '../compile/steps.ts'
 import type { Compiled } from '../compile/tables.ts'
+import type { Emit } from '../view/event.ts'
 import type { Record as Metrics } from '../view/view.ts'
 import { commit } from './commit.ts'
 import { conflictsWith, meets } from './conflicts.ts'
 import { applySteps, holdings, type Reading, readSteps } from './content.ts'
+import { driftOf } from './drift.ts'
 import { limitPacketIns } from './packet-ins.ts'
 import { inSlices, slices } from './slices.ts'
-import { confirm, doubt, type Phase, refusals, type Switch, touch } from './state.ts'
-
-export type Log = { [level in 'debug' | 'info' | 'warn' | 'error']: (fields: object, sentence: string) => void }
+import { confirm, doubt, type Phase, phaseEvent, refusals, type Switch, touch } from './state.ts'
 
 /** What a network wants of the switches. */
 export type Wanted = Pick<Compiled, 'network' | 'revision' | 'serial' | 'parts'>
@@ -45,8 +45,8 @@ export type Reconciler = {
   later(sw: Switch, again: () => void): void
   /** Calls back after a second: not for each of many flows that go. */
   soon(again: () => void): void
-  readonly metrics: Metrics
-  readonly log: Log
+  readonly metrics: Pick<Metrics, 'flowMods'>
+  readonly emit: Emit
 }
 
 /** Runs until nothing is left to do on this switch. Calling it again meanwhile is harmless. */
@@ -82,7 +82,7 @@ function leave(r: Reconciler, sw: Switch): void {
 
 /** Its answers failed us, not its connection: it is read again later, rather than guess what it holds. */
 function pause(r: Reconciler, sw: Switch, error: unknown): void {
-  r.log.warn({ dpid: sw.dpid, error: String(error) }, 'switch did not answer as it should; reading it again soon')
+  r.emit({ kind: 'switch-unreadable', dpid: sw.dpid, error: String(error) })
   sw.compare = 'asked'
   sw.pausing = true
   r.later(sw, () => {
@@ -113,9 +113,13 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
   const held = holdings()
   await inSlices(each([...reading.ours, ...(cleans ? reading.foreign : [])], held.put))
   if (sw.session !== session) return
+  const heldFlows = sw.held.flows()
+  // What it held when we saw it last, and what it was found with now.
+  if (why === 'connected' && heldFlows > 0 && !reading.ours.some(item => item.kind === 'flow'))
+    r.emit({ kind: 'switch-emptied', dpid: sw.dpid, flows: heldFlows })
   sw.held = held
   const isOther = phase.is !== sw.phase.is
-  if (isOther) tell(r, sw, phase)
+  if (isOther) r.emit(phaseEvent(sw.dpid, sw.phase, phase))
   sw.phase = phase
   // Until the changes that this reading asks for are confirmed, the switch has nothing as far as we know.
   if (isOther)
@@ -125,7 +129,8 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
     }
   if (phase.is === 'live') {
     const words = await limitPacketIns(session, meters)
-    if (words && why === 'connected') r.log.info({ dpid: sw.dpid, words }, 'switch has no controller meter')
+    if (words && why === 'connected')
+      r.emit({ kind: 'switch-limit', dpid: sw.dpid, what: `has no controller meter: ${words}` })
   }
   r.learnt(sw, reading)
   await r.fresh()
@@ -153,10 +158,8 @@ async function groupsOf(r: Reconciler, sw: Switch, session: Session): Promise<re
   } catch (error) {
     if (!(error instanceof RequestError) || error.why !== 'refused') throw error
     unlisted.add(session)
-    r.log.info(
-      { dpid: sw.dpid, error: error.message },
-      'switch does not list its groups: what others do to them is not found',
-    )
+    const what = `does not list its groups, so what others do to them is not found: ${error.message}`
+    r.emit({ kind: 'switch-limit', dpid: sw.dpid, what })
     return believed()
   }
 }
@@ -183,21 +186,6 @@ function stand(r: Reconciler, sw: Switch, { ours, foreign, instance }: Reading):
   const claimed = ours.some(item => item.kind !== 'meter')
   if (claimed && !mine && !r.complete()) return { phase: { is: 'unadopted', instance }, cleans: false }
   return { phase: { is: 'live' }, cleans: true }
-}
-
-function tell(r: Reconciler, sw: Switch, phase: Phase): void {
-  const { dpid } = sw
-  if (phase.is === 'unsafe')
-    r.log.warn(
-      { dpid, foreign: phase.foreign.length },
-      'switch holds flows that are not ours: nothing is programmed there until POST /v1/switches/{dpid}/takeover (or --takeover) removes them',
-    )
-  else if (phase.is === 'unadopted')
-    r.log.warn(
-      { dpid, instance: phase.instance, expected: r.instance },
-      'switch holds the flows of another store: nothing is removed there until this store is declared complete (PUT /v1/state, or --adopt)',
-    )
-  else r.log.info({ dpid, phase: phase.is }, 'switch compared')
 }
 
 /** Everything that the switch holds or should hold. */
@@ -242,11 +230,8 @@ function retryRefused(r: Reconciler, sw: Switch, refused: ReadonlyMap<number, st
     const { serial = 0, revision = 0 } = r.compiled().get(number) ?? {}
     if (!sw.networks.has(number)) doubt(sw, number, serial, revision)
     sw.networks.get(number)!.refused = words
+    r.emit({ kind: 'network-refused', dpid: sw.dpid, network: r.compiled().get(number)?.network.id, words })
   }
-  // One line, however many: a switch that refuses everything must not fill the log.
-  const ids = [...refused.keys()].map(number => r.compiled().get(number)?.network.id ?? 'the switch itself')
-  const [words] = refused.values()
-  r.log.error({ dpid: sw.dpid, networks: ids.slice(0, 5), count: ids.length, words }, 'switch refused flows')
   sw.compare = 'refused'
   if (sw.retrying) return
   sw.retrying = 'later'
@@ -321,21 +306,19 @@ async function send(
   changes: Changes,
   why: Switch['compare'],
 ): Promise<ReadonlyMap<number, string>> {
-  const count = changes.add.length + changes.modify.length + changes.remove.length
-  if (why === 'audit') sw.drift = count
+  const { add, modify, remove } = changes
+  if (why === 'audit') sw.drift = add.length + modify.length + remove.length
   if (isEmpty(changes)) return new Map()
   for (const [command, items] of Object.entries(changes)) {
     const flows = items.filter(i => i.kind === 'flow').length
     if (flows > 0) r.metrics.flowMods(command, flows)
   }
+  if (why !== 'audit') return markFirst(sw, session, changes)
+  const found = driftOf(changes, sw.held.items)
   const refused = await markFirst(sw, session, changes)
-  if (why !== 'audit') return refused
-  const { add, modify, remove } = changes
-  const repaired = [...add, ...modify, ...remove].filter(item => !refused.has(item.owner)).length
-  if (repaired > 0) {
-    r.metrics.repaired(repaired)
-    r.log.warn({ dpid: sw.dpid, items: repaired }, 'switch had drifted from what it should hold; repaired')
-  }
+  const count = [...add, ...modify, ...remove].filter(item => !refused.has(item.owner)).length
+  const items = found.filter(({ owner }) => !refused.has(owner)).map(({ drift }) => drift)
+  if (count > 0) r.emit({ kind: 'switch-drift', dpid: sw.dpid, count, items })
   return refused
 }
 

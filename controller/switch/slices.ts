@@ -18,12 +18,20 @@ export function slices(): () => Promise<void> | undefined {
   }
 }
 
-export async function inSlices<T>(steps: Steps<T>): Promise<T> {
+export const inSlices = async <T>(steps: Steps<T>): Promise<T> => (await inTimedSlices(steps)).value
+
+/** In slices, with the seconds that it took without what others did in between. */
+export async function inTimedSlices<T>(steps: Steps<T>): Promise<{ readonly value: T; readonly seconds: number }> {
   const slice = slices()
+  let worked = 0
+  let began = performance.now()
   for (;;) {
     const step = steps.next()
-    if (step.done) return step.value
+    if (step.done) return { value: step.value, seconds: (worked + performance.now() - began) / 1000 }
     const turn = slice()
-    if (turn) await turn
+    if (!turn) continue
+    worked += performance.now() - began
+    await turn
+    began = performance.now()
   }
 }

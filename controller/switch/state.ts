@@ -3,6 +3,7 @@ import type { Session } from '../../openflow/session/session.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import type { Item } from '../compile/item.ts'
 import type { Touched } from '../compile/parts.ts'
+import type { EventOf } from '../view/event.ts'
 import { type Holdings, holdings } from './content.ts'
 
 /** Where a switch stands. Only `live` may be told to forget something. */
@@ -16,6 +17,30 @@ export type Phase =
   /** It holds the flows of another store: what is new is added, nothing is taken away, nothing is called programmed. */
   | { readonly is: 'unadopted'; readonly instance: string | undefined }
   | { readonly is: 'live' }
+
+/** Why a switch is not live, in words. */
+export function phaseReason({ phase }: Pick<Switch, 'phase'>): string {
+  switch (phase.is) {
+    case 'disconnected':
+      return phase.reason
+    case 'comparing':
+      return 'its flows are being read'
+    case 'unsupported':
+      return `it cannot run our pipeline: ${phase.missing}`
+    case 'unsafe':
+      return `it holds ${phase.foreign.length} flows or groups that are not ours; POST /v1/switches/{dpid}/takeover lists and removes them`
+    case 'unadopted':
+      return `it holds the flows of another store (${phase.instance ?? 'without a marker'}); PUT /v1/state or --adopt declares this one complete`
+    case 'live':
+      return 'its flows are being put right'
+  }
+}
+
+/** That it went from one phase to another. */
+export const phaseEvent = (dpid: DatapathId, from: Phase, to: Phase): EventOf<'switch-phase'> => ({
+  ...{ kind: 'switch-phase', dpid, from: from.is, to: to.is },
+  ...(to.is !== 'live' && { reason: phaseReason({ phase: to }) }),
+})
 
 /**
  * How far a switch is with one network:

@@ -36,7 +36,7 @@ export const eventMetrics: readonly EventMetric[] = [
     help: 'Flows, groups and meters that audits found wrong and put right.',
     is: 'counter',
     labels: [],
-    of: { 'switch-drift': ({ count, isRepaired }) => ({ value: isRepaired ? count : 0 }) },
+    of: { 'switch-drift': ({ count }) => ({ value: count }) },
   },
   {
     name: 'l2sm_switches_emptied_total',
@@ -66,15 +66,18 @@ export const eventMetrics: readonly EventMetric[] = [
     },
   },
   {
-    name: 'l2sm_address_changes_total',
-    help: 'MAC addresses that were learned, moved to another port, or were claimed by a second port.',
+    name: 'l2sm_address_moves_total',
+    help: 'Learned MAC addresses that moved to another port.',
     is: 'counter',
-    labels: ['change'],
-    of: {
-      'address-learned': one({ change: 'learned' }),
-      'address-moved': one({ change: 'moved' }),
-      'address-conflict': one({ change: 'conflict' }),
-    },
+    labels: [],
+    of: { 'address-moved': one() },
+  },
+  {
+    name: 'l2sm_address_conflicts_total',
+    help: 'Times that a port used a MAC address that another port of its network holds.',
+    is: 'counter',
+    labels: [],
+    of: { 'address-conflict': one() },
   },
   {
     name: 'l2sm_ports_suppressed_total',

@@ -126,13 +126,11 @@ export const kinds = {
     sentence: ({ dpid, flows }) =>
       `switch ${dpid} lost all of its ${flows} flows while it was not connected, and its networks were down; they are being put back. See whether its fail mode is secure, and whether another controller was there`,
   }),
-  'switch-drift': row<
-    Switch & { readonly count: number; readonly items: readonly Drift[]; readonly isRepaired: boolean }
-  >({
+  'switch-drift': row<Switch & { readonly count: number; readonly items: readonly Drift[] }>({
     severity: 'warn',
     when: 'An audit found flows, groups or meters on a switch that were not as they should be, and put them right: `items` has the first of them, before and after.',
-    sentence: ({ dpid, count, isRepaired }) =>
-      `switch ${dpid} had drifted: ${count} of its flows, groups and meters were not as they should be; ${isRepaired ? 'repaired' : 'it refused the repair'}`,
+    sentence: ({ dpid, count }) =>
+      `switch ${dpid} had drifted: ${count} of its flows, groups and meters were not as they should be, and are put right`,
   }),
   'switch-unreadable': row<Switch & { readonly error: string }>({
     severity: 'warn',

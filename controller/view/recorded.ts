@@ -33,6 +33,12 @@ const about = ({ network, dpid, port, node, link }: Subject): string =>
 export const dpidsOf = ({ dpid, link, other }: Subject): readonly string[] =>
   [dpid, link?.from.dpid, link?.to.dpid, other?.dpid].filter(each => each !== undefined)
 
+/** An error that nobody should ever see, with where in the code it came from. */
+export const defectOf = (where: string, error: unknown): Event => ({
+  ...{ kind: 'defect', where },
+  error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+})
+
 /** What the log line carries beside the sentence: everything but what is long. */
 export const logFieldsOf = (event: Event): object => {
   type Long = { readonly before?: unknown; readonly after?: unknown; readonly items?: unknown }

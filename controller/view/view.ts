@@ -158,27 +158,24 @@ export type Controller = {
    */
   settled(network: string, revision: number, timeoutMs: number, about?: string): Promise<Progress>
   /** Removes flows and groups that are not ours from a switch, in the bundle that installs ours. Answers what was removed, as ovs-ofctl would print it. */
-  takeover(dpid: DatapathId): Promise<{ readonly removed: readonly string[] } | { readonly refused: string }>
+  takeover(
+    dpid: DatapathId,
+    actor: string,
+  ): Promise<{ readonly removed: readonly string[] } | { readonly refused: string }>
   /** What the agent of a switch's node says of its tunnels, of all that are watched by BFD: whether they are up. */
   tunnelsNotified(dpid: DatapathId, states: ReadonlyMap<PortNo, boolean>): void
   /** Ready: desired state complete, and every connected switch compared. */
   ready(): { readonly ready: boolean; readonly reasons: readonly string[] }
 }
 
-/** What the controller counts; api/metrics.ts gives these to Prometheus. */
+/** What the controller counts of messages; what happens is counted by events (event-metrics.ts). */
 export type Record = {
   message(direction: 'in' | 'out', type: string): void
   error(type: string, code: string): void
   connection(result: string): void
   packetIn(reason: string): void
   packetInDropped(): void
-  /** Two ports of a network have sent from one MAC address. */
-  addressConflict?(): void
   strayReply?(): void
   throttled?(): void
   flowMods(command: string, count: number): void
-  repaired(flows: number): void
-  /** Seconds from the write to the last barrier. */
-  programmed(seconds: number): void
-  compiled(seconds: number): void
 }

@@ -64,7 +64,8 @@ const isLink = (v: unknown, key: string): boolean =>
   hasFields(v, { from: isEndpoint, to: isEndpoint }, { cost: isNumber, carries: isOneOf('vni', 'vid') }) &&
   linkKey(v as Link) === key
 
-const isKnownLink = (t: State, key: string): boolean =>
+/** Declared, found by probes, or planned for the mesh. */
+export const isKnownLink = (t: State, key: string): boolean =>
   t.declaredLinks.has(key) || t.discoveredLinks.has(key) || isMeshLinkKey(t, key)
 
 /** One more than these makes no mesh better: a port that shows it is broken, or somebody's who forges probes. */

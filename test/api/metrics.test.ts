@@ -111,7 +111,7 @@ t.test('links are told of by where they begin, with what their probes measure', 
 
 t.test('what is counted is told by the names and labels that dashboards use', async t => {
   const metrics = createMetrics({ version: '1.2.3' })
-  const { record, storeRecord } = metrics
+  const { record, observe, storeRecord } = metrics
   record.message('in', 'packet_in')
   record.message('out', 'flow_mod')
   record.error('FLOW_MOD_FAILED', 'TABLE_FULL')
@@ -122,9 +122,9 @@ t.test('what is counted is told by the names and labels that dashboards use', as
   record.strayReply?.()
   record.flowMods('add', 40)
   record.flowMods('add', 2)
-  record.repaired(3)
-  record.programmed(0.004)
-  record.compiled(0.1)
+  observe({ kind: 'switch-drift', dpid, count: 3, items: [] })
+  observe({ kind: 'network-programmed', network: 'a', seconds: 0.004, written: 1 })
+  observe({ kind: 'network-compiled', network: 'a', seconds: 0.1, switches: 1 })
   storeRecord.commit(5, 0.02)
   storeRecord.failure('disk-full', 5)
   metrics.request('GET', '/v1/networks/:network', 200, 0.003)

@@ -16,7 +16,7 @@ const dpidOf = (n: number) => n.toString(16).padStart(16, '0')
 
 t.test('a thousand switches connect at once: each is compared and programmed, and nobody has to wait', async t => {
   const store = openMemory()
-  const { record, log, lines } = counting()
+  const { record, log, emit, lines } = counting()
   await store.write(draft => {
     for (let n = 1; n <= switches; n++) {
       const id = `network-${n % 100}`
@@ -29,6 +29,7 @@ t.test('a thousand switches connect at once: each is compared and programmed, an
     store,
     metrics: record,
     log,
+    emit,
     listeners: [{ host: '127.0.0.1', port: 0 }],
   })
   t.teardown(() => controller.close())

@@ -108,6 +108,7 @@ export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Pe
       listeners,
       metrics: watched.record,
       log: watched.log,
+      emit: watched.emit,
       takeover,
       clock,
     })

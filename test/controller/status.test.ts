@@ -165,7 +165,7 @@ t.test('nothing is said of networks and ports that are not there', async t => {
   t.equal(world.controller.attachment(at(1, 1)), undefined)
   t.equal(world.controller.switch(dpidOf(9)), undefined)
   t.equal(world.controller.connected(dpidOf(9)), false)
-  t.match(await world.controller.takeover(dpidOf(9)), { refused: `switch ${dpidOf(9)} is not connected` })
+  t.match(await world.controller.takeover(dpidOf(9), 'test'), { refused: `switch ${dpidOf(9)} is not connected` })
   t.match(await world.controller.settled('red', 0, 100), { state: 'programmed' }, 'what never was is gone')
 })
 

@@ -1,6 +1,9 @@
 // What a controller counts and logs, written down; and waiting for what must come.
-import type { Log } from '../../controller/switch/reconcile.ts'
+import { newRecorder } from '../../controller/history/recorder.ts'
+import type { Emit, Event } from '../../controller/view/event.ts'
+import type { Recorded } from '../../controller/view/recorded.ts'
 import type { Record as Recorder } from '../../controller/view/view.ts'
+import type { Log } from '../../openflow/session/server.ts'
 
 export type Line = {
   readonly level: string
@@ -27,6 +30,9 @@ const add = (counts: Map<string, number>, key: string, by = 1) => void counts.se
 export function counting(): {
   readonly record: Recorder
   readonly log: Log
+  readonly emit: Emit
+  /** What the history would have: of a flood only the first. */
+  readonly events: readonly Recorded[]
   readonly counts: Counts
   readonly lines: readonly Line[]
 } {
@@ -43,10 +49,24 @@ export function counting(): {
   const lines: Line[] = []
   const write = (level: string) => (fields: object, words: string) =>
     void lines.push({ level, fields: { ...fields }, words })
+  const log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+  const events: Recorded[] = []
+  const observe = (event: Event) => {
+    if (event.kind === 'switch-drift') counts.repaired += event.count
+    if (event.kind === 'network-programmed') counts.programmed.push(event.seconds)
+    if (event.kind === 'network-compiled') counts.compiled++
+  }
+  const { emit } = newRecorder({
+    ...{ log, observe, revision: () => 0, date: () => new Date() },
+    clock: { now: () => performance.now(), every: () => () => {} },
+    history: { nextId: () => events.length + 1, add: event => void events.push(event) },
+  })
   return {
     counts,
     lines,
-    log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+    log,
+    emit,
+    events,
     record: {
       message: (direction, type) => add(counts.messages, `${direction} ${type}`),
       error: (type, code) => add(counts.errors, `${type}/${code}`),
@@ -54,9 +74,6 @@ export function counting(): {
       packetIn: () => void counts.packetIns++,
       packetInDropped: () => void counts.packetInsDropped++,
       flowMods: () => {},
-      repaired: flows => void (counts.repaired += flows),
-      programmed: seconds => void counts.programmed.push(seconds),
-      compiled: () => void counts.compiled++,
     },
   }
 }

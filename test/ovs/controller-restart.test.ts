@@ -90,7 +90,7 @@ if (needs(t)) {
       const before = await mesh.node(1).dumpFlows()
       await node.restart({ kill: true })
       const isUp = () =>
-        stage.log.filter(({ words, fields }) => words === 'switch connected' && fields['dpid'] === node.dpid)
+        stage.log.filter(({ fields }) => fields['kind'] === 'switch-connected' && fields['dpid'] === node.dpid)
       await until('it is connected again', () => isUp().length === 2)
       // What it had learned went with it.
       const fixed = held.filter(line => !line.includes('idle_timeout') && !line.includes(blue[1].mac))

@@ -38,7 +38,7 @@ if (needs(t)) {
       joined.catch(() => {})
       await until('it is pending', () => /not ours/.test(stage.controller.network('red')?.reason ?? ''))
       t.equal((await first.dumpFlows()).length, 2, 'nothing is added')
-      const answer = await stage.controller.takeover(first.dpid)
+      const answer = await stage.controller.takeover(first.dpid, 'test')
       t.match(answer, { removed: [/priority=5000/, /priority=7/, /group_id=9/] })
       await joined
       await stage.live()
@@ -115,7 +115,7 @@ if (needs(t)) {
 
   t.test('a second switch of the same number is refused while the first one answers', async t => {
     const talk = await streamTo(stage, red[0], red[1], 2)
-    const ups = () => stage.log.filter(({ words }) => words === 'switch connected').length
+    const ups = () => stage.log.filter(({ fields }) => fields['kind'] === 'switch-connected').length
     const before = ups()
     const twin = await fakeSwitch({ host: mesh.ctl.address, port: openflowPort }, { dpid: BigInt(`0x${first.dpid}`) })
     await twin.closed

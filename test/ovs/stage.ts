@@ -112,6 +112,7 @@ export async function makeStage(t: Scope, options: StageOptions): Promise<Stage>
       listeners: [{ host: mesh.ctl.address, port: openflowPort }],
       metrics: watched.record,
       log: watched.log,
+      emit: watched.emit,
       vlanRange,
       adopt: chosen.adopt === true,
       takeover: chosen.takeover === true,
