@@ -3,13 +3,14 @@
 import type { FlowRemoved, PacketIn } from '../../openflow/index.ts'
 import type { Session } from '../../openflow/session/session.ts'
 import type { State } from '../../store/state.ts'
-import type { DatapathId, Endpoint, PortNo } from '../../topology/topology.ts'
+import type { DatapathId, Endpoint } from '../../topology/topology.ts'
 import type { Clock } from '../clock/clock.ts'
 import { addressRule, type RuleKey } from '../compile/compile.ts'
 import { owner } from '../compile/cookie.ts'
 import { flowItem } from '../compile/item.ts'
 import type { Reading } from '../switch/content.ts'
 import type { Switch } from '../switch/state.ts'
+import type { EventOf } from '../view/event.ts'
 import type { AddressConflict } from '../view/view.ts'
 import { packetsSent, sendProbes } from './ask-holder.ts'
 import { conflictLog } from './conflict-log.ts'
@@ -45,24 +46,7 @@ export type Learning = {
 /** An entry, by its key and the rule that makes it. */
 export type Lost = { readonly dpid: DatapathId; readonly rule: RuleKey; readonly key: string }
 
-/** As in controller/view/event.ts. */
-export type AddressEvent =
-  | {
-      readonly kind: 'address-moved' | 'address-conflict'
-      readonly network: string
-      readonly mac: string
-      readonly dpid: DatapathId
-      readonly port: PortNo
-      /** The port where it was before, or that holds it. */
-      readonly other: Endpoint
-    }
-  | {
-      readonly kind: 'port-suppressed'
-      readonly network: string
-      readonly dpid: DatapathId
-      readonly port: PortNo
-      readonly reason: string
-    }
+type AddressEvent = EventOf<'address-learned' | 'address-moved' | 'address-conflict' | 'port-suppressed'>
 
 export type Arguments = {
   readonly learned: LearnedAddresses
@@ -220,7 +204,10 @@ export function learning(args: Arguments): Learning {
       else {
         const at = { dpid: sw.dpid, port }
         const holder = ports.pinned(id, macText(mac))
-        if (!holder || samePlace(holder, at)) return changed(id)
+        if (!holder || samePlace(holder, at)) {
+          emit({ kind: 'address-learned', network: id, mac: macText(mac), ...at })
+          return changed(id)
+        }
         learned.forget(network, mac, at)
         take(disputes.claimedPinned({ network, mac, holder, claimant: at }, now()))
       }

@@ -253,6 +253,6 @@ export const kinds = {
 
 export type Kind = keyof typeof kinds
 type FieldsOf<K extends Kind> = (typeof kinds)[K] extends Row<infer Fields> ? Fields : never
-export type EventOf<K extends Kind> = { readonly kind: K } & FieldsOf<K>
-export type Event = { [K in Kind]: EventOf<K> }[Kind]
+export type EventOf<Some extends Kind> = { [K in Some]: { readonly kind: K } & FieldsOf<K> }[Some]
+export type Event = EventOf<Kind>
 export type Emit = (event: Event) => void
