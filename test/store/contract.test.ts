@@ -8,8 +8,8 @@ import {
   putNetwork,
   setMirror,
 } from '../../store/desired.ts'
-import { isRefusal } from '../../store/refusals.ts'
-import type { Changed, Draft, Store } from '../../store/store.ts'
+import { isRefusal, refuse } from '../../store/refusals.ts'
+import type { Changed, Draft, Store, Write } from '../../store/store.ts'
 import { endpointKey, type Link, linkKey } from '../../topology/topology.ts'
 import { backends, counting, dpid, snapshot } from './backends.ts'
 
@@ -153,7 +153,7 @@ for (const { name, open, survives } of backends) {
     t.test('tells watchers what changed, before the write resolves', async t => {
       const store = await fresh(t)
       const order: unknown[] = []
-      const stop = store.watch((changed: Changed, state) => order.push({ changed, revision: state.revision }))
+      const stop = store.watch(({ writes: _, ...changed }, state) => order.push({ changed, revision: state.revision }))
       const seen = (changed: Partial<Changed>, revision: number) => {
         const { networks = new Set<string>(), links = false, nodes = false, complete = false } = changed
         t.strictSame(order.splice(0), [{ changed: { networks, links, nodes, complete }, revision }, 'resolved'])
@@ -264,12 +264,12 @@ for (const { name, open, survives } of backends) {
     t.test('only a link that is known can be dead, and as long as it is known', async t => {
       const store = await fresh(t)
       const one = link(1, 41, 2, 41)
-      const seen: Changed[] = []
+      const seen: Omit<Changed, 'writes'>[] = []
       await store.write(draft => {
         putDeclaredLink(draft, one)
         draft.putDiscoveredLink(one)
       })
-      store.watch(changed => seen.push(changed))
+      store.watch(({ writes: _, ...changed }) => seen.push(changed))
       await store.write(draft => draft.setDead(linkKey(link(1, 1, 2, 2)), true))
       t.strictSame(seen, [])
       await store.write(draft => draft.setDead(linkKey(one), true))
@@ -280,6 +280,33 @@ for (const { name, open, survives } of backends) {
       await store.write(draft => deleteDeclaredLink(draft, one))
       t.strictSame([...store.state().deadLinks.keys()], [])
     })
+
+    t.test(
+      'who watches is given each write that changed something: who asked, at which revision, and what changed',
+      async t => {
+        const store = await fresh(t)
+        const writes: Write[] = []
+        store.watch(changed => writes.push(...changed.writes))
+        const before = performance.now()
+        await Promise.all([
+          store.write(draft => putNetwork(draft, 'red'), 'alice'),
+          store.write(draft => putNetwork(draft, 'red'), 'bob'),
+          store.write(draft => putNetwork(draft, 'blue')),
+          store.write(() => refuse('unknown-network', 'green'), 'carol'),
+        ])
+        t.match(writes, [
+          { by: 'alice', revision: 1 },
+          { by: undefined, revision: 2 },
+        ])
+        t.equal(writes.length, 2)
+        t.ok(writes.every(({ acceptedAt }) => acceptedAt >= before && acceptedAt <= performance.now()))
+        const changed = writes.map(({ changes }) => changes.find(({ kind }) => kind === 'network'))
+        t.match(changed, [
+          { key: 'red', before: undefined, after: { id: 'red' } },
+          { key: 'blue', before: undefined, after: { id: 'blue' } },
+        ])
+      },
+    )
 
     if (!survives) return
     t.test('comes back after a restart as it was', async t => {
