@@ -223,9 +223,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a vlink on a port that is attached',
-    file: 'store/vlinks.ts',
-    from: 'if (attached !== undefined) return taken(',
-    to: "if (attached === '') return taken(",
+    file: 'store/port-use.ts',
+    from: "if (wanted.is === 'vlink') return refuse(",
+    to: "if (wanted.is === 'vlink') return existing.is === 'member' ? undefined : refuse(",
     tests: ['test/store/vlinks.test.ts'],
   },
   {
