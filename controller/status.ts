@@ -2,7 +2,7 @@
 
 import type { Attachment, State, Vlink } from '../store/state.ts'
 import type { VlanRange } from '../store/vlans.ts'
-import { maxFanOut, type Route } from '../topology/route.ts'
+import { datapathsOf, maxFanOut } from '../topology/route.ts'
 import {
   type DatapathId,
   type Endpoint,
@@ -14,7 +14,7 @@ import {
 } from '../topology/topology.ts'
 import type { VlinkPaths } from '../topology/vlink-route.ts'
 import type { Item } from './compile/item.ts'
-import { goal, type Rollout } from './compile/rollout.ts'
+import { goal, inUse } from './compile/rollout.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
 import { vlanCondition } from './links/plain-links.ts'
 import type { Planned } from './links/planned-links.ts'
@@ -64,38 +64,48 @@ function networkProgress(status: Status, compiled: Compiled): Progress {
     first([...datapaths].sort(), dpid => switchCondition(status, dpid, number, revision)) ??
     first(attachments, a => portCondition(status, a)) ??
     plainLinkCondition(status, compiled) ??
-    routeCondition(compiled)
+    routeCondition(compiled) ??
+    rolloutCondition(status, compiled)
   return condition ? { ...condition, revision } : { state: 'programmed', revision }
 }
 
 /** A vlink: the switches that its frames pass, its two ports, and the links between. */
-function vlinkProgress(
-  status: Status,
-  { network, rollout, wanted }: Compiled,
-  vlink: Vlink,
-  vlinkPaths: VlinkPaths,
-): Progress {
+function vlinkProgress(status: Status, compiled: Compiled, vlink: Vlink, vlinkPaths: VlinkPaths): Progress {
+  const { network } = compiled
   const { revision, number } = network
   const condition =
     first([...passed(vlinkPaths)].sort(), dpid => switchCondition(status, dpid, number, revision)) ??
     first([vlink.from, vlink.to], end => portCondition(status, end)) ??
-    rolloutCondition(rollout, wanted) ??
+    rolloutCondition(status, compiled) ??
     vlinkCondition(vlink, vlinkPaths, status.switches)
   return condition ? { ...condition, revision } : { state: 'programmed', revision }
 }
 
-/** One attachment: its own switch and port, and every member switch that is there to be told of it. */
+/**
+ * One attachment: its own switch and port, and every member switch that is there to be told of it. Those that are not there are
+ * named: who is behind them does not hear it yet.
+ */
 function attachmentProgress(status: Status, compiled: Compiled, attachment: Attachment): Progress {
-  const { network, datapaths } = compiled
-  const { revision } = attachment
-  const there = [...datapaths].sort().filter(d => d !== attachment.dpid && status.switches.get(d)?.session)
+  const { network, datapaths, rollout } = compiled
+  const { revision, dpid: own } = attachment
+  const isThere = (dpid: DatapathId) => status.switches.get(dpid)?.session !== undefined
+  const others = [...datapaths].filter(dpid => dpid !== own).sort()
+  const { route, frozen } = inUse(rollout)
+  // A port on the path version in use is in the network, whatever other path is being built.
+  const isServed = !frozen && ([...datapathsOf(route)].includes(own) || others.length === 0)
   const condition =
-    switchCondition(status, attachment.dpid, network.number, revision) ??
+    switchCondition(status, own, network.number, revision) ??
     portCondition(status, attachment) ??
-    first(there, dpid => switchCondition(status, dpid, network.number, revision)) ??
+    first(others.filter(isThere), dpid => switchCondition(status, dpid, network.number, revision)) ??
     plainLinkCondition(status, compiled) ??
-    routeCondition(compiled, dpid => status.switches.get(dpid)?.session !== undefined)
-  return condition ? { ...condition, revision } : { state: 'programmed', revision }
+    routeCondition(compiled, isThere) ??
+    (isServed ? undefined : rolloutCondition(status, compiled))
+  if (condition) return { ...condition, revision }
+  const absent = others.filter(dpid => !isThere(dpid))
+  if (absent.length === 0) return { state: 'programmed', revision }
+  const names = absent.slice(0, 3).join(', ') + (absent.length > 3 ? `, ... (${absent.length})` : '')
+  const reason = `not connected, so it is not known there yet: ${names}`
+  return { state: 'programmed', revision, unconfirmed: absent, reason }
 }
 
 /** A port that has left: its switch must know, and the others that are there. */
@@ -195,7 +205,7 @@ function nameCondition(
  * @param matters Switches that are to be reached.
  */
 function routeCondition(
-  { rollout, wanted, members }: Compiled,
+  { wanted, members }: Compiled,
   matters: (dpid: DatapathId) => boolean = () => true,
 ): Condition | undefined {
   const { partitions: all, floodTree } = wanted
@@ -210,8 +220,6 @@ function routeCondition(
       reason: `no way between switches ${names(one)} and ${names(another)} is known, so their members do not reach each other${parts}: declare a link, PUT /v1/links/{dpid}/{port}/{dpid}/{port}, or a mesh, PUT /v1/mesh`,
     }
   }
-  const building = rolloutCondition(rollout, wanted)
-  if (building) return building
   for (const [dpid, hops] of floodTree) {
     if (hops.size <= maxFanOut) continue
     const reason = `switch ${dpid} has links to ${hops.size} switches of its ${members.size}; it copies a broadcast to ${maxFanOut} at most`
@@ -237,9 +245,13 @@ function plainLinkCondition(
   return undefined
 }
 
-function rolloutCondition(rollout: Rollout, wanted: Route): Condition | undefined {
+/** Another path is being built, or cannot be before a switch connects. */
+function rolloutCondition({ switches, tables }: Status, compiled: Compiled): Condition | undefined {
+  const { rollout, wanted, network, datapaths } = compiled
   if (rollout.is !== 'preparing' && goal(rollout).route === wanted) return undefined
-  return { state: 'pending', reason: 'another way for its frames is being built' }
+  const absent = [...datapaths].filter(dpid => !switches.get(dpid)?.session && tables.waitsFor(network.number, dpid))
+  const until = absent.length > 0 ? `; it waits for switch ${absent.sort()[0]}, which is not connected` : ''
+  return { state: 'pending', reason: `another path for its frames is being built${until}` }
 }
 
 /** Compared is not enough: until the switch has confirmed what it lacked, it is not live for anybody who asks. */

@@ -137,7 +137,12 @@ const progress = {
     description:
       'pending: a switch has not confirmed it yet. programmed: every switch concerned has confirmed it. degraded: a switch refused it, or members do not reach each other',
   }),
-  reason: Type.Optional(Type.String({ description: 'what is missing, when it is not programmed' })),
+  reason: Type.Optional(Type.String({ description: 'what is missing' })),
+  unconfirmed: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'switches of the network that do not know of this attachment yet, since they are not connected',
+    }),
+  ),
   revision: Type.Integer({ description: 'the revision of the store that last changed this object' }),
 }
 const revision = Type.Integer({ description: 'the revision of the store' })

@@ -7,6 +7,8 @@ import type { DatapathId, Endpoint, Link, Port, PortNo } from '../../topology/to
 export type Progress = {
   readonly state: 'pending' | 'programmed' | 'degraded'
   readonly reason?: string
+  /** Of an attachment that is programmed: switches of its network that do not know of it, since they are not connected. */
+  readonly unconfirmed?: DatapathId[]
   /** The revision that this is about: programmed means that the switches hold this revision or a later one. */
   readonly revision: number
 }

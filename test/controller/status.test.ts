@@ -22,8 +22,16 @@ t.test('a network is pending while a switch of its members is away, and names it
   await world.until('it is live', () => world.controller.ready().ready)
   const revision = await world.join('red', [1, 1], [2, 1])
   const reason = `switch ${dpidOf(2)} is not connected`
-  t.strictSame(await unsupported(world, revision, reason), { state: 'pending', reason, revision })
-  t.match(world.controller.attachment(at(1, 1)), { state: 'programmed' }, 'what is there is done all the same')
+  t.strictSame(await lacks(world, revision, reason), { state: 'pending', reason, revision })
+  t.match(
+    world.controller.attachment(at(1, 1)),
+    {
+      state: 'programmed',
+      unconfirmed: [dpidOf(2)],
+      reason: `not connected, so it is not known there yet: ${dpidOf(2)}`,
+    },
+    'what is there is done all the same, and who does not know of it is named',
+  )
   t.match(world.controller.attachment(at(2, 1)), { state: 'pending', reason: `switch ${dpidOf(2)} is not connected` })
   await world.live()
   t.match(await world.controller.settled('red', revision, 5000), { state: 'programmed', revision })
@@ -35,7 +43,7 @@ t.test('an attachment to a port that is not there says which ones are', async t 
   const world = await makePeers(t, { ports: 3 })
   await world.live()
   const revision = await world.join('red', [1, 1], [1, 7])
-  t.match(await unsupported(world, revision, 'port 7'), {
+  t.match(await lacks(world, revision, 'port 7'), {
     state: 'pending',
     reason: `port 7 of switch ${dpidOf(1)} does not exist: the switch has 1, 2, 3`,
   })
@@ -56,7 +64,7 @@ t.test('members that no link joins make a network degraded, not programmed', asy
     return undefined
   })
   const revision = await world.join('red', [1, 1], [2, 1])
-  t.match(await unsupported(world, revision, 'no way'), {
+  t.match(await lacks(world, revision, 'no way'), {
     state: 'degraded',
     reason: `no way between switches ${dpidOf(1)} and ${dpidOf(2)} is known, so their members do not reach each other`,
   })
@@ -74,7 +82,7 @@ t.test('a network is not gone while a switch that held it is away, though we hav
     return draft.revision
   })
   const reason = `switch ${dpidOf(2)} is not connected, and may hold its flows: if it does not come back, DELETE /v1/switches/${dpidOf(2)}`
-  t.strictSame(await unsupported(world, revision, 'may hold its flows'), { state: 'pending', reason, revision })
+  t.strictSame(await lacks(world, revision, 'may hold its flows'), { state: 'pending', reason, revision })
   t.strictSame([...(world.store.state().heldBy.get(number)?.keys() ?? [])], [dpidOf(2)], 'it stands in the store')
   await world.peer(2).connect()
   t.match(await world.controller.settled('red', revision, 5000), { state: 'programmed', revision })
@@ -91,7 +99,7 @@ t.test('a switch that is forgotten by name is not waited for', async t => {
     deleteNetwork(draft, 'red')
     return draft.revision
   })
-  await unsupported(world, revision, 'may hold its flows')
+  await lacks(world, revision, 'may hold its flows')
   t.strictSame(await world.ask(draft => forgetSwitch(draft, dpidOf(2))), { forgotten: true })
   t.match(await world.controller.settled('red', revision, 5000), { state: 'programmed', revision })
 })
@@ -106,7 +114,7 @@ t.test('a network that was deleted is gone when no switch holds anything of it',
     deleteNetwork(draft, 'red')
     return draft.revision
   })
-  t.match(await unsupported(world, revision, 'held its flows'), {
+  t.match(await lacks(world, revision, 'held its flows'), {
     state: 'pending',
     reason: `switch ${dpidOf(2)} is not connected, and held its flows when it was`,
   })
@@ -131,7 +139,7 @@ t.test('a port has left when its own switch knows it, and all the others that ar
       return draft.revision
     })
   t.match(await world.controller.settled('red', await leave(2), 5000, at(2, 1)), { state: 'programmed' })
-  t.match(await unsupported(world, await leave(1), `switch ${dpidOf(1)} is not connected`, at(1, 1)), {
+  t.match(await lacks(world, await leave(1), `switch ${dpidOf(1)} is not connected`, at(1, 1)), {
     state: 'pending',
   })
   await world.peer(1).connect()
@@ -151,7 +159,7 @@ t.test('a mirror that is away holds up its network, and one that moves leaves no
   t.match(await world.controller.settled('red', await mirror(2), 5000), { state: 'programmed' })
   t.strictSame(heardBy(world, 1, 1).sort(), [at(1, 2), at(2, 4)])
   await unreachable(world, 3)
-  t.match(await unsupported(world, await mirror(3), `switch ${dpidOf(3)} is not connected`), { state: 'pending' })
+  t.match(await lacks(world, await mirror(3), `switch ${dpidOf(3)} is not connected`), { state: 'pending' })
   await world.peer(3).connect()
   await world.until('it is programmed', () => world.controller.network('red')?.state === 'programmed')
   t.strictSame(heardBy(world, 1, 1).sort(), [at(1, 2), at(3, 4)])
@@ -195,7 +203,7 @@ t.test('a switch shows its ports, and how many flows it should hold and does', a
 })
 
 /** Where `red` stands, once what is missing is said in these words. */
-async function unsupported(world: Peers, revision: number, words: string, about?: string): Promise<Progress> {
+async function lacks(world: Peers, revision: number, words: string, about?: string): Promise<Progress> {
   let progress: Progress | undefined
   await world.until(`it says ${words}`, async () => {
     progress = await world.controller.settled('red', revision, 50, about)
