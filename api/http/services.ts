@@ -11,6 +11,7 @@ import type { History } from '../../controller/view/history.ts'
 import type { Controller } from '../../controller/view/view.ts'
 import { isRefusal, type Refusal } from '../../store/refusals.ts'
 import { type Draft, type Store, StoreError } from '../../store/store.ts'
+import type { Actor } from './auth.ts'
 import { problem, refusalProblem } from './problems.ts'
 import type { Shared } from './shared.ts'
 
@@ -36,18 +37,19 @@ export type App = FastifyInstance<
 >
 
 /**
- * Decides, and waits until it is on disk; `revision` is the store's after it. What is refused, or what the store can not
+ * Decides for who asks, and waits until it is on disk; `revision` is the store's after it. What is refused, or what the store can not
  * do, is thrown as a problem.
  */
 export const write = async <T extends object>(
   { store }: Services,
+  { name }: Actor,
   decide: (draft: Draft) => T | Refusal,
 ): Promise<T & { readonly revision: number }> => {
   const result = await store
     .write(draft => {
       const decided = decide(draft)
       return isRefusal(decided) ? decided : { ...decided, revision: draft.revision }
-    })
+    }, name)
     .catch((error: unknown) => {
       throw error instanceof StoreError ? storeProblem(error) : error
     })

@@ -4,6 +4,7 @@ import type { Draft } from '../../store/store.ts'
 import { parseEndpoint } from '../../topology/parse.ts'
 import { type Endpoint, endpointKey } from '../../topology/topology.ts'
 import { Type } from '../contract/type.ts'
+import type { Actor } from '../http/auth.ts'
 import { ProblemError } from '../http/problems.ts'
 import { type Services, write } from '../http/services.ts'
 
@@ -29,8 +30,12 @@ export const tags = ['onos']
 export const config = { gate: 'login' } as const
 
 /** As `write`; that a network is not known is a conflict here. */
-export const change = async <T extends object>(services: Services, decide: (draft: Draft) => T | Refusal) =>
-  write(services, decide).catch((error: unknown) => {
+export const change = async <T extends object>(
+  services: Services,
+  actor: Actor,
+  decide: (draft: Draft) => T | Refusal,
+) =>
+  write(services, actor, decide).catch((error: unknown) => {
     if (error instanceof ProblemError && error.problem.status === 404)
       throw new ProblemError({ ...error.problem, status: 409 })
     throw error

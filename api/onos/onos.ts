@@ -86,11 +86,11 @@ const networkCalls = (app: App, services: Services, path: string): void => {
         response: { 204: nothing },
       },
     },
-    async ({ body }, reply) => {
+    async ({ actor, body }, reply) => {
       // Its DELETE would be the call that detaches ports.
       if (body.networkId === 'port')
         throw problem('reserved-name', ['"port"', 'its address belongs to another call'], { where: 'body/networkId' })
-      await change(services, draft => createVnet(draft, body))
+      await change(services, actor, draft => createVnet(draft, body))
       return reply.code(204).send(null)
     },
   )
@@ -112,9 +112,9 @@ const networkCalls = (app: App, services: Services, path: string): void => {
         response: { 204: nothing },
       },
     },
-    async ({ params }, reply) => {
+    async ({ actor, params }, reply) => {
       const network = networkId(params.networkId)
-      const { deleted, ports, revision } = await change(services, draft => {
+      const { deleted, ports, revision } = await change(services, actor, draft => {
         if (draft.networks.get(network)?.vlink) return { deleted: false, ports: [] }
         const ports = [...(draft.members.get(network)?.values() ?? [])]
         return { ...deleteNetwork(draft, network), ports }
@@ -139,8 +139,8 @@ const portCalls = (app: App, services: Services): void => {
         response: { 204: nothing },
       },
     },
-    async ({ body }, reply) => {
-      await change(services, draft => attachAll(draft, body.networkId, body.networkEndpoints) ?? {})
+    async ({ actor, body }, reply) => {
+      await change(services, actor, draft => attachAll(draft, body.networkId, body.networkEndpoints) ?? {})
       return reply.code(204).send(null)
     },
   )
@@ -148,9 +148,9 @@ const portCalls = (app: App, services: Services): void => {
   app.delete(
     '/onos/vnets/api/port',
     { config, schema: { tags, summary: 'Detaches ports from a network', body: PortSpec, response: { 204: nothing } } },
-    async ({ body }, reply) => {
+    async ({ actor, body }, reply) => {
       const network = networkId(body.networkId)
-      const { ports, unknown, revision } = await change(services, draft =>
+      const { ports, unknown, revision } = await change(services, actor, draft =>
         detachAll(draft, network, body.networkEndpoints),
       )
       for (const port of unknown) {
@@ -173,8 +173,8 @@ const portCalls = (app: App, services: Services): void => {
         response: { 204: nothing },
       },
     },
-    async ({ body }, reply) => {
-      await change(services, draft => {
+    async ({ actor, body }, reply) => {
+      await change(services, actor, draft => {
         const mirror = endpointOf(body.mirrorPort)
         return isRefusal(mirror) ? mirror : moveMirror(draft, body.networkId, mirror)
       })

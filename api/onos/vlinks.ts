@@ -54,8 +54,8 @@ export const vlinkCalls = (app: App, services: Services): void => {
       config,
       schema: { tags, summary: 'Joins two ports by a path', body: VlinkSpec, response: { 204: nothing } },
     },
-    async ({ body }, reply) => {
-      await change(services, draft => createVlink(services, draft, body))
+    async ({ actor, body }, reply) => {
+      await change(services, actor, draft => createVlink(services, draft, body))
       return reply.code(204).send(null)
     },
   )
@@ -81,9 +81,9 @@ export const vlinkCalls = (app: App, services: Services): void => {
         response: { 204: nothing },
       },
     },
-    async ({ params }, reply) => {
+    async ({ actor, params }, reply) => {
       const network = networkId(params.networkId)
-      const { ends, revision } = await change(services, draft => {
+      const { ends, revision } = await change(services, actor, draft => {
         const vlink = draft.networks.get(network)?.vlink
         return { ...deleteVlink(draft, network), ends: vlink ? [vlink.from, vlink.to] : [] }
       })

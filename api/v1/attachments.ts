@@ -71,7 +71,7 @@ export const attachmentRoutes = (app: App, services: Services): void => {
       const wait = waitOf(request.query)
       const { network } = request.params
       const endpoint = namedEndpoint(services, request.params)
-      const { created, attachment } = await write(services, draft => {
+      const { created, attachment } = await write(services, request.actor, draft => {
         const { dpid, port, portName } = endpoint
         // It may have another number since it was attached by that name.
         if (portName !== undefined) followNames(draft, dpid, new Map([[portName, port]]))
@@ -100,7 +100,7 @@ export const attachmentRoutes = (app: App, services: Services): void => {
       const network = networkId(request.params.network)
       const vlan = vlanOf(request.query)
       const endpoint = attachedEndpoint(services, request.params, vlan)
-      const { detached, revision } = await write(services, draft =>
+      const { detached, revision } = await write(services, request.actor, draft =>
         detach(draft, network, endpoint.dpid, endpoint.port, vlan),
       )
       const last = services.store.state().networks.get(network)?.revision ?? revision

@@ -52,7 +52,7 @@ export const linkRoutes = (app: App, services: Services): void => {
     },
     async (request, reply) => {
       const link = linkOf(request.params)
-      const { created, revision } = await write(services, draft => putDeclaredLink(draft, { ...link, ...request.body }))
+      const { created, revision } = await write(services, request.actor, draft => putDeclaredLink(draft, { ...link, ...request.body }))
       const pending = {
         ...link,
         ...request.body,
@@ -76,7 +76,7 @@ export const linkRoutes = (app: App, services: Services): void => {
     },
     async request => {
       const link = linkOf(request.params)
-      return write(services, draft => deleteDeclaredLink(draft, link))
+      return write(services, request.actor, draft => deleteDeclaredLink(draft, link))
     },
   )
 }

@@ -24,7 +24,7 @@ export const meshRoutes = (app: App, services: Services): void => {
       },
     },
     async request => {
-      await write(services, draft => putMesh(draft, request.body))
+      await write(services, request.actor, draft => putMesh(draft, request.body))
       return meshAnswer(services.store.state())
     },
   )

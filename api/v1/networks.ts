@@ -53,7 +53,7 @@ export const networkRoutes = (app: App, services: Services): void => {
     async (request, reply) => {
       const wait = waitOf(request.query)
       const { network: id } = request.params
-      const { created, network } = await write(services, networkDecision(services, id, request.body))
+      const { created, network } = await write(services, request.actor, networkDecision(services, id, request.body))
       const subject = { network: network.id, revision: network.revision }
       const progress =
         wait === undefined ? progressNow(services, subject) : await progressAfter(services, subject, wait)
@@ -75,7 +75,7 @@ export const networkRoutes = (app: App, services: Services): void => {
     async request => {
       const wait = waitOf(request.query) ?? 0
       const network = networkId(request.params.network)
-      const { deleted, detached, revision } = await write(services, draft => {
+      const { deleted, detached, revision } = await write(services, request.actor, draft => {
         const detached = draft.members.get(network)?.size ?? 0
         return { ...deleteNetwork(draft, network), detached }
       })

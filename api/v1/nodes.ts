@@ -84,7 +84,7 @@ const declarationRoutes = (app: App, services: NodeServices): void => {
     },
     async (request, reply) => {
       const { links, ...spec } = request.body
-      const { created, node } = await write(services, draft =>
+      const { created, node } = await write(services, request.actor, draft =>
         putNode(draft, { ...spec, name: request.params.node }, links),
       )
       return reply.code(created ? 201 : 200).send(nodeNow(services, node))
@@ -103,7 +103,7 @@ const declarationRoutes = (app: App, services: NodeServices): void => {
     },
     async request => {
       const dpid = store.state().nodes.get(request.params.node)?.dpid
-      const result = await write(services, draft => deleteNode(draft, request.params.node))
+      const result = await write(services, request.actor, draft => deleteNode(draft, request.params.node))
       return { ...result, remains: dpid === undefined ? [] : [...remainsOn(store.state(), dpid)] }
     },
   )

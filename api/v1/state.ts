@@ -29,7 +29,7 @@ export const stateRoutes = (app: App, services: Services): void => {
       },
     },
     async request => {
-      await write(services, draft => {
+      await write(services, request.actor, draft => {
         draft.setComplete(request.body.complete)
         return {}
       })

@@ -45,7 +45,7 @@ export const switchRoutes = (app: App, services: Services): void => {
     async request => {
       const dpid = dpidOf(request.params.dpid)
       if (controller.connected(dpid)) throw problem('switch-connected', [dpid], { what: dpid })
-      const { forgotten, revision } = await write(services, draft => forgetSwitch(draft, dpid))
+      const { forgotten, revision } = await write(services, request.actor, draft => forgetSwitch(draft, dpid))
       const wasKnown = controller.forget(dpid)
       return { deleted: forgotten || wasKnown, revision }
     },
