@@ -140,12 +140,8 @@ const sayWhenStopping = (app: App, stopping: AbortController): void => {
   })
 }
 
-/** Each answer in the metrics and, at debug, in the log; each write that was carried out at info, with who asked. */
+/** Each answer in the metrics and, at debug, in the log. What was written, and by whom, is told as events. */
 const record = (app: App, metrics: Metrics, log: FastifyBaseLogger): void => {
-  app.addHook('onSend', async ({ method, url, actor, routeOptions }, { statusCode: status }) => {
-    if (method === 'GET' || method === 'HEAD' || status >= 400 || routeOptions.config?.agent) return
-    log.info({ actor: actor.name, method, url, status }, 'written')
-  })
   app.addHook('onResponse', async ({ method, url, actor, routeOptions }, reply) => {
     const seconds = reply.elapsedTime / 1000
     metrics.request(method, routeOptions.url ?? 'none', reply.statusCode, seconds)

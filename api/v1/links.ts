@@ -52,7 +52,9 @@ export const linkRoutes = (app: App, services: Services): void => {
     },
     async (request, reply) => {
       const link = linkOf(request.params)
-      const { created, revision } = await write(services, request.actor, draft => putDeclaredLink(draft, { ...link, ...request.body }))
+      const { created, revision } = await write(services, request.actor, draft =>
+        putDeclaredLink(draft, { ...link, ...request.body }),
+      )
       const pending = {
         ...link,
         ...request.body,

@@ -56,9 +56,9 @@ t.test(
       ),
     )
     t.ok((await mine.listNetworks().catch((error: unknown) => error)) instanceof RefusedError)
-    const written = () => log.find(({ msg, actor }) => msg === 'written' && actor === 'writer')
+    const written = () => log.find(({ kind, actor }) => kind === 'write' && actor === 'writer')
     await soon(async () => written() !== undefined)
-    t.match(written(), { method: 'PUT', url: '/v1/networks/a', status: 201 })
+    t.match(written(), { object: 'network', network: 'a', msg: /by writer/ })
     t.notMatch(JSON.stringify(log), writer.secret)
 
     await certificate(after)

@@ -117,3 +117,18 @@ t.test('what is wrong with a credentials file is told in words, without repeatin
     t.notMatch(faults, 'my-secret-token')
   }
 })
+
+t.test('the store is told who asked for each write, over /v1 and over the adapter', async t => {
+  const tokens = { operator: newToken(), admin: newToken() }
+  const auth = authOf(
+    { name: 'operator', role: 'write', token: tokens.operator.kept },
+    { name: 'admin', role: 'admin', token: tokens.admin.kept },
+  )
+  const { call, store } = await startApi(t, { auth })
+  const by: (string | undefined)[] = []
+  store.watch(({ writes }) => void by.push(...writes.map(write => write.by)))
+  await call('PUT', '/v1/networks/a', {}, bearer(tokens.operator.secret))
+  await call('PUT', '/v1/state', { complete: true }, bearer(tokens.admin.secret))
+  await call('POST', '/onos/vnets/api', { networkId: 'o' }, basic('operator', tokens.operator.secret))
+  t.same(by, ['operator', 'admin', 'operator'])
+})
