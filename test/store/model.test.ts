@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import {
@@ -189,6 +190,7 @@ for (const { name, open, survives } of backends) {
     const root = t.testdir()
     const run = async (rounds: Step[][][]) => {
       const place = `${root}/${folder++}`
+      mkdirSync(place)
       let store = await open(place)
       let model: Model = { networks: [], ports: [], links: [], access: new Set() }
       try {
