@@ -271,7 +271,7 @@ export function contests(): Contests {
       return ask(contest, now)
     },
     spoke(network, mac, now) {
-      const contest = open.get(`${network} ${mac}`)
+      const contest = open.size === 0 ? undefined : open.get(`${network} ${mac}`)
       if (contest) hear(contest, now)
     },
     counted,

@@ -33,14 +33,14 @@ export function learningPorts({ state, networkOf, now }: Around) {
   const isLoud = (before: Known | undefined): (() => boolean) => {
     if (before) return before.isLoud
     let count = 0
-    let since = Number.NEGATIVE_INFINITY
+    let since = 0
     return () => {
-      if (now() - since > 1000) {
-        count = 0
-        since = now()
-      }
-      count += 1
-      return count > mostCopies
+      // The clock is looked at only where it matters: at the first copy, and when there have been too many.
+      if (count === 0) since = now()
+      if (++count <= mostCopies) return false
+      if (now() - since <= 1000) return true
+      count = 0
+      return false
     }
   }
   const find = (dpid: DatapathId, port: PortNo, message: PacketIn, before: Known | undefined): Known | undefined => {

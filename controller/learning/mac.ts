@@ -15,7 +15,14 @@ export function macText(mac: number): string {
 }
 
 /** Of a text in that form. */
-export const macNumber = (text: string): number => Number.parseInt(text.replaceAll(':', ''), 16)
+export function macNumber(text: string): number {
+  let mac = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code !== 58) mac = mac * 16 + (code <= 57 ? code - 48 : (code | 32) - 87)
+  }
+  return mac
+}
 
 /** Whether a frame may come from it: not a group's address (IEEE 802 §8.2.2), and not all zeroes. */
 export const isSender = (mac: number): boolean => mac !== 0 && (Math.floor(mac / 0x100_0000_0000) & 1) === 0
