@@ -13,7 +13,11 @@ const root = new URL('..', import.meta.url).pathname
 const left = new Set(['node_modules', '.git', '.tap'])
 
 /** Runs tests in a copy of the project with this change; undefined when they pass, else what they say. */
-function notice(tests: readonly string[], change: (copy: string) => void): string | undefined {
+function notice(
+  tests: readonly string[],
+  change: (copy: string) => void,
+  ...flags: readonly string[]
+): string | undefined {
   const copy = mkdtempSync(join(tmpdir(), 'l2sm-mutant-'))
   try {
     cpSync(root, copy, { recursive: true, filter: path => !left.has(basename(path)) })
@@ -25,7 +29,7 @@ function notice(tests: readonly string[], change: (copy: string) => void): strin
       encoding: 'utf8',
     })
     if (types.status !== 0) throw new Error(`this does not type-check: ${types.stdout}`)
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['test/run.ts', '--bail', ...tests], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['test/run.ts', ...flags, ...tests], {
       cwd: copy,
       encoding: 'utf8',
     })
@@ -60,7 +64,7 @@ const broken = notice([...new Set(chosen.flatMap(m => m.tests))], () => {})
 if (broken !== undefined) throw new Error(`the tests fail without any mutation, so they can notice none: ${broken}`)
 const survivors = chosen.filter(m => {
   try {
-    const noticed = notice(m.tests, apply(m))
+    const noticed = notice(m.tests, apply(m), '--bail')
     console.log(`${m.name}\n  ${noticed === undefined ? 'SURVIVED' : `noticed by: ${noticed}`}`)
     return noticed === undefined
   } catch (error) {

@@ -100,6 +100,6 @@ t.test('of a run that ends at the first failure, that is known', async t => {
   for (const line of ['# Subtest: a.test.ts', '    ok 1 - x', 'Bail out! should be equal', 'Bail out! should be equal'])
     reader.line(line)
   reader.end()
-  t.match(seen, [{ file: 'a.test.ts', passed: 1, failed: ['should be equal'] }])
+  t.match(seen, [{ file: '--bail', passed: 1, failed: ['should be equal'] }])
   t.equal(seen.length, 1)
 })

@@ -33,7 +33,6 @@ export function tapReader(done: (result: FileResult) => void): { line(text: stri
   /** Lines since the last test ended: what is said of a test comes before and after its own line. */
   let recent: string[] = []
   let badTest = false
-  let current = ''
   let bailed = false
   let badFile: { file: string; seconds: number } | undefined
 
@@ -51,15 +50,13 @@ export function tapReader(done: (result: FileResult) => void): { line(text: stri
     line(text) {
       const [, indent, not, name, directive, time, unit] = point.exec(text) ?? []
       if (name === undefined) {
-        const begins = /^# Subtest: (.*)$/.exec(text)
-        if (begins) current = plain(begins[1]!)
-        // With --bail a file that fails has no line of its own.
+        // With --bail a file that fails has no line of its own, and of several at once it is not said which.
         const why = /^Bail out! *(.*)$/.exec(text)
         if (why && !bailed) {
           bailed = true
           failed.push(why[1]!)
           said.push(...recent.map(line => line.replace(/^ {4}/, '')))
-          tell(current, 0)
+          tell('--bail', 0)
         }
         if (/^(# Subtest| {4}# Subtest)/.test(text)) closeTest()
         recent.push(text)
