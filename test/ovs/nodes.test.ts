@@ -77,7 +77,10 @@ if (needs(t)) {
       last = await phase()
       return (last as { state: string }[]).every(({ state }) => state === 'ready')
     }
-    return until('every node is ready', all, { why: () => `${JSON.stringify(last)}\n${said.slice(-10).join('')}` })
+    return until('every node is ready', all, {
+      ms: 30_000,
+      why: () => `${JSON.stringify(last)}\n${said.slice(-10).join('')}`,
+    })
   }
   const nodes = mesh.nodes.map(({ number, address }) => ({ name: nameOf(number), address }))
   const links = async () =>
