@@ -276,6 +276,7 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
       ? { remote: session.remote, manufacturer: session.description.mfrDesc, software: session.description.swDesc }
       : {}),
     ...(session?.can.unknown?.length ? { unknown: session.can.unknown } : {}),
+    ...(sw.conflict && { conflict: conflictView(sw.conflict) }),
     ports: session ? [...session.ports().values()].map(portView).sort((a, b) => a.number - b.number) : [],
     flows: {
       desired,
@@ -286,6 +287,10 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
     programmedRevision: live ? programmedRevision(status, sw) : 0,
   }
 }
+
+const conflictView = ({ claimant, decidedBy, claims, since, last }: NonNullable<Switch['conflict']>) => ({
+  ...{ claimant, decidedBy, claims, since, last },
+})
 
 const compiledAt = ({ tables }: Status, { dpid }: Switch): readonly Compiled[] =>
   [...tables.at(dpid)].flatMap(id => tables.compiled.get(tables.numberOf(id) ?? 0) ?? [])

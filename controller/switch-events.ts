@@ -87,6 +87,8 @@ export function switchEvents(parts: Parts): Events {
       else learner.packetIn(sw, message)
     },
     conflict(dpid, conflict) {
+      const sw = switches.get(dpid)
+      if (sw) sw.conflict = conflict
       if (conflict) emit({ kind: 'datapath-claimed', dpid, remote: conflict.claimant, holder: conflict.remote })
     },
     flowRemoved(s, message) {

@@ -290,6 +290,21 @@ const switchFields = {
       description: 'what it refused or did not answer when it was asked what it can do, and what follows from that',
     }),
   ),
+  conflict: Type.Optional(
+    Type.Object(
+      {
+        claimant: Type.String({ description: 'the address and port that the other switch connects from' }),
+        decidedBy: Type.Enum(['first', 'certificate'], {
+          description:
+            'why this one is live: it came first and answers, or it alone has a certificate for the datapath id',
+        }),
+        claims: Type.Integer(),
+        since: Type.String({ format: 'date-time' }),
+        last: Type.String({ format: 'date-time' }),
+      },
+      { description: 'another switch claims this datapath id; forgotten a minute after the last claim' },
+    ),
+  ),
   flows: Type.Object({
     desired: Type.Integer(),
     actual: Type.Integer(),

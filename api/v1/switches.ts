@@ -17,7 +17,7 @@ export const switchRoutes = (app: App, services: Services): void => {
       sendList(services, reply, 'switches', () => ({
         head: { revision: store.state().revision },
         items: controller.switches(),
-        each: ({ ports: _, ...rest }) => rest,
+        each: ({ ports: _, conflict, ...rest }) => ({ ...rest, ...withConflict(conflict) }),
       })),
   )
 
@@ -25,9 +25,15 @@ export const switchRoutes = (app: App, services: Services): void => {
     '/v1/switches/:dpid',
     { schema: { tags, summary: 'One switch', params: schemas.SwitchPath, response: { 200: schemas.Switch } } },
     async request => {
-      const { ports, unknown, ...rest } = findSwitch(services, request.params.dpid)
+      const { ports, unknown, conflict, ...rest } = findSwitch(services, request.params.dpid)
       const sorted = ports.toSorted((a, b) => a.number - b.number)
-      return { ...rest, ...(unknown && { unknown: [...unknown] }), ports: sorted, revision: store.state().revision }
+      return {
+        ...rest,
+        ...withConflict(conflict),
+        ...(unknown && { unknown: [...unknown] }),
+        ports: sorted,
+        revision: store.state().revision,
+      }
     },
   )
 
@@ -70,6 +76,11 @@ export const switchRoutes = (app: App, services: Services): void => {
     },
   )
 }
+
+const withConflict = (conflict: SwitchView['conflict']) =>
+  conflict && {
+    conflict: { ...conflict, since: conflict.since.toISOString(), last: conflict.last.toISOString() },
+  }
 
 const findSwitch = ({ controller }: Services, text: string): SwitchView => {
   const dpid = dpidOf(text)

@@ -1,5 +1,5 @@
 // What we know of one switch: its connection, what it holds, and how far it is with each network.
-import type { Session } from '../../openflow/session/session.ts'
+import type { Conflict, Session } from '../../openflow/session/session.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import type { Item } from '../compile/item.ts'
 import type { Touched } from '../compile/parts.ts'
@@ -83,6 +83,8 @@ export type Switch = {
   /** What it refused will be asked of it again; `soon` when something of ours has made room there. */
   retrying: false | 'later' | 'soon'
   takeover: boolean
+  /** Another switch claims its datapath id. */
+  conflict: Conflict | undefined
   /** Flows found wrong by the last comparison. */
   drift: number
   retries: number
@@ -102,6 +104,7 @@ export const newSwitch = (dpid: DatapathId): Switch => ({
   pausing: false,
   retrying: false,
   takeover: false,
+  conflict: undefined,
   drift: 0,
   retries: 0,
 })

@@ -31,6 +31,17 @@ export type SwitchView = {
   readonly software?: string
   /** What it refused to tell, or did not, and what follows from that: a sentence each. */
   readonly unknown?: readonly string[]
+  /** Another switch claims its datapath id; forgotten a minute after the last claim. */
+  readonly conflict?: {
+    /** From where the other one connects, as `address:port`. */
+    readonly claimant: string
+    /** Why this one is live: it came `first`, and answers; or it alone has a `certificate` for the id. */
+    readonly decidedBy: 'first' | 'certificate'
+    readonly claims: number
+    /** When the first claim came, and the last one. */
+    readonly since: Date
+    readonly last: Date
+  }
   readonly ports: readonly Port[]
   readonly flows: {
     readonly desired: number
