@@ -29,6 +29,8 @@ const offered = [
   'PUT /v1/mesh',
   'GET /v1/state',
   'PUT /v1/state',
+  'POST /v1/backup',
+  'PUT /v1/backup',
   'GET /v1/events',
   'GET /livez',
   'GET /readyz',
