@@ -41,10 +41,14 @@ export const answer = (uid: string, verdict: Verdict): object => ({
 
 /** Undefined when it is none. */
 export const parseReview = (text: string): Review | undefined => {
-  const review = JSON.parse(text) as Partial<Review> | null
-  return typeof review?.request?.uid === 'string' && typeof review.request.object === 'object'
-    ? (review as Review)
-    : undefined
+  try {
+    const { request } = JSON.parse(text) as Review
+    return typeof request.uid === 'string' && typeof request.object === 'object' && request.object
+      ? { request }
+      : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Sets annotations and labels, beside those that are there. */

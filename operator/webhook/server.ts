@@ -35,6 +35,8 @@ const longest = 8 << 20
  * get its interfaces in this time gets them from the leader.
  */
 const bindingPatience = 1_500
+/** Milliseconds: the API server keeps its connections for 90 s. One that we close first may be the one that it is about to use. */
+const idle = 125_000
 
 export const serveWebhooks = (options: WebhookOptions): Promise<Webhooks> => {
   const { world, events, record, log, certificate, host, port } = options
@@ -72,7 +74,7 @@ export const serveWebhooks = (options: WebhookOptions): Promise<Webhooks> => {
     }
   }
   const server = createServer(
-    { ...certificate, requestTimeout: 10_000, headersTimeout: 8_000 },
+    { ...certificate, requestTimeout: 10_000, headersTimeout: 8_000, keepAliveTimeout: idle },
     (request, response) => void respond(request, response),
   )
   return new Promise((resolve, reject) => {
