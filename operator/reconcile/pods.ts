@@ -1,6 +1,7 @@
 /** A pod of ours: what the webhooks missed is made up for, and what became of its networks is told on it. */
 
 import { isWaiting } from '../asked/asked.ts'
+import { restoreClaims } from '../claim/restore.ts'
 import { take } from '../claim/take.ts'
 import { multusNetworks, readyCondition } from '../kube/names.ts'
 import { type Condition, type InterfaceClaim, type Pod, place } from '../kube/objects.ts'
@@ -18,6 +19,9 @@ export const podReconciler = (work: Work, attached: (network: string) => void): 
     const pod = world.pods.get(key)
     if (!pod || isOver(pod) || pod.metadata.deletionTimestamp || !pod.spec.nodeName) return undefined
     if (isWaiting(pod.metadata.annotations)) return heal(work, pod, pod.spec.nodeName)
+    const restored = await restoreClaims(world, pod)
+    if (restored > 0)
+      work.log.warn({ pod: key, claims: restored }, 'claims of a pod that runs were gone; they are there again')
     const held = world.ledger.interfacesOf(pod.metadata.uid).filter(({ spec }) => isUsed(world, spec))
     if (held.length === 0) return undefined
     const states = held.map(({ name, spec }) => ({

@@ -13,7 +13,8 @@ if (await needsCluster(t)) {
   const peer = await cluster.connect('n1')
   await cluster.report('n1', 10)
   const first = await cluster.operator('first')
-  const why = () => JSON.stringify(first.log.slice(-8))
+  let leader = first
+  const why = () => JSON.stringify(leader.log.slice(-8))
   const condition = async (name: string) =>
     (await cluster.pod(name))?.status?.conditions?.find(({ type }) => type === 'l2sm.io/networks-ready')
   const ready = (name: string) =>
@@ -62,10 +63,35 @@ if (await needsCluster(t)) {
     await first.stop('SIGTERM')
     const began = performance.now()
     await until('the second leads', () => leads(second.log), { ms: 10_000 })
+    leader = second
     t.comment(`after ${Math.round(performance.now() - began)} ms`)
     await cluster.apply(podYaml('b', { networks: 'lan' }))
     await ready('b')
     t.match(attached(await cluster.pod('b')), [{ ips: ['10.1.0.2/24'] }])
+  })
+
+  t.test('claims that somebody deletes are there again, and the pod keeps what it has', async t => {
+    const before = await cluster.claims()
+    const attachments = async () =>
+      (await controller.listAttachments({ network: 'default.lan' })).attachments.map(({ port, mac, ips }) => ({
+        port,
+        mac,
+        ips,
+      }))
+    const ports = await attachments()
+    await plane.kubectl(['delete', 'claims', '--all'])
+    const specs = (claims: typeof before) =>
+      claims.map(({ spec }) => JSON.stringify(spec, Object.keys(spec).sort())).toSorted()
+    await until('they are there again', async () => (await cluster.claims()).length === before.length, {
+      ms: 20_000,
+      why,
+    })
+    t.same(specs(await cluster.claims()), specs(before))
+    await until(
+      'the ports are in the network',
+      async () => JSON.stringify(await attachments()) === JSON.stringify(ports),
+      { ms: 20_000, why },
+    )
   })
 
   t.test('a controller that has lost its store is told all again', async t => {

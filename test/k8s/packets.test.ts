@@ -46,10 +46,7 @@ else if (await needsCluster(t)) {
   const operator = await cluster.operator('a')
   const cni: Cni = openCni(plane.directory, plane.kubeconfig)
   const why = () =>
-    `\n${[...operator.log, ...agents.log]
-      .slice(-12)
-      .map(line => JSON.stringify(line))
-      .join('\n')}`
+    `\n${[...agents.log.slice(-4), ...operator.log.slice(-12)].map(line => JSON.stringify(line)).join('\n')}`
 
   const nodeOf = ({ spec }: Pod) => {
     const { number, netns } = mesh.node(Number(spec.nodeName!.slice(1)))
