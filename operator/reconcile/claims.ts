@@ -55,7 +55,7 @@ const isNeedless = async (
 }
 
 const giveUpInterface = async (work: Work, held: Held<InterfaceClaim>): Promise<void> => {
-  const { world, controller, seen, log } = work
+  const { world, seen, log } = work
   const {
     network,
     interface: { node, dpid, port },
@@ -63,15 +63,24 @@ const giveUpInterface = async (work: Work, held: Held<InterfaceClaim>): Promise<
   // While the pair is still in the pod, nobody else could have it.
   if (seen.used.has(held.name)) return
   if (seen.nodes.has(node)) {
-    const done = await orAbsent(controller.deleteAttachment({ network, dpid, port: String(port), wait: '2s' }))
-    if (done && done.state !== 'programmed') return
-    const there = done ? undefined : await orAbsent(controller.getSwitch({ dpid }))
-    // The network is gone as a whole; a switch that is away may still have it.
-    if (there && !there.connected) return
+    if (!(await isOut(work, { network, dpid, port }))) return
   } else if (world.nodes.get(node)) return
   await drop(work, held)
   seen.programmed.delete(held.name)
   log.debug({ claim: held.name, pod: held.spec.pod.name }, 'interface is free again')
+}
+
+type Port = { readonly network: string; readonly dpid: string; readonly port: number }
+
+/** Takes a port out of its network; whether its switch has confirmed that it is in none. */
+const isOut = async ({ controller }: Work, { network, dpid, port }: Port): Promise<boolean> => {
+  if (await orAbsent(controller.getNetwork({ network }))) {
+    const { state } = await controller.deleteAttachment({ network, dpid, port: String(port), wait: '2s' })
+    return state === 'programmed'
+  }
+  // The network is gone as a whole; a switch that is away may still have it.
+  const there = await orAbsent(controller.getSwitch({ dpid }))
+  return there?.state === 'live' && there.flows.drift === 0
 }
 
 const drop = async ({ world }: Work, { name }: Held<unknown>): Promise<void> => {
@@ -79,7 +88,3 @@ const drop = async ({ world }: Work, { name }: Held<unknown>): Promise<void> => 
   await world.api.remove(place('claims', { name }), { preconditions: { uid } })
   world.ledger.drop(name)
 }
-
-/** Networks that a pod's going concerns. */
-export const networksOf = ({ ledger }: Work['world'], uid: string): ReadonlySet<string> =>
-  new Set(ledger.interfacesOf(uid).map(({ spec }) => spec.network))
