@@ -77,7 +77,7 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   record(app, metrics, log)
   const renewAuth = guard(app, options.auth)
   strictBodies(app)
-  answerErrors(app, log, () => store.state().revision)
+  answerErrors(app, log, emit, () => store.state().revision)
   const openapi = description(app, options.version)
 
   networkRoutes(app, services)

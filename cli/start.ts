@@ -77,7 +77,9 @@ export const start = async (
       takeover: config.takeover,
     })
     open.push(() => controller.close())
-    const watch = tls && watchTls({ ...tls, readFile: readSecret, renew: controller.renew, log })
+    const ending = (ends: Date, isOver: boolean) =>
+      emit({ kind: 'certificate-ending', what: 'OpenFlow over TLS', ends: ends.toISOString(), isOver })
+    const watch = tls && watchTls({ ...tls, readFile: readSecret, renew: controller.renew, ending, log })
     open.push(async () => watch?.close())
     const auth = authFor(config.http.host, credentials)
     const openBackup = async (path: string) => (await import('../store/sqlite/sqlite.ts')).openSqlite(path)
@@ -102,6 +104,8 @@ export const start = async (
     const places = { http: shownAddress(http), ...(probes && { probes: shownAddress(probes) }), openflow }
     const { instance, isNew } = store
     log.info({ ...places, store: shownStore(config.store), isNew, version, instance }, 'ready')
+    emit({ kind: 'controller-started', version, instance })
+    open.push(async () => emit({ kind: 'controller-stopped', instance }))
     const reread = () => {
       void watch?.look()
       void httpFiles.look()

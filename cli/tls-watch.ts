@@ -20,6 +20,8 @@ type Options = {
   readonly credentials: Credentials
   readonly readFile: (path: string) => Promise<string>
   readonly renew: (credentials: Credentials) => void
+  /** A certificate in use ends soon, or has ended: called once a day. */
+  readonly ending: (ends: Date, isOver: boolean) => void
   readonly log: Log
   /** Between two looks, ms. */
   readonly every?: number
@@ -34,7 +36,7 @@ const notice = 21 * day
  * tells. What is new counts when it has stood still from one look to the next: a key and its certificate are not replaced
  * at one instant. Files that are of no use change nothing, and are complained of once, and again on request.
  */
-export const watchTls = ({ files, credentials, readFile, renew, log, every = 2_000 }: Options): TlsWatch => {
+export const watchTls = ({ files, credentials, readFile, renew, ending, log, every = 2_000 }: Options): TlsWatch => {
   let used = credentials
   let last = spelled(credentials)
   let complaint = ''
@@ -75,8 +77,7 @@ export const watchTls = ({ files, credentials, readFile, renew, log, every = 2_0
     const end = expiryOf(used)
     if (end.getTime() - now.getTime() > notice || now.getTime() - warnedAt < day) return
     warnedAt = now.getTime()
-    const verb = end < now ? 'ended' : 'ends'
-    log.warn(`a certificate for OpenFlow over TLS ${verb} on ${end.toISOString()}: no switch can connect after that`)
+    ending(end, end < now)
   }
   const look = async (asked: boolean) => {
     const now = new Date()

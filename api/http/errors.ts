@@ -1,5 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import type { Emit } from '../../controller/view/event.ts'
+import { defectOf } from '../../controller/view/recorded.ts'
 import { shown } from '../contract/shown.ts'
 import { ProblemError, problem, problemType } from './problems.ts'
 import type { App } from './services.ts'
@@ -17,12 +19,12 @@ const fastifyErrors: { readonly [code: string]: () => ProblemError } = {
 }
 
 /** Every error of every route leaves as a problem, and so does what has no route. */
-export const answerErrors = (app: App, log: FastifyBaseLogger, revision: () => number): void => {
+export const answerErrors = (app: App, log: FastifyBaseLogger, emit: Emit, revision: () => number): void => {
   const known: Known[] = []
   app.addHook('onRoute', ({ method, url }) => {
     for (const name of [method].flat()) known.push({ method: name, segments: url.split('/') })
   })
-  app.setErrorHandler((error: unknown, request, reply) => send(reply, problemOf(error, request, log), revision()))
+  app.setErrorHandler((error: unknown, request, reply) => send(reply, problemOf(error, request, log, emit), revision()))
   app.setNotFoundHandler((request, reply) => send(reply, noRoute(request, known), revision()))
 }
 
@@ -39,7 +41,7 @@ const send = (reply: FastifyReply, { problem, headers }: ProblemError, revision?
   return reply.code(problem.status).headers(headers).type(problemType).send(told)
 }
 
-const problemOf = (error: unknown, request: FastifyRequest, log: FastifyBaseLogger): ProblemError => {
+const problemOf = (error: unknown, request: FastifyRequest, log: FastifyBaseLogger, emit: Emit): ProblemError => {
   if (error instanceof ProblemError) {
     if (error.problem.status >= 500) log.error({ url: request.url, problem: error.problem }, error.message)
     return error
@@ -49,7 +51,7 @@ const problemOf = (error: unknown, request: FastifyRequest, log: FastifyBaseLogg
   if (own) return own()
   // What Node says of a body that broke off, and the like.
   if (statusCode >= 400 && statusCode < 500) return problem('bad-request', [message ?? 'it cannot be read'])
-  log.error({ err: error, url: request.url }, 'a request failed for a reason that is ours')
+  emit(defectOf(`${request.method} ${request.routeOptions.url ?? request.url}`, error))
   return problem('internal', [])
 }
 

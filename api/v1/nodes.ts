@@ -13,6 +13,7 @@ import { shown } from '../contract/shown.ts'
 import { sendList } from '../http/lists.ts'
 import { problem, refusalProblem } from '../http/problems.ts'
 import { type App, type Services, write } from '../http/services.ts'
+import { nodeTeller } from './node-events.ts'
 import { planOf } from './node-plan.ts'
 import { type NodeReports, nodeReports, statusOf } from './node-reports.ts'
 import { type NodeWatch, watchNodes } from './node-watch.ts'
@@ -111,7 +112,8 @@ const declarationRoutes = (app: App, services: NodeServices): void => {
 
 /** For agents. */
 const agentRoutes = (app: App, services: NodeServices): void => {
-  const { store, reports, controller } = services
+  const { store, reports, controller, emit } = services
+  const tell = nodeTeller(emit, node => store.state().nodes.has(node))
 
   app.get(
     '/v1/nodes/:node/plan',
@@ -152,13 +154,15 @@ const agentRoutes = (app: App, services: NodeServices): void => {
     },
     async request => {
       const { body } = request
-      const { name, dpid } = findNode(services, request.params.node)
+      const node = findNode(services, request.params.node)
+      const { name, dpid } = node
       if (body.node !== name)
         throw problem('report-of-another-node', [shown(body.node), shown(name)], {
           ...{ where: 'body/node', expected: shown(name), got: shown(body.node) },
         })
       reports.put(body)
       controller.tunnelsNotified(dpid, tunnelsOf(body))
+      tell(name, statusNow(services, node))
       return { plan: planNow(services, name).version, revision: store.state().revision }
     },
   )

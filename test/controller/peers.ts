@@ -3,6 +3,7 @@
 import { connect, type Socket } from 'node:net'
 import type { Test } from 'tap'
 import { createController, type RunningController } from '../../controller/controller.ts'
+import type { Recorded } from '../../controller/view/recorded.ts'
 import { decode, encode, framing, type Message } from '../../openflow/index.ts'
 import { attach, putNetwork } from '../../store/desired.ts'
 import type { Draft } from '../../store/draft.ts'
@@ -57,6 +58,8 @@ export type Peers = {
   readonly store: Store
   readonly counts: Counts
   readonly log: readonly Line[]
+  /** What the history has. */
+  readonly events: readonly Recorded[]
   readonly peers: readonly Peer[]
   /** Switch n, from 1. */
   peer(n: number): Peer
@@ -156,6 +159,9 @@ export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Pe
     },
     get counts() {
       return watched.counts
+    },
+    get events() {
+      return watched.events
     },
     get log() {
       return watched.lines

@@ -1,9 +1,11 @@
 // Only what a switch has confirmed is programmed; what it refuses is said, and holds up nobody else.
 import t from 'tap'
-import type { Message } from '../../../openflow/index.ts'
+import type { EventOf, Kind } from '../../../controller/view/event.ts'
+import type { Recorded } from '../../../controller/view/recorded.ts'
+import { flowMod, type Message } from '../../../openflow/index.ts'
 import { openMemory } from '../../../store/memory.ts'
 import { broadcast, ethernet } from '../../reference/frames.ts'
-import { openVSwitch, plainHardware } from '../../reference/index.ts'
+import { apply, entriesOf, openVSwitch, plainHardware } from '../../reference/index.ts'
 import { macOf, makePeers, type Peer, type Peers } from '../peers.ts'
 import { changesSent } from '../watching.ts'
 
@@ -302,9 +304,82 @@ t.test('drift is put right, counted once, and then there is none', async t => {
   world.peer(1).sw.tables.delete(2)
   await world.until('it is repaired', () => world.counts.repaired > 0)
   t.equal(world.counts.repaired, 4)
+  const [drift] = eventsOf(world, 'switch-drift')
+  t.match(drift, { dpid: '0000000000000001', count: 4, severity: 'warn' })
+  t.match(drift!.items, Array(4).fill({ after: /^cookie=0x\w+, table=2, priority=\d+,.*actions=/ }))
+  t.ok(
+    drift!.items.every(item => !('before' in item)),
+    'they were missing',
+  )
   await world.until('none is left', () => world.controller.switches()[0]!.flows.drift === 0)
   t.strictSame(heardBy(world, 1, 1), ['0000000000000001/2'])
 })
+
+t.test('a flow that somebody changed or added is told as it was and as it is, as ovs-ofctl prints it', async t => {
+  const world = await makePeers(t)
+  await world.live()
+  await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  const { sw } = world.peer(1)
+  const other = flowMod({
+    ...{ command: 'modify_strict', tableId: 2, priority: 0, match: {}, cookie: 0n },
+    instructions: [{ type: 'apply_actions', actions: [{ type: 'output', port: 3, maxLen: 0 }] }],
+  })
+  const [entry] = entriesOf(sw.tables.get(2)!).filter(({ match }) => match.eth_dst !== undefined)
+  apply(sw, { ...other, xid: 1, priority: entry!.priority, match: entry!.match })
+  apply(sw, { ...other, xid: 2, command: 'add', tableId: 0, priority: 9, match: { in_port: 4 } })
+  await world.until('it is repaired', () => world.counts.repaired > 0)
+  const [drift] = eventsOf(world, 'switch-drift')
+  const mac = `${entry!.match.eth_dst}`
+  t.match(drift!.items, [
+    {
+      before: new RegExp(`dl_dst=${mac}.*actions=output:3$`),
+      after: new RegExp(`dl_dst=${mac}.*actions=output:[12]$`),
+    },
+    { before: /^priority=9,in_port=4 actions=output:3$/ },
+  ])
+  t.notOk('after' in drift!.items[1]!, 'it goes')
+})
+
+t.test('a switch that comes back without its flows is told loudly, and programmed', async t => {
+  const world = await makePeers(t)
+  await world.live()
+  await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  const held = world.controller.switches()[0]!.flows.actual
+  t.same(eventsOf(world, 'switch-emptied'), [], 'a switch that is new has lost nothing')
+  const peer = world.peer(1)
+  peer.drop()
+  await world.until('it is gone', () => !world.controller.switches()[0]!.connected)
+  peer.sw.tables.clear()
+  peer.sw.groups.clear()
+  await peer.connect()
+  await world.until('it is live', () => world.controller.network('red')?.state === 'programmed')
+  t.match(eventsOf(world, 'switch-emptied'), [{ severity: 'error', dpid: peer.dpid, flows: held }])
+  t.strictSame(heardBy(world, 1, 1), ['0000000000000001/2'])
+
+  peer.drop()
+  await world.until('it is gone again', () => !world.controller.switches()[0]!.connected)
+  await peer.connect()
+  await world.until('it is live again', () => world.controller.switches()[0]!.state === 'live')
+  t.equal(eventsOf(world, 'switch-emptied').length, 1, 'one that kept them is not')
+})
+
+t.test('how far a switch has come is told, phase by phase', async t => {
+  const world = await makePeers(t)
+  await world.live()
+  world.peer(1).drop()
+  await world.until('it is gone', () => !world.controller.switches()[0]!.connected)
+  const about = world.events.filter(({ kind }) => kind.startsWith('switch-'))
+  t.match(about, [
+    { kind: 'switch-connected', dpid: '0000000000000001' },
+    { kind: 'switch-phase', from: 'comparing', to: 'live' },
+    { kind: 'switch-disconnected', severity: 'warn' },
+  ])
+})
+
+const eventsOf = <K extends Kind>(world: Peers, kind: K) =>
+  world.events.filter(event => event.kind === kind) as unknown as (EventOf<K> & Recorded)[]
 
 const tableFull = (xid: number): Message => ({
   type: 'error',
