@@ -103,8 +103,8 @@ export const start = async (
     const openflow = controller.addresses.map((address, i) => shownEndpoint({ ...config.openflow[i]!, ...address }))
     const places = { http: shownAddress(http), ...(probes && { probes: shownAddress(probes) }), openflow }
     const { instance, isNew } = store
-    log.info({ ...places, store: shownStore(config.store), isNew, version, instance }, 'ready')
     emit({ kind: 'controller-started', version, instance })
+    log.info({ ...places, store: shownStore(config.store), isNew, version, instance }, 'ready')
     open.push(async () => emit({ kind: 'controller-stopped', instance }))
     const reread = () => {
       void watch?.look()
