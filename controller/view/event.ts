@@ -225,7 +225,8 @@ export const kinds = {
   'certificate-ending': row<{ readonly what: string; readonly ends: string; readonly isOver: boolean }>({
     severity: ({ isOver }) => (isOver ? 'error' : 'warn'),
     when: 'A certificate ends soon, or has ended: once a day.',
-    sentence: ({ what, ends, isOver }) => `a certificate for ${what} ${isOver ? 'ended' : 'ends'} on ${ends}: nobody can connect after that`,
+    sentence: ({ what, ends, isOver }) =>
+      `a certificate for ${what} ${isOver ? 'ended' : 'ends'} on ${ends}: nobody can connect after that`,
   }),
 
   defect: row<{ readonly where: string; readonly error: string }>({
