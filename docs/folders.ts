@@ -12,7 +12,9 @@ export const folders: Readonly<Record<string, string>> = {
     'desired state with a revision: each kind of thing declared once (`collections/`); what clients may ask, as pure decisions; the store in memory',
   'store/sqlite': 'the store in a file, written by a thread of its own',
   'controller/clock': 'the monotonic clock that the controller waits by',
-  'controller/view': 'what the API may see of the controller, as types',
+  'controller/view':
+    'what the API may see of the controller, as types; events, their sentences, and what is counted of them',
+  'controller/history': 'one record of what happened: limits, the ring in memory, the file behind it',
   'controller/compile':
     'networks to flow tables: the pipeline, cookies, items, rules, vlinks, multicast, path versions; difference and order of changes',
   'controller/switch': 'one switch: what it holds, reconcile, commit, audit, conflicts with others, what it can not do',

@@ -124,7 +124,7 @@ export const kinds = {
     severity: 'error',
     when: 'A switch that held our flows came back without any: it lost them while it was away, and carried no network until now.',
     sentence: ({ dpid, flows }) =>
-      `switch ${dpid} lost all of its ${flows} flows while it was not connected, and its networks were down; they are being put back. See whether its fail mode is secure, and whether another controller was there`,
+      `switch ${dpid} lost all of its ${flows} flows while it was not connected, so its networks were down; they are being put back. A restart of the switch does that, a fail mode other than secure, or another controller`,
   }),
   'switch-drift': row<Switch & { readonly count: number; readonly items: readonly Drift[] }>({
     severity: 'warn',
