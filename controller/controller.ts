@@ -3,12 +3,13 @@
 
 import { randomBytes } from 'node:crypto'
 import { type Address, type Credentials, type Log, listen } from '../openflow/session/server.ts'
+import type { State } from '../store/state.ts'
 import { standardVlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { answers } from './answers.ts'
 import { systemClock } from './clock/clock.ts'
 import { base } from './compile/default-flows.ts'
-import { type Compiled, desiredTables } from './compile/tables.ts'
+import { type Compiled, desiredTables, type Tables } from './compile/tables.ts'
 import { newCompileQueue } from './compile-queue.ts'
 import { holdingsKeeper } from './holdings-keeper.ts'
 import { learnedAddresses } from './learning/learned-addresses.ts'
@@ -176,6 +177,7 @@ function assemble(options: ControllerOptions): Parts {
       return isOther ? store.state().networks.keys() : []
     },
     async compile(id, matters) {
+      const since = firstUncompiled(store.state(), tables, id)
       const { value: refreshed, seconds } = await inTimedSlices(tables.refresh(id))
       const changed = new Set(refreshed.flatMap(({ at }) => [...at.keys()]))
       emit({ kind: 'network-compiled', network: id, seconds, switches: changed.size })
@@ -194,7 +196,7 @@ function assemble(options: ControllerOptions): Parts {
           if (!sw) continue
           touched.add(sw)
           touch(sw, number, items)
-          if (matters) want(sw, number, serial, store.state().revision)
+          if (matters) want(sw, number, serial, since)
         }
         for (const { dpid, rule, key } of learner.takeLost(number)) {
           const sw = switches.get(dpid)
@@ -346,4 +348,13 @@ function follow({ store, compileQueue, switches, planned, start, emit, times }: 
       start(sw)
     }
   })
+}
+
+/** The revision of the first write to a network that may not be in its compiled form yet. */
+function firstUncompiled({ networks, members }: State, { compiled, numberOf }: Tables, id: string): number {
+  const before = compiled.get(numberOf(id) ?? 0)
+  if (before) return before.revision + 1
+  let first = networks.get(id)?.revision ?? 0
+  for (const { revision } of members.get(id)?.values() ?? []) first = Math.min(first, revision)
+  return first
 }

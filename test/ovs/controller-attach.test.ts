@@ -1,8 +1,10 @@
 // One bridge, and what becomes of ports: attached, detached, not there yet, gone and back, mirrored.
+
 import t from 'tap'
 import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { deleteNetwork, setMirror } from '../../store/desired.ts'
+import { forgetSwitch } from '../../store/switches.ts'
 import { until } from '../controller/watching.ts'
 import { apart, hearing, holdings, makeStage, streamTo } from './stage.ts'
 
@@ -90,6 +92,8 @@ if (needs(t)) {
     await stage.join('green', [c, d])
     t.strictSame(await hearing(stage, pods), apart(pods, [a, b], [c, d]))
     await stage.ask(draft => draft.deleteAttachment('00000000000000aa/1'))
+    // It never came; else whoever deletes the network would wait for its word.
+    await stage.ask(draft => forgetSwitch(draft, '00000000000000aa'))
     await stage.programmed('red')
   })
 
