@@ -3,14 +3,12 @@
 
 import { randomBytes } from 'node:crypto'
 import { type Address, type Credentials, type Log, listen } from '../openflow/session/server.ts'
-import type { State } from '../store/state.ts'
 import { standardVlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { answers } from './answers.ts'
 import { systemClock } from './clock/clock.ts'
-import { base } from './compile/default-flows.ts'
-import { type Compiled, desiredTables, type Tables } from './compile/tables.ts'
-import { newCompileQueue } from './compile-queue.ts'
+import { type Compiled, desiredTables } from './compile/tables.ts'
+import { compiling } from './compiling.ts'
 import { holdingsKeeper } from './holdings-keeper.ts'
 import { learnedAddresses } from './learning/learned-addresses.ts'
 import { learning } from './learning/learning.ts'
@@ -24,14 +22,13 @@ import { knownTunnels } from './links/tunnel-status.ts'
 import { watchUnreachable } from './links/unreachable.ts'
 import { multicast } from './multicast/multicast.ts'
 import type { ControllerOptions, Parts } from './parts.ts'
+import { newReconciler } from './reconciler.ts'
 import { newRolloutLoop } from './rollout-loop.ts'
 import { progressOf, type Status } from './status.ts'
 import { eventsOf } from './store-events.ts'
 import { audit } from './switch/audit.ts'
-import { type Reconciler, run } from './switch/reconcile.ts'
-import { isRetained } from './switch/retained.ts'
-import { inTimedSlices } from './switch/slices.ts'
-import { has, type Switch, touch, want } from './switch/state.ts'
+import { run } from './switch/reconcile.ts'
+import { has, type Switch } from './switch/state.ts'
 import { switchEvents } from './switch-events.ts'
 import { defectOf } from './view/recorded.ts'
 import type { Controller } from './view/view.ts'
@@ -156,67 +153,16 @@ function assemble(options: ControllerOptions): Parts {
     ...{ store, tables, released: waiters.wake },
     failed: notStored('what switches may hold'),
   })
-  const touched = new Set<Switch>()
-  const looked = new Set<number>()
   const times = newWriteTimes({
     isConfirmed: (network, number, serial) => isConfirmed(status(), network, number, serial),
     now: () => performance.now(),
     emit,
   })
   const used = usage(tables)
-  const compileQueue = newCompileQueue({
-    clock,
-    remesh() {
-      const isOther = fabric.remesh()
-      for (const dpid of fabric.factsChanged()) {
-        const sw = switches.get(dpid)
-        if (!sw) continue
-        touch(sw, 0, 'all')
-        touched.add(sw)
-      }
-      return isOther ? store.state().networks.keys() : []
-    },
-    async compile(id, matters) {
-      const since = firstUncompiled(store.state(), tables, id)
-      const { value: refreshed, seconds } = await inTimedSlices(tables.refresh(id))
-      const changed = new Set(refreshed.flatMap(({ at }) => [...at.keys()]))
-      emit({ kind: 'network-compiled', network: id, seconds, switches: changed.size })
-      for (const { number, at } of refreshed) {
-        used.compiled(number)
-        holdings.compiled(number)
-        const { serial = Number.POSITIVE_INFINITY, network } = tables.compiled.get(number) ?? {}
-        times.compiled(number, network?.revision ?? Number.POSITIVE_INFINITY, serial)
-        looked.add(number)
-        if (!tables.compiled.has(number)) {
-          learner.forget(number, id)
-          snooping.forget(number)
-        }
-        for (const [dpid, items] of at) {
-          const sw = switches.get(dpid)
-          if (!sw) continue
-          touched.add(sw)
-          touch(sw, number, items)
-          if (matters) want(sw, number, serial, since)
-        }
-        for (const { dpid, rule, key } of learner.takeLost(number)) {
-          const sw = switches.get(dpid)
-          const item = tables.compiled
-            .get(number)
-            ?.parts.get(dpid)
-            ?.get(rule)
-            ?.find(item => item.key === key)
-          if (!sw || !item) continue
-          touched.add(sw)
-          touch(sw, number, new Map([[key, item]]))
-        }
-      }
-    },
-    compiled() {
-      for (const sw of touched) start(sw)
-      touched.clear()
-      // Where nothing is to be changed, nobody will confirm anything.
-      for (const number of looked) times.look(number)
-      looked.clear()
+  const compileQueue = compiling({
+    ...{ store, tables, fabric, switches, learner, snooping, used, holdings, times, clock, emit },
+    start: sw => start(sw),
+    done() {
       rolloutLoop.look()
       vlans.look()
       holdings.look()
@@ -235,32 +181,9 @@ function assemble(options: ControllerOptions): Parts {
     planned,
     vlanRange: range,
   })
-  const reconciler: Reconciler = {
-    instance: store.instance,
-    base: dpid => base(store.instance, fabric.switchFacts(dpid)),
-    complete: () => store.state().complete,
-    compiled: () => tables.compiled,
-    *at(dpid) {
-      for (const id of tables.at(dpid)) yield tables.numberOf(id)!
-    },
-    learnt(sw, reading) {
-      learner.recall(sw, reading)
-      snooping.recall(sw, reading)
-    },
-    firstRead(sw) {
-      for (const id of tables.at(sw.dpid)) {
-        const number = tables.numberOf(id)
-        if (number === undefined) continue
-        for (const dpid of tables.compiled.get(number)?.members ?? []) {
-          const other = switches.get(dpid)
-          if (!other || other === sw) continue
-          if (!other.retaining.delete(number)) continue
-          touch(other, number, 'all')
-          start(other)
-        }
-      }
-    },
-    isRetained: (dpid, item) => isRetained(parts(), dpid, item),
+  const reconciler = newReconciler({
+    ...{ store, tables, fabric, switches, learner, snooping, clock, metrics, emit },
+    start: sw => start(sw),
     fresh: () => waiters.until(() => compileQueue.idle() || undefined).then(() => {}),
     progress(sw, numbers) {
       vlans.confirmed(sw)
@@ -269,15 +192,7 @@ function assemble(options: ControllerOptions): Parts {
       rolloutLoop.look()
       waiters.wake()
     },
-    later(sw, again) {
-      sw.retries += 1
-      const pause = Math.min(60_000, 500 * 2 ** sw.retries) * (0.75 + Math.random() / 2)
-      clock.after(pause, again)
-    },
-    soon: again => void clock.after(1000, again),
-    metrics,
-    emit,
-  }
+  })
   const discover = discovery({
     store,
     secret: randomBytes(32),
@@ -293,9 +208,8 @@ function assemble(options: ControllerOptions): Parts {
   })
   const rolloutLoop = newRolloutLoop({
     ...{ store, tables, compileQueue, switches, clock },
-    failed: notStored('the way of a network'),
+    failed: notStored('the path of a network'),
   })
-  const parts = () => ({ switches, tables, fabric, store })
   return {
     ...{
       ...options,
@@ -348,13 +262,4 @@ function follow({ store, compileQueue, switches, planned, start, emit, times }: 
       start(sw)
     }
   })
-}
-
-/** The revision of the first write to a network that may not be in its compiled form yet. */
-function firstUncompiled({ networks, members }: State, { compiled, numberOf }: Tables, id: string): number {
-  const before = compiled.get(numberOf(id) ?? 0)
-  if (before) return before.revision + 1
-  let first = networks.get(id)?.revision ?? 0
-  for (const { revision } of members.get(id)?.values() ?? []) first = Math.min(first, revision)
-  return first
 }
