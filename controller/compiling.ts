@@ -11,6 +11,7 @@ import type { Multicast } from './multicast/multicast.ts'
 import { inTimedSlices } from './switch/slices.ts'
 import { type Switch, touch, want } from './switch/state.ts'
 import type { Emit } from './view/event.ts'
+import { defectOf } from './view/recorded.ts'
 import type { WriteTimes } from './write-times.ts'
 
 type Arguments = {
@@ -25,6 +26,8 @@ type Arguments = {
   readonly times: WriteTimes
   readonly clock: Clock
   readonly emit: Emit
+  /** By id, networks that could not be compiled, and why. */
+  readonly failed: Map<string, string>
   /** Sets a switch's loop going. */
   start(sw: Switch): void
   /** All that was queued is compiled. */
@@ -68,6 +71,19 @@ export function compiling(args: Arguments): CompileQueue {
     }
   }
 
+  /** A defect of ours costs the network that it is about, and nobody else. Undefined: it could not be compiled. */
+  const attempt = async (id: string) => {
+    try {
+      const compiled = await inTimedSlices(tables.refresh(id))
+      args.failed.delete(id)
+      return compiled
+    } catch (error) {
+      args.failed.set(id, String(error))
+      emit(defectOf(`compiling network ${id}`, error))
+      return undefined
+    }
+  }
+
   return newCompileQueue({
     clock,
     remesh() {
@@ -82,7 +98,9 @@ export function compiling(args: Arguments): CompileQueue {
     },
     async compile(id, matters) {
       const since = firstUncompiled(store.state(), tables, id)
-      const { value: refreshed, seconds } = await inTimedSlices(tables.refresh(id))
+      const compiled = await attempt(id)
+      if (!compiled) return
+      const { value: refreshed, seconds } = compiled
       const changed = new Set(refreshed.flatMap(({ at }) => [...at.keys()]))
       emit({ kind: 'network-compiled', network: id, seconds, switches: changed.size })
       for (const looks of refreshed) note(id, looks, since, matters)

@@ -159,8 +159,9 @@ function assemble(options: ControllerOptions): Parts {
     emit,
   })
   const used = usage(tables)
+  const failed = new Map<string, string>()
   const compileQueue = compiling({
-    ...{ store, tables, fabric, switches, learner, snooping, used, holdings, times, clock, emit },
+    ...{ store, tables, fabric, switches, learner, snooping, used, holdings, times, clock, emit, failed },
     start: sw => start(sw),
     done() {
       rolloutLoop.look()
@@ -178,6 +179,7 @@ function assemble(options: ControllerOptions): Parts {
     switches,
     tables,
     queued: compileQueue.ids,
+    failed,
     planned,
     vlanRange: range,
   })

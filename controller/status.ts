@@ -28,6 +28,8 @@ export type Status = {
   readonly tables: Tables
   /** Ids of networks that wait to be compiled. */
   readonly queued: ReadonlySet<string>
+  /** By id, networks that could not be compiled, and why. */
+  readonly failed: ReadonlyMap<string, string>
   readonly planned: Planned
   /** VLANs that networks may have on plain links. */
   readonly vlanRange: VlanRange
@@ -39,7 +41,7 @@ export type Status = {
  * @param since The revision that detached `about`, if it is gone.
  */
 export function progressOf(status: Status, id: string, about?: string, since = 0): Progress | undefined {
-  const { state, tables, queued } = status
+  const { state, tables, queued, failed } = status
   const network = state.networks.get(id)
   const attachment = about === undefined ? undefined : state.attachments.get(about)
   const number = tables.numberOf(id) ?? network?.number
@@ -47,6 +49,9 @@ export function progressOf(status: Status, id: string, about?: string, since = 0
   if (number === undefined) return undefined
   if (queued.has(id)) return { state: 'pending', reason: 'it is being compiled', revision }
   if (!network) return goneProgress(status, number, revision)
+  const failure = failed.get(id)
+  if (failure !== undefined)
+    return { state: 'degraded', reason: `it could not be compiled, which is a defect of l2sm: ${failure}`, revision }
   const compiled = tables.compiled.get(network.number)
   if (!compiled) return { state: 'pending', reason: 'it is being compiled', revision }
   if (attachment?.network === id) return attachmentProgress(status, compiled, attachment)

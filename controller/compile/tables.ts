@@ -4,24 +4,14 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Attachment, Network, State } from '../../store/state.ts'
 import { datapathsOf, type Route } from '../../topology/route.ts'
 import type { DatapathId } from '../../topology/topology.ts'
-import { routeOfVlink, type VlinkPaths, vlinkPathsOf } from '../../topology/vlink-route.ts'
+import { type VlinkPaths, vlinkPathsOf } from '../../topology/vlink-route.ts'
 import type { Part } from './compile.ts'
-import { isIntact } from './intact.ts'
-import { keptRoutes, keptTunnels } from './kept-routes.ts'
+import { keptTunnels } from './kept-routes.ts'
 import type { Fabric, Location } from './local-network.ts'
 import { networkParts, type Parts, type Touched, vlinkParts } from './parts.ts'
 import { isCovered, plainEnds } from './plain-links.ts'
-import {
-  advance,
-  begin,
-  type Confirmation,
-  inUse,
-  keeps,
-  pathVersionsOf,
-  persisted,
-  type Rollout,
-  steer,
-} from './rollout.ts'
+import { advance, type Confirmation, pathVersionsOf, type Rollout } from './rollout.ts'
+import { keptRollouts } from './rollouts.ts'
 import type { Snooped } from './snoop.ts'
 import type { Steps } from './steps.ts'
 
@@ -95,12 +85,10 @@ export function desiredTables(sources: Sources): Tables {
   const kept = new Map<number, Parts>()
   const numbers = new Map<string, number>()
   const byDatapath = new Map<DatapathId, Set<string>>()
-  const rollingOut = new Set<number>()
-  const outdated = new Map<number, Set<DatapathId>>()
   const wanting = new Map<number, ReadonlySet<DatapathId>>()
-  /** Networks that have just left a path version of an earlier run of ours: any switch may hold something of it. */
+  /** Networks of which any switch may hold something that we do not know. */
   const unknownHolders = new Set<number>()
-  const routes = keptRoutes()
+  const rollouts = keptRollouts({ state, fabric, connected, unreachable, now })
   let serial = 0
 
   const index = (id: string, before: ReadonlySet<DatapathId>, now: ReadonlySet<DatapathId>) => {
@@ -110,25 +98,12 @@ export function desiredTables(sources: Sources): Tables {
   const drop = (id: string, number: number): Looks[] => {
     const was = compiled.get(number)
     compiled.delete(number)
-    rollingOut.delete(number)
-    outdated.delete(number)
     wanting.delete(number)
-    routes.forget(number)
+    rollouts.forget(number)
     if (!was) return []
     kept.delete(number)
     index(id, was.datapaths, new Set())
     return [everything(number, was.parts.keys()), ...mirrorOf(was)]
-  }
-  /** A path version goes, or is built without them: switches that can't be told hold what was before. */
-  const leaveBehind = (number: number, dpids: Iterable<DatapathId>) => {
-    const left = outdated.get(number) ?? new Set()
-    for (const dpid of dpids) if (!connected(dpid)) left.add(dpid)
-    if (left.size > 0) outdated.set(number, left)
-  }
-  const isHeld = (rollout: Rollout, dpid: DatapathId): boolean => {
-    const { route, frozen } = inUse(rollout)
-    // Of what an earlier run of ours has left, only the switches know by which links it goes.
-    return frozen ? !unreachable.has(dpid) : isIntact(route, fabric(), state())
   }
   const tunnels = keptTunnels()
   /** The same object as long as nothing of it is another. */
@@ -136,52 +111,14 @@ export function desiredTables(sources: Sources): Tables {
     const vlinkPaths = vlink && vlinkPathsOf(vlink, tunnels(fabric().paths), fabric().known)
     return isDeepStrictEqual(vlinkPaths, was) ? was : vlinkPaths
   }
-  const rolloutOf = (
-    network: Network,
-    members: ReadonlySet<DatapathId>,
-    vlinkPaths: VlinkPaths | undefined,
-    before: Compiled | undefined,
-  ): Pick<Compiled, 'rollout' | 'wanted'> => {
-    const { number, target } = network
-    // A vlink's path is what was asked for, whatever others hold of an earlier one.
-    if (vlinkPaths) {
-      const wanted = before && before.vlinkPaths === vlinkPaths ? before.wanted : routeOfVlink(vlinkPaths)
-      const rollout = before ? steer(before.rollout, wanted, target, serial) : begin(network, wanted, serial, now())
-      return { rollout, wanted }
-    }
-    const want = (left: ReadonlySet<DatapathId>) => routes.of(number, members, fabric().paths, left)
-    const all = want(none)
-    if (!before) return { rollout: begin(network, all, serial, now()), wanted: all }
-    const was = before.rollout
-    if (inUse(was).route === all) return { rollout: steer(was, all, target, serial), wanted: all }
-    // While frames get through on the path version in use, a new one waits for every switch that it passes; else those that
-    // can't be told of it are left out, and come back in when they connect.
-    const absent = [...datapathsOf(all)].filter(dpid => !connected(dpid))
-    const left = new Set(absent.filter(dpid => !isHeld(was, dpid)))
-    const wanted = left.size > 0 ? want(left) : all
-    const rollout = steer(was, wanted, target, serial)
-    if (rollout.is === 'preparing' && rollout.to.route === wanted) leaveBehind(number, left)
-    return { rollout, wanted }
-  }
-  const keep = ({ network, rollout, wanted }: Compiled) => {
-    const rests =
-      rollout.is === 'steady' && rollout.pathVersion.route === wanted && keeps(network, persisted(rollout, wanted))
-    if (rests) rollingOut.delete(network.number)
-    else rollingOut.add(network.number)
-  }
   return {
     compiled,
-    rollingOut,
-    outdated,
+    rollingOut: rollouts.rollingOut,
+    outdated: rollouts.outdated,
     wanting,
     numberOf: id => numbers.get(id),
     at: dpid => byDatapath.get(dpid) ?? [],
-    returned(number, dpid) {
-      const lost = outdated.get(number)
-      if (!lost?.delete(dpid)) return false
-      if (lost.size === 0) outdated.delete(number)
-      return true
-    },
+    returned: rollouts.returned,
     *refresh(id) {
       const current = state()
       const network = current.networks.get(id)
@@ -195,7 +132,7 @@ export function desiredTables(sources: Sources): Tables {
       const members = membersOf(network, attachments)
       serial += 1
       const vlinkPaths = keptVlinkPaths(network, was?.vlinkPaths)
-      const { rollout, wanted } = rolloutOf(network, members, vlinkPaths, was)
+      const { rollout, wanted } = rollouts.next(network, members, vlinkPaths, was, serial)
       const pathVersions = pathVersionsOf(rollout)
       const vlans = current.vlans.get(number)
       const ends = network.vlink || current.declaredLinks.size === 0 ? none : plainEnds(pathVersions)
@@ -206,7 +143,10 @@ export function desiredTables(sources: Sources): Tables {
       for (const dpid of asked) datapaths.add(dpid)
       for (const { route } of pathVersions) for (const dpid of datapathsOf(route)) datapaths.add(dpid)
       const parts = kept.get(number) ?? (network.vlink ? vlinkParts() : networkParts())
-      kept.set(number, parts)
+      // Should it throw, its parts are made anew the next time, and every switch is looked at.
+      kept.delete(number)
+      const isDoubtful = unknownHolders.has(number)
+      unknownHolders.add(number)
       const touched = yield* parts.update({
         ...{ network, datapaths: fabric().datapaths, pathVersions, vlans, suppressed, attachments },
         snooped: snooped(network, attachments.values()),
@@ -216,23 +156,24 @@ export function desiredTables(sources: Sources): Tables {
           moved: learned.takeChanged(number),
         },
       })
+      kept.set(number, parts)
+      unknownHolders.delete(number)
       const it = {
         ...{ network, revision: current.revision, serial, parts: parts.parts },
         ...{ members, datapaths, rollout, wanted, vlinkPaths },
       }
       compiled.set(number, it)
-      keep(it)
+      rollouts.keep(it)
       index(id, was?.datapaths ?? none, datapaths)
       // Who holds something of a path version that we never knew, only they know.
-      const isUnknown =
-        unknownHolders.delete(number) || (was && pathVersionsOf(was.rollout).some(({ frozen }) => frozen))
+      const isUnknown = isDoubtful || (was && pathVersionsOf(was.rollout).some(({ frozen }) => frozen))
       const looks = isUnknown ? everything(number, fabric().datapaths.keys()) : { number, at: touched }
       const mirrorChanged = was && was.network.mirror?.number !== network.mirror?.number
       return [...dropped, looks, ...(mirrorChanged ? mirrorOf(was) : [])]
     },
     waitsFor(number, dpid) {
       const at = compiled.get(number)
-      return at !== undefined && !connected(dpid) && isHeld(at.rollout, dpid)
+      return at !== undefined && !connected(dpid) && rollouts.isHeld(at.rollout, dpid)
     },
     step(number, confirmation) {
       const at = compiled.get(number)
@@ -241,12 +182,13 @@ export function desiredTables(sources: Sources): Tables {
       if (!rollout) return undefined
       if (rollout.is === 'steady') {
         for (const { route, frozen } of pathVersionsOf(at.rollout)) {
-          leaveBehind(number, datapathsOf(route))
+          rollouts.leaveBehind(number, datapathsOf(route))
+          // What an earlier run of ours has left there, only the switches know.
           if (frozen) unknownHolders.add(number)
         }
       }
       compiled.set(number, { ...at, rollout })
-      keep({ ...at, rollout })
+      rollouts.keep({ ...at, rollout })
       return rollout
     },
   }

@@ -310,5 +310,6 @@ function hasCarrier(session: Surroundings['session'], { dpid, port }: Endpoint):
 
 const same = (a: Endpoint, b: Endpoint): boolean => a.dpid === b.dpid && a.port === b.port
 
-/** Pods can't be believed: a port that is or was theirs is never an end of a link. */
-const isAccess = (state: State, key: string): boolean => state.accessPorts.has(key) || state.attachments.has(key)
+/** Pods can't be believed: a port that is theirs is no end of a link, nor one that was, until an operator declares it. */
+const isAccess = (state: State, key: string): boolean =>
+  state.attachments.has(key) || (state.accessPorts.has(key) && !state.declaredAt.has(key))
