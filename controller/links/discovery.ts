@@ -7,37 +7,30 @@ import type { Session } from '../../openflow/session/session.ts'
 import { isUnplanned } from '../../store/overlay.ts'
 import type { State } from '../../store/state.ts'
 import type { Store } from '../../store/store.ts'
-import { type Counts, type Intervals, intervals, probesPerSecond } from '../../topology/budget.ts'
-import { answered, asked, excused, failed, isDoubtful, looked, pauseMs } from '../../topology/liveness.ts'
+import type { Counts } from '../../topology/budget.ts'
+import { answered, asked, excused, isDoubtful, pauseMs } from '../../topology/liveness.ts'
 import { probeFrame, readProbe } from '../../topology/lldp.ts'
 import { passed } from '../../topology/mtu.ts'
-import { arrive, forgive, leave, shortestMs } from '../../topology/probe-statistics.ts'
+import { arrive, leave } from '../../topology/probe-statistics.ts'
 import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey } from '../../topology/topology.ts'
 import { probeVni } from '../compile/pipeline.ts'
 import type { LinkStatistics, Probing } from '../view/view.ts'
+import { linkLiveness } from './link-liveness.ts'
 import { newLinkStateWriter } from './link-state-writer.ts'
 import { linkStatistics, roundTrips } from './link-statistics.ts'
 import { sizing } from './mtu-probes.ts'
-import { type Kind, lead, newWays, type ProbedPort } from './probed-ports.ts'
+import { probePace } from './probe-pace.ts'
+import { type Kind, lead, newProbedPorts, type ProbedPort } from './probed-ports.ts'
 import { newReachability } from './reachability.ts'
 
 /** Milliseconds between looks at what is due. */
 export const tickMs = 20
 /** Ways of a kind looked at in a tick, whether they are to be probed: many more than may be, and less than 2 ms of work. */
 const lookedAt = { carrying: 300, idle: 100, unknown: 100 }
-/** Probes that are saved up while fewer leave than may: for when many links are in doubt at once. */
-const saved = 500
-/** Probes that leave in one tick: some 3 ms of work. */
-const perTick = 100
 /** A probe that comes back later than this (milliseconds) is a replay. */
 const freshMs = 3000
 /** What the store says of a port, and whether networks go over its link, is looked up this often (milliseconds). */
 const knownMs = 1000
-/** Ports that lead nowhere are asked again when others came to be there, but not more often than this (milliseconds). */
-const newsMs = 500
-/** Which switches can answer by now is looked at this often (milliseconds). */
-const listenMs = 100
-
 export type Discovery = {
   /** A switch's ports are there, or changed. */
   ports(session: Session): void
@@ -77,24 +70,11 @@ export type Surroundings = {
 export function discovery(around: Surroundings): Discovery {
   const { store, now, session, ready, carries, bfd, plain, planned } = around
   const secret = createSecretKey(around.secret)
-  const probedPorts = newWays()
-  const suspects = new Set<ProbedPort>()
-  /** Probes left by these, and have not arrived yet. */
-  const unanswered = new Set<ProbedPort>()
-  const doubts = newReachability<ProbedPort>(now)
+  const probedPorts = newProbedPorts()
   const echoes = roundTrips(now)
   const writing = newLinkStateWriter(around)
   const finding = new Set<string>()
-  let every: Intervals = intervals({ carrying: 0, idle: 0, unknown: 0 })
-  let budget = saved
-  let left = perTick
-  let tickedAt = now()
-  /** Whoever leads nowhere and was asked before this is asked again: others are there to answer now. */
-  let newsAt = Number.NEGATIVE_INFINITY
-  let isNews = false
-  const answering = new Set<DatapathId>()
-  let listenedAt = Number.NEGATIVE_INFINITY
-
+  const pace = probePace({ now, ready, dpids: probedPorts.dpids })
   const know = (probedPort: ProbedPort) => {
     const state = store.state()
     const link = plain?.(probedPort.from) ?? state.discoveredFrom.get(probedPort.key) ?? planned?.(probedPort.from)
@@ -103,17 +83,10 @@ export function discovery(around: Surroundings): Discovery {
       link !== probedPort.link &&
       lead(probedPort, link, link !== undefined && state.deadLinks.has(linkKey(link)), now())
     )
-      settle(probedPort)
+      liveness.settle(probedPort)
     probedPort.access = isAccess(state, probedPort.key) || (link !== undefined && isAccess(state, probedPort.toKey))
     probedPort.carries = link !== undefined && carries(link)
   }
-  const settle = (probedPort: ProbedPort) => {
-    suspects.delete(probedPort)
-    unanswered.delete(probedPort)
-    doubts.clear(probedPort)
-    sizes.forget(probedPort)
-  }
-  const maySend = () => left >= 1 && budget >= 1
   const judged = (probedPort: ProbedPort): boolean =>
     probedPort.link !== undefined && !probedPort.access && ready(probedPort.from.dpid) && ready(probedPort.link.to.dpid)
 
@@ -121,8 +94,7 @@ export function discovery(around: Surroundings): Discovery {
     const s = session(probedPort.from.dpid)
     const port = s?.ports().get(probedPort.from.port)
     if (!s || !port) return
-    left -= 1
-    budget -= 1
+    pace.spend()
     const sequence =
       mtu > 0
         ? probedPort.probeStatistics.sequence
@@ -138,75 +110,44 @@ export function discovery(around: Surroundings): Discovery {
       payload,
     })
   }
-  const sizes = sizing({ now, send, judged, maySend })
+  const sizes = sizing({ now, send, judged, maySend: pace.maySend })
+  const liveness = linkLiveness({
+    ...{ now, writing, sizes, session, judged, bfd },
+    doubts: newReachability<ProbedPort>(now),
+    at: probedPorts.at,
+  })
 
-  /** A link's liveness as it is now, and who is to know of it. */
-  const become = (probedPort: ProbedPort, live: ProbedPort['live']) => {
-    const before = probedPort.live
-    probedPort.live = live
-    if (live.is === 'suspect' || live.askedAt === undefined) unanswered.delete(probedPort)
-    if (before.is === live.is) return
-    settle(probedPort)
-    if (live.is === 'suspect') {
-      suspects.add(probedPort)
-      probedPort.lost = probedPort.probeStatistics.lost
-    }
-    if ((before.is === 'down') === (live.is === 'down')) return
-    writing.changed(probedPort)
-    if (live.is === 'up') sizes.again(probedPort)
-  }
-  const isCut = (link: Link): boolean => !hasCarrier(session, link.from) || !hasCarrier(session, link.to)
-
-  const judge = (probedPort: ProbedPort) => {
-    const { link, live } = probedPort
-    if (!link || !judged(probedPort)) {
-      if (live.is === 'suspect') forgive(probedPort.probeStatistics, probedPort.lost)
-      return become(probedPort, excused(live))
-    }
-    if (isCut(link) || bfd?.(link) === 'down') return become(probedPort, failed(live, now()))
-    become(probedPort, looked(live, now(), shortestMs(probedPort.probeStatistics.took) ?? 0))
-  }
-  /** Its carrier is gone: that is true of both directions. */
-  const cut = (probedPort: ProbedPort) => {
-    const back = probedPort.link && probedPorts.at(probedPort.link.to)
-    for (const either of [probedPort, back])
-      if (either?.link && judged(either) && isCut(either.link)) become(either, failed(either.live, now()))
-  }
   const visit = (probedPort: ProbedPort) => {
     const s = session(probedPort.from.dpid)
-    if (!s) return become(probedPort, excused(probedPort.live))
+    if (!s) return liveness.become(probedPort, excused(probedPort.live))
     if (now() - probedPort.knownAt >= knownMs) know(probedPort)
     const kind: Kind = !judged(probedPort) ? 'unknown' : probedPort.carries ? 'carrying' : 'idle'
     if (kind !== probedPort.kind) probedPorts.setKind(probedPort, kind)
-    judge(probedPort)
+    liveness.judge(probedPort)
     const waited = now() - probedPort.askedAt
     sizes.consider(probedPort)
-    const isDue = waited >= pauseMs(probedPort.live, every[kind]) || (kind === 'unknown' && probedPort.askedAt < newsAt)
-    if (!isDue || !maySend() || probedPort.access) return
+    const isDue =
+      waited >= pauseMs(probedPort.live, pace.every(kind)) || (kind === 'unknown' && probedPort.askedAt < pace.newsAt())
+    if (!isDue || !pace.maySend() || probedPort.access) return
     probedPort.askedAt = now()
     if (judged(probedPort)) {
       probedPort.live = asked(probedPort.live, now())
-      if (probedPort.live.is !== 'suspect') unanswered.add(probedPort)
+      if (probedPort.live.is !== 'suspect') liveness.waitFor(probedPort)
     }
     send(probedPort, 0)
     const to = probedPort.link && session(probedPort.link.to.dpid)
-    if (to && isDoubtful(probedPort.live))
-      doubts.doubt(probedPort, s, to, shortestMs(probedPort.probeStatistics.took) ?? 0)
+    if (to) liveness.doubt(probedPort, s, to)
   }
   const tick = () => {
-    budget = Math.min(saved, budget + ((now() - tickedAt) * probesPerSecond) / 1000)
-    left = perTick
-    tickedAt = now()
-    every = intervals(countsOf())
-    listen()
-    for (const probedPort of unanswered) judge(probedPort)
-    for (const probedPort of suspects) visit(probedPort)
+    pace.tick(countsOf())
+    for (const probedPort of liveness.unanswered) liveness.judge(probedPort)
+    for (const probedPort of liveness.suspects) visit(probedPort)
     for (const kind of ['carrying', 'idle', 'unknown'] as const)
       for (const probedPort of probedPorts.next(kind, lookedAt[kind]))
         if (probedPort.live.is !== 'suspect') visit(probedPort)
     sizes.tick()
     echoes.tick(sessions())
-    for (const probedPort of doubts.tick()) become(probedPort, failed(probedPort.live, now()))
+    liveness.tick()
     writing.flush()
   }
   function* sessions() {
@@ -214,19 +155,6 @@ export function discovery(around: Surroundings): Discovery {
       const s = session(dpid)
       if (s) yield s
     }
-  }
-  const listen = () => {
-    if (now() - listenedAt < listenMs) return
-    listenedAt = now()
-    for (const dpid of probedPorts.dpids()) {
-      if (ready(dpid) === answering.has(dpid)) continue
-      if (answering.delete(dpid)) continue
-      answering.add(dpid)
-      isNews = true
-    }
-    if (!isNews || now() - newsAt < newsMs) return
-    isNews = false
-    newsAt = now()
   }
   const countsOf = (): Counts => ({
     carrying: probedPorts.count('carrying'),
@@ -247,13 +175,13 @@ export function discovery(around: Surroundings): Discovery {
   }
   return {
     ports(s) {
-      for (const probedPort of probedPorts.keep(s.dpid, s.ports())) settle(probedPort)
+      for (const probedPort of probedPorts.keep(s.dpid, s.ports())) liveness.settle(probedPort)
       for (const port of s.ports().keys()) {
         const { probedPort, isNew } = probedPorts.put({ dpid: s.dpid, port })
         if (isNew) {
-          isNews = true
+          pace.news()
           visit(probedPort)
-        } else if (probedPort.link && judged(probedPort) && isCut(probedPort.link)) cut(probedPort)
+        } else if (probedPort.link && judged(probedPort) && liveness.isCut(probedPort.link)) liveness.cut(probedPort)
       }
       writing.flush()
     },
@@ -278,17 +206,17 @@ export function discovery(around: Surroundings): Discovery {
       // While a link answers where it always did, a copy that turns up elsewhere is no reason to believe that it moved.
       if (!isThere && probedPort.link && judged(probedPort) && probedPort.live.is !== 'down') return
       if (!arrive(probedPort.probeStatistics, probe.sequence, tookMs)) return
-      if (isThere) become(probedPort, answered(probedPort.live, now()))
+      if (isThere) liveness.become(probedPort, answered(probedPort.live, now()))
       else find(probedPort, to)
     },
     linkStatistics(link) {
       const probedPort = probedPorts.at(link.from)
       if (!probedPort?.link || !session(link.from.dpid) || linkKey(link) !== probedPort.linkKey) return undefined
-      return linkStatistics(probedPort, probedPorts.at(link.to), echoes, every[probedPort.kind])
+      return linkStatistics(probedPort, probedPorts.at(link.to), echoes, pace.every(probedPort.kind))
     },
     mtu: exit => probedPorts.at(exit)?.mtu.known || undefined,
     probing() {
-      const of = (kind: Kind) => ({ ports: probedPorts.count(kind), intervalMs: every[kind] })
+      const of = (kind: Kind) => ({ ports: probedPorts.count(kind), intervalMs: pace.every(kind) })
       return { carrying: of('carrying'), idle: of('idle'), unknown: of('unknown') }
     },
     tick,
@@ -301,12 +229,6 @@ const probeActions = ({ from: { port }, link }: ProbedPort): readonly Action[] =
   ...(link?.carries === 'vid' ? [] : [{ type: 'set_field' as const, field: 'tunnel_id' as const, value: probeVni }]),
   { type: 'output', port, maxLen: 0 },
 ]
-
-/** OFPPC_PORT_DOWN and OFPPS_LINK_DOWN are both bit 0 (OpenFlow 1.3.5 §7.2.1). A port that nobody sees has lost nothing. */
-function hasCarrier(session: Surroundings['session'], { dpid, port }: Endpoint): boolean {
-  const seen = session(dpid)?.ports().get(port)
-  return !seen || ((seen.config | seen.state) & 1) === 0
-}
 
 const same = (a: Endpoint, b: Endpoint): boolean => a.dpid === b.dpid && a.port === b.port
 

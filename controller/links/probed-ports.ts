@@ -55,7 +55,7 @@ export type HopsBySwitch = {
 
 const ago = Number.NEGATIVE_INFINITY
 
-export function newWays(): HopsBySwitch {
+export function newProbedPorts(): HopsBySwitch {
   const probedPorts = new Map<DatapathId, Map<PortNo, ProbedPort>>()
   const rings = { carrying: ring<ProbedPort>(), idle: ring<ProbedPort>(), unknown: ring<ProbedPort>() }
   return {
