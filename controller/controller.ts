@@ -181,6 +181,7 @@ function assemble(options: ControllerOptions): Parts {
     queued: compileQueue.ids,
     failed,
     planned,
+    datapaths: fabric.current().datapaths,
     vlanRange: range,
   })
   const reconciler = newReconciler({

@@ -14,6 +14,7 @@ import {
 } from '../topology/topology.ts'
 import type { VlinkPaths } from '../topology/vlink-route.ts'
 import type { Item } from './compile/item.ts'
+import type { Datapaths } from './compile/local-network.ts'
 import { goal, inUse } from './compile/rollout.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
 import { vlanCondition } from './links/plain-links.ts'
@@ -31,6 +32,8 @@ export type Status = {
   /** By id, networks that could not be compiled, and why. */
   readonly failed: ReadonlyMap<string, string>
   readonly planned: Planned
+  /** What compile knows of switches: their ports, a little later than the sessions do. */
+  readonly datapaths: Datapaths
   /** VLANs that networks may have on plain links. */
   readonly vlanRange: VlanRange
 }
@@ -170,13 +173,17 @@ function switchCondition(
 }
 
 function portCondition(
-  { switches }: Status,
+  { switches, datapaths }: Status,
   { dpid, port, portName }: Endpoint & Pick<Attachment, 'portName'>,
 ): Condition | undefined {
   const ports = switches.get(dpid)?.session?.ports()
   if (!ports) return undefined
-  if (portName !== undefined) return nameCondition(dpid, port, portName, ports)
-  if (ports.has(port)) return undefined
+  const named = portName === undefined ? undefined : nameCondition(dpid, port, portName, ports)
+  if (named) return named
+  if (ports.has(port)) {
+    if (datapaths.get(dpid)?.ports.has(port) !== false) return undefined
+    return { state: 'pending', reason: `port ${port} of switch ${dpid} has just appeared` }
+  }
   const has = [...ports.keys()].sort((a, b) => a - b)
   const listed = has.length > 12 ? `${has.slice(0, 12).join(', ')}, ...` : has.join(', ')
   return {

@@ -210,7 +210,7 @@ if (needs(t)) {
         each => !/^(hello|echo_|features_request|set_config)/.test(each),
       )
       t.strictSame(told.sort(), [
-        ...['desc', 'group_features', 'meter_features', 'port_desc', 'table_features'].map(
+        ...['desc', 'group_features', 'meter_config', 'meter_features', 'port_desc', 'table_features'].map(
           q => `multipart_request ${q}`,
         ),
       ])
