@@ -118,6 +118,9 @@ if (needs(t)) {
     await until('probes have come over all links', async () =>
       (await links()).every(({ rttMs }) => rttMs !== undefined),
     )
+    // Pods' ports come up while their network is programmed: frames of the first moment may be lost, none may cross.
+    const heard = async () => JSON.stringify(await hearing(stage, pods))
+    await until('they hear each other', async () => (await heard()) === JSON.stringify(apart(pods, red, blue)))
     t.strictSame(await hearing(stage, pods), apart(pods, red, blue))
   })
 
