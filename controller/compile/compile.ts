@@ -43,10 +43,10 @@ export type Reads = {
 export const attachmentRule = ({ port, vlan }: Pick<Attachment, 'port' | 'vlan'>): RuleKey =>
   vlan === undefined ? `port ${port}` : `port ${port} vlan ${vlan}`
 export const addressRule = (mac: string): RuleKey => `address ${mac}`
-export const floodRule = (index: number): RuleKey => `flood ${index}`
+const floodRule = (index: number): RuleKey => `flood ${index}`
 const linksRule = (index: number): RuleKey => `links ${index}`
-export const mirrorRule: RuleKey = 'mirror'
-export const multicastRule: RuleKey = 'multicast'
+const mirrorRule: RuleKey = 'mirror'
+const multicastRule: RuleKey = 'multicast'
 
 /** A rule: its key, and what makes its items. To add one: a line in `rulesAt`, and what it reads in `Reads`. */
 export type Rule = readonly [key: RuleKey, make: (items: Item[]) => void]
