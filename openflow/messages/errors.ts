@@ -1,7 +1,7 @@
 // Every error of OpenFlow 1.3.5 (§7.4.4) by its words, and those of the extensions that we speak.
 
 /** Types and codes in the order of their numbers, from 0. */
-// biome-ignore format: a table
+// biome-ignore format: a table is read by its rows and columns
 const names: readonly (readonly [type: string, codes: string])[] = [
   ['HELLO_FAILED', 'INCOMPATIBLE EPERM'],
   ['BAD_REQUEST',

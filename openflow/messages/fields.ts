@@ -76,7 +76,7 @@ const numbered = <P extends string, N extends string | number, const R extends R
   return Object.fromEntries(entries)
 }
 
-// biome-ignore format: a table
+// biome-ignore format: a table is read by its rows and columns
 export const fieldTable = {
   // §7.2.3.7, table 12. Ports of 32 bits; a `bits` at the end is given where a value is narrower than its bytes.
   in_port:        ['of', 0,  'u32',  'whole'],

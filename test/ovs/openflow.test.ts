@@ -480,13 +480,13 @@ function record(): void {
   writeFileSync(
     path,
     `// Messages that Open vSwitch sent, as they came: \`RECORD=1 node test/ovs/openflow.test.ts\` writes this file.
-// biome-ignore format: bytes
+// biome-ignore format: a message is a line, however long
 export const openVswitch: readonly (readonly [name: string, hex: string])[] = [
 ${messages.join('\n')}
 ]
 
 /** Flow replies of one flow each, and that flow as ovs-ofctl prints it, without its duration. */
-// biome-ignore format: bytes
+// biome-ignore format: a message is a line, however long
 export const openVswitchFlows: readonly (readonly [hex: string, printed: string])[] = [
 ${flows.join('\n')}
 ]

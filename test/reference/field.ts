@@ -33,7 +33,7 @@ const arp: Prerequisite = ['eth_type', [0x0806]]
 const proto = (number: number): Prerequisite => ['ip_proto', [number]]
 const nd: readonly Prerequisite[] = [ipv6, proto(58), ['icmpv6_type', [135, 136]]]
 
-// biome-ignore format: a table
+// biome-ignore format: a table is read by its rows and columns
 const rows: readonly (readonly [name: string, bits: number, options?: Options])[] = [
   ['in_port', 32, { set: false }],
   ['metadata', 64, { mask: true, set: false }],

@@ -1,5 +1,5 @@
 // Messages that Open vSwitch sent, as they came: `RECORD=1 node test/ovs/openflow.test.ts` writes this file.
-// biome-ignore format: bytes
+// biome-ignore format: a message is a line, however long
 export const openVswitch: readonly (readonly [name: string, hex: string])[] = [
   ['hello', '04000010000000040001000800000010'],
   ['barrier_reply', '0415000800001001'],
@@ -51,7 +51,7 @@ export const openVswitch: readonly (readonly [name: string, hex: string])[] = [
 ]
 
 /** Flow replies of one flow each, and that flow as ovs-ofctl prints it, without its duration. */
-// biome-ignore format: bytes
+// biome-ignore format: a message is a line, however long
 export const openVswitchFlows: readonly (readonly [hex: string, printed: string])[] = [
   ['041300480000000000010000000000000038000000000000000f42408000000000000000000000000000000000000000000000000000000000000000000000000001000400000000',
     'cookie=0x0, table=0, n_packets=0, n_bytes=0, actions=drop'],
