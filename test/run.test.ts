@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { isApart, isOneByOne } from './suites.ts'
 import { maxAgain, summary } from './summary.ts'
 import { type FileResult, tapReader, wholeFile } from './tap.ts'
 
@@ -57,6 +58,15 @@ t.test('a run tells every file in a line, what failed, and the sum', async t => 
     t.equal(told(/^AGAIN /), 1)
   })
   t.test('there are no cursor codes', async t => t.notOk(stdout.includes(String.fromCharCode(27))))
+})
+
+t.test('where the checkout lies says nothing of its tests', async t => {
+  for (const root of ['/home/ovs', '/home/k8s', '/srv/e2e/l2sm']) {
+    t.notOk(isOneByOne(`${root}/test/store/file.test.ts`, root), 'a core test that fails there is not run once more')
+    t.notOk(isApart(`${root}/test/store/file.test.ts`, root))
+    t.ok(isOneByOne(`${root}/test/ovs/lab.test.ts`, root))
+    t.ok(isApart(`${root}/test/k8s/bind.test.ts`, root))
+  }
 })
 
 t.test('in CI a skip is a failure', async t => {

@@ -1,11 +1,12 @@
-// `npm test [-- FILE|FOLDER ...]`: types, lint, then every test but those of test/e2e, which take long and come with
-// `npm run test:e2e`. A line a file, on a terminal and elsewhere; then what failed; the last line is `N passed, N failed`.
+// `npm test [-- FILE|FOLDER ...]`: types, lint, then every test but those that take long and come with a command of their
+// own (suites.ts). A line a file, on a terminal and elsewhere; then what failed; the last line is `N passed, N failed`.
 // Tests on real switches come by themselves, one after the other: they measure loss, and must not starve each other.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { isApart, isOneByOne } from './suites.ts'
 import { summary } from './summary.ts'
 import { type FileResult, tapReader } from './tap.ts'
 
@@ -53,14 +54,14 @@ function buildTap(): boolean {
   return (existsSync(built) && !readFileSync(built, 'utf8').includes('@tapjs/typescript')) || run('tap', ['build'])
 }
 
-const inFolder = (file: string, folder: string) => file.split(/[\\/]/).includes(folder)
-const onSwitches = (file: string) => inFolder(file, 'ovs') || inFolder(file, 'e2e') || inFolder(file, 'k8s')
+const root = process.cwd()
+const onSwitches = (file: string) => isOneByOne(resolve(file), root)
 const flags = process.argv.slice(2).filter(a => a.startsWith('--'))
 const asked = process.argv.slice(2).filter(a => !a.startsWith('--'))
 const files =
   asked.length > 0
     ? asked.flatMap(a => (a.endsWith('.ts') ? a : globSync(`${a}/**/*.test.ts`)))
-    : globSync('test/**/*.test.ts').filter(file => !inFolder(file, 'e2e') && !inFolder(file, 'k8s'))
+    : globSync('test/**/*.test.ts').filter(file => !isApart(resolve(file), root))
 
 /** Runs all; a file on real switches that failed is run once more, alone: the machine may have been busy with something else. */
 async function runAll(): Promise<{ first: readonly FileResult[]; second: readonly FileResult[] }> {
