@@ -412,7 +412,7 @@ export function readiness({ switches, queued }: Status): {
 }
 
 /** OFPPC_PORT_DOWN and OFPPS_LINK_DOWN are both bit 0 (OpenFlow 1.3.5 §7.2.1). */
-const portView = (p: { portNo: number; name: string; hwAddr: string; config: number; state: number }) => ({
+export const portView = (p: { portNo: number; name: string; hwAddr: string; config: number; state: number }) => ({
   number: p.portNo,
   name: p.name,
   mac: p.hwAddr,

@@ -17,6 +17,8 @@ export const folders: Readonly<Record<string, string>> = {
   'controller/history': 'one record of what happened: limits, the ring in memory, the file behind it',
   'controller/compile':
     'networks to flow tables: the pipeline, cookies, items, rules, vlinks, multicast, path versions; difference and order of changes',
+  'controller/proof':
+    'the data plane as data: what switches hold and how they are joined; where a frame goes in it, entry by entry',
   'controller/switch': 'one switch: what it holds, reconcile, commit, audit, conflicts with others, what it can not do',
   'controller/links':
     'links found, probed and declared: discovery, reachability, link state, tunnels, MTU, VLANs of plain links',

@@ -34,6 +34,7 @@ export {
   type PacketOut,
   packetOut,
 } from './messages/make.ts'
+export { type MatchBits, matchBits, plainName } from './messages/match-bits.ts'
 export { checkMatch, type MatchFault } from './messages/match-check.ts'
 export type { ErrorMessage, Message, MessageOf, MessageType } from './messages/messages.ts'
 export type { MultipartReply, MultipartRequest } from './messages/multipart.ts'

@@ -34,12 +34,13 @@ const rooms: { readonly [folder: string]: Room } = {
   'controller/clock': { reaches: [] },
   'controller/history': { reaches: ['controller/clock', 'controller/view', 'topology'] },
   'controller/compile': { reaches: compiling, pure: true },
+  'controller/proof': { reaches: [...openflow, 'controller/compile', 'topology'], pure: true },
   'controller/switch': { reaches: switching },
   'controller/links': { reaches: switching },
   'controller/learning': { reaches: switching },
   'controller/multicast': { reaches: switching },
   controller: {
-    reaches: [...switching, 'controller/links', 'controller/learning', 'controller/multicast'],
+    reaches: [...switching, 'controller/links', 'controller/learning', 'controller/multicast', 'controller/proof'],
   },
   'api/contract': { reaches: [] },
   'api/http': { reaches: ['api/contract', ...viewing] },
@@ -175,6 +176,16 @@ t.test('the reference switch of the tests knows nothing of the controller', asyn
     .flatMap(file =>
       [...reached(file)].filter(([room]) => room.startsWith('controller')).map(([, c]) => c.join(' -> ')),
     )
+  t.same(wrong, [])
+})
+
+t.test('proof and trace know of compile only the declaration of the pipeline', async t => {
+  const wrong = ours.filter(
+    ({ file, to }) =>
+      roomOf(file) === 'controller/proof' &&
+      roomOf(to) === 'controller/compile' &&
+      to !== 'controller/compile/pipeline.ts',
+  )
   t.same(wrong, [])
 })
 

@@ -1,0 +1,78 @@
+// The data plane as it is to be, and as it was last seen, for trace and proof.
+import { numbersOf } from '../store/collections/network.ts'
+import { type DatapathId, endpointKey } from '../topology/topology.ts'
+import type { Item } from './compile/item.ts'
+import type { Parts } from './parts.ts'
+import type { DataPlane, HeldItem, PlaneNetwork, PlaneSwitch } from './proof/data-plane.ts'
+import { portView } from './status.ts'
+import { foreignOwner } from './switch/content.ts'
+import type { Switch } from './switch/state.ts'
+
+export type DataPlanes = Pick<Parts, 'store' | 'switches' | 'fabric' | 'tables' | 'planned' | 'reconciler'>
+
+/**
+ * What switches are to hold, or what they held when they were last read or confirmed something. Live: it is to be used before anything is awaited, or
+ * what changes meanwhile is seen in part. Nothing is decoded before it is asked for.
+ */
+export function dataPlane(parts: DataPlanes, tables: DataPlane['tables']): DataPlane {
+  const { store, switches, planned } = parts
+  const state = store.state()
+  const kept = new Map<DatapathId, PlaneSwitch>()
+  for (const sw of switches.values()) kept.set(sw.dpid, planeSwitch(parts, sw, tables))
+  return {
+    tables,
+    revision: state.revision,
+    switches: kept,
+    link(from) {
+      const key = endpointKey(from)
+      return state.declaredAt.get(key) ?? planned.at(from) ?? state.discoveredFrom.get(key)
+    },
+    *networks() {
+      for (const { number } of state.networks.values()) yield number
+    },
+    network: number => planeNetwork(parts, number),
+  }
+}
+
+function planeSwitch(parts: DataPlanes, sw: Switch, tables: DataPlane['tables']): PlaneSwitch {
+  const { session, dpid } = sw
+  const ports = new Map([...(session?.ports().values() ?? [])].map(p => [p.portNo, portView(p)]))
+  const items = tables === 'desired' ? desiredItems(parts, dpid) : heldItems(sw)
+  return { dpid, ports, isOpenVSwitch: session?.can.nicira, items }
+}
+
+function desiredItems({ tables, reconciler }: DataPlanes, dpid: DatapathId) {
+  return function* (owner?: number): Iterable<HeldItem> {
+    if (owner === undefined || owner === 0) yield* reconciler.base(dpid)
+    const numbers = owner === undefined ? [...tables.at(dpid)].map(id => tables.numberOf(id)) : [owner]
+    for (const number of numbers)
+      for (const items of tables.compiled
+        .get(number ?? 0)
+        ?.parts.get(dpid)
+        ?.values() ?? [])
+        yield* items
+  }
+}
+
+function heldItems({ held, phase }: Switch) {
+  return function* (owner?: number): Iterable<HeldItem> {
+    const foreign: readonly Item[] = phase.is === 'unsafe' ? phase.foreign : []
+    if (owner === undefined) yield* held.items.values()
+    else for (const key of held.keysOf([owner])) yield held.items.get(key)!
+    if (owner === undefined || owner === foreignOwner) yield* foreign
+  }
+}
+
+function planeNetwork({ store }: DataPlanes, number: number): PlaneNetwork | undefined {
+  const state = store.state()
+  const network = state.networks.get(state.numbers.get(number) ?? '')
+  if (!network) return undefined
+  const { id, mirror, vlink, multicast } = network
+  return {
+    ...{ id, number: network.number, numbers: numbersOf(network) },
+    members: () => state.members.get(id)?.values() ?? [],
+    ...(mirror && { mirror }),
+    ...(vlink && { vlink }),
+    ...(multicast && { multicast }),
+  }
+}
