@@ -64,7 +64,8 @@ export async function createController(options: ControllerOptions): Promise<Runn
   }
   try {
     const events = switchEvents(parts)
-    const server = await listen({ listeners, metrics, log: sessionLog(options), events })
+    const { limits = {} } = options
+    const server = await listen({ listeners, metrics, log: sessionLog(options), events, limits })
     const close = async () => {
       stop()
       await server.close()

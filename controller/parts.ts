@@ -1,3 +1,4 @@
+import type { Limits } from '../openflow/session/limits.ts'
 import type { Listener, Log } from '../openflow/session/server.ts'
 import type { Store } from '../store/store.ts'
 import type { VlanRange } from '../store/vlans.ts'
@@ -37,6 +38,8 @@ export type ControllerOptions = {
   readonly takeover?: boolean
   /** Other than the machine's, for tests. Sessions have a clock of their own. */
   readonly clock?: Clock
+  /** What sessions may cost, and how long they wait, where that is not as usual. */
+  readonly limits?: Partial<Limits>
 }
 
 /** What the parts of the shell share. */

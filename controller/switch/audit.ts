@@ -3,6 +3,7 @@
 import { RequestError, type Session } from '../../openflow/session/session.ts'
 import type { Clock } from '../clock/clock.ts'
 import { pipeline } from '../compile/pipeline.ts'
+import { defectOf } from '../view/recorded.ts'
 import { type Reconciler, run } from './reconcile.ts'
 import type { Switch } from './state.ts'
 
@@ -10,6 +11,8 @@ import type { Switch } from './state.ts'
 const fullSeconds = 60
 /** Seconds between looks at how many flows its tables hold, which costs next to nothing. */
 const countSeconds = 5
+/** Questions for that in a row without an answer, until they are not asked any more. */
+const maxUnanswered = 3
 
 export function audit(
   r: Reconciler,
@@ -20,6 +23,8 @@ export function audit(
   const fullAt = new Map<string, number>()
   /** Sessions of switches that do not tell how many flows their tables hold: they are read in full now and then, and that is all. */
   const uncounted = new WeakSet<Session>()
+  /** How often in a row a session has not answered that question. */
+  const unanswered = new WeakMap<Session, number>()
   let second = 0
   const nextFull = () => second + fullSeconds * (0.8 + 0.4 * random())
   const visit = async (sw: Switch, session: Session) => {
@@ -31,15 +36,23 @@ export function audit(
       fullAt.set(sw.dpid, nextFull())
       // What a switch tells once may have been lost, or be another by now.
       session.refresh('ports')
-    } else if (uncounted.has(session) || !(await miscounts(sw, session))) return
+    } else {
+      if (uncounted.has(session)) return
+      const differs = await miscounts(sw, session)
+      unanswered.delete(session)
+      if (!differs) return
+    }
     if (sw.session !== session) return
     sw.compare ??= 'audit'
     await run(r, sw)
   }
   const failed = (dpid: string, session: Session) => (error: unknown) => {
-    const why = error instanceof RequestError ? error.why : 'defect'
-    if (why === 'closed') return
-    if (why !== 'refused') return r.emit({ kind: 'switch-unreadable', dpid, error: String(error) })
+    if (!(error instanceof RequestError)) return r.emit(defectOf(`the audit of switch ${dpid}`, error))
+    if (error.why === 'closed' || uncounted.has(session)) return
+    // A lost answer costs nothing: the next question comes in seconds.
+    const times = (unanswered.get(session) ?? 0) + 1
+    unanswered.set(session, times)
+    if (error.why !== 'refused' && times < maxUnanswered) return
     uncounted.add(session)
     r.emit({ kind: 'switch-limit', dpid, what: `does not count its flows, so drift is found later: ${String(error)}` })
   }

@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import { createController, type RunningController } from '../../controller/controller.ts'
 import type { Recorded } from '../../controller/view/recorded.ts'
 import { decode, encode, framing, type Message } from '../../openflow/index.ts'
+import type { Limits } from '../../openflow/session/limits.ts'
 import { attach, putNetwork } from '../../store/desired.ts'
 import type { Draft } from '../../store/draft.ts'
 import { openMemory } from '../../store/memory.ts'
@@ -82,13 +83,14 @@ export type PeersOptions = {
   readonly kind?: Partial<Kind>
   readonly store?: Store
   readonly takeover?: boolean
+  readonly limits?: Partial<Limits>
 }
 
 export const dpidOf = (n: number): string => n.toString(16).padStart(16, '0')
 export const macOf = (n: number, port: number): string => `02:00:00:00:0${n}:0${port}`
 
 export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Peers> {
-  const { switches = 1, ports = 4, kind = {}, takeover = false } = options
+  const { switches = 1, ports = 4, kind = {}, takeover = false, limits = {} } = options
   const numbers = Array.from({ length: switches }, (_, i) => i + 1)
   const all = numbers.map(n =>
     newSwitch({
@@ -114,6 +116,7 @@ export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Pe
       emit: watched.emit,
       takeover,
       clock,
+      limits,
     })
     controller = { ...started, settled: (...about) => clock.during(started.settled(...about)) }
   }

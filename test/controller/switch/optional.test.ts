@@ -36,7 +36,6 @@ const kinds: Readonly<Record<string, Whim>> = {
     ...['table_features', 'group_features', 'meter_features', 'desc'],
   ),
   'does not count what its tables hold': refuses('table', 'aggregate'),
-  'never counts what its tables hold': ignores('table', 'aggregate'),
 }
 for (const [name, whim] of Object.entries(kinds))
   t.test(`a switch that ${name} works, and is looked at in silence`, async t => {
@@ -55,6 +54,23 @@ for (const [name, whim] of Object.entries(kinds))
     const since = world.log.slice(lines).filter(({ level }) => level !== 'debug')
     t.ok(since.length <= 1, JSON.stringify(since.slice(0, 3)))
   })
+
+t.test('a switch that never counts what its tables hold is asked no more, and that is said once', async t => {
+  const world = await makePeers(t, { kind: plainHardware, limits: { request: 300, tick: 20 } })
+  world.peer(1).whim = ignores('table', 'aggregate')
+  await world.live()
+  await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
+  await world.until('it has the network', () => world.controller.network('red')?.state === 'programmed')
+  const told = (kind: string) => world.events.filter(event => event.kind === kind).length
+  await world.until('it is not asked any more', () => told('switch-limit') > 0, { ms: 600_000 })
+  const asked = () => world.peer(1).received.filter(message => isAsked(message, 'table')).length
+  const before = asked()
+  await world.clock.pass(60_000)
+  t.equal(asked(), before)
+  t.equal(told('switch-limit'), 1)
+  t.equal(told('switch-unreadable'), 0)
+  t.strictSame(heardBy(world, 1), ['0000000000000001/2'])
+})
 
 t.test('what a switch did not say is shown', async t => {
   const world = await makePeers(t, { kind: plainHardware })

@@ -20,7 +20,7 @@ async function used(): Promise<number> {
 
 t.test('1,000 switches at once are live, reachable, and take less than 50 KiB each', async t => {
   const count = 1_000
-  const c = await listening(t, { limits: { echo: 500, tick: 100 } })
+  const c = await listening(t, { limits: { echo: 500, tick: 100, request: 60_000 } })
   const before = await used()
   const rss = process.memoryUsage.rss()
   const args = [new URL('../many-switches.ts', import.meta.url).pathname, String(c.address.port), String(count)]
