@@ -41,6 +41,9 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
   let busy = false
   let settling: Cancel | undefined
   let settledAt = 0
+  /** The network that is being compiled, in slices: until that is done it still waits for what was asked of it. */
+  let current: string | undefined
+  let again = false
 
   const look = async () => {
     settling = undefined
@@ -52,7 +55,11 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
       }
       for (const id of marked) {
         marked.delete(id)
-        await compile(id, mattering.delete(id))
+        current = id
+        again = false
+        await compile(id, mattering.has(id))
+        current = undefined
+        if (!again) mattering.delete(id)
         await slice()
       }
     }
@@ -63,6 +70,7 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
     for (const id of ids) {
       marked.add(id)
       mattering.add(id)
+      if (id === current) again = true
     }
   }
   const schedule = (settleMs: number) => {

@@ -47,11 +47,9 @@ export function progressOf(status: Status, id: string, about?: string, since = 0
   const { state, tables, queued, failed } = status
   const network = state.networks.get(id)
   const attachment = about === undefined ? undefined : state.attachments.get(about)
-  const number = tables.numberOf(id) ?? network?.number
   const revision = (attachment ?? network)?.revision ?? since
-  if (number === undefined) return undefined
   if (queued.has(id)) return { state: 'pending', reason: 'it is being compiled', revision }
-  if (!network) return goneProgress(status, number, revision)
+  if (!network) return goneProgress(status, id, revision)
   const failure = failed.get(id)
   if (failure !== undefined)
     return { state: 'degraded', reason: `it could not be compiled, which is a defect of l2sm: ${failure}`, revision }
@@ -128,23 +126,40 @@ function detachedProgress(
   return condition ? { ...condition, revision } : { state: 'programmed', revision }
 }
 
-/** A network that was deleted: no switch may hold anything of it. */
-function goneProgress(status: Status, number: number, revision: number): Progress {
+/**
+ * A network that was deleted: no switch may hold anything of it, nor of others that had its name before. Undefined: none had.
+ */
+function goneProgress(status: Status, id: string, revision: number): Progress | undefined {
+  const numbers = new Set<number>()
+  const last = status.tables.numberOf(id)
+  if (last !== undefined) numbers.add(last)
+  // This run may never have seen it.
+  for (const { number } of status.state.heldByName.get(id)?.values() ?? []) numbers.add(number)
+  if (numbers.size === 0) return undefined
+  for (const number of numbers) {
+    const condition = holderCondition(status, number)
+    if (condition) return { ...condition, revision }
+  }
+  return { state: 'programmed', revision }
+}
+
+/** Some switch holds something of this number, or may. */
+function holderCondition(status: Status, number: number): Condition | undefined {
   for (const sw of status.switches.values()) {
     if (!sw.held.holds(number) && !sw.dirty.has(number)) continue
     const reason = sw.session
       ? `switch ${sw.dpid} still holds its flows`
       : `switch ${sw.dpid} is not connected, and held its flows when it was`
-    return { state: 'pending', reason, revision }
+    return { state: 'pending', reason }
   }
   // Switches that have not been connected since we started, or not yet compared.
   for (const dpid of status.state.heldBy.get(number)?.keys() ?? []) {
     const reason = status.switches.get(dpid)?.session
       ? `switch ${dpid} has not confirmed yet that its flows are gone`
       : `switch ${dpid} is not connected, and may hold its flows: if it does not come back, DELETE /v1/switches/${dpid}`
-    return { state: 'pending', reason, revision }
+    return { state: 'pending', reason }
   }
-  return { state: 'programmed', revision }
+  return undefined
 }
 
 function first<T>(items: readonly T[], condition: (item: T) => Condition | undefined): Condition | undefined {

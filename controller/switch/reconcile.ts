@@ -108,7 +108,6 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
     readSteps(sw.dpid, { flows, groups, meters }, key => wanted.get(key) ?? sw.held.items.get(key)),
   )
   sw.compare = undefined
-  sw.dirty.clear()
   const { phase, cleans } = stand(r, sw, reading)
   const held = holdings()
   await inSlices(each([...reading.ours, ...(cleans ? reading.foreign : [])], held.put))
@@ -117,6 +116,9 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
   // What it held when we saw it last, and what it was found with now.
   if (why === 'connected' && heldFlows > 0 && !reading.ours.some(item => item.kind === 'flow'))
     r.emit({ kind: 'switch-emptied', dpid: sw.dpid, flows: heldFlows })
+  // What is marked is looked at below with all else. It stays marked until it is known what is held: a network that is gone must
+  // not seem to be gone from here meanwhile.
+  sw.dirty.clear()
   sw.held = held
   const isOther = phase.is !== sw.phase.is
   if (isOther) r.emit(phaseEvent(sw.dpid, sw.phase, phase))
@@ -188,9 +190,9 @@ function stand(r: Reconciler, sw: Switch, { ours, foreign, instance }: Reading):
   return { phase: { is: 'live' }, cleans: true }
 }
 
-/** Everything that the switch holds or should hold. */
+/** Everything that the switch holds or should hold, and what else it is to confirm. */
 const everything = (r: Reconciler, sw: Switch): Dirty =>
-  new Map([0, ...r.at(sw.dpid), ...sw.held.owners()].map(number => [number, 'all']))
+  new Map([0, ...r.at(sw.dpid), ...sw.held.owners(), ...sw.networks.keys()].map(number => [number, 'all']))
 
 /** @param dirty What to compare. @param why The comparison that it is part of, if it is of all. */
 async function reconcile(

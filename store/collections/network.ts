@@ -89,6 +89,7 @@ export const network: Collection<'network', NetworkWriters> = {
       const before = draft.networks.get(id)!
       step({ kind: 'network', key: id, before, after: undefined })
       draft.hold(before.number, switchesOf(before))
+      draft.holdGone(before.number, id)
     },
   }),
 }

@@ -71,7 +71,8 @@ export async function carryOut(stage: Stage, event: Event, first: NetworkPlan, a
       const path = `/v1/networks/${first.id}/attachments/${stage.mesh.node(event.node).dpid}/3`
       await asked(stage, 'PUT', `${path}?wait=5s`, {})
       await sleep(event.lasts)
-      await asked(stage, 'DELETE', path)
+      // An answer says that it is decided; that nothing comes to the port any more is what `programmed` says.
+      await asked(stage, 'DELETE', `${path}?wait=5s`, undefined, ({ state }) => state === 'programmed')
       break
     }
   }
@@ -79,11 +80,17 @@ export async function carryOut(stage: Stage, event: Event, first: NetworkPlan, a
   return happened
 }
 
-/** Asks again while no controller answers. */
-async function asked(stage: Stage, method: string, path: string, body?: object): Promise<void> {
+/** Asks again while no controller answers, or not what is waited for. */
+async function asked(
+  stage: Stage,
+  method: string,
+  path: string,
+  body?: object,
+  isEnough: (body: { readonly state?: string }) => boolean = () => true,
+): Promise<void> {
   for (const end = now() + 30_000; ; await sleep(50)) {
     const answer = await stage.rest(method, path, body).catch(error => ({ status: 0, body: String(error) }))
-    if (answer.status >= 200 && answer.status < 300) return
+    if (answer.status >= 200 && answer.status < 300 && isEnough(answer.body)) return
     if (now() > end) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
   }
 }

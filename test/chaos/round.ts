@@ -157,7 +157,7 @@ function oddities(
     if (overflow > 0) found.push(`${overflow} frames to port ${pod.port} of node ${pod.node} were not read in time`)
     const isMember = stage.members(flow.network).includes(pod)
     if (isMember) continue
-    // It may get frames from the moment it was asked for until its leaving was answered.
+    // It may get frames from the moment it was asked for until its leaving was said to be programmed.
     const at = (sequence: number) => counts.began + (sequence / flow.pps) * 1000
     const isOpen = (sequence: number) =>
       pod === extra &&
