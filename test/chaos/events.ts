@@ -88,7 +88,7 @@ async function asked(
   body?: object,
   isEnough: (body: { readonly state?: string }) => boolean = () => true,
 ): Promise<void> {
-  for (const end = now() + 30_000; ; await sleep(50)) {
+  for (const end = now() + 60_000; ; await sleep(50)) {
     const answer = await stage.rest(method, path, body).catch(error => ({ status: 0, body: String(error) }))
     if (answer.status >= 200 && answer.status < 300 && isEnough(answer.body)) return
     if (now() > end) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
