@@ -13,6 +13,9 @@ export const cookieMask = 0xffff_ffff_ffff_ffffn
 export const cookie = (kind: Exclude<Kind, 'marker'>, network = 0): bigint =>
   (magic << 48n) | (BigInt(kinds[kind]) << 40n) | BigInt(network)
 
+/** Whether a cookie is of this kind, by its upper 32 bits. */
+export const isOfKind = (kind: Kind, high: number): boolean => high === Number(magic) * 0x1_0000 + kinds[kind] * 0x100
+
 /** @param instance 10 hex digits, as the store has it. */
 export const markerCookie = (instance: string): bigint => (magic << 48n) | BigInt(`0x${instance}`)
 

@@ -14,6 +14,7 @@ import {
   groups,
   ports,
 } from '../../openflow/index.ts'
+import { isOfKind } from './cookie.ts'
 import { type EntryName, type MatchField, metadataBits, type NextTable, pipeline, type TableName } from './pipeline.ts'
 
 type Common = {
@@ -73,8 +74,7 @@ export function flowItem(owner: number, fields: FlowFields): FlowItem {
 }
 
 /** A flow of this form (see `packed`). */
-export const flowOf = (owner: number, form: string): FlowItem =>
-  Object.assign(Object.create(flowShape), { owner, form })
+export const flowOf = (owner: number, form: string, key = keyOfForm(form)): FlowItem => new Flow(key, form, owner)
 
 /**
  * An entry's canonical bytes as a form: table, priority, match; then time-outs, SEND_FLOW_REM, cookie, instructions. Durations and
@@ -116,6 +116,10 @@ export function cookieOfForm(form: string): { readonly high: number; readonly lo
   return { high: word(at), low: word(at + 4) }
 }
 
+/** Whether an item came from an address that was learned. */
+export const isLearned = (item: Item): boolean =>
+  item.kind === 'flow' && isOfKind('learned', cookieOfForm(item.form).high)
+
 /** The form of a flow back as the canonical bytes of an entry. */
 function unpacked(form: string): Buffer {
   const head = keyLength(form)
@@ -138,11 +142,8 @@ let entryScratch: Buffer = Buffer.allocUnsafeSlow(1024)
 const fieldsOf = (form: string) => decodeEntry(Buffer.from(unpacked(form)))
 
 /** What all flows have: read from their form. */
-const flowShape: Omit<FlowItem, 'owner' | 'form'> & ThisType<FlowItem> = {
+const flowShape: Omit<FlowItem, keyof Common> & ThisType<FlowItem> = {
   kind: 'flow',
-  get key() {
-    return keyOfForm(this.form)
-  },
   get tableId() {
     return this.form.charCodeAt(0)
   },
@@ -176,6 +177,16 @@ const flowShape: Omit<FlowItem, 'owner' | 'form'> & ThisType<FlowItem> = {
     return unpacked(this.form)
   },
 }
+
+// A constructor, as an object literal with a prototype takes eight times as long to make. The key is kept, for a map that finds an
+// item by it works out the hash of each text only once; its letters are the form's.
+function newFlow(this: { -readonly [K in keyof Common]: Common[K] }, key: string, form: string, owner: number): void {
+  this.key = key
+  this.form = form
+  this.owner = owner
+}
+newFlow.prototype = flowShape
+const Flow = newFlow as unknown as new (key: string, form: string, owner: number) => FlowItem
 
 export const groupKey = (id: number): string => `g${id}`
 /** A group as an item. Weights and watched ports are none of its form: groups of type all have no use for them. */

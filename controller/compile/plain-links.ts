@@ -1,12 +1,14 @@
 // Where a network's frames cross links that carry networks by VLAN. Pure.
+import type { Network } from '../../store/state.ts'
 import type { NetworkVlans } from '../../store/vlans.ts'
 import type { Route } from '../../topology/route.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import type { PathVersions } from './rollout.ts'
 
-/** Switches at the ends of plain links that these path versions cross. */
-export function plainEnds(pathVersions: PathVersions): ReadonlySet<DatapathId> {
+/** Switches at the ends of plain links that these path versions of a network cross. A vlink crosses none. */
+export function plainEnds({ vlink }: Pick<Network, 'vlink'>, pathVersions: PathVersions): ReadonlySet<DatapathId> {
   const ends = new Set<DatapathId>()
+  if (vlink) return ends
   const note = ({ floodTree, nextHops, ingressPorts }: Route) => {
     for (const hopsBySwitch of [floodTree, nextHops, ingressPorts])
       for (const [at, hops] of hopsBySwitch)

@@ -5,12 +5,13 @@ import type { Attachment, Network, State } from '../../store/state.ts'
 import { datapathsOf, type Route } from '../../topology/route.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import { type VlinkPaths, vlinkPathsOf } from '../../topology/vlink-route.ts'
+import { addressItems } from './address-items.ts'
 import type { Part } from './compile.ts'
 import { keptTunnels } from './kept-routes.ts'
 import type { Fabric, Location } from './local-network.ts'
 import { networkParts, type Parts, type Touched, vlinkParts } from './parts.ts'
 import { isCovered, plainEnds } from './plain-links.ts'
-import { advance, type Confirmation, pathVersionsOf, type Rollout } from './rollout.ts'
+import { advance, type Confirmation, type PathVersions, pathVersionsOf, type Rollout } from './rollout.ts'
 import { keptRollouts } from './rollouts.ts'
 import type { Snooped } from './snoop.ts'
 import type { Steps } from './steps.ts'
@@ -27,6 +28,8 @@ export type Compiled = {
   readonly members: ReadonlySet<DatapathId>
   /** Those, and the switches that their frames pass. */
   readonly datapaths: ReadonlySet<DatapathId>
+  /** Switches at the ends of plain links that its frames cross. */
+  readonly plainEnds: ReadonlySet<DatapathId>
   readonly rollout: Rollout
   /** Where the rollout leads in the end; while a path version is drained, it may be towards an earlier one. */
   readonly wanted: Route
@@ -106,6 +109,7 @@ export function desiredTables(sources: Sources): Tables {
     return [everything(number, was.parts.keys()), ...mirrorOf(was)]
   }
   const tunnels = keptTunnels()
+  const itemsOf = addressItems()
   /** The same object as long as nothing of it is another. */
   const keptVlinkPaths = ({ vlink }: Network, was: VlinkPaths | undefined): VlinkPaths | undefined => {
     const vlinkPaths = vlink && vlinkPathsOf(vlink, tunnels(fabric().paths), fabric().known)
@@ -128,27 +132,28 @@ export function desiredTables(sources: Sources): Tables {
       const { number } = network
       numbers.set(id, number)
       const was = compiled.get(number)
+      // What is committed while this is compiled in slices, is not compiled yet.
+      const { revision } = current
       const attachments = current.members.get(id) ?? nobody
-      const members = membersOf(network, attachments)
+      const members = was?.revision === revision ? was.members : membersOf(network, attachments)
       serial += 1
       const vlinkPaths = keptVlinkPaths(network, was?.vlinkPaths)
       const { rollout, wanted } = rollouts.next(network, members, vlinkPaths, was, serial)
       const pathVersions = pathVersionsOf(rollout)
       const vlans = current.vlans.get(number)
-      const ends = network.vlink || current.declaredLinks.size === 0 ? none : plainEnds(pathVersions)
+      // An address that was learned changes none of these, however large the network is.
+      const isSame = was !== undefined && was.rollout === rollout && was.members === members && was.network === network
+      const ends = isSame ? was.plainEnds : plainEnds(network, pathVersions)
       if (isCovered(vlans, ends)) wanting.delete(number)
       else wanting.set(number, ends)
-      const asked = [...(network.vlink?.path ?? []), ...(network.vlink?.reversePath ?? [])]
-      const datapaths = new Set(members)
-      for (const dpid of asked) datapaths.add(dpid)
-      for (const { route } of pathVersions) for (const dpid of datapathsOf(route)) datapaths.add(dpid)
-      const parts = kept.get(number) ?? (network.vlink ? vlinkParts() : networkParts())
+      const datapaths = isSame ? was.datapaths : datapathsPassed(network, members, pathVersions)
+      const parts = kept.get(number) ?? (network.vlink ? vlinkParts() : networkParts(itemsOf))
       // Should it throw, its parts are made anew the next time, and every switch is looked at.
       kept.delete(number)
       const isDoubtful = unknownHolders.has(number)
       unknownHolders.add(number)
       const touched = yield* parts.update({
-        ...{ network, datapaths: fabric().datapaths, pathVersions, vlans, suppressed, attachments },
+        ...{ network, datapaths: fabric().datapaths, pathVersions, vlans, suppressed, attachments, revision },
         snooped: snooped(network, attachments.values()),
         learned: {
           at: (mac: string) => learned.at(number, mac),
@@ -159,12 +164,12 @@ export function desiredTables(sources: Sources): Tables {
       kept.set(number, parts)
       unknownHolders.delete(number)
       const it = {
-        ...{ network, revision: current.revision, serial, parts: parts.parts },
-        ...{ members, datapaths, rollout, wanted, vlinkPaths },
+        ...{ network, revision, serial, parts: parts.parts },
+        ...{ members, datapaths, plainEnds: ends, rollout, wanted, vlinkPaths },
       }
       compiled.set(number, it)
       rollouts.keep(it)
-      index(id, was?.datapaths ?? none, datapaths)
+      if (!isSame) index(id, was?.datapaths ?? none, datapaths)
       // Who holds something of a path version that we never knew, only they know.
       const isUnknown = isDoubtful || (was && pathVersionsOf(was.rollout).some(({ frozen }) => frozen))
       const looks = isUnknown ? everything(number, fabric().datapaths.keys()) : { number, at: touched }
@@ -205,6 +210,17 @@ const everything = (number: number, dpids: Iterable<DatapathId>): Looks => ({
 /** A mirror's groups are under a number of their own. */
 const mirrorOf = ({ network, parts }: Compiled): Looks[] =>
   network.mirror ? [everything(network.mirror.number, parts.keys())] : []
+
+/** Members, and the switches that frames of the network pass or were asked to pass. */
+function datapathsPassed(
+  { vlink }: Network,
+  members: ReadonlySet<DatapathId>,
+  pathVersions: PathVersions,
+): ReadonlySet<DatapathId> {
+  const datapaths = new Set([...members, ...(vlink?.path ?? []), ...(vlink?.reversePath ?? [])])
+  for (const { route } of pathVersions) for (const dpid of datapathsOf(route)) datapaths.add(dpid)
+  return datapaths
+}
 
 /** Switches with an attachment, the mirror, or an end of a vlink. */
 function membersOf({ mirror, vlink }: Network, attachments: ReadonlyMap<string, Attachment>): ReadonlySet<DatapathId> {

@@ -37,6 +37,7 @@ const event = fc.oneof(
   fc.record({ is: fc.constant('mirror' as const), at: fc.option(place, { nil: undefined }) }),
   fc.record({ is: fc.constant('snoop' as const), joined: fc.option(place, { nil: undefined }) }),
   fc.record({ is: fc.constant('port' as const), at: place }),
+  fc.record({ is: fc.constant('seen' as const), dpid }),
   fc.record({
     is: fc.constant('links' as const),
     edges: fc.subarray([0, 1, 2, 3].flatMap(a => [0, 1, 2, 3].filter(b => a < b).map(b => [a, b] as const))),
@@ -56,6 +57,7 @@ function world() {
   let joined: { dpid: string; port: number } | undefined
   let snoops = false
   let isRolling = false
+  let revision = 1
   const datapath = (present: readonly number[]): Datapath => ({
     ports: new Set([
       ...present,
@@ -81,10 +83,12 @@ function world() {
         const attachment = { network: 'red', ...it.at, ...it.form, ...pins, revision: 1 }
         for (const [key, a] of attachments) if (a.dpid === it.at.dpid && a.port === it.at.port) attachments.delete(key)
         attachments.set(attachmentKey(attachment), attachment)
+        revision++
         return
       }
       case 'detach':
         for (const [key, a] of attachments) if (a.dpid === it.at.dpid && a.port === it.at.port) attachments.delete(key)
+        revision++
         return
       case 'learn':
         learned.set(it.mac, { mac: it.mac, ...it.at })
@@ -109,11 +113,15 @@ function world() {
         joined = it.joined
         return
       case 'port': {
-        const before = datapaths.get(it.at.dpid)!
+        const before = datapaths.get(it.at.dpid)
+        if (!before) return
         const has = ports.filter(p => (p === it.at.port ? !before.ports.has(p) : before.ports.has(p)))
         datapaths.set(it.at.dpid, datapath(has))
         return
       }
+      case 'seen':
+        if (!datapaths.delete(it.dpid)) datapaths.set(it.dpid, datapath(ports))
+        return
       case 'links':
         edges = it.edges
         return
@@ -170,6 +178,7 @@ function world() {
           suppressed,
           snooped: snooped(),
           attachments,
+          revision,
         },
         learned: {
           at: (address: string) => learned.get(address),
