@@ -24,8 +24,7 @@ export function* diffSteps(desired: Content, actual: Content, owned: Iterable<st
   yield* each(desired.values(), item => {
     const has = actual.get(item.key)
     if (has?.form === item.form) return
-    // MODIFY changes neither cookie nor time-outs (OpenFlow 1.3.5 §6.4): then the flow is added over the old one.
-    if (has && !(has.kind === 'flow' && item.kind === 'flow' && has.head !== item.head)) modify.push(item)
+    if (has && !replaces(item, has)) modify.push(item)
     else add.push(item)
   })
   yield* each(owned, key => {
@@ -34,6 +33,11 @@ export function* diffSteps(desired: Content, actual: Content, owned: Iterable<st
   })
   return { add, modify, remove }
 }
+
+/** MODIFY changes neither cookie nor time-outs (OpenFlow 1.3.5 §6.4): then the flow is added over the old one. */
+export const replaces = (item: Item, has: Item): boolean =>
+  has.kind === 'flow' && item.kind === 'flow' && has.head !== item.head
+
 export const diff = (desired: Content, actual: Content, owned: Iterable<string> = actual.keys()): Changes =>
   atOnce(diffSteps(desired, actual, owned))
 
@@ -131,10 +135,12 @@ export function* planSteps({ add, modify, remove }: Changes, actual: Content): S
 const leavesEarly = (f: FlowItem): boolean => f.tableId !== pipeline.guard.id
 
 /** The entry that now stands where another network's will: a port or a VNI that changes hands lets nobody in meanwhile. */
-function changedOwner(f: FlowItem, actual: Content): FlowItem[] {
+function changedOwner(f: FlowItem, actual: Content): readonly FlowItem[] {
+  if (f.tableId !== pipeline.admit.id) return nobody
   const has = actual.get(f.key)
-  return has?.kind === 'flow' && f.tableId === pipeline.admit.id && has.cookie !== f.cookie ? [has] : []
+  return has?.kind === 'flow' && has.cookie !== f.cookie ? [has] : nobody
 }
+const nobody: readonly FlowItem[] = []
 const place = (owner: number, port: number): string => `${owner}/${port}`
 const accessPort = (f: FlowItem): string[] =>
   f.tableId === pipeline.admit.id && typeof f.match.in_port === 'number' ? [place(f.owner, f.match.in_port)] : []

@@ -48,14 +48,15 @@ export function holdings(): Holdings {
     disown(item)
   }
   const put = (item: Item) => {
-    const before = items.get(item.key)
-    items.set(item.key, item)
+    const { key, owner } = item
+    const before = items.get(key)
+    items.set(key, item)
     if (!before && item.kind === 'flow') flows += 1
-    if (before?.owner === item.owner) return
+    if (before?.owner === owner) return
     if (before) disown(before)
-    const keys = byOwner.get(item.owner)
-    if (keys) keys.add(item.key)
-    else byOwner.set(item.owner, new Set([item.key]))
+    const keys = byOwner.get(owner)
+    if (keys) keys.add(key)
+    else byOwner.set(owner, new Set([key]))
   }
   return {
     items,

@@ -18,6 +18,7 @@ import { driftOf } from './drift.ts'
 import { limitPacketIns } from './packet-ins.ts'
 import { inSlices, slices } from './slices.ts'
 import { confirm, doubt, type Phase, phaseEvent, refusals, type Switch, touch } from './state.ts'
+import { touchedSteps } from './touched.ts'
 
 /** What a network wants of the switches. */
 export type Wanted = Pick<Compiled, 'network' | 'revision' | 'serial' | 'parts'>
@@ -261,6 +262,10 @@ function askAgain(r: Reconciler, sw: Switch, waited: Switch['retrying']): void {
 /** What to change, leaving the networks `left` as they are. Long comparisons are cut into slices. */
 async function changesFor(r: Reconciler, sw: Switch, dirty: Dirty, left: ReadonlySet<number>): Promise<Changes> {
   const isFree = sw.phase.is === 'live'
+  if (isFree && left.size === 0 && isNamed(dirty)) {
+    const keys = removable(r, sw, dirty, left)
+    return inSlices(touchedSteps(dirty, sw.held, keys))
+  }
   const compiled = r.compiled()
   const occupied = isFree ? undefined : conflictsWith(sw.held)
   // What may go is decided before what is desired is gathered, for meanwhile another switch may be read: its
@@ -290,7 +295,7 @@ function removable(r: Reconciler, sw: Switch, dirty: Dirty, left: ReadonlySet<nu
   const keys: string[] = []
   for (const [number, touched] of dirty) {
     if (left.has(number)) continue
-    for (const key of touched === 'all' ? sw.held.keysOf([number]) : touched.keys()) {
+    for (const key of touched === 'all' ? sw.held.keysOf([number]) : goneOf(touched)) {
       const item = sw.held.items.get(key)
       if (item?.owner !== number) continue
       if (r.isRetained(sw.dpid, item)) sw.retaining.add(number)
@@ -298,6 +303,18 @@ function removable(r: Reconciler, sw: Switch, dirty: Dirty, left: ReadonlySet<nu
     }
   }
   return keys
+}
+
+type Named = ReadonlyMap<number, Touched>
+/** Whether only some items are to be looked at, and not all that a network owns there. */
+const isNamed = (dirty: Dirty): dirty is Named => {
+  for (const touched of dirty.values()) if (touched === 'all') return false
+  return true
+}
+
+/** Keys of the items that are not desired any more. */
+function* goneOf(touched: Touched): Iterable<string> {
+  for (const [key, item] of touched) if (item === undefined) yield key
 }
 
 /** Sends the changes and, once the switch has them, counts them as held. */

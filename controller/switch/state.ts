@@ -109,11 +109,11 @@ export const newSwitch = (dpid: DatapathId): Switch => ({
   retries: 0,
 })
 
-/** Notes what is to be looked at again. What was noted before stays. */
+/** Notes what is to be looked at again. What was noted before stays. `touched` is the switch's from now on. */
 export function touch(sw: Switch, number: number, touched: Touched | 'all'): void {
   const before = sw.dirty.get(number)
   if (before === 'all') return
-  if (before === undefined || touched === 'all') sw.dirty.set(number, touched === 'all' ? 'all' : new Map(touched))
+  if (before === undefined || touched === 'all') sw.dirty.set(number, touched)
   else for (const [key, item] of touched) before.set(key, item)
 }
 
