@@ -214,11 +214,16 @@ const probeStatistics = (handOn: (label: string, count: number) => void) => {
 /** Of events: how many there were, and what the table of event-metrics.ts says. */
 const observer = (registry: Registry): Metrics['observe'] => {
   const registers = [registry]
-  const all = new Counter({
+  const counts = probeStatistics((label, count) => {
+    const [kind, severity] = label.split(' ')
+    all.inc({ kind: kind!, severity: severity! }, count)
+  })
+  const all: Counter<'kind' | 'severity'> = new Counter({
     name: 'l2sm_events_total',
     help: 'Events that GET /v1/events tells of, and those that were left out because there were too many.',
     labelNames: ['kind', 'severity'],
     registers,
+    collect: () => counts.flush(),
   })
   type Observer = (event: Event) => void
   const byKind = new Map<string, Observer[]>()
@@ -236,7 +241,7 @@ const observer = (registry: Registry): Metrics['observe'] => {
     }
   }
   return event => {
-    all.inc({ kind: event.kind, severity: severityOf(event) })
+    counts.add(`${event.kind} ${severityOf(event)}`)
     for (const observe of byKind.get(event.kind) ?? []) observe(event)
   }
 }

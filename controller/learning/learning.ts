@@ -203,9 +203,10 @@ export function learning(args: Arguments): Learning {
       else if (claim !== 'new') contest(network, mac, claim, { dpid: sw.dpid, port }, payload)
       else {
         const at = { dpid: sw.dpid, port }
-        const holder = ports.pinned(id, macText(mac))
+        const text = learned.at(network, mac)!.mac
+        const holder = ports.pinned(id, text)
         if (!holder || samePlace(holder, at)) {
-          emit({ kind: 'address-learned', network: id, mac: macText(mac), ...at })
+          emit({ kind: 'address-learned', network: id, mac: text, dpid: sw.dpid, port })
           return changed(id)
         }
         learned.forget(network, mac, at)

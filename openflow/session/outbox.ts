@@ -20,8 +20,8 @@ export type Transport = {
 }
 
 /**
- * What leaves on a transport. Messages that are posted in one go leave in one write: at the end of the current piece of
- * work, or when `full` bytes have come together.
+ * What leaves on a transport. Messages that are posted in one turn of the event loop leave in one write: when nothing else is left to
+ * be done in that turn, promises included, or when `full` bytes have come together.
  */
 export type Outbox = {
   readonly transport: Transport
@@ -51,7 +51,7 @@ export function post(outbox: Outbox, message: Buffer, now: number): void {
   if (outbox.bytes >= full) flush(outbox, now)
   else if (!outbox.scheduled) {
     outbox.scheduled = true
-    queueMicrotask(() => flush(outbox, now))
+    process.nextTick(flush, outbox, now)
   }
 }
 
