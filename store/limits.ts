@@ -1,4 +1,4 @@
-/** VNI = network number, bit 23 is the epoch, and 0xfffffe (number 0x7ffffe) is for probes. */
+/** VNI = network number, bit 23 is the epoch, and number 0x7ffffe (VNIs 0xfffffe, 0x7ffffe) is for probes. */
 export const maxNetworkNumber = 0x7ffffd
 
 /** Beyond the first interfaces, of which there are 1000 at most, and below firstSparePort (api/contract/node-schemas.ts). */

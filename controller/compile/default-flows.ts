@@ -4,7 +4,7 @@ import { lldpEthertype, lldpMac } from '../../topology/lldp.ts'
 import type { PortNo } from '../../topology/topology.ts'
 import { cookie, markerCookie } from './cookie.ts'
 import { entry, type Item } from './item.ts'
-import { probeVni } from './pipeline.ts'
+import { bounceVni, probeVni } from './pipeline.ts'
 
 /** What is read of a switch for it. */
 export type SwitchFacts = {
@@ -23,9 +23,18 @@ export function base(
   const drop = (kind: 'reserved' | 'forged', match: object) => entry(0, 'admit', kind, { ...owned, match })
   const lldp = { eth_dst: lldpMac, eth_type: lldpEthertype }
   const apply: readonly Action[] = [{ type: 'output', port: ports.controller, maxLen: 0xffff }]
+  const bounce: readonly Action[] = [
+    { type: 'set_field', field: 'tunnel_id', value: probeVni },
+    { type: 'output', port: ports.inPort, maxLen: 0 },
+  ]
   return [
     entry(0, 'admit', 'miss', { match: {}, cookie: markerCookie(instance) }),
-    ...(tunnels ? [entry(0, 'admit', 'probe', { ...owned, match: { tunnel_id: probeVni, ...lldp }, apply })] : []),
+    ...(tunnels
+      ? [
+          entry(0, 'admit', 'probe', { ...owned, match: { tunnel_id: probeVni, ...lldp }, apply }),
+          entry(0, 'admit', 'bounce', { ...owned, match: { tunnel_id: bounceVni, ...lldp }, apply: bounce }),
+        ]
+      : []),
     ...plainLinks.map(in_port =>
       entry(0, 'admit', 'plainProbe', { ...owned, match: { in_port, vlan_vid: vid.none, ...lldp }, apply }),
     ),

@@ -17,6 +17,7 @@ export const pipeline = tables({
       ],
       passing: [1100, "A vlink's frame from a link, by port and VNI: on into the next link, or out of its end."],
       probe: [1000, 'Our LLDP from a tunnel, in the probe VNI, which no pod can write: to the controller.'],
+      bounce: [1000, 'Our LLDP that asks whether we forward: back into the tunnel it came from, in the probe VNI.'],
       plainProbe: [990, 'Our LLDP from a plain link, untagged: to the controller.'],
       reserved: [910, 'To 01:80:c2:00:00:0x (bridges, LACP, PAUSE, LLDP of others; IEEE 802.1Q §8.6.3): dropped.'],
       forged: [900, 'From a multicast source address, which no sender has (IEEE 802 §8.2.2): dropped.'],
@@ -121,6 +122,8 @@ export const vniOf = (number: number, epoch: 0 | 1): bigint => BigInt(number + e
 
 /** The VNI of our LLDP probes; no network has it. */
 export const probeVni = 0xfffffen
+/** The VNI of LLDP that its receiver sends back as a probe, without asking us; no network has it either. */
+export const bounceVni = 0x7ffffen
 
 /** What entries do: `set` a field; the other actions and instructions by their names in OpenFlow. */
 export type Doing =

@@ -13,8 +13,9 @@ import { probeFrame, readProbe } from '../../topology/lldp.ts'
 import { passed } from '../../topology/mtu.ts'
 import { arrive, leave } from '../../topology/probe-statistics.ts'
 import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey } from '../../topology/topology.ts'
-import { probeVni } from '../compile/pipeline.ts'
+import { bounceVni, probeVni } from '../compile/pipeline.ts'
 import type { LinkStatistics, Probing } from '../view/view.ts'
+import { newBounces } from './bounces.ts'
 import { linkLiveness } from './link-liveness.ts'
 import { newLinkStateWriter } from './link-state-writer.ts'
 import { linkStatistics, roundTrips } from './link-statistics.ts'
@@ -83,20 +84,20 @@ export function discovery(around: Surroundings): Discovery {
       link !== probedPort.link &&
       lead(probedPort, link, link !== undefined && state.deadLinks.has(linkKey(link)), now())
     )
-      liveness.settle(probedPort)
+      forget(probedPort)
     probedPort.access = isAccess(state, probedPort.key) || (link !== undefined && isAccess(state, probedPort.toKey))
     probedPort.carries = link !== undefined && carries(link)
   }
   const judged = (probedPort: ProbedPort): boolean =>
     probedPort.link !== undefined && !probedPort.access && ready(probedPort.from.dpid) && ready(probedPort.link.to.dpid)
 
-  const send = (probedPort: ProbedPort, mtu: number) => {
+  const send = (probedPort: ProbedPort, mtu: number, vni = probeVni) => {
     const s = session(probedPort.from.dpid)
     const port = s?.ports().get(probedPort.from.port)
     if (!s || !port) return
     pace.spend()
     const sequence =
-      mtu > 0
+      mtu > 0 || vni === bounceVni
         ? probedPort.probeStatistics.sequence
         : leave(probedPort.probeStatistics, judged(probedPort) && !isDoubtful(probedPort.live))
     const probe = { from: probedPort.from, sequence, sentAt: Math.round(now() * 1000), mtu }
@@ -106,16 +107,18 @@ export function discovery(around: Surroundings): Discovery {
       xid: 0,
       bufferId: noBuffer,
       inPort: ports.controller,
-      actions: [...probeActions(probedPort)],
+      actions: [...probeActions(probedPort, vni)],
       payload,
     })
   }
   const sizes = sizing({ now, send, judged, maySend: pace.maySend })
-  const liveness = linkLiveness({
-    ...{ now, writing, sizes, session, judged, bfd },
-    doubts: newReachability<ProbedPort>(now),
-    at: probedPorts.at,
-  })
+  const doubts = newReachability<ProbedPort>(now)
+  const bounces = newBounces(now, doubts)
+  const liveness = linkLiveness({ ...{ now, writing, sizes, session, judged, bfd, doubts }, at: probedPorts.at })
+  const forget = (probedPort: ProbedPort) => {
+    liveness.settle(probedPort)
+    bounces.forget(probedPort)
+  }
 
   const visit = (probedPort: ProbedPort) => {
     const s = session(probedPort.from.dpid)
@@ -126,6 +129,7 @@ export function discovery(around: Surroundings): Discovery {
     liveness.judge(probedPort)
     const waited = now() - probedPort.askedAt
     sizes.consider(probedPort)
+    bounce(probedPort, s)
     const isDue =
       waited >= pauseMs(probedPort.live, pace.every(kind)) || (kind === 'unknown' && probedPort.askedAt < pace.newsAt())
     if (!isDue || !pace.maySend() || probedPort.access) return
@@ -138,6 +142,12 @@ export function discovery(around: Surroundings): Discovery {
     const to = probedPort.link && session(probedPort.link.to.dpid)
     if (to) liveness.doubt(probedPort, s, to)
   }
+  const bounce = (probedPort: ProbedPort, near: Session) => {
+    const far = probedPort.link && session(probedPort.link.to.dpid)
+    if (!far || !judged(probedPort) || !pace.maySend()) return
+    if (bounces.isDue(probedPort, far)) send(probedPort, 0, bounceVni)
+    bounces.doubt(probedPort, near, far)
+  }
   const tick = () => {
     pace.tick(countsOf())
     for (const probedPort of liveness.unanswered) liveness.judge(probedPort)
@@ -148,6 +158,7 @@ export function discovery(around: Surroundings): Discovery {
     sizes.tick()
     echoes.tick(sessions())
     liveness.tick()
+    for (const probedPort of bounces.tick()) liveness.broken(probedPort)
     writing.flush()
   }
   function* sessions() {
@@ -175,7 +186,7 @@ export function discovery(around: Surroundings): Discovery {
   }
   return {
     ports(s) {
-      for (const probedPort of probedPorts.keep(s.dpid, s.ports())) liveness.settle(probedPort)
+      for (const probedPort of probedPorts.keep(s.dpid, s.ports())) forget(probedPort)
       for (const port of s.ports().keys()) {
         const { probedPort, isNew } = probedPorts.put({ dpid: s.dpid, port })
         if (isNew) {
@@ -194,6 +205,7 @@ export function discovery(around: Surroundings): Discovery {
       const to = { dpid: s.dpid, port }
       if (tookMs > freshMs || isAccess(store.state(), endpointKey(to)) || isAccess(store.state(), probedPort.key))
         return
+      if (same(to, probedPort.from)) return bounces.back(probedPort)
       // It may have been declared since we looked.
       if (!probedPort.link || !same(probedPort.link.to, to)) know(probedPort)
       const isThere = probedPort.link !== undefined && same(probedPort.link.to, to)
@@ -225,8 +237,8 @@ export function discovery(around: Surroundings): Discovery {
 }
 
 /** How a probe gets into a link: a tunnel, or a plain one. */
-const probeActions = ({ from: { port }, link }: ProbedPort): readonly Action[] => [
-  ...(link?.carries === 'vid' ? [] : [{ type: 'set_field' as const, field: 'tunnel_id' as const, value: probeVni }]),
+const probeActions = ({ from: { port }, link }: ProbedPort, vni: number | bigint): readonly Action[] => [
+  ...(link?.carries === 'vid' ? [] : [{ type: 'set_field' as const, field: 'tunnel_id' as const, value: vni }]),
   { type: 'output', port, maxLen: 0 },
 ]
 

@@ -22,6 +22,8 @@ export type LinkLiveness = {
   /** Its carrier is gone: that is true of both directions. */
   cut(probedPort: ProbedPort): void
   isCut(link: Link): boolean
+  /** Nothing that goes there comes back: neither direction is of use. */
+  broken(probedPort: ProbedPort): void
   /** It leads elsewhere, or is gone: nothing that was in doubt is any more. */
   settle(probedPort: ProbedPort): void
   /** Asks both switches whether they hear us, if it is doubtful. */
@@ -67,6 +69,11 @@ export function linkLiveness({ now, doubts, writing, sizes, session, judged, at,
     writing.changed(probedPort)
     if (live.is === 'up') sizes.again(probedPort)
   }
+  /** A link's two directions, those of which something can be said. */
+  const bothOf = (probedPort: ProbedPort) =>
+    [probedPort, probedPort.link && at(probedPort.link.to)].filter(
+      either => either?.link && judged(either),
+    ) as ProbedPort[]
   const isCut = (link: Link): boolean => !hasCarrier(session, link.from) || !hasCarrier(session, link.to)
   const shortest = ({ probeStatistics }: ProbedPort) => shortestMs(probeStatistics.took) ?? 0
 
@@ -87,9 +94,10 @@ export function linkLiveness({ now, doubts, writing, sizes, session, judged, at,
       become(probedPort, looked(live, now(), shortest(probedPort)))
     },
     cut(probedPort) {
-      const back = probedPort.link && at(probedPort.link.to)
-      for (const either of [probedPort, back])
-        if (either?.link && judged(either) && isCut(either.link)) become(either, failed(either.live, now()))
+      for (const either of bothOf(probedPort)) if (isCut(either.link!)) become(either, failed(either.live, now()))
+    },
+    broken(probedPort) {
+      for (const either of bothOf(probedPort)) become(either, failed(either.live, now()))
     },
     doubt(probedPort, from, to) {
       if (isDoubtful(probedPort.live)) doubts.doubt(probedPort, from, to, shortest(probedPort))

@@ -10,6 +10,8 @@ const queueMs = 50
 export type Reachability<Subject> = {
   /** Asks both switches, one after the other; `tick` tells what came of it. Nothing new where it is in doubt already. */
   doubt(link: Subject, from: Session, to: Session, transitMs: number): void
+  /** The switch has answered a question that left at `since` or later. If none did, it is asked. */
+  hears(session: Session, since: number): boolean
   /** The link is not in doubt any more. */
   clear(link: Subject): void
   /** Links that nothing excuses: what was sent over them before the doubt would have come. To be called often. */
@@ -81,6 +83,7 @@ export function newReachability<Subject>(now: () => number): Reachability<Subjec
       const dropped = to.counts().packetInsDropped
       doubts.set(link, { from, to, transitMs, dropped, stage: 'sender', since: now() })
     },
+    hears: isProven,
     clear: link => void doubts.delete(link),
     tick() {
       const silent: Subject[] = []

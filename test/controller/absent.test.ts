@@ -113,3 +113,29 @@ t.test('a link breaks while a switch is away: the others go round it, and the ab
   await settled(world)
   everybodyHears(t, world, 'at the end')
 })
+
+t.test('a node dies without a word: its neighbours go round it at once, and it comes in again', async t => {
+  const world = await ring(t)
+  await world.clock.pass(3000)
+  const { sw } = world.peer(3)
+  const held = new Map(sw.tables)
+  // Its connection stands, and nothing is heard of it; frames that it is sent are lost.
+  world.peer(3).whim = () => []
+  sw.tables.clear()
+  const hears = (from: number) => {
+    const frame = ethernet({ dst: broadcast, src: macOf(from, 1) }, 0x88b5, Buffer.alloc(46))
+    const counts = world.send(from, 1, frame).counts
+    return [1, 2, 4].filter(n => n !== from && counts.get(`${dpidOf(n)}/1`) === 1).length
+  }
+  await world.until('the others hear each other', () => [1, 2, 4].every(n => hears(n) === 2), { ms: 1500 })
+  await world.clock.pass(5000)
+  t.ok(
+    [1, 2, 4].every(n => hears(n) === 2),
+    'and it stays so',
+  )
+  for (const [id, table] of held) sw.tables.set(id, table)
+  world.peer(3).whim = () => undefined
+  await world.peer(3).connect()
+  await settled(world)
+  everybodyHears(t, world, 'at the end')
+})

@@ -2,7 +2,7 @@
 // millisecond later, unless a test loses it. So hours of probing and thousands of links take seconds, and no run differs from another.
 import { setImmediate } from 'node:timers/promises'
 import { cookie } from '../../controller/compile/cookie.ts'
-import { probeVni } from '../../controller/compile/pipeline.ts'
+import { bounceVni, probeVni } from '../../controller/compile/pipeline.ts'
 import { type Discovery, discovery, type Surroundings, tickMs } from '../../controller/links/discovery.ts'
 import { type Message, noBuffer, type PortDesc } from '../../openflow/index.ts'
 import type { Session } from '../../openflow/session/session.ts'
@@ -47,6 +47,8 @@ export type ProbedOptions = {
   readonly links?: readonly (readonly [number, number])[]
   readonly carries?: Surroundings['carries']
   readonly bfd?: Surroundings['bfd']
+  /** False: switches send no bounces back, whatever entries they have. */
+  readonly bounces?: boolean
   /** Of an earlier controller. */
   readonly store?: Store
 }
@@ -61,7 +63,14 @@ type Fake = {
   readonly unanswered: (() => void)[]
 }
 
-export function probed({ switches, links, carries = () => false, bfd, store = openMemory() }: ProbedOptions): Probed {
+export function probed({
+  switches,
+  links,
+  carries = () => false,
+  bfd,
+  bounces = true,
+  store = openMemory(),
+}: ProbedOptions): Probed {
   const pairs = links ?? allPairs(switches)
   const portTo = (n: number) => 100 + n
   const ends = new Map<string, Endpoint>()
@@ -81,6 +90,11 @@ export function probed({ switches, links, carries = () => false, bfd, store = op
     const to = ends.get(endpointKey(from))
     if (!to) return
     const key = linkKey({ from, to })
+    if (message.actions.some(action => action.type === 'set_field' && BigInt(action.value as bigint) === bounceVni)) {
+      const isLost = losses.get(key)?.(time) || losses.get(linkKey({ from: to, to: from }))?.(time)
+      if (!isLost && bounces) arriving.push({ at: time + 2, to: from, payload: message.payload })
+      return
+    }
     sent.set(key, (sent.get(key) ?? 0) + 1)
     const fits = message.payload.length - 14 <= (widths.get(key) ?? 1500)
     if (!fits || losses.get(key)?.(time)) return
