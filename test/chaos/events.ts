@@ -1,7 +1,7 @@
 // Carries out one event, and says where and how long frames may be lost for it.
 import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pin, Window } from './judge.ts'
+import type { Window } from './judge.ts'
 import { type Event, type NetworkPlan, spell } from './plan.ts'
 import { now, type Stage } from './stage.ts'
 
@@ -12,14 +12,22 @@ export const isBusy = (): boolean => loadavg()[0]! > 2 * availableParallelism()
 /** A switch that has lost its flows has them again so long (milliseconds) after it has connected. */
 const filled = 2000
 
+/** So long (milliseconds) it takes to end a switch's daemon, and to start it again. */
+const killed = 1000
+
 /** Something is missing since `from`; `until` is not known before it is back. */
-export type Absence = { readonly from: number; until: number | undefined }
+export type Absence = {
+  readonly from: number
+  until: number | undefined
+  /** The node that is missing because it died: that it does is no excuse for being waited for. */
+  readonly died?: number
+}
 /** What an event was, in times of one clock. */
 export type Happened = {
   readonly event: Event
   readonly at: number
   /** Where frames are lost for it. */
-  readonly where: readonly Pin[]
+  readonly where: readonly Window['where'][]
   /** When it was undone, or what it broke was whole again. */
   ended: number | undefined
 }
@@ -67,6 +75,21 @@ export async function carryOut(stage: Stage, event: Event, first: NetworkPlan, a
       await connected(stage)
       absence.until = now()
       break
+    case 'die': {
+      const death: Absence = { ...absence, died: event.node }
+      absent.push(death)
+      const { dpid } = stage.mesh.node(event.node)
+      const before = await remoteOf(stage, dpid)
+      await stage.mesh.lose(event.node, 'ctl', 1)
+      await stage.mesh.node(event.node).restart({ kill: true })
+      await sleep(event.lasts)
+      await stage.mesh.lose(event.node, 'ctl', 0)
+      // For some seconds its connection seems to stand.
+      for (const end = now() + 30_000; now() < end && (await remoteOf(stage, dpid)) === before; ) await sleep(50)
+      await connected(stage)
+      death.until = now()
+      break
+    }
     case 'attach': {
       const path = `/v1/networks/${first.id}/attachments/${stage.mesh.node(event.node).dpid}/3`
       await asked(stage, 'PUT', `${path}?wait=5s`, {})
@@ -95,6 +118,12 @@ async function asked(
   }
 }
 
+/** From where a switch is connected; the controller may be gone for the moment. */
+async function remoteOf(stage: Stage, dpid: string): Promise<string | undefined> {
+  const answer = await stage.rest('GET', `/v1/switches/${dpid}`).catch(() => undefined)
+  return answer?.body.remote
+}
+
 /** Every switch is live again. Gives up after half a minute: then the round says so. */
 async function connected(stage: Stage): Promise<void> {
   for (const end = now() + 30_000; now() < end; await sleep(50)) {
@@ -104,11 +133,17 @@ async function connected(stage: Stage): Promise<void> {
   }
 }
 
-function whereOf(event: Event): readonly Pin[] {
+function whereOf(event: Event): readonly Window['where'][] {
   if (event.is === 'silence') return [{ is: 'link', link: event.link }]
   if (event.is === 'cut')
     return [...event.link.map(node => ({ is: 'switch', node }) as const), { is: 'link', link: event.link }]
-  return event.is === 'crash' ? [{ is: 'switch', node: event.node }] : []
+  if (event.is === 'crash') return [{ is: 'switch', node: event.node }]
+  return event.is === 'die'
+    ? [
+        { is: 'switch', node: event.node },
+        { is: 'member', node: event.node },
+      ]
+    : []
 }
 
 /**
@@ -123,9 +158,22 @@ export function windowsOf(
 ): readonly Window[] {
   const found = outOfUse * (busy ? 2 : 1)
   return happened.flatMap(({ event, at, where, ended = end }) => {
-    let until = (event.is === 'crash' ? ended + filled : at) + found
-    for (const absence of absent.toSorted((a, b) => a.from - b.from))
-      if (absence.from <= until) until = Math.max(until, (absence.until ?? end) + found)
+    const back = ended + filled + found
+    const others = absent.filter(({ died }) => died === undefined || event.is !== 'die' || died !== event.node)
+    const stretched = (until: number) => {
+      for (const absence of others.toSorted((a, b) => a.from - b.from))
+        if (absence.from <= until) until = Math.max(until, (absence.until ?? end) + found)
+      return until
+    }
+    if (event.is === 'die') {
+      const [left, whole] = [at + killed + found, back].map(stretched)
+      return where.map(pin => ({
+        ...{ why: spell(event), where: pin, from: at - 100 },
+        // It is out of use as fast as a dead link; its own members are cut off until it has its flows again.
+        until: pin.is === 'member' ? whole! : left!,
+      }))
+    }
+    const until = stretched(event.is === 'crash' ? back : at + found)
     // What is mended carries frames again at once; those that were on their way then are the last to be lost.
     const last = event.is === 'crash' ? until : Math.min(until, ended + 100)
     return where.map(pin => ({ why: spell(event), where: pin, from: at - 100, until: last }))

@@ -18,7 +18,13 @@ export type Loss = {
 export type Pin = { readonly is: 'link'; readonly link: Pair } | { readonly is: 'switch'; readonly node: number }
 
 /** Frames that were sent within this time, and were lost there, are an event's due. */
-export type Window = { readonly why: string; readonly where: Pin; readonly from: number; readonly until: number }
+export type Window = {
+  readonly why: string
+  /** `member`: whatever comes from this node's members or goes to them, wherever it was lost. */
+  readonly where: Pin | { readonly is: 'member'; readonly node: number }
+  readonly from: number
+  readonly until: number
+}
 
 const same = (x: Pin, y: Pin): boolean =>
   x.is === 'switch'
@@ -61,7 +67,9 @@ export function pinOf({ from, to, legs, before }: Pick<Loss, 'from' | 'to' | 'le
 
 export const explainedBy = (loss: Loss, windows: readonly Window[]): Window | undefined => {
   const pin = pinOf(loss)
-  return windows.find(w => same(w.where, pin) && loss.sentAt >= w.from && loss.sentAt <= w.until)
+  const isThere = ({ where }: Window) =>
+    where.is === 'member' ? where.node === loss.from || where.node === loss.to : same(where, pin)
+  return windows.find(w => isThere(w) && loss.sentAt >= w.from && loss.sentAt <= w.until)
 }
 
 export type Explained = { readonly count: number; readonly lastMs: number }

@@ -16,6 +16,8 @@ export type Event = { readonly at: number } & (
   | { readonly is: 'crash'; readonly node: number }
   /** A switch and the controller do not reach each other. */
   | { readonly is: 'away'; readonly node: number; readonly lasts: number }
+  /** The node dies without a word: its switch is emptied and does not reach the controller. */
+  | { readonly is: 'die'; readonly node: number; readonly lasts: number }
   /** A further port of the node enters the first network, and leaves it again. */
   | { readonly is: 'attach'; readonly node: number; readonly lasts: number }
 )
@@ -98,6 +100,7 @@ function eventOf(random: Random, nodes: number, links: readonly Pair[]): Event {
     'cut',
     'crash',
     'away',
+    'die',
     'attach',
   ] as const)
   switch (is) {
@@ -112,6 +115,7 @@ function eventOf(random: Random, nodes: number, links: readonly Pair[]): Event {
     case 'crash':
       return { at, is, node }
     case 'away':
+    case 'die':
     case 'attach':
       return { at, is, node, lasts }
   }
@@ -123,9 +127,10 @@ export function isPossible(events: readonly Event[], nodes: number, links: reado
   if (times(e => e.is === 'kill' || e.is === 'terminate') > 1 || times(e => e.is === 'attach') > 1) return false
   const down = new Set(events.flatMap(e => (e.is === 'silence' || e.is === 'cut' ? [key(e.link)] : [])))
   if (down.size < times(e => e.is === 'silence' || e.is === 'cut')) return false
-  const crashed = new Set(events.flatMap(e => (e.is === 'crash' ? [e.node] : [])))
-  if (crashed.size < times(e => e.is === 'crash')) return false
-  if (new Set(events.flatMap(e => (e.is === 'away' ? [e.node] : []))).size < times(e => e.is === 'away')) return false
+  const crashed = new Set(events.flatMap(e => (e.is === 'crash' || e.is === 'die' ? [e.node] : [])))
+  if (crashed.size < times(e => e.is === 'crash' || e.is === 'die')) return false
+  const away = new Set(events.flatMap(e => (e.is === 'away' || e.is === 'die' ? [e.node] : [])))
+  if (away.size < times(e => e.is === 'away' || e.is === 'die')) return false
   const left = links.filter(link => !down.has(key(link)))
   return (
     isJoined(range(nodes), left) &&
@@ -154,6 +159,8 @@ export function spell(event: Event): string {
       return `${when}ovs-vswitchd of node ${event.node} kill -9`
     case 'away':
       return `${when}switch of node ${event.node} without the controller for ${event.lasts} ms`
+    case 'die':
+      return `${when}node ${event.node} dies without a word, back after ${event.lasts} ms`
     case 'attach':
       return `${when}a port of node ${event.node} enters red, leaves after ${event.lasts} ms`
   }
