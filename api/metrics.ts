@@ -100,6 +100,7 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
         for (const [statistic, seconds] of Object.entries(lag())) gauges.lag.set({ statistic }, seconds)
         readSwitches(gauges, controller)
         await readLinks(gauges, controller)
+        readDrops(gauges, controller)
         await readDesired(gauges, store, controller)
         await readMulticast(gauges, store, controller)
         return registry.metrics()
@@ -176,6 +177,12 @@ const createGauges = (registry: Registry) => {
       'dpid',
       'port',
     ]),
+    drops: new Counter({
+      name: 'l2sm_limit_dropped_frames_total',
+      help: 'Frames that a limit of a port has dropped. Only ports that went beyond one are told.',
+      labelNames: ['network', 'dpid', 'port', 'limit'],
+      registers: [registry],
+    }),
     links: gauge('l2sm_links', 'Links by state; each direction counts as one.', ['state']),
     probeInterval: gauge(
       'l2sm_link_probe_interval_seconds',
@@ -309,6 +316,19 @@ const readLinks = async (gauges: Gauges, controller: Controller): Promise<void> 
   for (const [state, count] of Object.entries(states)) links.set({ state }, count)
   for (const [kind, { intervalMs }] of Object.entries(controller.probing()))
     probeInterval.set({ kind }, intervalMs / 1000)
+}
+
+/** Of so many limits of ports it is told what they have dropped. */
+const dropsTold = 10_000
+
+/** As the switches were read last: a scrape asks none of them. */
+const readDrops = ({ drops }: Gauges, controller: Controller): void => {
+  drops.reset()
+  let told = 0
+  for (const { network, dpid, port, limit, dropped } of controller.eachDrop()) {
+    if (++told > dropsTold) return
+    drops.inc({ network, dpid, port, limit }, dropped)
+  }
 }
 
 const readMulticast = async (gauges: Gauges, store: Store, controller: Controller): Promise<void> => {

@@ -62,6 +62,7 @@ function loopFor({ session }: Bridge): {
     at: () => compiled.keys(),
     base: () => base(instance),
     learnt: () => {},
+    refused: () => {},
     firstRead: () => {},
     isRetained: () => false,
     fresh: async () => {},

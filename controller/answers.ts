@@ -1,6 +1,8 @@
 // What api/ may ask of a running controller.
+import { attachmentKey } from '../store/keys.ts'
 import type { State } from '../store/state.ts'
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
+import { limitViews } from './limits/limit-status.ts'
 import { networkMtu } from './links/network-mtu.ts'
 import type { Parts } from './parts.ts'
 import { linkView, linkViews, progressOf, readiness, switchView } from './status.ts'
@@ -11,6 +13,7 @@ import { vlinkView } from './vlink-status.ts'
 export function answers(parts: Parts): Controller {
   const { store, switches, fabric, tables, tunnels, status, waiting, reconciler, discover, multicast, emit, start } =
     parts
+  const { meters } = parts
   return {
     switches: () =>
       [...switches.values()]
@@ -55,6 +58,20 @@ export function answers(parts: Parts): Controller {
       return network && multicast.view(network)
     },
     conflicts: parts.learner.conflicts,
+    limits(key) {
+      const { attachments, networks } = store.state()
+      const attachment = attachments.get(key)
+      const network = attachment && networks.get(attachment.network)
+      return network ? limitViews(network, attachment, fabric.current().datapaths.get(attachment.dpid), meters) : []
+    },
+    readLimits: meters.read,
+    *eachDrop() {
+      const { attachments } = store.state()
+      for (const { kind, dropped, dpid, port, vlan } of meters.each()) {
+        const network = attachments.get(attachmentKey({ dpid, port, vlan }))?.network
+        if (network !== undefined) yield { network, dpid, port, limit: kind, dropped }
+      }
+    },
     attachment(key) {
       const attachment = store.state().attachments.get(key)
       return attachment && progressOf(status(), attachment.network, key)

@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { type Address, type Credentials, type Log, listen } from '../openflow/session/server.ts'
+import { attachmentKey } from '../store/keys.ts'
 import { standardVlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { answers } from './answers.ts'
@@ -13,6 +14,8 @@ import { holdingsKeeper } from './holdings-keeper.ts'
 import { learnedAddresses } from './learning/learned-addresses.ts'
 import { learning } from './learning/learning.ts'
 import { macNumber } from './learning/mac.ts'
+import { newLimitAlarm } from './limits/limit-status.ts'
+import { meterReadings } from './limits/meter-readings.ts'
 import { discovery } from './links/discovery.ts'
 import { knownFabric } from './links/fabric.ts'
 import { usage } from './links/link-usage.ts'
@@ -61,6 +64,7 @@ export async function createController(options: ControllerOptions): Promise<Runn
     parts.unreachable.stop()
     parts.multicast.stop()
     parts.learner.stop()
+    parts.meters.stop()
   }
   try {
     const events = switchEvents(parts)
@@ -188,6 +192,7 @@ function assemble(options: ControllerOptions): Parts {
   const reconciler = newReconciler({
     ...{ store, tables, fabric, switches, learner, snooping, clock, metrics, emit },
     start: sw => start(sw),
+    recompile: dpid => compileQueue.mark(tables.at(dpid)),
     fresh: () => waiters.until(() => compileQueue.idle() || undefined).then(() => {}),
     progress(sw, numbers) {
       vlans.confirmed(sw)
@@ -214,6 +219,16 @@ function assemble(options: ControllerOptions): Parts {
     ...{ store, tables, compileQueue, switches, clock },
     failed: notStored('the path of a network'),
   })
+  const limitAlarm = newLimitAlarm(now, ({ dpid, port, vlan, kind }, dropped) => {
+    const network = store.state().attachments.get(attachmentKey({ dpid, port, vlan }))?.network
+    if (network !== undefined) emit({ kind: 'limit-exceeded', network, dpid, port, limit: kind, dropped })
+  })
+  const meters = meterReadings({
+    *sessions() {
+      for (const sw of switches.values()) if (sw.session && isAnswering(sw)) yield sw.session
+    },
+    ...{ session, clock, exceeded: limitAlarm },
+  })
   return {
     ...{
       ...options,
@@ -228,7 +243,7 @@ function assemble(options: ControllerOptions): Parts {
       status,
       start,
     },
-    ...{ rolloutLoop, unreachable, multicast: snooping, planned, tunnels, times },
+    ...{ rolloutLoop, unreachable, multicast: snooping, planned, tunnels, times, meters },
   }
 }
 

@@ -7,6 +7,7 @@ import type { Clock } from './clock/clock.ts'
 import type { Tables } from './compile/tables.ts'
 import type { CompileQueue } from './compile-queue.ts'
 import type { Learning } from './learning/learning.ts'
+import type { MeterReadings } from './limits/meter-readings.ts'
 import type { Discovery } from './links/discovery.ts'
 import type { KnownFabric } from './links/fabric.ts'
 import type { Planned } from './links/planned-links.ts'
@@ -58,6 +59,7 @@ export type Parts = ControllerOptions & {
   readonly planned: Planned
   readonly tunnels: Tunnels
   readonly times: WriteTimes
+  readonly meters: MeterReadings
   status(): Status
   /** Sets a switch's loop going. */
   start(sw: Switch): void

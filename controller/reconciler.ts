@@ -19,9 +19,14 @@ type Arguments = Pick<Reconciler, 'metrics' | 'emit' | 'fresh' | 'progress'> & {
   readonly learner: Learning
   readonly snooping: Multicast
   readonly clock: Clock
+  /** What this switch can do has become another: its networks are compiled again. */
+  recompile(dpid: DatapathId): void
   /** Sets a switch's loop going. */
   start(sw: Switch): void
 }
+
+/** It cannot hold such a meter; not that it has one that we did not know of, or lacks one. */
+const meterRefused = /METER_MOD_FAILED\/(?!METER_EXISTS|UNKNOWN_METER)/
 
 export function newReconciler(args: Arguments): Reconciler {
   const { store, tables, fabric, switches, learner, snooping, clock, metrics, emit, fresh, progress } = args
@@ -48,6 +53,11 @@ export function newReconciler(args: Arguments): Reconciler {
     learnt(sw, reading) {
       learner.recall(sw, reading)
       snooping.recall(sw, reading)
+    },
+    refused(session, words) {
+      if (!meterRefused.test(words) || !fabric.meterRefused(session, words)) return
+      emit({ kind: 'switch-limit', dpid: session.dpid, what: `has no limits for ports: it refused a meter, ${words}` })
+      args.recompile(session.dpid)
     },
     firstRead(sw) {
       for (const [number, other] of retaining(sw.dpid)) {

@@ -17,6 +17,7 @@ import type { Item } from './compile/item.ts'
 import type { Datapaths } from './compile/local-network.ts'
 import { goal, inUse } from './compile/rollout.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
+import { limitCondition, limitsMissing } from './limits/limit-status.ts'
 import { vlanCondition } from './links/plain-links.ts'
 import type { Planned } from './links/planned-links.ts'
 import { has, phaseReason, refusals, type Switch } from './switch/state.ts'
@@ -69,6 +70,7 @@ function networkProgress(status: Status, compiled: Compiled): Progress {
   const condition =
     first([...datapaths].sort(), dpid => switchCondition(status, dpid, number, revision)) ??
     first(attachments, a => portCondition(status, a)) ??
+    first(attachments, a => limitCondition(network, a, status.datapaths)) ??
     plainLinkCondition(status, compiled) ??
     routeCondition(compiled) ??
     rolloutCondition(status, compiled)
@@ -102,6 +104,7 @@ function attachmentProgress(status: Status, compiled: Compiled, attachment: Atta
   const condition =
     switchCondition(status, own, network.number, revision) ??
     portCondition(status, attachment) ??
+    limitCondition(network, attachment, status.datapaths) ??
     first(others.filter(isThere), dpid => switchCondition(status, dpid, network.number, revision)) ??
     plainLinkCondition(status, compiled) ??
     routeCondition(compiled, isThere) ??
@@ -291,6 +294,7 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
   let desired = base.length
   for (const { parts } of compiledAt(status, sw))
     for (const items of parts.get(sw.dpid)?.values() ?? []) desired += countFlows(items)
+  const missing = session ? limitsMissing(status.datapaths.get(sw.dpid)) : []
   const refused = [...refusals(sw).values()]
   const failing = refused.length > 0 || sw.pausing
   const reason = !live ? phaseReason(sw) : (refused[0] ?? 'it does not answer as it should')
@@ -303,6 +307,7 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
       ? { remote: session.remote, manufacturer: session.description.mfrDesc, software: session.description.swDesc }
       : {}),
     ...(session?.can.unknown?.length ? { unknown: session.can.unknown } : {}),
+    ...(missing.length > 0 && { limitsMissing: missing }),
     ...(sw.conflict && { conflict: conflictView(sw.conflict) }),
     ports: session ? [...session.ports().values()].map(portView).sort((a, b) => a.number - b.number) : [],
     flows: {

@@ -1,3 +1,4 @@
+import { defaultBroadcastLimit } from '../controller/compile/limits.ts'
 import { packetInsPerSecond } from '../controller/compile/metered.ts'
 import { pipeline } from '../controller/compile/pipeline.ts'
 import { drainMs } from '../controller/compile/rollout.ts'
@@ -32,22 +33,26 @@ shortest-path tree with a member as its root, without what leads to no member), 
 path, by the links' costs. When a way changes so that old and new can't be mixed, the new one is built under the network's other
 epoch beside the old one; when every switch has confirmed it, access entries go over, switch by switch; ${drainMs} ms after the last
 of them has confirmed that, the old one goes. So no frame is lost, doubled, or runs in a circle.
-- **Meters**: 0x10000 + port limits the copies of a learning port; 0x20000 + port the bandwidth of a vlink that ends there.
+- **Meters**: 0x10000 + port limits the copies of a learning port; 0x20000 + port the bandwidth of a vlink that ends there;
+  0x30000000, 0x40000000 and 0x50000000 + VLAN * 0x10000 + port (VLAN 0: untagged) its broadcasts, what it sends, and what it gets.
 
 ## Limits
 
 - A flood group copies to at most ${maxFanOut} other switches; beyond that a full mesh, too, has a tree.
 - A learning port shows us at most ${packetInsPerSecond} frames a second; the frames themselves are not limited.
 - Of a network that snoops multicast, a port that joined more than ${groupsPerPort} groups, or whose group would be the network's ${groupsPerNetwork + 1}th, gets all of its multicast.
+- A port sends at most ${defaultBroadcastLimit} broadcast, multicast and unknown unicast frames a second, unless something else is asked for. What it
+  may send and get in all is limited when asked for: what is flooded to it is not in the latter, for buckets of groups have no meters.
 - A learned address is forgotten ${learnedIdleTimeout} s after its last frame; a port with too many addresses is not listened to for ${suppressSeconds} s.
 `
 
 type Table = (typeof pipeline)[keyof typeof pipeline]
 const fields = (names: readonly string[]): string => names.map(field => `\`${field}\``).join(', ')
-const matches = ({ match, snooping }: Table): string => {
+const matches = ({ match, snooping, limiting }: Table): string => {
   const needed = match.length > 0 ? `Matches on ${fields(match)}` : ''
   const more = snooping.length > 0 ? `for networks that snoop multicast on ${fields(snooping)}` : ''
-  return needed && more ? `${needed}, ${more} too` : needed || `Matches ${more}`
+  const limits = limiting.length > 0 ? `; for limits on ${fields(limiting)}` : ''
+  return (needed && more ? `${needed}, ${more} too` : needed || `Matches ${more}`) + limits
 }
 const table = (it: Table): string => {
   const { id, name, question, next, entries } = it

@@ -30,11 +30,18 @@ export type AttachmentSpec = NamedPort & {
   readonly vlan?: number | undefined
   /** Tags pass untouched; not with `vlan`, and nothing else on the port. */
   readonly trunk?: boolean | undefined
+  /** Frames a second; `off`: any number; absent: as in its network. */
+  readonly broadcastLimit?: number | 'off' | undefined
+  readonly rateLimit?: RateLimitSpec | undefined
 }
+type RateSpec = { readonly kbps: number; readonly burst?: number | undefined }
+type RateLimitSpec = { readonly send?: RateSpec | undefined; readonly receive?: RateSpec | undefined }
 
 export type NetworkSpec = {
   readonly mirror?: NamedPort | null | undefined
   readonly multicast?: 'flood' | 'snoop' | undefined
+  /** Frames a second and port; `off`: any number; null: the default. */
+  readonly broadcastLimit?: number | 'off' | null | undefined
 }
 
 /** Creates the network if need be. What is absent stays as it is; a mirror of null is taken away. */
@@ -50,11 +57,13 @@ export const putNetwork = (
   if (isRefusal(mirror)) return mirror
   const number = before?.number ?? draft.nextNumber()
   if (number === undefined) return refuse('number-space-exhausted', id)
+  const broadcast = spec.broadcastLimit === undefined ? before?.broadcast : limitOf(spec.broadcastLimit ?? undefined)
   const snoops = (spec.multicast ?? before?.multicast) === 'snoop'
   draft.putNetwork({
     ...{ id, number },
     ...(mirror && { mirror }),
     ...(snoops && { multicast: 'snoop' }),
+    ...(broadcast !== undefined && { broadcast }),
     ...pathVersionOf(before),
   })
   return { created: before === undefined, network: draft.networks.get(id)! }
@@ -229,7 +238,22 @@ const parseAttachment = (spec: AttachmentSpec): Omit<Attachment, 'revision'> | R
     ...(spec.portName !== undefined && { portName: spec.portName }),
     ...(vlan !== undefined && { vlan }),
     ...(trunk && { trunk }),
+    ...limitsOf(spec),
     guard,
+  }
+}
+
+const limitOf = (asked: number | 'off' | undefined): number | undefined => (asked === 'off' ? 0 : asked)
+
+const limitsOf = ({ broadcastLimit, rateLimit }: AttachmentSpec): Pick<Attachment, 'broadcast' | 'rate'> => {
+  const broadcast = limitOf(broadcastLimit)
+  const rate = (asked: RateSpec) => ({ kbps: asked.kbps, ...(asked.burst !== undefined && { burst: asked.burst }) })
+  const { send, receive } = rateLimit ?? {}
+  return {
+    ...(broadcast !== undefined && { broadcast }),
+    ...((send || receive) && {
+      rate: { ...(send && { send: rate(send) }), ...(receive && { receive: rate(receive) }) },
+    }),
   }
 }
 

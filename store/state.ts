@@ -10,6 +10,11 @@ export { maxNetworkNumber, maxNodeNumber } from './limits.ts'
  */
 export type Guard = 'learn' | 'mac'
 
+/** Kilobits a second, and how many kilobits more may come at once. */
+export type Rate = { readonly kbps: number; readonly burst?: number }
+/** What whoever is at a port may send, and what it gets. */
+export type RateLimit = { readonly send?: Rate; readonly receive?: Rate }
+
 export type Network = {
   /** 1 to 317 characters of `A-Z a-z 0-9 . _ : -`, but not `.` or `..`. */
   readonly id: string
@@ -19,6 +24,8 @@ export type Network = {
   readonly mirror?: { readonly dpid: DatapathId; readonly port: PortNo; readonly number: number }
   /** IP multicast goes to those who joined its group; absent: to all members. */
   readonly multicast?: 'snoop'
+  /** Broadcast, multicast and unknown unicast frames that each port may send in a second; 0: any number; absent: the default. */
+  readonly broadcast?: number
   /** It is a vlink: it joins two ports over a path that was asked for, and has no attachments and no mirror. */
   readonly vlink?: Vlink
   /** Which of its two sets of ways frames enter by (absent: 0); written before they do, so that a restart goes on with it. */
@@ -64,6 +71,9 @@ export type Attachment = {
   readonly vlan?: number
   /** Frames come and go as they are, whatever tags they have. Nothing else shares the port, and `vlan` is absent. */
   readonly trunk?: true
+  /** As its network's, for this port. Absent: as in its network. */
+  readonly broadcast?: number
+  readonly rate?: RateLimit
   readonly guard: Guard
   /** Store revision that wrote it. */
   readonly revision: number

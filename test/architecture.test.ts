@@ -39,8 +39,9 @@ const rooms: { readonly [folder: string]: Room } = {
   'controller/links': { reaches: switching },
   'controller/learning': { reaches: switching },
   'controller/multicast': { reaches: switching },
+  'controller/limits': { reaches: switching },
   controller: {
-    reaches: [...switching, 'controller/links', 'controller/learning', 'controller/multicast', 'controller/proof'],
+    reaches: [...switching, 'controller/limits', 'controller/links', 'controller/learning', 'controller/multicast', 'controller/proof'],
   },
   'api/contract': { reaches: [] },
   'api/http': { reaches: ['api/contract', ...viewing] },

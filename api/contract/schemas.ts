@@ -84,6 +84,32 @@ const vlan = Type.Integer({
 const trunk = Type.Boolean({ description: 'frames pass unchanged, with any tags; not together with vlan' })
 const name = Type.String({ description: 'a name for people, 1 to 253 characters', minLength: 1, maxLength: 253 })
 
+const mostRate = 4_294_967_295
+const aSecond =
+  'broadcast, multicast and unknown unicast frames that a port may send in a second (and at once); "off": any number'
+const frames = [Type.Integer({ minimum: 1, maximum: mostRate }), Type.Literal('off')] as const
+const framesPerSecond = Type.Union([...frames], { description: aSecond })
+const rate = Type.Object(
+  {
+    kbps: Type.Integer({ description: 'kilobits per second', minimum: 1, maximum: mostRate }),
+    burst: Type.Optional(
+      Type.Integer({
+        description: 'kilobits that may come at once: a tenth of a second by default, and 144 at least',
+        minimum: 1,
+        maximum: mostRate,
+      }),
+    ),
+  },
+  { ...closed },
+)
+const rateLimit = Type.Object(
+  { send: Type.Optional(rate), receive: Type.Optional(rate) },
+  {
+    ...closed,
+    description: 'send: all that comes from the port; receive: frames to its addresses, but not what is flooded to it',
+  },
+)
+
 const end = Type.Object({ dpid: dpidText, port }, closed)
 const switchPath = Type.Array(dpidText, { maxItems: 256 })
 const vlinkSpec = {
@@ -116,6 +142,11 @@ export const NetworkSpec = Type.Object(
       }),
     ),
     multicast: Type.Optional(multicast),
+    broadcastLimit: Type.Optional(
+      Type.Union([...frames, Type.Null()], {
+        description: `for each port of the network: ${aSecond}; null: the default, 2000; absent: no change`,
+      }),
+    ),
   },
   closed,
 )
@@ -127,6 +158,8 @@ export const AttachmentSpec = Type.Object(
     guard: Type.Optional(guard),
     vlan: Type.Optional(vlan),
     trunk: Type.Optional(trunk),
+    broadcastLimit: Type.Optional(framesPerSecond),
+    rateLimit: Type.Optional(rateLimit),
   },
   closed,
 )
@@ -209,6 +242,7 @@ export const Network = Type.Object({
   mirror: Type.Optional(Type.Object({ dpid, port })),
   ...vlink,
   multicast: Type.Optional(multicast),
+  broadcastLimit: Type.Optional(framesPerSecond),
   attachments: Type.Integer({ description: 'the number of ports in it' }),
   partitions: Type.Optional(
     Type.Array(
@@ -253,6 +287,19 @@ export const Attachment = Type.Object({
   name: Type.Optional(Type.String()),
   vlan: Type.Optional(vlan),
   trunk: Type.Optional(trunk),
+  broadcastLimit: Type.Optional(framesPerSecond),
+  rateLimit: Type.Optional(rateLimit),
+  limits: Type.Array(
+    Type.Object({
+      limit: Type.Enum(['broadcast', 'send', 'receive']),
+      framesPerSecond: Type.Optional(Type.Integer()),
+      kbps: Type.Optional(Type.Integer()),
+      burst: Type.Optional(Type.Integer({ description: 'kilobits' })),
+      dropped: Type.Optional(Type.Integer({ description: 'frames that it has dropped since the controller started' })),
+      missing: Type.Optional(Type.String({ description: 'why the switch does not have it' })),
+    }),
+    { description: 'the limits of the port, those by default too' },
+  ),
   guard,
   ...progress,
 })
@@ -289,6 +336,9 @@ const switchFields = {
     Type.Array(Type.String(), {
       description: 'what it refused or did not answer when it was asked what it can do, and what follows from that',
     }),
+  ),
+  limitsMissing: Type.Optional(
+    Type.Array(Type.String(), { description: 'limits of ports that the switch cannot hold, and why' }),
   ),
   conflict: Type.Optional(
     Type.Object(

@@ -52,7 +52,11 @@ export const attachmentRoutes = (app: App, services: Services): void => {
         response: { 200: schemas.Attachment },
       },
     },
-    async request => attachmentNow(services, findAttachment(services, request.params, vlanOf(request.query))),
+    async request => {
+      const attachment = findAttachment(services, request.params, vlanOf(request.query))
+      await services.controller.readLimits(attachment.dpid)
+      return attachmentNow(services, attachment)
+    },
   )
 
   app.put(
@@ -80,7 +84,7 @@ export const attachmentRoutes = (app: App, services: Services): void => {
       const subject = subjectOf(attachment)
       const progress =
         wait === undefined ? progressNow(services, subject) : await progressAfter(services, subject, wait)
-      return reply.code(created ? 201 : 200).send(attachmentAnswer(attachment, progress))
+      return reply.code(created ? 201 : 200).send(attachmentAnswer(services, attachment, progress))
     },
   )
 
@@ -154,21 +158,28 @@ const subjectOf = (attachment: Attachment) => ({
 })
 
 const attachmentNow = (services: Services, attachment: Attachment) =>
-  attachmentAnswer(attachment, progressNow(services, subjectOf(attachment)))
+  attachmentAnswer(services, attachment, progressNow(services, subjectOf(attachment)))
 
 const attachmentAnswer = (
-  { network, dpid, port, portName, mac, ips, name, vlan, trunk, guard }: Attachment,
+  { controller }: Services,
+  attachment: Attachment,
   progress: Progress,
-): schemas.Wire<typeof schemas.Attachment> => ({
-  network,
-  dpid,
-  port,
-  ...(portName !== undefined && { portName }),
-  ...(mac !== undefined && { mac }),
-  ...(ips !== undefined && { ips: [...ips] }),
-  ...(name !== undefined && { name }),
-  ...(vlan !== undefined && { vlan }),
-  ...(trunk && { trunk }),
-  guard,
-  ...progress,
-})
+): schemas.Wire<typeof schemas.Attachment> => {
+  const { network, dpid, port, portName, mac, ips, name, vlan, trunk, broadcast, rate, guard } = attachment
+  return {
+    network,
+    dpid,
+    port,
+    ...(portName !== undefined && { portName }),
+    ...(mac !== undefined && { mac }),
+    ...(ips !== undefined && { ips: [...ips] }),
+    ...(name !== undefined && { name }),
+    ...(vlan !== undefined && { vlan }),
+    ...(trunk && { trunk }),
+    ...(broadcast !== undefined && { broadcastLimit: broadcast || ('off' as const) }),
+    ...(rate && { rateLimit: rate }),
+    limits: [...controller.limits(attachmentKey(attachment))],
+    guard,
+    ...progress,
+  }
+}

@@ -104,7 +104,7 @@ const networkNow = (services: Services, network: Network) =>
 
 const networkAnswer = (
   services: Services,
-  { id, number, mirror, multicast, vlink }: Network,
+  { id, number, mirror, multicast, broadcast, vlink }: Network,
   progress: Progress,
 ): schemas.Wire<typeof schemas.Network> => ({
   id,
@@ -113,6 +113,7 @@ const networkAnswer = (
   ...(mirror && { mirror: { dpid: mirror.dpid, port: mirror.port } }),
   ...(vlink && vlinkAnswer(services, id, vlink)),
   ...(!vlink && { multicast: multicast ?? 'flood' }),
+  ...(broadcast !== undefined && { broadcastLimit: broadcast || 'off' }),
   attachments: services.store.state().members.get(id)?.size ?? 0,
   ...partitionsOf(services.controller.partitions(id), services.store.state().members.get(id)?.values() ?? []),
   ...conflictsOf(services, id),

@@ -17,7 +17,11 @@ export const switchRoutes = (app: App, services: Services): void => {
       sendList(services, reply, 'switches', () => ({
         head: { revision: store.state().revision },
         items: controller.switches(),
-        each: ({ ports: _, conflict, ...rest }) => ({ ...rest, ...withConflict(conflict) }),
+        each: ({ ports: _, conflict, limitsMissing, ...rest }) => ({
+          ...rest,
+          ...(limitsMissing && { limitsMissing: [...limitsMissing] }),
+          ...withConflict(conflict),
+        }),
       })),
   )
 
@@ -25,12 +29,13 @@ export const switchRoutes = (app: App, services: Services): void => {
     '/v1/switches/:dpid',
     { schema: { tags, summary: 'One switch', params: schemas.SwitchPath, response: { 200: schemas.Switch } } },
     async request => {
-      const { ports, unknown, conflict, ...rest } = findSwitch(services, request.params.dpid)
+      const { ports, unknown, conflict, limitsMissing, ...rest } = findSwitch(services, request.params.dpid)
       const sorted = ports.toSorted((a, b) => a.number - b.number)
       return {
         ...rest,
         ...withConflict(conflict),
         ...(unknown && { unknown: [...unknown] }),
+        ...(limitsMissing && { limitsMissing: [...limitsMissing] }),
         ports: sorted,
         revision: store.state().revision,
       }

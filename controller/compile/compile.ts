@@ -19,6 +19,7 @@ import {
   admit,
   admitLinks,
   flood,
+  floodUnknown,
   guardPort,
   mirror,
   multicast,
@@ -66,6 +67,7 @@ export const ofAttachment = (local: LocalNetwork, attachment: Attachment, { supp
   items => {
     admit(items, local, attachment)
     guardPort(items, local, attachment, suppressed)
+    floodUnknown(items, local, attachment)
   },
 ]
 

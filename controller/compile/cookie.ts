@@ -45,7 +45,21 @@ export const groupOwner = (id: number): number | undefined =>
 /** Meter ids of ours: one for each learning port of a switch, and one for each end of a vlink. */
 export const meterId = (port: number): number => 0x1_0000 + port
 export const limitMeterId = (port: number): number => 0x2_0000 + port
-export const isOurMeter = (id: number): boolean => id > 0x1_0000 && id < 0x3_0000
+/** What limits what a port sends and gets (limits.ts). */
+export type LimitKind = 'broadcast' | 'send' | 'receive'
+const limitKinds: readonly LimitKind[] = ['broadcast', 'send', 'receive']
+/** For each way that a port is in a network by, untagged (VLAN 0) or with a tag: 3, 4 or 5 (4 bits) | VLAN (12) | port (16). */
+export const portLimitMeterId = (kind: LimitKind, port: number, vlan = 0): number =>
+  (limitKinds.indexOf(kind) + 3) * 0x1000_0000 + vlan * 0x1_0000 + port
+/** What a meter of ours limits, if it is such a one. */
+export function limitOfMeter(
+  id: number,
+): { readonly kind: LimitKind; readonly port: number; readonly vlan: number | undefined } | undefined {
+  const kind = limitKinds[(id >>> 28) - 3]
+  const port = id & 0xffff
+  return kind && port > 0 ? { kind, port, vlan: (id >>> 16) & 0xfff || undefined } : undefined
+}
+export const isOurMeter = (id: number): boolean => (id > 0x1_0000 && id < 0x3_0000) || limitOfMeter(id) !== undefined
 /** A port beyond this has no meter of its own. */
 export const maxMeteredPort = 0xffff
 /** So many meters a switch must be able to hold for all its ports to have theirs: two at most, one of each kind. */

@@ -19,6 +19,8 @@ export type Datapath = {
   readonly meteredPacketIns: boolean
   /** How many meters it can hold (OpenFlow 1.3.5 §7.3.5.13: a count, not the highest id); 0 without meters. */
   readonly maxMeter: number
+  /** Why its meters can't be used in our tables, if it said so. */
+  readonly unmetered?: string | undefined
 }
 export type Datapaths = ReadonlyMap<DatapathId, Datapath>
 export type Fabric = {

@@ -221,7 +221,8 @@ const isOther = (a: Inputs, b: Inputs): boolean =>
   })
 
 /** What of a network is read by rules: not its revision, nor which path version is on disk. */
-const shape = ({ number, mirror, multicast }: Network): string => JSON.stringify([number, mirror, multicast])
+const shape = ({ number, mirror, multicast, broadcast }: Network): string =>
+  JSON.stringify([number, mirror, multicast, broadcast])
 
 /** Places of a network that are suppressed in one of two sets, and not in the other. */
 function changedPlaces(a: ReadonlySet<string>, b: ReadonlySet<string>, number: number): Places {

@@ -7,6 +7,7 @@ export const pipeline = tables({
     question: 'Which network is this frame in?',
     match: ['in_port', 'tunnel_id', 'vlan_vid', 'eth_dst', 'eth_src', 'eth_type'],
     snooping: [],
+    limiting: [],
     next: ['guard', 'deliver'],
     does: ['write_metadata', 'goto_table', 'output', 'pop_vlan'],
     mayDo: ['meter', 'set tunnel_id'],
@@ -32,6 +33,11 @@ export const pipeline = tables({
         'From a link, by port and VNI, or by port and VLAN tag, which goes: its network and the remote bit go into metadata; to `deliver`.',
       ],
       mirrored: [100, "A mirror's copy from a link, by port and VNI: out of the mirror port, as it is."],
+      group: [
+        105,
+        'To a group address (broadcast, multicast) on an access port or a trunk: as such, through its broadcast limit.',
+      ],
+      priorityGroup: [95, 'The same with a priority tag.'],
       priority: [
         90,
         'A priority tag (VID 0) on an access port counts as untagged: the tag goes, then as above. Below `tagged`, for there are switches that read VID 0 as any tag.',
@@ -43,9 +49,10 @@ export const pipeline = tables({
     question: 'May this sender speak?',
     match: ['in_port', 'metadata', 'eth_src', 'vlan_vid', 'eth_type'],
     snooping: [],
+    limiting: [],
     next: ['deliver'],
     does: ['goto_table', 'output'],
-    mayDo: ['group'],
+    mayDo: ['group', 'meter'],
     entries: {
       trunkKnown: [70, 'As `known`, on a trunk, whose frames keep their tags.'],
       trunkSuppressed: [65, 'As `suppressed`, on a trunk.'],
@@ -64,9 +71,10 @@ export const pipeline = tables({
     question: 'Where does it go?',
     match: ['metadata', 'eth_dst'],
     snooping: ['eth_type', 'ip_proto', 'ipv4_src', 'ipv4_dst', 'ipv6_dst', 'icmpv6_type'],
+    limiting: ['in_port'],
     next: ['listen'],
     does: ['output', 'group'],
-    mayDo: ['goto_table', 'set tunnel_id', 'push_vlan', 'set vlan_vid', 'pop_vlan'],
+    mayDo: ['goto_table', 'meter', 'set tunnel_id', 'push_vlan', 'set vlan_vid', 'pop_vlan'],
     entries: {
       here: [32, 'A known MAC on a port of this switch: out of that port.'],
       there: [
@@ -79,6 +87,7 @@ export const pipeline = tables({
       control: [24, 'Snooping: to a group of the link (224.0.0.0/24, ff02::/16), which everybody is in: flooded.'],
       joined: [22, 'Snooping: to a group that ports have joined: out of these, and the links that lead to such.'],
       unjoined: [20, 'Snooping: the rest of IP multicast, to routers and to ports that were not asked yet.'],
+      unknown: [12, 'To an unknown address, where it began: as below, through the broadcast limit of its port.'],
       flood: [
         10,
         'The rest (broadcast, multicast, unknown) that began here: to the group of local ports and links. On a tree also what came over a link.',
@@ -93,6 +102,7 @@ export const pipeline = tables({
     question: 'Who wants which multicast?',
     match: [],
     snooping: ['in_port', 'metadata'],
+    limiting: [],
     next: [],
     does: [],
     mayDo: ['output'],
@@ -104,7 +114,7 @@ export const pipeline = tables({
 
 export type TableName = keyof typeof pipeline
 export type EntryName<T extends TableName> = keyof (typeof pipeline)[T]['entries'] & string
-export type MatchField<T extends TableName> = (typeof pipeline)[T]['match' | 'snooping'][number]
+export type MatchField<T extends TableName> = (typeof pipeline)[T]['match' | 'snooping' | 'limiting'][number]
 export type NextTable<T extends TableName> = (typeof pipeline)[T]['next'][number]
 
 /** Metadata carries the network (bits 0-31), whether the frame came over a link (32) and the epoch (33). */
@@ -141,6 +151,8 @@ type Table = {
   readonly match: readonly string[]
   /** Fields that only networks which snoop multicast match. A table that matches nothing else is theirs alone. */
   readonly snooping: readonly string[]
+  /** Fields that only limits match: where a switch lacks them, or meters, there are no limits. */
+  readonly limiting: readonly string[]
   readonly next: readonly string[]
   /** Instructions and actions that every network needs of it. */
   readonly does: readonly Doing[]

@@ -8,6 +8,7 @@ import { maxFanOut } from '../../topology/route.ts'
 import type { DatapathId, PortNo } from '../../topology/topology.ts'
 import { cookie, groupId } from './cookie.ts'
 import { entry, groupItem, type Item } from './item.ts'
+import { limitsAt } from './limits.ts'
 import { type Address, type LocalNetwork, placeOf, type Transit } from './local-network.ts'
 import { copyOf } from './metered.ts'
 import { vniOf } from './pipeline.ts'
@@ -33,23 +34,49 @@ const bucket = (actions: readonly Action[]): Bucket => ({
 })
 
 /** Which network is this frame in: by its port, and there by its tag if the attachment names one. */
-export function admit(items: Item[], { marks, entered }: LocalNetwork, { port, vlan, trunk }: Attachment): void {
+export function admit(items: Item[], localNetwork: LocalNetwork, attachment: Attachment): void {
+  const { marks, entered } = localNetwork
   const { number, fixed } = marks
+  const { broadcast, ...rates } = limitsAt(localNetwork, attachment)
+  for (const meter of [broadcast, rates.send, rates.receive]) if (meter) items.push(meter)
   const admitted = { ...fixed, metadata: entered.local, goto: 'guard' } as const
-  if (trunk) items.push(entry(number, 'admit', 'trunk', { ...admitted, match: { in_port: port } }))
-  else if (vlan !== undefined) {
-    const match = { in_port: port, vlan_vid: vid.present | vlan }
-    items.push(entry(number, 'admit', 'tagged', { ...admitted, match, apply: popVlan }))
-  } else
-    items.push(
-      entry(number, 'admit', 'access', { ...admitted, match: { in_port: port, vlan_vid: vid.none } }),
-      entry(number, 'admit', 'priority', {
-        ...admitted,
-        match: { in_port: port, vlan_vid: vid.present },
-        apply: popVlan,
-      }),
-    )
+  for (const { kind, group, match, apply } of entrances(attachment)) {
+    items.push(entry(number, 'admit', kind, { ...admitted, match, apply }))
+    if (!broadcast) continue
+    const limited = { ...admitted, match: { ...match, eth_dst: groupAddress }, apply, meter: broadcast.id }
+    items.push(entry(number, 'admit', group, limited))
+  }
 }
+/** The group bit of an address: broadcast or multicast (IEEE 802 §8.2.2). */
+const groupAddress = { value: '01:00:00:00:00:00', mask: '01:00:00:00:00:00' }
+const individualAddress = { ...groupAddress, value: '00:00:00:00:00:00' }
+
+/** By what frames are told that come in at a port as those of this attachment; `group`: the same of those to group addresses. */
+function entrances({ port: in_port, vlan, trunk }: Attachment) {
+  if (trunk) return [{ kind: 'trunk', group: 'group', match: { in_port }, apply: [] }] as const
+  if (vlan !== undefined) {
+    const match = { in_port, vlan_vid: vid.present | vlan }
+    return [{ kind: 'tagged', group: 'group', match, apply: popVlan }] as const
+  }
+  return [
+    { kind: 'access', group: 'group', match: { in_port, vlan_vid: vid.none }, apply: [] },
+    { kind: 'priority', group: 'priorityGroup', match: { in_port, vlan_vid: vid.present }, apply: popVlan },
+  ] as const
+}
+
+/** Frames to an address that nobody knows: flooded, but no more than the port's broadcast limit allows. */
+export function floodUnknown(items: Item[], localNetwork: LocalNetwork, attachment: Attachment): void {
+  const meter = limitsAt(localNetwork, attachment).broadcast?.id
+  if (meter === undefined) return
+  const { number, fixed } = localNetwork.marks
+  for (const { frozen, local, epoch } of localNetwork.transits) {
+    if (frozen) continue
+    const match = { in_port: attachment.port, metadata: local, eth_dst: individualAddress }
+    const apply = [{ type: 'group', groupId: groupId(number, 'flood', epoch) }] as const
+    items.push(entry(number, 'deliver', 'unknown', { ...fixed, match, apply, meter }))
+  }
+}
+
 /** Which network is this frame in: by its link, and there by its VNI or VID. Remote from here on: in a full mesh it leaves by no link again. */
 export function admitLinks(
   items: Item[],
@@ -68,20 +95,27 @@ export function admitLinks(
 export function guardPort(
   items: Item[],
   localNetwork: LocalNetwork,
-  { port, guard, vlan, trunk }: Attachment,
+  attachment: Attachment,
   suppressed: ReadonlySet<string>,
 ): void {
+  const { port, guard, vlan, trunk } = attachment
   if (guard !== 'learn') return
   const { number, fixed, any: metadata } = localNetwork.marks
   const tap = mirrorActions(localNetwork)
   const match = { in_port: port, metadata }
   const { action, needs } = copyAt(localNetwork, port, vlan)
   items.push(...needs)
+  const speaks = { match, ...passing(localNetwork, attachment, 'send'), goto: 'deliver' } as const
   const apply = [...tap, action]
-  items.push(entry(number, 'guard', trunk ? 'trunkLearn' : 'learn', { ...fixed, match, apply, goto: 'deliver' }))
+  items.push(entry(number, 'guard', trunk ? 'trunkLearn' : 'learn', { ...fixed, ...speaks, apply }))
   if (!suppressed.has(placeOf(number, localNetwork.dpid, port))) return
-  const suppress = { apply: tap, goto: 'deliver', match, cookie: cookie('suppressed', number), ...suppressing } as const
+  const suppress = { ...speaks, apply: tap, cookie: cookie('suppressed', number), ...suppressing }
   items.push(entry(number, 'guard', trunk ? 'trunkSuppressed' : 'suppressed', suppress))
+}
+/** The meter that frames pass which the port sends, or gets, if it has such a limit. */
+const passing = (localNetwork: LocalNetwork, attachment: Attachment, way: 'send' | 'receive'): { meter?: number } => {
+  const meter = attachment.rate && limitsAt(localNetwork, attachment)[way]?.id
+  return meter === undefined ? {} : { meter }
 }
 // A port has one meter, and with tags it has several networks: one that left would take the meter of the others away.
 const copyAt = ({ marks, datapath }: LocalNetwork, port: PortNo, vlan: number | undefined) =>
@@ -100,6 +134,7 @@ export function addressHere(items: Item[], localNetwork: LocalNetwork, address: 
     apply: watched ? [...tap, copyAt(localNetwork, port, attachment.vlan).action] : tap,
     goto: 'deliver',
     match: { in_port: port, metadata, eth_src: mac },
+    ...passing(localNetwork, attachment, 'send'),
   }
   const kind = attachment.trunk ? 'trunkKnown' : 'known'
   items.push(
@@ -107,9 +142,8 @@ export function addressHere(items: Item[], localNetwork: LocalNetwork, address: 
   )
   // A member that is the mirror too has had its copy from the guard.
   const apply = port === mirroredPort(localNetwork) ? [] : out(attachment)
-  items.push(
-    entry(number, 'deliver', 'here', { ...(fades ? learned : fixed), match: { metadata, eth_dst: mac }, apply }),
-  )
+  const gets = { match: { metadata, eth_dst: mac }, apply, ...passing(localNetwork, attachment, 'receive') }
+  items.push(entry(number, 'deliver', 'here', { ...(fades ? learned : fixed), ...gets }))
 }
 
 /** An address of another switch: over the link that leads there. */

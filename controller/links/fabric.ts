@@ -14,7 +14,7 @@ import {
 import { metersFor } from '../compile/cookie.ts'
 import type { SwitchFacts } from '../compile/default-flows.ts'
 import type { Datapath, Fabric } from '../compile/local-network.ts'
-import { matchesNoTunnels, unsupported } from '../switch/unsupported.ts'
+import { cannotLimit, matchesNoTunnels, unsupported } from '../switch/unsupported.ts'
 import type { Planned } from './planned-links.ts'
 
 export type KnownFabric = {
@@ -23,6 +23,8 @@ export type KnownFabric = {
   ports(session: Session): { readonly changed: readonly PortNo[]; readonly ofLinks: boolean }
   /** Works out the mesh again; answers whether it is another one. */
   remesh(): boolean
+  /** A switch refused a meter: it has no limits as long as it is connected. Answers whether that is news. */
+  meterRefused(session: Session, words: string): boolean
   /** What a switch holds for itself follows from this. */
   switchFacts(dpid: DatapathId): SwitchFacts
   /** The declared plain link that begins here. */
@@ -49,6 +51,7 @@ export function knownFabric(
   const usable = (dpid: DatapathId, port: PortNo) => datapaths.get(dpid)?.ports.has(port) ?? true
   const ofPods = (key: string) => state().accessPorts.has(key) || state().attachments.has(key)
   const switchFacts = newSwitchFacts()
+  const refusedMeters = new WeakMap<Session, string>()
   return {
     switchFacts: switchFacts.of,
     plain: switchFacts.linkAt,
@@ -62,13 +65,24 @@ export function knownFabric(
       const meteredPacketIns = session.can.nicira && session.can.maxMeter >= metersFor(now.size)
       switchFacts.tunnels(session)
       const names = new Map([...session.ports()].map(([port, { name }]) => [port, name]))
-      datapaths.set(session.dpid, { ports: now, names, meteredPacketIns, maxMeter: session.can.maxMeter })
+      const { maxMeter, tables = [] } = session.can
+      const unmetered = refusedMeters.get(session) ?? cannotLimit(tables)
+      const datapath = { ports: now, names, meteredPacketIns, maxMeter, ...(unmetered !== undefined && { unmetered }) }
+      datapaths.set(session.dpid, datapath)
       const isNew = (p: PortNo) => !before.has(p) || known?.names?.get(p) !== names.get(p)
       const changed = [...now].filter(isNew).concat([...before].filter(p => !now.has(p)))
       // Of a switch that nobody has seen yet we had thought that all its links are there.
       const linked = [...(ends.get(session.dpid) ?? [])]
       const ofLinks = known ? linked.some(p => before.has(p) !== now.has(p)) : linked.some(p => !now.has(p))
       return { changed, ofLinks: planned.ports(session) || ofLinks }
+    },
+    meterRefused(session, words) {
+      const before = datapaths.get(session.dpid)
+      if (!before || before.unmetered !== undefined) return false
+      const unmetered = `it refused a meter: ${words}`
+      refusedMeters.set(session, unmetered)
+      datapaths.set(session.dpid, { ...before, unmetered })
+      return true
     },
     remesh() {
       const { declaredLinks, discoveredLinks, deadLinks } = state()

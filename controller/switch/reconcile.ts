@@ -38,6 +38,8 @@ export type Reconciler = {
   firstRead(sw: Switch): void
   /** Whether something that we do not want there stays all the same, for now. */
   isRetained(dpid: DatapathId, item: Item): boolean
+  /** The switch refused this: perhaps what is asked of it again is without what it can't do. */
+  refused(session: Session, words: string): void
   /** Resolves when nothing waits to be compiled. */
   fresh(): Promise<void>
   /** Something about these networks changed on this switch: whoever waits looks again. */
@@ -221,6 +223,7 @@ async function reconcile(
     if (number === 0 || r.compiled().has(number)) confirm(sw, number, serial)
     else sw.networks.delete(number)
   }
+  for (const words of refused.values()) r.refused(session, words)
   if (refused.size > 0) retryRefused(r, sw, refused)
   else if (refusals(sw).size === 0) sw.retries = 0
   if (changes.remove.some(makesRoom)) roomMade(r, sw)

@@ -75,6 +75,24 @@ function missingWords({ tableId, properties }: TableFeatures, { match, next, doe
 const instructions = new Set<string>(['write_metadata', 'goto_table', 'meter'])
 const isAction = (doing: Doing): boolean => !instructions.has(doing) && !doing.startsWith('set ')
 
+/** Why meters can't be used in our tables, if their features say so. */
+export function cannotLimit(tables: readonly TableFeatures[]): string | undefined {
+  for (const { tableId, properties } of tables) {
+    const declared = needed.find(({ id }) => id === tableId)
+    if (!declared) continue
+    for (const p of properties) {
+      if (p.type === 'instructions' && p.instructions.length > 0 && !p.instructions.some(i => i.type === 'meter'))
+        return `its table ${tableId} does not follow meters`
+      const lacks =
+        p.type === 'match' && p.fields.length > 0
+          ? declared.limiting.find(field => !p.fields.some(f => f.field === field))
+          : undefined
+      if (lacks !== undefined) return `its table ${tableId} does not match ${lacks}`
+    }
+  }
+  return undefined
+}
+
 /** The first table says what it matches, and a tunnel id is not among it. */
 export const matchesNoTunnels = (tables: readonly TableFeatures[]): boolean =>
   tables.some(

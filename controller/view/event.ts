@@ -211,6 +211,13 @@ export const kinds = {
       `no addresses are learned at ${at(place)} of network ${network} for some seconds: ${reason}`,
   }),
 
+  'limit-exceeded': row<Network & Endpoint & { readonly limit: string; readonly dropped: number }>({
+    severity: 'warn',
+    when: 'A port went beyond one of its limits: `broadcast`, `send` or `receive`. Told again when it has dropped nothing for a minute.',
+    sentence: ({ network, limit, dropped, ...place }) =>
+      `${at(place)} of network ${network} is beyond its ${limit} limit: ${dropped} frames were dropped`,
+  }),
+
   'node-changed': row<{
     readonly node: string
     readonly from: string

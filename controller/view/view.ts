@@ -16,6 +16,20 @@ export type Progress = {
 /** What keeps something from being programmed. */
 export type Condition = { readonly state: 'pending' | 'degraded'; readonly reason: string }
 
+/** A limit of an attachment. */
+export type LimitView = {
+  readonly limit: 'broadcast' | 'send' | 'receive'
+  /** Of broadcast, multicast and unknown unicast together. */
+  readonly framesPerSecond?: number
+  /** Kilobits a second, and kilobits that may come at once. */
+  readonly kbps?: number
+  readonly burst?: number
+  /** Frames that it has dropped since the controller started. */
+  readonly dropped?: number
+  /** Why the switch does not have it. */
+  readonly missing?: string
+}
+
 export type SwitchView = {
   readonly dpid: DatapathId
   readonly connected: boolean
@@ -31,6 +45,8 @@ export type SwitchView = {
   readonly software?: string
   /** What it refused to tell, or did not, and what follows from that: a sentence each. */
   readonly unknown?: readonly string[]
+  /** What it can't limit, and why: a sentence each. */
+  readonly limitsMissing?: readonly string[]
   /** Another switch claims its datapath id; forgotten a minute after the last claim. */
   readonly conflict?: {
     /** From where the other one connects, as `address:port`. */
@@ -163,6 +179,12 @@ export type Controller = {
   multicast(id: string): MulticastView | undefined
   /** Addresses from which two ports of this network have lately sent, the newest first. */
   conflicts(id: string): readonly AddressConflict[]
+  /** The limits of an attachment, by attachmentKey, as they were read last. */
+  limits(key: string): readonly LimitView[]
+  /** Resolves when the limits of this switch have been read lately, or can't be. */
+  readLimits(dpid: DatapathId): Promise<void>
+  /** All limits that have dropped frames, by port. */
+  eachDrop(): Iterable<Endpoint & { readonly network: string; readonly limit: string; readonly dropped: number }>
   /** One attachment, by endpointKey (`<dpid>/<port>`). */
   attachment(key: string): Progress | undefined
   /**

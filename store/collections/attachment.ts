@@ -76,6 +76,8 @@ const left = (draft: Draft, { network, dpid }: Attachment): void => {
   if (number !== undefined && !draft.membersAt.has(placeKey(network, dpid))) draft.hold(number, [dpid])
 }
 
+const isRate = (v: unknown): boolean => hasFields(v, { kbps: isNumber }, { burst: isNumber })
+const isRateLimit = (v: unknown): boolean => hasFields(v, {}, { send: isRate, receive: isRate })
 const required = { network: isText, guard: isOneOf('learn', 'mac') }
 const optional = {
   mac: isText,
@@ -84,6 +86,8 @@ const optional = {
   vlan: isNumber,
   trunk: isTrue,
   ips: isList(isText),
+  broadcast: isNumber,
+  rate: isRateLimit,
 }
 const isAttachment = (v: unknown): boolean => isEndpoint(v) && hasFields(v, required, optional)
 

@@ -53,6 +53,7 @@ export const network: Collection<'network', NetworkWriters> = {
       {
         mirror: mirror => isEndpoint(mirror) && hasFields(mirror, { number: isNumber }),
         multicast: isOneOf('snoop'),
+        broadcast: isNumber,
         vlink: isVlink,
         epoch: isOneOf(0, 1),
         target: isOneOf(0, 1),

@@ -60,6 +60,9 @@ export const stillController = (more: Partial<Controller> = {}) => {
     conflicts: () => [],
     multicast: () => undefined,
     attachment: () => undefined,
+    limits: () => [],
+    readLimits: async () => {},
+    eachDrop: () => [],
     settled: async (network, revision, ms, about) => {
       asked.push({ network, revision, ms, ...(about !== undefined && { about }) })
       return pending(revision)

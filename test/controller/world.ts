@@ -31,6 +31,8 @@ export type Member = {
   readonly network: string
   readonly address: 'pinned' | 'learned' | 'unknown'
   readonly trunk?: boolean
+  /** Of its limits: those by default, none, or all. */
+  readonly limits?: 'default' | 'off' | 'all'
 }
 export type Placement = {
   readonly switches: number
@@ -63,6 +65,7 @@ const member: fc.Arbitrary<Member | undefined> = fc.option(
     network: fc.constantFrom(...networkNames),
     address: fc.constantFrom('pinned', 'learned', 'unknown' as const),
     trunk: fc.boolean(),
+    limits: fc.constantFrom('default', 'off', 'all' as const),
   }),
   { nil: undefined, freq: 4 },
 )
@@ -213,7 +216,7 @@ export function subjects({ switches, plain, members, mirrors }: Placement): Subj
     }
     const attachments: Attachment[] = []
     const learned: Location[] = []
-    for (const [key, { network: of, address, trunk }] of members) {
+    for (const [key, { network: of, address, trunk, limits }] of members) {
       if (of !== id) continue
       const { vlan, ...at } = stationOf(key)
       const guard = address === 'pinned' ? ('mac' as const) : ('learn' as const)
@@ -223,6 +226,8 @@ export function subjects({ switches, plain, members, mirrors }: Placement): Subj
         ...(address === 'pinned' && { mac }),
         ...(vlan !== undefined && { vlan }),
         ...(trunk && { trunk }),
+        ...(limits === 'off' && { broadcast: 0 }),
+        ...(limits === 'all' && { broadcast: 50, rate: { send: { kbps: 800 }, receive: { kbps: 900, burst: 200 } } }),
       })
       if (address === 'learned') learned.push({ ...at, mac })
     }

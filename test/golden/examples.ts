@@ -241,6 +241,23 @@ export const examples: Readonly<Record<string, Example>> = {
     ports: onEach(1, 2),
     network: { mirror: { dpid: dpid(2), port: 4, number: 8 } },
   }),
+  limits: example({
+    shows:
+      'Two switches; port 1 of the first may send 500 broadcasts and 8 Mbit/s and gets 16 Mbit/s, and port 1 of the second has no limits.',
+    switches: 2,
+    links: [[1, 2]],
+    ports: [
+      [
+        1,
+        1,
+        {
+          ...{ mac: mac(1, 1), guard: 'mac', broadcast: 500 },
+          rate: { send: { kbps: 8000 }, receive: { kbps: 16_000, burst: 4000 } },
+        },
+      ],
+      [2, 1, { mac: mac(2, 1), guard: 'mac', broadcast: 0 }],
+    ],
+  }),
   snooping: example({
     shows:
       'Two switches; port 1 of the second has joined 239.1.2.3, and behind port 2 of the first is a multicast router.',

@@ -87,6 +87,7 @@ function deleteMeters(sw: Switch, meterId: number): Message[] {
   const going = meterId === meters.all ? [...sw.meters.keys()] : sw.meters.has(meterId) ? [meterId] : []
   return going.flatMap(id => {
     sw.meters.delete(id)
+    sw.metered.delete(id)
     return removeUsers(sw, entry => entry.meters.has(id), 'meter_delete')
   })
 }

@@ -64,6 +64,11 @@ function answer(sw: Switch, body: Request['body']): Answer {
       const meter = sw.meters.get(body.meterId)
       return meter ? { type: 'meter_config', meters: [meter] } : meterModFailed('UNKNOWN_METER')
     }
+    case 'meter': {
+      const listed = body.meterId === meters.all ? [...sw.meters.keys()] : [body.meterId]
+      if (listed.some(id => !sw.meters.has(id))) return meterModFailed('UNKNOWN_METER')
+      return { type: 'meter', meters: listed.map(id => meterStats(sw, id)) }
+    }
     case 'meter_features':
       return {
         type: 'meter_features',
@@ -129,4 +134,11 @@ function split(body: Reply): Reply[] {
     size += length
   }
   return parts.map(make)
+}
+
+/** §7.3.5.12: one band, as all meters here have. */
+const meterStats = (sw: Switch, meterId: number) => {
+  const { packets, dropped } = sw.metered.get(meterId) ?? { packets: 0n, dropped: 0n }
+  const none = { flowCount: 0, byteInCount: 0n, durationSec: 0, durationNsec: 0 }
+  return { ...none, meterId, packetInCount: packets, bandStats: [{ packetBandCount: dropped, byteBandCount: 0n }] }
 }

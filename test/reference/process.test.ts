@@ -312,9 +312,9 @@ t.test('a PACKET_OUT leaves by its actions, or goes through the tables', t => {
     payload: plainFrame,
   })
   t.same(apply(sw, out([setField('tunnel_id', 0xfffffen), output(101), output(3)])), [])
-  t.same(places({ outputs: sw.sent.splice(0), packetIns: [], ambiguous: false }), ['101@16777214', '3'])
+  t.same(places({ outputs: sw.sent.splice(0), packetIns: [], meters: [], ambiguous: false }), ['101@16777214', '3'])
   apply(sw, out([output(ports.table)], 3))
-  t.same(places({ outputs: sw.sent.splice(0), packetIns: [], ambiguous: false }), ['2'])
+  t.same(places({ outputs: sw.sent.splice(0), packetIns: [], meters: [], ambiguous: false }), ['2'])
   t.end()
 })
 

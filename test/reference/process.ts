@@ -14,6 +14,8 @@ export type Result = {
   /** In the order in which they leave. */
   readonly outputs: Output[]
   readonly packetIns: PacketIn[]
+  /** The meters that it passed, in order. */
+  readonly meters: number[]
   /** Two entries of one priority matched, so that the specification leaves open which is taken (§5.3). */
   ambiguous: boolean
 }
@@ -36,7 +38,7 @@ const tunnelAt = word('tunnel_id')
 
 /** Sends a frame into port `inPort`, as if it had come in with `tunnelId`. */
 export function process(sw: Switch, inPort: number, frame: Buffer, tunnelId = 0n): Result {
-  const result: Result = { outputs: [], packetIns: [], ambiguous: false }
+  const result: Result = { outputs: [], packetIns: [], meters: [], ambiguous: false }
   const port = sw.ports.get(inPort)
   if (!port || !receives(port)) return result
   const packet = parse(frame, inPort, tunnelId, sw.kind.vlanLimit)
@@ -48,7 +50,7 @@ export function process(sw: Switch, inPort: number, frame: Buffer, tunnelId = 0n
 
 /** Applies actions to a frame that a PACKET_OUT brings (§7.3.7). */
 export function packetOut(sw: Switch, message: MessageOf<'packet_out'>): Result {
-  const result: Result = { outputs: [], packetIns: [], ambiguous: false }
+  const result: Result = { outputs: [], packetIns: [], meters: [], ambiguous: false }
   const { inPort, payload, actions } = message
   const packet = parse(payload, inPort, 0n, sw.kind.vlanLimit)
   if (packet) act({ sw, inPort, result, packet, set: new Map(), entry: undefined, depth: 0, copies: 0 }, actions)
@@ -96,7 +98,8 @@ function execute(passage: Passage, instructions: readonly Instruction[]): number
   let written: readonly Action[] = []
   let clears = false
   for (const instruction of instructions) {
-    if (instruction.type === 'apply_actions') act(passage, instruction.actions)
+    if (instruction.type === 'meter') pass(passage, instruction.meterId)
+    else if (instruction.type === 'apply_actions') act(passage, instruction.actions)
     else if (instruction.type === 'clear_actions') clears = true
     else if (instruction.type === 'write_actions') written = instruction.actions
     else if (instruction.type === 'goto_table') next = instruction.tableId
@@ -105,6 +108,13 @@ function execute(passage: Passage, instructions: readonly Instruction[]): number
   write(set, written)
   for (const instruction of instructions) if (instruction.type === 'write_metadata') writeMetadata(packet, instruction)
   return next
+}
+
+function pass({ sw, result }: Passage, meterId: number): void {
+  result.meters.push(meterId)
+  const metered = sw.metered.get(meterId) ?? { packets: 0n, dropped: 0n }
+  sw.metered.set(meterId, metered)
+  metered.packets++
 }
 
 type Write = { readonly word: number; readonly value: number; readonly mask: number }

@@ -82,6 +82,8 @@ export type Port = {
 }
 export type Group = Pick<GroupMod, 'groupType' | 'groupId' | 'buckets'>
 export type Meter = Pick<MeterMod, 'flags' | 'meterId' | 'bands'>
+/** Of a meter: frames that passed it, and (set by a test: it lets everything pass) those that it dropped. */
+export type Metered = { packets: bigint; dropped: bigint }
 export type Bundle = { readonly flags: number; readonly messages: Message[]; closed: boolean }
 /** A frame that leaves by a port; `tunnelId` is 0 but for tunnels. */
 export type Output = { readonly port: number; readonly tunnelId: bigint; readonly frame: Buffer }
@@ -93,6 +95,7 @@ export type Switch = {
   readonly tables: Map<number, Table>
   readonly groups: Map<number, Group>
   readonly meters: Map<number, Meter>
+  readonly metered: Map<number, Metered>
   readonly bundles: Map<number, Bundle>
   /** Seconds; moved on by `advance`. */
   now: number
@@ -121,6 +124,7 @@ export function newSwitch({ dpid, ports = [], tunnels = [], kind = {} }: Given):
     tables: new Map(),
     groups: new Map(),
     meters: new Map(),
+    metered: new Map(),
     bundles: new Map(),
     now: 0,
     missSendLen: 128,

@@ -5,10 +5,12 @@ import {
   groupId,
   groupOwner,
   isOurMeter,
+  limitOfMeter,
   markerCookie,
   maxMeteredPort,
   meterId,
   owner,
+  portLimitMeterId,
 } from '../../../controller/compile/cookie.ts'
 import { maxNetworkNumber } from '../../../store/state.ts'
 
@@ -44,4 +46,19 @@ t.test('a meter id is ours for every port that has one, and small enough for Ope
     t.ok(meterId(port) < 2 ** 18)
   }
   t.notOk(isOurMeter(1))
+})
+
+t.test('a meter of a limit says what it limits, and no two are alike', async t => {
+  const ids = new Set<number>()
+  for (const kind of ['broadcast', 'send', 'receive'] as const)
+    for (const port of [1, 4096, maxMeteredPort])
+      for (const vlan of [undefined, 1, 4094]) {
+        const id = portLimitMeterId(kind, port, vlan)
+        t.same(limitOfMeter(id), { kind, port, vlan })
+        t.ok(isOurMeter(id))
+        ids.add(id)
+      }
+  t.equal(ids.size, 27)
+  for (const id of [1, meterId(7), 0x2_0007, 0x3000_0000, 0x6000_0001, 0xffff_fffd])
+    t.equal(limitOfMeter(id), undefined)
 })

@@ -31,6 +31,8 @@ const form = fc.constantFrom({}, { vlan: 5 }, { trunk: true as const })
 const event = fc.oneof(
   fc.record({ is: fc.constant('attach' as const), at: place, mac: fc.option(mac, { nil: undefined }), form }),
   fc.record({ is: fc.constant('detach' as const), at: place }),
+  fc.record({ is: fc.constant('limit' as const), at: place, to: fc.constantFrom(undefined, 0, 70) }),
+  fc.record({ is: fc.constant('limit all' as const), to: fc.constantFrom(undefined, 0, 80) }),
   fc.record({ is: fc.constant('learn' as const), at: place, mac }),
   fc.record({ is: fc.constant('forget' as const), mac }),
   fc.record({ is: fc.constant('suppress' as const), at: place }),
@@ -90,6 +92,19 @@ function world() {
         for (const [key, a] of attachments) if (a.dpid === it.at.dpid && a.port === it.at.port) attachments.delete(key)
         revision++
         return
+      case 'limit':
+        for (const [key, a] of attachments) {
+          if (a.dpid !== it.at.dpid || a.port !== it.at.port) continue
+          const { broadcast: _, rate: __, ...rest } = a
+          const rate = { send: { kbps: 1000 + (it.to ?? 0) }, receive: { kbps: 2000 } }
+          attachments.set(key, it.to === undefined ? rest : { ...rest, broadcast: it.to, rate })
+        }
+        return
+      case 'limit all': {
+        const { broadcast: _, ...rest } = network
+        network = it.to === undefined ? rest : { ...rest, broadcast: it.to }
+        return
+      }
       case 'learn':
         learned.set(it.mac, { mac: it.mac, ...it.at })
         moved.add(it.mac)

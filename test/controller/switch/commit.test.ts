@@ -94,7 +94,7 @@ for (const [name, kind] of Object.entries({ 'Open vSwitch': openVSwitch, 'plain 
 
 /** Ports 1 and 2 in red; then as many of these as the switch can hold, each with a port of its own. */
 async function crowd(test: Test, kind: Partial<typeof openVSwitch>, ids: readonly string[]): Promise<Peers> {
-  const world = await makePeers(test, { kind: { ...plainHardware, ...kind }, ports: 12 })
+  const world = await makePeers(test, { kind: { ...plainHardware, maxMeter: 0, ...kind }, ports: 12 })
   await world.live()
   await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
   if ((await world.controller.settled('red', 0, 5000)).state !== 'programmed') throw new Error('red is not programmed')
