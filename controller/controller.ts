@@ -111,6 +111,8 @@ function assemble(options: ControllerOptions): Parts {
   const fabric = knownFabric(store.state, planned, unreachable.dpids)
   const waiters = waiting(clock)
 
+  const withheld = new Map<string, 'leaving' | 'loop'>()
+
   const learner = learning({
     learned,
     state: store.state,
@@ -144,6 +146,7 @@ function assemble(options: ControllerOptions): Parts {
       takeChanged: learned.takeChanged,
     },
     suppressed: learner.suppressed,
+    withheld,
     connected,
     unreachable: unreachable.dpids,
     snooped: snooping.of,

@@ -21,7 +21,7 @@ ${Object.values(pipeline).map(table).join('\n')}
 - **A vlink** has two numbers, one for each way, so that the two may cross anywhere; its cookies bear the first.
 - **Cookie**: \`0x6c32\` | kind (8 bits) | network number (32 bits). \`ovs-ofctl dump-flows BRIDGE cookie=0x6c32000000000000/0xffff000000000000\`
   shows what is ours. Kinds: 0 marker (its lower 40 bits are the store's instance), 1 the switch's own, 2 network, 3 learned, 4 suppressed,
-  5 multicast.
+  5 multicast, 6 a port that is cut off.
 - **Groups** (ids 0x4c000000 to 0x4dffffff; bit 1 is the epoch). In a full mesh two a network and switch: one for what began here (local
   ports and links), one for what came over a link (local ports only: split horizon). On a tree one for both (local ports and
   branches). OpenFlow never sends a frame back to the port that it came from.
@@ -33,7 +33,7 @@ shortest-path tree with a member as its root, without what leads to no member), 
 path, by the links' costs. When a way changes so that old and new can't be mixed, the new one is built under the network's other
 epoch beside the old one; when every switch has confirmed it, access entries go over, switch by switch; ${drainMs} ms after the last
 of them has confirmed that, the old one goes. So no frame is lost, doubled, or runs in a circle.
-- **Meters**: 0x10000 + port limits the copies of a learning port; 0x20000 + port the bandwidth of a vlink that ends there;
+- **Meters**: 0x10000 limits the copies of our probes for loops; 0x10000 + port limits the copies of a learning port; 0x20000 + port the bandwidth of a vlink that ends there;
   0x30000000, 0x40000000 and 0x50000000 + VLAN * 0x10000 + port (VLAN 0: untagged) its broadcasts, what it sends, and what it gets.
 
 ## Limits

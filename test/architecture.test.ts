@@ -41,7 +41,14 @@ const rooms: { readonly [folder: string]: Room } = {
   'controller/multicast': { reaches: switching },
   'controller/limits': { reaches: switching },
   controller: {
-    reaches: [...switching, 'controller/limits', 'controller/links', 'controller/learning', 'controller/multicast', 'controller/proof'],
+    reaches: [
+      ...switching,
+      'controller/limits',
+      'controller/links',
+      'controller/learning',
+      'controller/multicast',
+      'controller/proof',
+    ],
   },
   'api/contract': { reaches: [] },
   'api/http': { reaches: ['api/contract', ...viewing] },

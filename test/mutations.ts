@@ -19,6 +19,20 @@ const planned = ['test/controller/links/planned-links.test.ts']
 const laws = ['test/controller/laws.test.ts']
 export const mutations: readonly Mutation[] = [
   {
+    name: 'unknown unicast past the broadcast limit',
+    file: 'controller/compile/compile.ts',
+    from: '    floodUnknown(items, local, attachment)\n',
+    to: '',
+    tests: ['test/controller/laws/limits.test.ts'],
+  },
+  {
+    name: 'broadcasts with a priority tag past the limit',
+    file: 'controller/compile/rules.ts',
+    from: 'if (!broadcast) continue',
+    to: "if (!broadcast || kind === 'priority' || kind === 'tagged') continue",
+    tests: ['test/controller/laws/limits.test.ts'],
+  },
+  {
     name: 'a tag behind a tag let through',
     file: 'controller/compile/default-flows.ts',
     from: "    entry(0, 'guard', 'tag', { ...owned, match: { vlan_vid: { value: vid.present, mask: vid.present } } }),\n",

@@ -18,6 +18,7 @@ import {
   addressThere,
   admit,
   admitLinks,
+  cutOff,
   flood,
   floodUnknown,
   guardPort,
@@ -55,6 +56,7 @@ export type Rule = readonly [key: RuleKey, make: (items: Item[]) => void]
 /** Every rule of a network on one switch. */
 export function* rulesAt(local: LocalNetwork, reads: Reads): Generator<Rule> {
   for (const attachment of local.local) yield ofAttachment(local, attachment, reads)
+  for (const attachment of local.cut) yield ofCut(local, attachment)
   for (const index of local.transits.keys()) yield* ofPathVersion(local, index)
   for (const address of reads.addresses.values()) yield ofAddress(local, address)
   yield ofMirror(local, reads)
@@ -69,6 +71,12 @@ export const ofAttachment = (local: LocalNetwork, attachment: Attachment, { supp
     guardPort(items, local, attachment, suppressed)
     floodUnknown(items, local, attachment)
   },
+]
+
+/** A port of the network that is cut off. */
+export const ofCut = (local: LocalNetwork, attachment: Attachment): Rule => [
+  attachmentRule(attachment),
+  items => cutOff(items, local, attachment),
 ]
 
 /** A switch without members carries what others send, not what began here. */

@@ -4,7 +4,7 @@
  */
 const magic = 0x6c32n // 'l2'
 
-const kinds = { marker: 0, base: 1, network: 2, learned: 3, suppressed: 4, multicast: 5 } as const
+const kinds = { marker: 0, base: 1, network: 2, learned: 3, suppressed: 4, multicast: 5, cut: 6 } as const
 export type Kind = keyof typeof kinds
 const names = Object.keys(kinds) as Kind[]
 
@@ -44,6 +44,8 @@ export const groupOwner = (id: number): number | undefined =>
 
 /** Meter ids of ours: one for each learning port of a switch, and one for each end of a vlink. */
 export const meterId = (port: number): number => 0x1_0000 + port
+/** Of copies of our probes for loops: no port has number 0. */
+export const loopProbeMeterId = 0x1_0000
 export const limitMeterId = (port: number): number => 0x2_0000 + port
 /** What limits what a port sends and gets (limits.ts). */
 export type LimitKind = 'broadcast' | 'send' | 'receive'
@@ -59,7 +61,8 @@ export function limitOfMeter(
   const port = id & 0xffff
   return kind && port > 0 ? { kind, port, vlan: (id >>> 16) & 0xfff || undefined } : undefined
 }
-export const isOurMeter = (id: number): boolean => (id > 0x1_0000 && id < 0x3_0000) || limitOfMeter(id) !== undefined
+export const isOurMeter = (id: number): boolean =>
+  (id >= loopProbeMeterId && id < 0x3_0000) || limitOfMeter(id) !== undefined
 /** A port beyond this has no meter of its own. */
 export const maxMeteredPort = 0xffff
 /** So many meters a switch must be able to hold for all its ports to have theirs: two at most, one of each kind. */

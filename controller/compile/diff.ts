@@ -142,8 +142,11 @@ function changedOwner(f: FlowItem, actual: Content): readonly FlowItem[] {
 }
 const nobody: readonly FlowItem[] = []
 const place = (owner: number, port: number): string => `${owner}/${port}`
+/** The port that an entry lets in; the one for group addresses beside it may come and go with a limit. */
 const accessPort = (f: FlowItem): string[] =>
-  f.tableId === pipeline.admit.id && typeof f.match.in_port === 'number' ? [place(f.owner, f.match.in_port)] : []
+  f.tableId === pipeline.admit.id && typeof f.match.in_port === 'number' && f.match.eth_dst === undefined
+    ? [place(f.owner, f.match.in_port)]
+    : []
 
 /** The old form of a flow, if it outputs to a port that leaves its network in this same plan. */
 function stillOutputs(f: FlowItem, actual: Content, left: ReadonlySet<string>): FlowItem[] {

@@ -48,11 +48,19 @@ export type Subject = {
   readonly learned: readonly Location[]
   /** Ports over their cap of learned addresses, by placeOf. */
   readonly suppressed: ReadonlySet<string>
+  /** Members that are not let in for now, and why, by placeOf. Absent: none. */
+  readonly withheld?: Withheld | undefined
   /** Who wants which multicast, if the network snoops. */
   readonly snooped?: Snooped | undefined
   /** Its VLANs on plain links. Where there are none yet, nothing of it crosses such a link. */
   readonly vlans?: NetworkVlans | undefined
 }
+
+/**
+ * `leaving`: the port has to leave another network first. `loop`: it leads the network's frames back into it, and is cut off;
+ * an entry of its switch says so, for a controller that starts anew.
+ */
+export type Withheld = ReadonlyMap<string, 'leaving' | 'loop'>
 
 /** A port, as a member of one network: by tags it may be in others, which have nothing to do with it. */
 export const placeOf = (network: number, dpid: DatapathId, port: PortNo): string => `${network} ${dpid}/${port}`
@@ -64,8 +72,10 @@ export type LocalNetwork = {
   readonly datapath: Datapath
   readonly network: Network
   readonly marks: Marks
-  /** Attachments here whose port exists, by port. */
+  /** Attachments here whose port exists and is let in, by port. */
   readonly local: readonly Attachment[]
+  /** Those that are cut off. */
+  readonly cut: readonly Attachment[]
   readonly byPort: ReadonlyMap<PortNo, Attachment>
   /** By which frames of members here leave. */
   readonly entered: Transit
@@ -93,7 +103,7 @@ export type Transit = {
 
 /** Every switch that holds something of the network, as far as we know it. */
 export function localNetworks(
-  { network, attachments, vlans }: Subject,
+  { network, attachments, vlans, withheld }: Subject,
   datapaths: Datapaths,
   pathVersions: PathVersions,
 ): LocalNetwork[] {
@@ -104,13 +114,13 @@ export function localNetworks(
     if (here) here.push(a)
     else byDatapath.set(a.dpid, [a])
   }
-  const at = localNetworkOf({ network, vlans }, datapaths, pathVersions)
+  const at = localNetworkOf({ network, vlans, withheld }, datapaths, pathVersions)
   return [...byDatapath].flatMap(([dpid, members]) => at(dpid, members) ?? [])
 }
 
 /** What a network is on one switch, given its attachments there; undefined while the switch is not known. */
 export function localNetworkOf(
-  { network, vlans }: Pick<Subject, 'network' | 'vlans'>,
+  { network, vlans, withheld }: Pick<Subject, 'network' | 'vlans' | 'withheld'>,
   datapaths: Datapaths,
   pathVersions: PathVersions,
 ): (dpid: DatapathId, attachments: Iterable<Attachment>) => LocalNetwork | undefined {
@@ -118,10 +128,13 @@ export function localNetworkOf(
   return (dpid, attachments) => {
     const datapath = datapaths.get(dpid)
     if (!datapath) return undefined
-    const local = [...attachments].filter(a => isThere(datapath, a)).sort((a, b) => a.port - b.port)
+    const there = [...attachments].filter(a => isThere(datapath, a)).sort((a, b) => a.port - b.port)
+    const why = ({ port }: Attachment) => withheld?.get(placeOf(network.number, dpid, port))
+    const local = withheld ? there.filter(a => why(a) === undefined) : there
+    const cut = withheld ? there.filter(a => why(a) === 'loop') : []
     const byPort = new Map(local.map(a => [a.port, a]))
     const transits = pathVersions.map(pathVersion => transitAt(dpid, network.number, pathVersion, vlans))
-    return { dpid, datapath, network, marks, local, byPort, entered: transits[0]!, transits }
+    return { dpid, datapath, network, marks, local, cut, byPort, entered: transits[0]!, transits }
   }
 }
 

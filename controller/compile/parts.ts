@@ -9,6 +9,7 @@ import {
   attachmentRule,
   made,
   ofAttachment,
+  ofCut,
   ofFlood,
   ofMirror,
   ofMulticast,
@@ -19,7 +20,7 @@ import {
   rulesAt,
 } from './compile.ts'
 import type { Item } from './item.ts'
-import { type Datapaths, type LocalNetwork, localNetworkOf, placeOf } from './local-network.ts'
+import { type Datapaths, type LocalNetwork, localNetworkOf, placeOf, type Withheld } from './local-network.ts'
 import { type Learned, occupants } from './occupants.ts'
 import { partChange, type Touched } from './part-change.ts'
 import type { PathVersions } from './rollout.ts'
@@ -37,6 +38,7 @@ export type Inputs = {
   readonly pathVersions: PathVersions
   readonly vlans: NetworkVlans | undefined
   readonly suppressed: ReadonlySet<string>
+  readonly withheld?: Withheld | undefined
   readonly snooped: Snooped | undefined
   /** By attachmentKey. */
   readonly attachments: ReadonlyMap<string, Attachment>
@@ -65,6 +67,7 @@ export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
   const locals = new Map<DatapathId, LocalNetwork>()
   const { byDatapath, addresses, attach, relocate } = occupants()
   let suppressed: ReadonlySet<string> = new Set()
+  let withheld: Withheld = new Map()
   let last: Inputs | undefined
   /** A switch of the network was not known yet. */
   let isPartial = false
@@ -88,18 +91,23 @@ export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
     const isAttached = inputs.revision !== undefined && inputs.revision === last?.revision
     const changed = isAttached ? nothing : attach(inputs.attachments, macs)
     relocate(macs, inputs.learned)
+    const held = changedWithheld(withheld, inputs.withheld ?? nobody, network.number)
+    // Entries of an address are there when its port is.
+    if (held.size > 0)
+      for (const { mac, dpid, port } of addresses.values())
+        if (held.has(placeOf(network.number, dpid, port))) macs.add(mac)
     const moved: Moved = new Map(Array.from(macs, mac => [mac, addressRule(mac)]))
     const reads: Reads = {
       ...{ addresses, suppressed: inputs.suppressed, pathVersions },
       snooping: snooped && snoopingOf(snooped, pathVersions),
     }
     const isAll = !last || isOther(last, inputs)
-    const places = changedPlaces(suppressed, inputs.suppressed, network.number)
+    const places = changedPlaces(suppressed, inputs.suppressed, network.number).union(held)
     const found = new Map<DatapathId, Touched>()
     const note = (dpid: DatapathId, touched: Touched) => {
       if (touched.size > 0) found.set(dpid, touched)
     }
-    const localAt = localNetworkOf({ network, vlans }, datapaths, pathVersions)
+    const localAt = localNetworkOf({ network, vlans, withheld: inputs.withheld }, datapaths, pathVersions)
     // Where nothing but addresses may have changed, the network is where it was.
     const there = isAll || changed.size > 0 || isPartial ? placesOf(byDatapath, pathVersions) : locals
     isPartial = false
@@ -129,6 +137,7 @@ export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
     })
     for (const [dpid, part] of remade) keep(dpid, part)
     suppressed = new Set([...inputs.suppressed].filter(place => place.startsWith(`${network.number} `)))
+    withheld = new Map([...(inputs.withheld ?? [])].filter(([place]) => place.startsWith(`${network.number} `)))
     last = inputs
     return found
   }
@@ -136,6 +145,7 @@ export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
 }
 
 const none: ReadonlySet<RuleKey> = new Set()
+const nobody: Withheld = new Map()
 const nothing: ReadonlyMap<DatapathId, ReadonlySet<RuleKey>> = new Map()
 type Places = ReadonlySet<string>
 
@@ -174,9 +184,12 @@ function mend(
   const again = (rule: Rule) => change.put(rule[0], made(rule))
   if (rules.size > 0) {
     const here = new Map(local.local.map(attachment => [attachmentRule(attachment), attachment]))
+    const cuts = new Map(local.cut.map(attachment => [attachmentRule(attachment), attachment]))
     for (const key of rules) {
       const attachment = here.get(key)
+      const cut = cuts.get(key)
       if (attachment) again(ofAttachment(local, attachment, reads))
+      else if (cut) again(ofCut(local, cut))
       else change.put(key, [])
     }
     for (const index of local.transits.keys()) again(ofFlood(local, index))
@@ -223,6 +236,13 @@ const isOther = (a: Inputs, b: Inputs): boolean =>
 /** What of a network is read by rules: not its revision, nor which path version is on disk. */
 const shape = ({ number, mirror, multicast, broadcast }: Network): string =>
   JSON.stringify([number, mirror, multicast, broadcast])
+
+/** Places of a network that are let in by one of two such maps and not by the other, or cut off by one. */
+function changedWithheld(a: Withheld, b: Withheld, number: number): ReadonlySet<string> {
+  if (a.size === 0 && b.size === 0) return none
+  const own = (place: string) => place.startsWith(`${number} `) && a.get(place) !== b.get(place)
+  return new Set([...a.keys(), ...b.keys()].filter(own))
+}
 
 /** Places of a network that are suppressed in one of two sets, and not in the other. */
 function changedPlaces(a: ReadonlySet<string>, b: ReadonlySet<string>, number: number): Places {

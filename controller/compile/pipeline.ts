@@ -21,6 +21,10 @@ export const pipeline = tables({
       bounce: [1000, 'Our LLDP that asks whether we forward: back into the tunnel it came from, in the probe VNI.'],
       plainProbe: [990, 'Our LLDP from a plain link, untagged: to the controller.'],
       reserved: [910, 'To 01:80:c2:00:00:0x (bridges, LACP, PAUSE, LLDP of others; IEEE 802.1Q §8.6.3): dropped.'],
+      loopProbe: [
+        920,
+        'Our probe for loops, from whatever port, which only a loop leads back to us: a metered copy to the controller, and no further.',
+      ],
       forged: [900, 'From a multicast source address, which no sender has (IEEE 802 §8.2.2): dropped.'],
       trunk: [100, 'Any frame on a trunk port, with whatever tags: its network goes into metadata; to `guard`.'],
       tagged: [
@@ -33,6 +37,10 @@ export const pipeline = tables({
         'From a link, by port and VNI, or by port and VLAN tag, which goes: its network and the remote bit go into metadata; to `deliver`.',
       ],
       mirrored: [100, "A mirror's copy from a link, by port and VNI: out of the mirror port, as it is."],
+      cut: [
+        110,
+        'A port that leads frames of its network back into it: dropped. For a controller that starts anew, too.',
+      ],
       group: [
         105,
         'To a group address (broadcast, multicast) on an access port or a trunk: as such, through its broadcast limit.',

@@ -64,6 +64,12 @@ function entrances({ port: in_port, vlan, trunk }: Attachment) {
   ] as const
 }
 
+/** A port that is cut off: nothing else of the network lets it in. */
+export function cutOff(items: Item[], { marks: { number } }: LocalNetwork, attachment: Attachment): void {
+  const [{ match }] = entrances(attachment)
+  items.push(entry(number, 'admit', 'cut', { match, cookie: cookie('cut', number) }))
+}
+
 /** Frames to an address that nobody knows: flooded, but no more than the port's broadcast limit allows. */
 export function floodUnknown(items: Item[], localNetwork: LocalNetwork, attachment: Attachment): void {
   const meter = limitsAt(localNetwork, attachment).broadcast?.id

@@ -8,7 +8,7 @@ import { type VlinkPaths, vlinkPathsOf } from '../../topology/vlink-route.ts'
 import { addressItems } from './address-items.ts'
 import type { Part } from './compile.ts'
 import { keptTunnels } from './kept-routes.ts'
-import type { Fabric, Location } from './local-network.ts'
+import type { Fabric, Location, Withheld } from './local-network.ts'
 import { networkParts, type Parts, type Touched, vlinkParts } from './parts.ts'
 import { isCovered, plainEnds } from './plain-links.ts'
 import { advance, type Confirmation, type PathVersions, pathVersionsOf, type Rollout } from './rollout.ts'
@@ -73,6 +73,8 @@ type Sources = {
     takeChanged(number: number): Iterable<string>
   }
   suppressed: ReadonlySet<string>
+  /** Members that are not let in for now, by placeOf. */
+  withheld: Withheld
   /** Switches that can be told something now. */
   connected(dpid: DatapathId): boolean
   /** Those that have not been connected for a while. */
@@ -83,7 +85,7 @@ type Sources = {
 }
 
 export function desiredTables(sources: Sources): Tables {
-  const { state, fabric, learned, suppressed, connected, unreachable, snooped, now } = sources
+  const { state, fabric, learned, suppressed, withheld, connected, unreachable, snooped, now } = sources
   const compiled = new Map<number, Compiled>()
   const kept = new Map<number, Parts>()
   const numbers = new Map<string, number>()
@@ -153,7 +155,7 @@ export function desiredTables(sources: Sources): Tables {
       const isDoubtful = unknownHolders.has(number)
       unknownHolders.add(number)
       const touched = yield* parts.update({
-        ...{ network, datapaths: fabric().datapaths, pathVersions, vlans, suppressed, attachments, revision },
+        ...{ network, datapaths: fabric().datapaths, pathVersions, vlans, suppressed, withheld, attachments, revision },
         snooped: snooped(network, attachments.values()),
         learned: {
           at: (mac: string) => learned.at(number, mac),

@@ -3,7 +3,7 @@
 import { compile } from '../../controller/compile/compile.ts'
 import { base } from '../../controller/compile/default-flows.ts'
 import type { Item } from '../../controller/compile/item.ts'
-import type { Fabric, Location, Subject } from '../../controller/compile/local-network.ts'
+import { type Fabric, type Location, placeOf, type Subject } from '../../controller/compile/local-network.ts'
 import type { Snooped } from '../../controller/compile/snoop.ts'
 import { compileVlink } from '../../controller/compile/vlink.ts'
 import type { Attachment, Network } from '../../store/state.ts'
@@ -31,6 +31,8 @@ type Drawn = {
   readonly learned?: readonly Location[]
   readonly snooped?: Snooped
   readonly vids?: readonly [number, number]
+  /** Ports that are cut off, as they lead frames back. */
+  readonly cut?: readonly (readonly [s: number, port: number])[]
   /** The switches have no extensions of Nicira's. */
   readonly hardware?: true
   /** The links before a change: frames on the old paths still arrive. */
@@ -63,7 +65,7 @@ function fabricOf(joints: readonly Joint[], { switches, hardware }: Drawn): Fabr
   return { paths: paths(known), known, datapaths: new Map(all.map(s => [dpid(s), one])) }
 }
 
-function subjectOf({ network, ports = [], learned = [], snooped, vids, switches }: Drawn): Subject {
+function subjectOf({ network, ports = [], learned = [], snooped, vids, switches, cut = [] }: Drawn): Subject {
   const attachments = ports.map(
     ([s, port, options]): Attachment => ({
       ...{ network: 'red', dpid: dpid(s), port, guard: 'learn', revision: 1 },
@@ -76,6 +78,7 @@ function subjectOf({ network, ports = [], learned = [], snooped, vids, switches 
     attachments,
     learned,
     suppressed: new Set(),
+    withheld: new Map(cut.map(([s, port]) => [placeOf(7, dpid(s), port), 'loop'])),
     snooped,
     vlans: vids && { number: 7, vids, dpids },
   }
@@ -114,7 +117,8 @@ function example(drawn: Drawn): Example {
     const plainLinks = [...plainEnds]
       .filter(end => end.startsWith(`${s} `))
       .map(end => linkPort(Number(end.split(' ')[1])))
-    const common = base('0123456789', { plainLinks, tunnels: !drawn.hardware })
+    const loopProbes = drawn.hardware ? undefined : 'metered'
+    const common = base('0123456789', { plainLinks, tunnels: !drawn.hardware, loopProbes })
     return [dpid(s), [...common, ...(parts.get(dpid(s)) ?? [])]] as const
   })
   return { shows: drawn.shows, switches: new Map(switches) }
@@ -240,6 +244,16 @@ export const examples: Readonly<Record<string, Example>> = {
     links: [[1, 2]],
     ports: onEach(1, 2),
     network: { mirror: { dpid: dpid(2), port: 4, number: 8 } },
+  }),
+  cut: example({
+    shows: 'One switch with three ports; the third leads frames back into the network, and is cut off.',
+    switches: 1,
+    ports: [
+      [1, 1],
+      [1, 2],
+      [1, 3],
+    ],
+    cut: [[1, 3]],
   }),
   limits: example({
     shows:

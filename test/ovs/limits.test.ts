@@ -52,14 +52,12 @@ if (needs(t)) {
     for (const pod of [c2, c3]) t.equal(there!.at(pod).received + back!.at(pod).received + toAll!.at(pod).received, 0)
     t.comment(`${sent} frames were sent`)
     await until('what was dropped is known', async () => (await dropped(stormer)) > before)
-    t.ok(stage.log.length >= 0)
   })
 
   for (const [kind, frame] of Object.entries(kinds))
     t.test(`${kind} of a port arrives up to its limit, and not beyond`, async t => {
       await stage.ask(draft => putNetwork(draft, 'wild', { broadcastLimit: 100 }))
       await stage.programmed('wild')
-      for (const wait of [c2, c3]) t.ok(wait)
       const heard = new Map<string, number>()
       const stop = await frames.capture(
         [c2, c3],
@@ -94,6 +92,7 @@ if (needs(t)) {
         attach(draft, { network: 'wild', dpid: dpid(stormer), port: stormer.port, mac: stormer.mac, ...spec }),
       )
     await stage.ask(draft => putNetwork(draft, 'wild', { broadcastLimit: null }))
+    await stage.programmed('wild')
     const known = await streamTo(stage, stormer, c3, 6)
     const back = await streamTo(stage, c3, stormer, 6)
     const toAll = await streamTo(stage, stormer, undefined, 6, 200)

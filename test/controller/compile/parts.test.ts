@@ -36,6 +36,11 @@ const event = fc.oneof(
   fc.record({ is: fc.constant('learn' as const), at: place, mac }),
   fc.record({ is: fc.constant('forget' as const), mac }),
   fc.record({ is: fc.constant('suppress' as const), at: place }),
+  fc.record({
+    is: fc.constant('withhold' as const),
+    at: place,
+    why: fc.constantFrom('leaving' as const, 'loop' as const),
+  }),
   fc.record({ is: fc.constant('mirror' as const), at: fc.option(place, { nil: undefined }) }),
   fc.record({ is: fc.constant('snoop' as const), joined: fc.option(place, { nil: undefined }) }),
   fc.record({ is: fc.constant('port' as const), at: place }),
@@ -53,6 +58,7 @@ function world() {
   const attachments = new Map<string, Attachment>()
   const learned = new Map<string, Location>()
   const suppressed = new Set<string>()
+  const withheld = new Map<string, 'leaving' | 'loop'>()
   const datapaths = new Map<string, Datapath>()
   let network: Network = { id: 'red', number, revision: 1 }
   let edges: readonly (readonly [number, number])[] = []
@@ -116,6 +122,12 @@ function world() {
       case 'suppress': {
         const key = placeOf(number, it.at.dpid, it.at.port)
         if (!suppressed.delete(key)) suppressed.add(key)
+        return
+      }
+      case 'withhold': {
+        const key = placeOf(number, it.at.dpid, it.at.port)
+        if (withheld.get(key) === it.why) withheld.delete(key)
+        else withheld.set(key, it.why)
         return
       }
       case 'mirror': {
@@ -191,6 +203,7 @@ function world() {
           pathVersions: pathVersions(),
           vlans: undefined,
           suppressed,
+          withheld,
           snooped: snooped(),
           attachments,
           revision,
@@ -207,7 +220,7 @@ function world() {
     full: () =>
       compile(
         {
-          ...{ network, attachments: [...attachments.values()], suppressed, snooped: snooped() },
+          ...{ network, attachments: [...attachments.values()], suppressed, withheld, snooped: snooped() },
           learned: [...learned.values()].filter(({ dpid: d, port: p }) =>
             [...attachments.values()].some(a => a.dpid === d && a.port === p && a.guard === 'learn'),
           ),
