@@ -17,13 +17,9 @@ const parallel = 32
 export const scale: Bench = {
   about: 'what a change costs with 10, 100, 1,000 switches; memory; reconnecting',
   async run({ folder, small, long }) {
-    const sizes = small ? [10, 50] : long ? [10, 100, 1000] : [10, 100, 300]
     const rows: string[][] = []
-    for (const switches of sizes)
-      for (const each of [10, ports - 1]) {
-        if (each > 10 && switches >= 1000 && !long) continue
-        rows.push(await measured(join(folder, `${switches}-${each}`), switches, each))
-      }
+    for (const [switches, each] of sizes(small, long))
+      rows.push(await measured(join(folder, `${switches}-${each}`), switches, each))
     print("a network a switch; attachments over REST, 32 at a time; CPU seconds are the controller's", [
       [
         'switches',
@@ -44,6 +40,14 @@ export const scale: Bench = {
       ...rows,
     ])
   },
+}
+
+/** Switches, and attachments of each. `L2SM_BENCH_SCALE=300x10,1000x99`: these and no others. */
+function sizes(small: boolean, long: boolean): readonly (readonly [number, number])[] {
+  const asked = process.env['L2SM_BENCH_SCALE']
+  if (asked) return asked.split(',').map(size => size.split('x').map(Number) as [number, number])
+  const switches = small ? [10, 50] : long ? [10, 100, 1000] : [10, 100, 300]
+  return switches.flatMap(n => [10, ports - 1].map(each => [n, each] as const))
 }
 
 type Switches = { ask(order: string): Promise<Tally>; end(): void }
