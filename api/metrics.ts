@@ -98,7 +98,7 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
         flush()
         gauges.httpConnections.set(countConnections())
         for (const [statistic, seconds] of Object.entries(lag())) gauges.lag.set({ statistic }, seconds)
-        readSwitches(gauges, controller)
+        await readSwitches(gauges, controller)
         await readLinks(gauges, controller)
         readDrops(gauges, controller)
         await readDesired(gauges, store, controller)
@@ -282,16 +282,17 @@ const recordOf = (counters: ReturnType<typeof createCounters>): { readonly recor
 type Gauges = ReturnType<typeof createGauges>
 
 /** Afresh each time, so that a switch that was forgotten is not told of any more. */
-const readSwitches = (gauges: Gauges, controller: Controller): void => {
+const readSwitches = async (gauges: Gauges, controller: Controller): Promise<void> => {
   for (const gauge of [gauges.up, gauges.flows, gauges.drift]) gauge.reset()
-  const switches = controller.switches()
-  for (const { dpid, connected, flows } of switches) {
+  let up = 0
+  await inSlices(controller.eachSwitch(), ({ dpid, connected, flows }) => {
+    if (connected) up++
     gauges.up.set({ dpid }, connected ? 1 : 0)
     gauges.flows.set({ dpid, state: 'desired' }, flows.desired)
     gauges.flows.set({ dpid, state: 'actual' }, flows.actual)
     gauges.drift.set({ dpid }, flows.drift)
-  }
-  gauges.datapaths.set(switches.filter(s => s.connected).length)
+  })
+  gauges.datapaths.set(up)
 }
 
 /** So many links are told of one by one, a direction each; of all, how many there are. */
@@ -344,12 +345,6 @@ const readMulticast = async (gauges: Gauges, store: Store, controller: Controlle
 
 const readDesired = async (gauges: Gauges, store: Store, controller: Controller): Promise<void> => {
   gauges.networks.set(store.state().networks.size)
-  const counts = { pending: 0, programmed: 0, degraded: 0 }
-  const keys = [...store.state().attachments.keys()]
-  // One detached since then has no progress, and is not counted.
-  await inSlices(keys, key => {
-    const progress = controller.attachment(key)
-    if (progress) counts[progress.state]++
-  })
+  const counts = await controller.attachmentCounts()
   for (const [state, count] of Object.entries(counts)) gauges.attachments.set({ state }, count)
 }

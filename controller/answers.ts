@@ -5,8 +5,10 @@ import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { limitViews } from './limits/limit-status.ts'
 import { networkMtu } from './links/network-mtu.ts'
 import type { Parts } from './parts.ts'
-import { linkView, linkViews, progressOf, readiness, switchView } from './status.ts'
+import { attachmentCounts, linkView, linkViews, progressOf, readiness, switchFigures, switchView } from './status.ts'
 import { itemText } from './switch/item-text.ts'
+import { inSlices } from './switch/slices.ts'
+import { leaveAll } from './switch/state.ts'
 import type { Controller, Progress } from './view/view.ts'
 import { vlinkView } from './vlink-status.ts'
 
@@ -19,13 +21,19 @@ export function answers(parts: Parts): Controller {
       [...switches.values()]
         .sort((a, b) => (a.dpid < b.dpid ? -1 : 1))
         .map(sw => switchView(status(), sw, reconciler.base(sw.dpid))),
+    *eachSwitch() {
+      for (const sw of switches.values()) yield switchFigures(status(), sw, reconciler.base(sw.dpid))
+    },
     switch(dpid) {
       const sw = switches.get(dpid)
       return sw && switchView(status(), sw, reconciler.base(sw.dpid))
     },
     connected: dpid => switches.get(dpid)?.session !== undefined,
     forget(dpid) {
-      if (switches.get(dpid)?.session !== undefined || !switches.delete(dpid)) return false
+      const sw = switches.get(dpid)
+      if (!sw || sw.session !== undefined) return false
+      switches.delete(dpid)
+      leaveAll(sw)
       waiting.wake()
       return true
     },
@@ -48,6 +56,7 @@ export function answers(parts: Parts): Controller {
       )
     },
     network: id => (store.state().networks.has(id) ? progressOf(status(), id) : undefined),
+    attachmentCounts: () => inSlices(attachmentCounts(status())),
     partitions(id) {
       const number = store.state().networks.get(id)?.number ?? 0
       const compiled = tables.compiled.get(number)
@@ -82,7 +91,7 @@ export function answers(parts: Parts): Controller {
         const progress = now()
         return progress.state === 'programmed' ? progress : undefined
       }
-      return waiting.until(programmed, timeoutMs, now)
+      return waiting.until(programmed, { timeoutMs, late: now, network: id })
     },
     async takeover(dpid, actor) {
       const sw = switches.get(dpid)

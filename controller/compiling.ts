@@ -30,14 +30,16 @@ type Arguments = {
   readonly failed: Map<string, string>
   /** Sets a switch's loop going. */
   start(sw: Switch): void
-  /** All that was queued is compiled. */
-  done(): void
+  /** All that was queued is compiled: these networks, or if it is undefined, the mesh may be another for all of them. */
+  done(networks: Iterable<string> | undefined): void
 }
 
 export function compiling(args: Arguments): CompileQueue {
   const { store, tables, fabric, switches, learner, snooping, used, holdings, times, clock, emit } = args
   const touched = new Set<Switch>()
   const looked = new Set<number>()
+  const named = new Set<string>()
+  let isRemeshed = false
 
   /** What a compile of this network means for each switch. */
   const note = (id: string, { number, at }: Looks, since: number, matters: boolean) => {
@@ -87,6 +89,7 @@ export function compiling(args: Arguments): CompileQueue {
   return newCompileQueue({
     clock,
     remesh() {
+      isRemeshed = true
       const isOther = fabric.remesh()
       for (const dpid of fabric.factsChanged()) {
         const sw = switches.get(dpid)
@@ -97,6 +100,7 @@ export function compiling(args: Arguments): CompileQueue {
       return isOther ? store.state().networks.keys() : []
     },
     async compile(id, matters) {
+      named.add(id)
       const since = firstUncompiled(store.state(), tables, id)
       const compiled = await attempt(id)
       if (!compiled) return
@@ -111,7 +115,9 @@ export function compiling(args: Arguments): CompileQueue {
       // Where nothing is to be changed, nobody will confirm anything.
       for (const number of looked) times.look(number)
       looked.clear()
-      args.done()
+      args.done(isRemeshed ? undefined : named)
+      named.clear()
+      isRemeshed = false
     },
   })
 }

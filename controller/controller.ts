@@ -31,7 +31,7 @@ import { progressOf, type Status } from './status.ts'
 import { eventsOf } from './store-events.ts'
 import { audit } from './switch/audit.ts'
 import { run } from './switch/reconcile.ts'
-import { has, type Switch } from './switch/state.ts'
+import { has, type Lacking, newLacking, type Switch } from './switch/state.ts'
 import { switchEvents } from './switch-events.ts'
 import { defectOf } from './view/recorded.ts'
 import type { Controller } from './view/view.ts'
@@ -100,6 +100,7 @@ function assemble(options: ControllerOptions): Parts {
   const { store, metrics, emit, clock = systemClock } = options
   const { now } = clock
   const switches = new Map<DatapathId, Switch>()
+  const lacking = newLacking()
   const notStored = (what: string) => (error: unknown) => emit({ kind: 'not-stored', what, error: String(error) })
   const session = (dpid: DatapathId) => switches.get(dpid)?.session
   const learned = learnedAddresses(now)
@@ -162,7 +163,7 @@ function assemble(options: ControllerOptions): Parts {
     failed: notStored('what switches may hold'),
   })
   const times = newWriteTimes({
-    isConfirmed: (network, number, serial) => isConfirmed(status(), network, number, serial),
+    isConfirmed: (network, number, serial) => isConfirmed(status(), lacking, network, number, serial),
     now: () => performance.now(),
     emit,
   })
@@ -171,11 +172,12 @@ function assemble(options: ControllerOptions): Parts {
   const compileQueue = compiling({
     ...{ store, tables, fabric, switches, learner, snooping, used, holdings, times, clock, emit, failed },
     start: sw => start(sw),
-    done() {
+    done(networks) {
       rolloutLoop.look()
       vlans.look()
       holdings.look()
-      waiters.wake()
+      if (networks) waiters.wakeFor(networks)
+      else waiters.wake()
     },
   })
   const start = (sw: Switch) => {
@@ -200,9 +202,18 @@ function assemble(options: ControllerOptions): Parts {
     progress(sw, numbers) {
       vlans.confirmed(sw)
       holdings.confirmed(sw)
-      for (const number of numbers) times.look(number)
+      const networks: string[] = []
+      let isOther = false
+      for (const number of numbers) {
+        times.look(number)
+        const id = tables.compiled.get(number)?.network.id
+        if (id === undefined) isOther = true
+        else networks.push(id)
+      }
       rolloutLoop.look()
-      waiters.wake()
+      // What a switch holds for itself concerns all who are on it; a network that is gone has no name any more.
+      if (isOther) waiters.wake()
+      else waiters.wakeFor(networks)
     },
   })
   const discover = discovery({
@@ -236,6 +247,7 @@ function assemble(options: ControllerOptions): Parts {
     ...{
       ...options,
       switches,
+      lacking,
       fabric,
       tables,
       compileQueue,
@@ -258,13 +270,13 @@ const holds = (sw: Switch | undefined, compiled: Compiled | undefined): boolean 
   compiled !== undefined && has(sw, compiled.network.number) && !sw!.dirty.has(compiled.network.number)
 
 /** All switches that are, or were, concerned with a network have confirmed a compile of it. */
-function isConfirmed(status: Status, id: string, number: number, serial: number): boolean {
+function isConfirmed(status: Status, lacking: Lacking, id: string, number: number, serial: number): boolean {
   const { switches, tables } = status
   const compiled = tables.compiled.get(number)
   if (!compiled) return progressOf(status, id)?.state === 'programmed'
+  // Those that lack anything first: they are few, and while there is one the others need not be asked.
+  for (const sw of lacking.of(number)) if (sw.session && !has(sw, number, serial)) return false
   for (const dpid of compiled.datapaths) if (!has(switches.get(dpid), number, serial)) return false
-  for (const sw of switches.values())
-    if (sw.session && sw.networks.has(number) && !has(sw, number, serial)) return false
   return true
 }
 

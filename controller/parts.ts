@@ -17,7 +17,7 @@ import type { Multicast } from './multicast/multicast.ts'
 import type { RolloutLoop } from './rollout-loop.ts'
 import type { Status } from './status.ts'
 import type { Reconciler } from './switch/reconcile.ts'
-import type { Switch } from './switch/state.ts'
+import type { Lacking, Switch } from './switch/state.ts'
 import type { Emit } from './view/event.ts'
 import type { Record as Metrics } from './view/view.ts'
 import type { Waiting } from './waiters.ts'
@@ -46,6 +46,7 @@ export type ControllerOptions = {
 /** What the parts of the shell share. */
 export type Parts = ControllerOptions & {
   readonly switches: Map<DatapathId, Switch>
+  readonly lacking: Lacking
   readonly fabric: KnownFabric
   readonly tables: Tables
   readonly compileQueue: CompileQueue

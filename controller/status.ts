@@ -1,8 +1,9 @@
 // How far the switches are with what was asked: only what they have confirmed counts. Pure.
 
+import { attachmentKey } from '../store/keys.ts'
 import type { Attachment, State, Vlink } from '../store/state.ts'
 import type { VlanRange } from '../store/vlans.ts'
-import { datapathsOf, maxFanOut } from '../topology/route.ts'
+import { maxFanOut, passes } from '../topology/route.ts'
 import {
   type DatapathId,
   type Endpoint,
@@ -16,12 +17,21 @@ import type { VlinkPaths } from '../topology/vlink-route.ts'
 import type { Item } from './compile/item.ts'
 import type { Datapaths } from './compile/local-network.ts'
 import { goal, inUse } from './compile/rollout.ts'
+import type { Steps } from './compile/steps.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
 import { limitCondition, limitsMissing } from './limits/limit-status.ts'
 import { vlanCondition } from './links/plain-links.ts'
 import type { Planned } from './links/planned-links.ts'
 import { has, phaseReason, refusals, type Switch } from './switch/state.ts'
-import type { Condition, LinkStatistics, LinkView, Progress, SwitchView } from './view/view.ts'
+import type {
+  AttachmentCounts,
+  Condition,
+  LinkStatistics,
+  LinkView,
+  Progress,
+  SwitchFigures,
+  SwitchView,
+} from './view/view.ts'
 import { passed, vlinkCondition } from './vlink-status.ts'
 
 export type Status = {
@@ -42,9 +52,15 @@ export type Status = {
 /**
  * Where a network stands, or with `about` (an endpointKey) one attachment of it, also one that is gone again.
  * Undefined: there never was such a network.
- * @param since The revision that detached `about`, if it is gone.
+ * @param since The revision that detached `about`, if it is gone. @param shared See attachmentCounts.
  */
-export function progressOf(status: Status, id: string, about?: string, since = 0): Progress | undefined {
+export function progressOf(
+  status: Status,
+  id: string,
+  about?: string,
+  since = 0,
+  shared?: Shared,
+): Progress | undefined {
   const { state, tables, queued, failed } = status
   const network = state.networks.get(id)
   const attachment = about === undefined ? undefined : state.attachments.get(about)
@@ -56,7 +72,7 @@ export function progressOf(status: Status, id: string, about?: string, since = 0
     return { state: 'degraded', reason: `it could not be compiled, which is a defect of l2sm: ${failure}`, revision }
   const compiled = tables.compiled.get(network.number)
   if (!compiled) return { state: 'pending', reason: 'it is being compiled', revision }
-  if (attachment?.network === id) return attachmentProgress(status, compiled, attachment)
+  if (attachment?.network === id) return attachmentProgress(status, compiled, attachment, shared)
   if (about !== undefined) return detachedProgress(status, compiled, endpointOf(about).dpid, since)
   return networkProgress(status, compiled)
 }
@@ -68,7 +84,7 @@ function networkProgress(status: Status, compiled: Compiled): Progress {
   if (network.vlink && compiled.vlinkPaths) return vlinkProgress(status, compiled, network.vlink, compiled.vlinkPaths)
   const attachments = [...(status.state.members.get(network.id)?.values() ?? [])]
   const condition =
-    first([...datapaths].sort(), dpid => switchCondition(status, dpid, number, revision)) ??
+    firstSwitch(datapaths, dpid => switchCondition(status, dpid, number, revision)) ??
     first(attachments, a => portCondition(status, a)) ??
     first(attachments, a => limitCondition(network, a, status.datapaths)) ??
     plainLinkCondition(status, compiled) ??
@@ -82,7 +98,7 @@ function vlinkProgress(status: Status, compiled: Compiled, vlink: Vlink, vlinkPa
   const { network } = compiled
   const { revision, number } = network
   const condition =
-    first([...passed(vlinkPaths)].sort(), dpid => switchCondition(status, dpid, number, revision)) ??
+    firstSwitch(passed(vlinkPaths), dpid => switchCondition(status, dpid, number, revision)) ??
     first([vlink.from, vlink.to], end => portCondition(status, end)) ??
     rolloutCondition(status, compiled) ??
     vlinkCondition(vlink, vlinkPaths, status.switches)
@@ -90,27 +106,64 @@ function vlinkProgress(status: Status, compiled: Compiled, vlink: Vlink, vlinkPa
 }
 
 /**
+ * How many attachments are how far, in steps that each look at some. What an attachment has in common with the others of its network
+ * is asked once for all of them.
+ */
+export function* attachmentCounts(status: Status): Steps<AttachmentCounts> {
+  const counts = { pending: 0, programmed: 0, degraded: 0 }
+  const { members } = status.state
+  for (const [id, attachments] of members) {
+    const known = new Map<string, unknown>()
+    const shared: Shared = (what, work) => {
+      if (!known.has(what)) known.set(what, work())
+      return known.get(what) as ReturnType<typeof work>
+    }
+    let looked = 0
+    for (const attachment of attachments.values()) {
+      const progress = progressOf(status, id, attachmentKey(attachment), 0, shared)
+      if (progress) counts[progress.state] += 1
+      if (++looked % 256 === 0) yield
+    }
+    yield
+  }
+  return counts
+}
+
+/** Works something out for a whole network; who asks for many attachments of it keeps it. */
+type Shared = <T>(what: 'switches' | 'links' | 'absent', work: () => T) => T
+
+/**
  * One attachment: its own switch and port, and every member switch that is there to be told of it. Those that are not there are
  * named: who is behind them does not hear it yet.
  */
-function attachmentProgress(status: Status, compiled: Compiled, attachment: Attachment): Progress {
+function attachmentProgress(
+  status: Status,
+  compiled: Compiled,
+  attachment: Attachment,
+  shared: Shared = (_, work) => work(),
+): Progress {
   const { network, datapaths, rollout } = compiled
   const { revision, dpid: own } = attachment
   const isThere = (dpid: DatapathId) => status.switches.get(dpid)?.session !== undefined
-  const others = [...datapaths].filter(dpid => dpid !== own).sort()
+  const isAlone = datapaths.size === 0 || (datapaths.size === 1 && datapaths.has(own))
   const { route, frozen } = inUse(rollout)
   // A port on the path version in use is in the network, whatever other path is being built.
-  const isServed = !frozen && ([...datapathsOf(route)].includes(own) || others.length === 0)
+  const isServed = !frozen && (isAlone || passes(route, own))
   const condition =
     switchCondition(status, own, network.number, revision) ??
     portCondition(status, attachment) ??
     limitCondition(network, attachment, status.datapaths) ??
-    first(others.filter(isThere), dpid => switchCondition(status, dpid, network.number, revision)) ??
-    plainLinkCondition(status, compiled) ??
-    routeCondition(compiled, isThere) ??
+    shared('switches', () =>
+      firstSwitch(datapaths, dpid =>
+        isThere(dpid) ? switchCondition(status, dpid, network.number, revision) : undefined,
+      ),
+    ) ??
+    shared('links', () => plainLinkCondition(status, compiled) ?? routeCondition(compiled, isThere)) ??
     (isServed ? undefined : rolloutCondition(status, compiled))
   if (condition) return { ...condition, revision }
-  const absent = others.filter(dpid => !isThere(dpid))
+  const absent = shared('absent', () => [...datapaths].filter(dpid => !isThere(dpid)).sort()).filter(
+    dpid => dpid !== own,
+  )
   if (absent.length === 0) return { state: 'programmed', revision }
   const names = absent.slice(0, 3).join(', ') + (absent.length > 3 ? `, ... (${absent.length})` : '')
   const reason = `not connected, so it is not known there yet: ${names}`
@@ -124,8 +177,8 @@ function detachedProgress(
   dpid: DatapathId,
   revision: number,
 ): Progress {
-  const there = [...datapaths].sort().filter(d => status.switches.get(d)?.session)
-  const condition = first([dpid, ...there], d => switchCondition(status, d, network.number, revision))
+  const at = (d: DatapathId) => switchCondition(status, d, network.number, revision)
+  const condition = at(dpid) ?? firstSwitch(datapaths, d => (status.switches.get(d)?.session ? at(d) : undefined))
   return condition ? { ...condition, revision } : { state: 'programmed', revision }
 }
 
@@ -163,6 +216,21 @@ function holderCondition(status: Status, number: number): Condition | undefined 
     return { state: 'pending', reason }
   }
   return undefined
+}
+
+/** What keeps the switch with the least id of those that something keeps. */
+function firstSwitch(
+  dpids: Iterable<DatapathId>,
+  condition: (dpid: DatapathId) => Condition | undefined,
+): Condition | undefined {
+  let least: DatapathId | undefined
+  let found: Condition | undefined
+  for (const dpid of dpids) {
+    if (least !== undefined && dpid > least) continue
+    const here = condition(dpid)
+    if (here) [least, found] = [dpid, here]
+  }
+  return found
 }
 
 function first<T>(items: readonly T[], condition: (item: T) => Condition | undefined): Condition | undefined {
@@ -291,9 +359,6 @@ const isLive = (sw: Switch): boolean =>
 export function switchView(status: Status, sw: Switch, base: readonly Item[]): SwitchView {
   const { session, phase } = sw
   const live = isLive(sw)
-  let desired = base.length
-  for (const { parts } of compiledAt(status, sw))
-    for (const items of parts.get(sw.dpid)?.values() ?? []) desired += countFlows(items)
   const missing = session ? limitsMissing(status.datapaths.get(sw.dpid)) : []
   const refused = [...refusals(sw).values()]
   const failing = refused.length > 0 || sw.pausing
@@ -310,14 +375,21 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
     ...(missing.length > 0 && { limitsMissing: missing }),
     ...(sw.conflict && { conflict: conflictView(sw.conflict) }),
     ports: session ? [...session.ports().values()].map(portView).sort((a, b) => a.number - b.number) : [],
-    flows: {
-      desired,
-      actual: sw.held.flows(),
-      foreign: phase.is === 'unsafe' ? phase.foreign.length : 0,
-      drift: sw.drift,
-    },
+    flows: flowFigures(status, sw, base),
     programmedRevision: live ? programmedRevision(status, sw) : 0,
   }
+}
+
+/** What of a switch is counted at each scrape: without its ports, for with a thousand switches they are a hundred thousand. */
+export const switchFigures = (status: Status, sw: Switch, base: readonly Item[]): SwitchFigures => ({
+  ...{ dpid: sw.dpid, connected: sw.session !== undefined, flows: flowFigures(status, sw, base) },
+})
+
+function flowFigures(status: Status, sw: Switch, base: readonly Item[]): SwitchView['flows'] {
+  let desired = base.length
+  for (const { flows } of compiledAt(status, sw)) desired += flows.get(sw.dpid) ?? 0
+  const foreign = sw.phase.is === 'unsafe' ? sw.phase.foreign.length : 0
+  return { desired, actual: sw.held.flows(), foreign, drift: sw.drift }
 }
 
 const conflictView = ({ claimant, decidedBy, claims, since, last }: NonNullable<Switch['conflict']>) => ({
@@ -336,12 +408,6 @@ function programmedRevision(status: Status, sw: Switch): number {
   for (const { wanted, confirmed, since } of sw.networks.values())
     if (confirmed < wanted) revision = Math.min(revision, since - 1)
   return revision
-}
-
-function countFlows(items: Iterable<Item>): number {
-  let flows = 0
-  for (const item of items) if (item.kind === 'flow') flows++
-  return flows
 }
 
 /** Links of the mesh, declared and discovered ones, a direction each, in no order. @param figures What probes measure. */

@@ -8,7 +8,7 @@ import { owner } from './compile/cookie.ts'
 import { portsSettleMs } from './compile-queue.ts'
 import type { Parts } from './parts.ts'
 import { shownBy, unknownCookie } from './switch/copies.ts'
-import { newSwitch, phaseEvent } from './switch/state.ts'
+import { leaveAll, newSwitch, phaseEvent } from './switch/state.ts'
 import { unsupported } from './switch/unsupported.ts'
 
 export function switchEvents(parts: Parts): Events {
@@ -26,7 +26,7 @@ export function switchEvents(parts: Parts): Events {
   }
   return {
     up(s) {
-      const sw = switches.get(s.dpid) ?? newSwitch(s.dpid)
+      const sw = switches.get(s.dpid) ?? newSwitch(s.dpid, parts.lacking)
       switches.set(s.dpid, sw)
       sw.session = s
       const before = sw.phase
@@ -37,7 +37,7 @@ export function switchEvents(parts: Parts): Events {
       sw.retrying = false
       sw.retries = 0
       sw.takeover ||= parts.takeover === true
-      sw.networks.clear()
+      leaveAll(sw)
       emit({ kind: 'switch-connected', dpid: s.dpid, remote: s.remote, software: s.description.swDesc })
       // It holds nothing of ours that others would have to wait for.
       sw.seen ||= missing !== undefined

@@ -181,6 +181,13 @@ export function* datapathsOf({ floodTree, nextHops, ingressPorts, partitions }: 
     }
 }
 
+/** Whether a datapath is among them. */
+export const passes = ({ floodTree, nextHops, ingressPorts, partitions }: Route, dpid: DatapathId): boolean =>
+  floodTree.has(dpid) ||
+  nextHops.has(dpid) ||
+  ingressPorts.has(dpid) ||
+  partitions.some(partition => partition.has(dpid))
+
 /**
  * Whether switches may go over from the one route to the other each by itself, in any order, without a frame lost, doubled or
  * going in a circle: nothing takes another way in the two. For frames to all that is so when the trees together have no circle: between

@@ -11,11 +11,14 @@ export type PartChange = {
   put(key: RuleKey, items: readonly Item[]): void
   /** To be asked once, at the end: what one rule does not make any more, another one may. */
   touched(): Touched
+  /** How many flows there are more than before. */
+  flows(): number
 }
 
 export function partChange(part: Map<RuleKey, readonly Item[]>): PartChange {
   const touched: Touched = new Map()
   const gone: Item[] = []
+  let flows = 0
   return {
     part,
     put(key, items) {
@@ -23,6 +26,7 @@ export function partChange(part: Map<RuleKey, readonly Item[]>): PartChange {
       if (before === undefined) {
         for (const item of items) touched.set(item.key, item)
         if (items.length > 0) part.set(key, items)
+        flows += flowsAmong(items)
         return
       }
       const had = new Map(before.map(item => [item.key, item]))
@@ -38,7 +42,9 @@ export function partChange(part: Map<RuleKey, readonly Item[]>): PartChange {
       if (items.length > 0) part.set(key, items)
       else part.delete(key)
       gone.push(...had.values())
+      flows += flowsAmong(items) - flowsAmong(before)
     },
+    flows: () => flows,
     touched() {
       // A meter may be two rules': its port's and multicast's.
       for (const { key, kind } of gone)
@@ -46,6 +52,12 @@ export function partChange(part: Map<RuleKey, readonly Item[]>): PartChange {
       return touched
     },
   }
+}
+
+function flowsAmong(items: readonly Item[]): number {
+  let flows = 0
+  for (const { kind } of items) if (kind === 'flow') flows += 1
+  return flows
 }
 
 const find = (part: Part, key: string): Item | undefined => {

@@ -53,6 +53,8 @@ export type Inputs = {
 
 export type Parts = {
   readonly parts: ReadonlyMap<DatapathId, Part>
+  /** How many flows there are in each part. */
+  readonly flows: ReadonlyMap<DatapathId, number>
   /** Takes the network to these inputs. Answers what is to be looked at, by switch. */
   update(inputs: Inputs): Steps<ReadonlyMap<DatapathId, Touched>>
 }
@@ -64,6 +66,7 @@ type Moved = ReadonlyMap<string, RuleKey>
 
 export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
   const parts = new Map<DatapathId, Kept>()
+  const flows = flowCounts()
   const locals = new Map<DatapathId, LocalNetwork>()
   const { byDatapath, addresses, attach, relocate } = occupants()
   let suppressed: ReadonlySet<string> = new Set()
@@ -126,11 +129,13 @@ export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
       else if (!local) locals.delete(dpid)
       const isTurned = before && local && (before.local.length === 0) !== (local.local.length === 0)
       if (isFresh || isTurned || !local) {
-        const { part, touched } = remake(parts.get(dpid), local, reads)
+        const { part, touched, more } = remake(parts.get(dpid), local, reads)
+        flows.add(dpid, more)
         remade.set(dpid, part)
         note(dpid, touched)
       } else if (rules.size > 0 || moved.size > 0 || snooped) {
-        const { part, touched } = mend(parts.get(dpid), local, reads, rules, moved, itemsOf)
+        const { part, touched, more } = mend(parts.get(dpid), local, reads, rules, moved, itemsOf)
+        flows.add(dpid, more)
         keep(dpid, part)
         note(dpid, touched)
       }
@@ -141,7 +146,18 @@ export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
     last = inputs
     return found
   }
-  return { parts, update }
+  return { parts, flows: flows.of, update }
+}
+
+/** Flows, counted by switch. */
+function flowCounts() {
+  const of = new Map<DatapathId, number>()
+  const add = (dpid: DatapathId, more: number) => {
+    const now = (of.get(dpid) ?? 0) + more
+    if (now > 0) of.set(dpid, now)
+    else of.delete(dpid)
+  }
+  return { of, add }
 }
 
 const none: ReadonlySet<RuleKey> = new Set()
@@ -156,7 +172,8 @@ function placesOf(byDatapath: ReadonlyMap<DatapathId, unknown>, pathVersions: Pa
   return there
 }
 
-type Changed = { readonly part: Kept; readonly touched: Touched }
+/** `more`: flows that there are now, less those that there were. */
+type Changed = { readonly part: Kept; readonly touched: Touched; readonly more: number }
 
 /** All of a switch's part anew: the old one stays as it is. */
 function remake(before: Kept | undefined, local: LocalNetwork | undefined, reads: Reads): Changed {
@@ -168,7 +185,7 @@ function remake(before: Kept | undefined, local: LocalNetwork | undefined, reads
       change.put(rule[0], made(rule))
     }
   for (const key of left) change.put(key, [])
-  return { part: change.part, touched: change.touched() }
+  return { part: change.part, touched: change.touched(), more: change.flows() }
 }
 
 /** The rules of one switch that read what has changed. */
@@ -200,18 +217,20 @@ function mend(
     change.put(key, address ? itemsOf(local, address) : [])
   }
   if (reads.snooping) again(ofMulticast(local, reads.snooping))
-  return { part: change.part, touched: change.touched() }
+  return { part: change.part, touched: change.touched(), more: change.flows() }
 }
 
 /** The parts of a vlink: it is one rule. */
 export function vlinkParts(): Parts {
   const parts = new Map<DatapathId, Part>()
+  const flows = flowCounts()
   function* update({ network, datapaths, pathVersions }: Inputs): Steps<ReadonlyMap<DatapathId, Touched>> {
     const now = compileVlink(network, network.vlink!, datapaths, pathVersions)
     const found = new Map<DatapathId, Touched>()
     yield* each(new Set([...parts.keys(), ...now.keys()]), dpid => {
       const change = partChange(new Map(parts.get(dpid)))
       change.put('vlink', now.get(dpid) ?? [])
+      flows.add(dpid, change.flows())
       const touched = change.touched()
       if (touched.size > 0) found.set(dpid, touched)
       if (change.part.size > 0) parts.set(dpid, change.part)
@@ -219,7 +238,7 @@ export function vlinkParts(): Parts {
     })
     return found
   }
-  return { parts, update }
+  return { parts, flows: flows.of, update }
 }
 
 /** Something that every rule of the network reads is another. */

@@ -24,6 +24,8 @@ export type Compiled = {
   readonly serial: number
   /** By switch, what it must hold. */
   readonly parts: ReadonlyMap<DatapathId, Part>
+  /** How many of that are flows. */
+  readonly flows: ReadonlyMap<DatapathId, number>
   /** Switches with an attachment or the mirror, whether or not they have a part yet. */
   readonly members: ReadonlySet<DatapathId>
   /** Those, and the switches that their frames pass. */
@@ -166,7 +168,7 @@ export function desiredTables(sources: Sources): Tables {
       kept.set(number, parts)
       unknownHolders.delete(number)
       const it = {
-        ...{ network, revision, serial, parts: parts.parts },
+        ...{ network, revision, serial, parts: parts.parts, flows: parts.flows },
         ...{ members, datapaths, plainEnds: ends, rollout, wanted, vlinkPaths },
       }
       compiled.set(number, it)

@@ -17,7 +17,7 @@ import { applySteps, holdings, type Reading, readSteps } from './content.ts'
 import { driftOf } from './drift.ts'
 import { limitPacketIns } from './packet-ins.ts'
 import { inSlices, slices } from './slices.ts'
-import { confirm, doubt, type Phase, phaseEvent, refusals, type Switch, touch } from './state.ts'
+import { confirm, doubt, leave, type Phase, phaseEvent, refusals, refuse, type Switch, touch } from './state.ts'
 import { touchedSteps } from './touched.ts'
 
 /** What a network wants of the switches. */
@@ -59,7 +59,7 @@ export async function run(r: Reconciler, sw: Switch): Promise<void> {
   while (sw.session && !sw.pausing && (sw.compare || sw.dirty.size > 0)) {
     const { session } = sw
     try {
-      if (sw.phase.is === 'unsupported') leave(r, sw)
+      if (sw.phase.is === 'unsupported') passOver(r, sw)
       else if (sw.compare) await compareAll(r, sw, session)
       else await reconcile(r, sw, session, takeDirty(sw))
     } catch (error) {
@@ -78,7 +78,7 @@ const takeDirty = (sw: Switch): Dirty => {
 }
 
 /** There is nothing to be done on a switch that lacks something; who waits for it is told. */
-function leave(r: Reconciler, sw: Switch): void {
+function passOver(r: Reconciler, sw: Switch): void {
   sw.compare = undefined
   r.progress(sw, takeDirty(sw).keys())
 }
@@ -216,12 +216,11 @@ async function reconcile(
   if (why === 'audit' && refused.size === 0) sw.drift = 0
   for (const [number, serial] of serials) {
     if (left.has(number)) continue
-    const at = sw.networks.get(number)
-    if (at) at.refused = undefined
+    refuse(sw, number, undefined)
     // Of a switch that is another store's we have not sent all, so it has not confirmed anything.
     if (refused.has(number) || sw.phase.is !== 'live') continue
     if (number === 0 || r.compiled().has(number)) confirm(sw, number, serial)
-    else sw.networks.delete(number)
+    else leave(sw, number)
   }
   for (const words of refused.values()) r.refused(session, words)
   if (refused.size > 0) retryRefused(r, sw, refused)
@@ -235,7 +234,7 @@ function retryRefused(r: Reconciler, sw: Switch, refused: ReadonlyMap<number, st
   for (const [number, words] of refused) {
     const { serial = 0, revision = 0 } = r.compiled().get(number) ?? {}
     if (!sw.networks.has(number)) doubt(sw, number, serial, revision)
-    sw.networks.get(number)!.refused = words
+    refuse(sw, number, words)
     r.emit({ kind: 'network-refused', dpid: sw.dpid, network: r.compiled().get(number)?.network.id, words })
   }
   sw.compare = 'refused'

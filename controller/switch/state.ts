@@ -73,6 +73,8 @@ export type Switch = {
   readonly dirty: Map<number, Touched | 'all'>
   /** By network number, 0 the switch itself. A network that is not here has changed nothing there since the last comparison. */
   readonly networks: Map<number, Programming>
+  /** Of all switches: see `Lacking`. */
+  readonly lacking: Lacking
   /** Networks of which something is kept there that we do not want, until other switches are read. */
   readonly retaining: Set<number>
   /** Why everything is to be read again, if it is. */
@@ -90,7 +92,7 @@ export type Switch = {
   retries: number
 }
 
-export const newSwitch = (dpid: DatapathId): Switch => ({
+export const newSwitch = (dpid: DatapathId, lacking = newLacking()): Switch => ({
   dpid,
   session: undefined,
   phase: { is: 'disconnected', reason: 'it has not connected since the controller started' },
@@ -98,6 +100,7 @@ export const newSwitch = (dpid: DatapathId): Switch => ({
   seen: false,
   dirty: new Map(),
   networks: new Map(),
+  lacking,
   retaining: new Set(),
   compare: undefined,
   running: false,
@@ -117,6 +120,32 @@ export function touch(sw: Switch, number: number, touched: Touched | 'all'): voi
   else for (const [key, item] of touched) before.set(key, item)
 }
 
+/** Which switches lack something of a network: few look, and those that do need not ask all. */
+export type Lacking = {
+  of(number: number): Iterable<Switch>
+  note(sw: Switch, number: number, lacks: boolean): void
+}
+
+export function newLacking(): Lacking {
+  const byNumber = new Map<number, Set<Switch>>()
+  return {
+    of: number => byNumber.get(number) ?? [],
+    note(sw, number, lacks) {
+      const switches = byNumber.get(number)
+      if (lacks) {
+        if (switches) switches.add(sw)
+        else byNumber.set(number, new Set([sw]))
+      } else if (switches?.delete(sw) && switches.size === 0) byNumber.delete(number)
+    },
+  }
+}
+
+/** Notes whether the switch lacks something of this network. */
+function count(sw: Switch, number: number): void {
+  const at = sw.networks.get(number)
+  sw.lacking.note(sw, number, at !== undefined && (at.refused !== undefined || at.confirmed < at.wanted))
+}
+
 /** The switch must confirm a compile before it has the network (again). */
 export function want(sw: Switch, number: number, serial: number, revision: number): void {
   const at = sw.networks.get(number)
@@ -125,17 +154,39 @@ export function want(sw: Switch, number: number, serial: number, revision: numbe
     if (at.confirmed >= at.wanted) at.since = revision
     at.wanted = serial
   }
+  count(sw, number)
 }
 
 /** Nothing is known of what the switch has of this network: a comparison will tell. */
-export const doubt = (sw: Switch, number: number, serial: number, revision: number): void =>
-  void sw.networks.set(number, { wanted: serial, confirmed: -1, since: revision })
+export function doubt(sw: Switch, number: number, serial: number, revision: number): void {
+  sw.networks.set(number, { wanted: serial, confirmed: -1, since: revision })
+  count(sw, number)
+}
+
+/** What the switch said when it refused the network; undefined: it refuses it no more. */
+export function refuse(sw: Switch, number: number, words: string | undefined): void {
+  const at = sw.networks.get(number)
+  if (at) at.refused = words
+  count(sw, number)
+}
+
+/** It has nothing of this network, and lacks nothing. */
+export function leave(sw: Switch, number: number): void {
+  sw.networks.delete(number)
+  count(sw, number)
+}
+
+/** Nothing is known any more of how far the switch is. */
+export function leaveAll(sw: Switch): void {
+  for (const number of sw.networks.keys()) leave(sw, number)
+}
 
 /** It has all that was compiled up to this serial. */
 export function confirm(sw: Switch, number: number, serial: number): void {
   const at = sw.networks.get(number)
   if (at) at.confirmed = Math.max(at.confirmed, serial)
   else sw.networks.set(number, { wanted: serial, confirmed: serial, since: 0 })
+  count(sw, number)
 }
 
 /** It has confirmed the last change of this network that concerns it, or, given a serial, a compile that late. */

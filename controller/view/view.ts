@@ -102,6 +102,12 @@ export type LinkView = Link &
     readonly reason?: string
   }
 
+/** What is counted of a switch. */
+export type SwitchFigures = Pick<SwitchView, 'dpid' | 'connected' | 'flows'>
+
+/** How many attachments are how far. */
+export type AttachmentCounts = { readonly [State in Progress['state']]: number }
+
 /** Two ports of a network have sent from one MAC address. */
 export type AddressConflict = {
   readonly mac: string
@@ -151,6 +157,8 @@ export type Probing = {
 export type Controller = {
   /** Every switch that has connected since the start, by dpid. */
   switches(): readonly SwitchView[]
+  /** What is counted of each, one by one, in no order. */
+  eachSwitch(): Iterable<SwitchFigures>
   switch(dpid: DatapathId): SwitchView | undefined
   connected(dpid: DatapathId): boolean
   /** Forgets a switch that is not connected; answers whether it was known. One that is connected stays. */
@@ -173,6 +181,8 @@ export type Controller = {
   mtu(network: string): Promise<number | undefined>
   /** A network as a whole; undefined if there is none of that name. */
   network(id: string): Progress | undefined
+  /** All attachments, by how far they are. Takes several turns of the event loop. */
+  attachmentCounts(): Promise<AttachmentCounts>
   /** A network's switches, by who reaches whom: more than one set when there is no way between some of them. */
   partitions(id: string): readonly ReadonlySet<DatapathId>[]
   /** Who gets which multicast; undefined if the network does not snoop. */

@@ -41,6 +41,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
   const pending = (revision: number): Progress => ({ state: 'pending', reason: 'no switch is connected', revision })
   const controller: Controller = {
     switches: () => [],
+    eachSwitch: () => controller.switches(),
     switch: dpid => controller.switches().find(s => s.dpid === dpid),
     forget: () => false,
     connected: dpid => controller.switch(dpid)?.connected ?? false,
@@ -56,6 +57,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
     }),
     mtu: async () => undefined,
     network: () => undefined,
+    attachmentCounts: async () => ({ pending: 0, programmed: 0, degraded: 0 }),
     partitions: () => [],
     conflicts: () => [],
     multicast: () => undefined,

@@ -40,6 +40,7 @@ t.test('what stands in the controller and the store is told as it is at the scra
   const { controller } = stillController({
     switches: () => views,
     attachment: key => ({ state: progress.get(key)!, revision: 9 }),
+    attachmentCounts: async () => ({ programmed: 2, pending: 1, degraded: 1 }),
     multicast: () => ({
       groups: 3,
       querier: 'controller',

@@ -33,6 +33,7 @@ t.test('a network is pending while a switch of its members is away, and names it
     'what is there is done all the same, and who does not know of it is named',
   )
   t.match(world.controller.attachment(at(2, 1)), { state: 'pending', reason: `switch ${dpidOf(2)} is not connected` })
+  t.strictSame(await world.controller.attachmentCounts(), { pending: 1, programmed: 1, degraded: 0 })
   await world.live()
   t.match(await world.controller.settled('red', revision, 5000), { state: 'programmed', revision })
   await unreachable(world, 2)
@@ -68,6 +69,9 @@ t.test('members that no link joins make a network degraded, not programmed', asy
     state: 'degraded',
     reason: `no way between switches ${dpidOf(1)} and ${dpidOf(2)} is known, so their members do not reach each other`,
   })
+  const told = [...world.store.state().attachments.keys()].map(key => world.controller.attachment(key)?.state)
+  const { degraded } = await world.controller.attachmentCounts()
+  t.equal(degraded, told.filter(state => state === 'degraded').length, 'what is counted is what is told of each')
 })
 
 t.test('a network is not gone while a switch that held it is away, though we have never seen that switch', async t => {
