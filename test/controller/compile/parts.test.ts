@@ -83,6 +83,8 @@ function world() {
   const moved = new Set<string>()
 
   const happen = (it: Event): void => {
+    // Only a write changes attachments.
+    if (['attach', 'detach', 'limit', 'limit all'].includes(it.is)) revision++
     switch (it.is) {
       case 'attach': {
         const held = it.mac !== undefined && [...attachments.values()].some(a => a.mac === it.mac)
@@ -91,12 +93,10 @@ function world() {
         const attachment = { network: 'red', ...it.at, ...it.form, ...pins, revision: 1 }
         for (const [key, a] of attachments) if (a.dpid === it.at.dpid && a.port === it.at.port) attachments.delete(key)
         attachments.set(attachmentKey(attachment), attachment)
-        revision++
         return
       }
       case 'detach':
         for (const [key, a] of attachments) if (a.dpid === it.at.dpid && a.port === it.at.port) attachments.delete(key)
-        revision++
         return
       case 'limit':
         for (const [key, a] of attachments) {
