@@ -23,6 +23,7 @@ import { limitCondition, limitsMissing } from './limits/limit-status.ts'
 import { vlanCondition } from './links/plain-links.ts'
 import type { Planned } from './links/planned-links.ts'
 import { has, phaseReason, refusals, type Switch } from './switch/state.ts'
+import { droppedFor } from './switch/strict-fields.ts'
 import type {
   AttachmentCounts,
   Condition,
@@ -85,7 +86,7 @@ function networkProgress(status: Status, compiled: Compiled): Progress {
   const attachments = [...(status.state.members.get(network.id)?.values() ?? [])]
   const condition =
     firstSwitch(datapaths, dpid => switchCondition(status, dpid, number, revision)) ??
-    first(attachments, a => portCondition(status, a)) ??
+    first(attachments, a => portCondition(status, a) ?? strictCondition(status.datapaths, a)) ??
     first(attachments, a => limitCondition(network, a, status.datapaths)) ??
     plainLinkCondition(status, compiled) ??
     routeCondition(compiled) ??
@@ -153,6 +154,7 @@ function attachmentProgress(
     switchCondition(status, own, network.number, revision) ??
     portCondition(status, attachment) ??
     limitCondition(network, attachment, status.datapaths) ??
+    strictCondition(status.datapaths, attachment) ??
     shared('switches', () =>
       firstSwitch(datapaths, dpid =>
         isThere(dpid) ? switchCondition(status, dpid, network.number, revision) : undefined,
@@ -276,6 +278,15 @@ function portCondition(
     state: 'pending',
     reason: `port ${port} of switch ${dpid} does not exist: the switch has ${listed || 'no ports'}`,
   }
+}
+
+/** A switch that can't hold a strict port to its addresses drops what it can't judge. */
+function strictCondition(datapaths: Datapaths, { dpid, port, guard }: Attachment): Condition | undefined {
+  const missing = guard === 'strict' ? datapaths.get(dpid)?.missing : undefined
+  const dropped = missing && droppedFor(missing)
+  if (dropped === undefined) return undefined
+  const reason = `switch ${dpid} drops part of what strict port ${port} sends: ${dropped}`
+  return { state: 'degraded', reason }
 }
 
 function nameCondition(

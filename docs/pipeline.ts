@@ -48,11 +48,14 @@ of them has confirmed that, the old one goes. So no frame is lost, doubled, or r
 
 type Table = (typeof pipeline)[keyof typeof pipeline]
 const fields = (names: readonly string[]): string => names.map(field => `\`${field}\``).join(', ')
-const matches = ({ match, snooping, limiting }: Table): string => {
-  const needed = match.length > 0 ? `Matches on ${fields(match)}` : ''
-  const more = snooping.length > 0 ? `for networks that snoop multicast on ${fields(snooping)}` : ''
-  const limits = limiting.length > 0 ? `; for limits on ${fields(limiting)}` : ''
-  return (needed && more ? `${needed}, ${more} too` : needed || `Matches ${more}`) + limits
+const matches = ({ match, snooping, limiting, strict }: Table): string => {
+  const kinds = [
+    match.length > 0 ? `on ${fields(match)}` : '',
+    snooping.length > 0 ? `for networks that snoop multicast on ${fields(snooping)}` : '',
+    limiting.length > 0 ? `for limits on ${fields(limiting)}` : '',
+    strict.length > 0 ? `for strict ports and networks on ${fields(strict)}` : '',
+  ]
+  return `Matches ${kinds.filter(kind => kind !== '').join('; ')}`
 }
 const table = (it: Table): string => {
   const { id, name, question, next, entries } = it

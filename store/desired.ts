@@ -2,11 +2,12 @@ import { parseDpid, parseMac, parsePort } from '../topology/parse.ts'
 import { type Endpoint, endpointKey, type Link, linkKey } from '../topology/topology.ts'
 import { attachmentKey, sharingConflict } from './attachments.ts'
 import type { Draft } from './draft.ts'
+import { type AllowedSpec, guarded, parseAllowed, reguarded } from './guard.ts'
 import { macKey } from './keys.ts'
 import { isVlan, parseIp, parseNetworkId } from './parse.ts'
 import { useConflict } from './port-use.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import type { Attachment, Guard, Network } from './state.ts'
+import type { Attachment, Guard, Network, Trust } from './state.ts'
 
 /**
  * What clients may ask of the desired state, decided on a draft: the one set of rules for /v1 and /onos. Text is parsed
@@ -24,8 +25,10 @@ export type AttachmentSpec = NamedPort & {
   readonly name?: string | undefined
   /** That the port was asked for by this name. */
   readonly portName?: string | undefined
-  /** `mac` when a mac is given, else `learn`. */
+  /** Absent: the network's; if it has none, `mac` when a mac is given, else `learn`. */
   readonly guard?: Guard | undefined
+  readonly allowedAddresses?: readonly AllowedSpec[] | undefined
+  readonly trusted?: readonly Trust[] | undefined
   /** 1 to 4094. Several of a port, each in a network of its own, beside one without. */
   readonly vlan?: number | undefined
   /** Tags pass untouched; not with `vlan`, and nothing else on the port. */
@@ -42,6 +45,8 @@ export type NetworkSpec = {
   readonly multicast?: 'flood' | 'snoop' | undefined
   /** Frames a second and port; `off`: any number; null: the default. */
   readonly broadcastLimit?: number | 'off' | null | undefined
+  /** Of attachments that ask for none; null: none. */
+  readonly guard?: Guard | null | undefined
 }
 
 /** Creates the network if need be. What is absent stays as it is; a mirror of null is taken away. */
@@ -59,13 +64,18 @@ export const putNetwork = (
   if (number === undefined) return refuse('number-space-exhausted', id)
   const broadcast = spec.broadcastLimit === undefined ? before?.broadcast : limitOf(spec.broadcastLimit ?? undefined)
   const snoops = (spec.multicast ?? before?.multicast) === 'snoop'
+  const guard = spec.guard === undefined ? before?.guard : (spec.guard ?? undefined)
+  const members = guard === before?.guard ? [] : reguarded(draft.members.get(id)?.values() ?? [], { guard })
+  if (isRefusal(members)) return members
   draft.putNetwork({
     ...{ id, number },
     ...(mirror && { mirror }),
     ...(snoops && { multicast: 'snoop' }),
     ...(broadcast !== undefined && { broadcast }),
+    ...(guard !== undefined && { guard }),
     ...pathVersionOf(before),
   })
+  for (const member of members) draft.putAttachment(member)
   return { created: before === undefined, network: draft.networks.get(id)! }
 }
 
@@ -124,12 +134,14 @@ export const attach = (
   spec: AttachmentSpec,
   options: { readonly move?: boolean } = {},
 ): { created: boolean; attachment: Attachment } | Refusal => {
-  const attachment = parseAttachment(spec)
-  if (isRefusal(attachment)) return attachment
-  const { network, mac } = attachment
+  const parsed = parseAttachment(spec)
+  if (isRefusal(parsed)) return parsed
+  const { network, mac } = parsed
   const joined = draft.networks.get(network)
   if (!joined) return refuse('unknown-network', network)
   if (joined.vlink) return refuse('network-is-vlink', network)
+  const attachment = guarded(parsed, joined, spec.guard)
+  if (isRefusal(attachment)) return attachment
   const key = attachmentKey(attachment)
   const before = draft.attachments.get(key)
   if (before && before.network !== network && !options.move)
@@ -216,7 +228,7 @@ export const parseNamedPort = (named: NamedPort): Endpoint | Refusal => {
   return port === undefined ? refuse('bad-port', String(named.port)) : { dpid, port }
 }
 
-const parseAttachment = (spec: AttachmentSpec): Omit<Attachment, 'revision'> | Refusal => {
+const parseAttachment = (spec: AttachmentSpec): Omit<Attachment, 'guard' | 'ownGuard' | 'revision'> | Refusal => {
   const endpoint = parseNamedPort(spec)
   if (isRefusal(endpoint)) return endpoint
   if (parseNetworkId(spec.network) === undefined) return refuse('bad-id', spec.network)
@@ -224,9 +236,9 @@ const parseAttachment = (spec: AttachmentSpec): Omit<Attachment, 'revision'> | R
   if (spec.mac !== undefined && mac === undefined) return refuse('bad-mac', spec.mac)
   const wrongIp = spec.ips?.find(ip => parseIp(ip) === undefined)
   if (wrongIp !== undefined) return refuse('bad-ip', wrongIp)
-  const guard = spec.guard ?? (mac === undefined ? 'learn' : 'mac')
-  if (guard === 'mac' && mac === undefined) return refuse('bad-guard', endpointKey(endpoint))
-  const { vlan, trunk } = spec
+  const allowed = parseAllowed(spec.allowedAddresses ?? [], endpoint)
+  if (isRefusal(allowed)) return allowed
+  const { vlan, trunk, trusted = [] } = spec
   if (vlan !== undefined && !isVlan(vlan)) return refuse('bad-vlan', String(vlan))
   if (vlan !== undefined && trunk) return refuse('vlan-and-trunk', endpointKey(endpoint), String(vlan))
   return {
@@ -239,7 +251,8 @@ const parseAttachment = (spec: AttachmentSpec): Omit<Attachment, 'revision'> | R
     ...(vlan !== undefined && { vlan }),
     ...(trunk && { trunk }),
     ...limitsOf(spec),
-    guard,
+    ...(allowed.length > 0 && { allowedAddresses: allowed }),
+    ...(trusted.length > 0 && { trusted: [...new Set(trusted)].sort() }),
   }
 }
 

@@ -48,9 +48,29 @@ export const refusals = {
   },
   'bad-guard': {
     status: 400,
-    title: 'Guard without a MAC address',
-    sentence: (port: string) => `port ${port} asks for guard "mac" but gives no mac`,
-    hint: 'give the mac that may speak there, or guard "learn"',
+    title: 'Guard without the addresses that it guards',
+    sentence: (port: string, guard: string, missing: string) =>
+      `port ${port} has guard "${guard}", of its own or of its network, but gives no ${missing}`,
+    hint: 'give mac, and for "strict" ips too; or a guard of its own: "mac" needs no ips, "learn" no mac',
+  },
+  'strict-trunk': {
+    status: 400,
+    title: 'A trunk can not be strict',
+    sentence: (port: string) =>
+      `port ${port} can't be a trunk with guard "strict": behind tags of its own a switch does not see all addresses`,
+    hint: 'give it guard "mac" or "learn", or a vlan in place of the trunk',
+  },
+  'strict-ip': {
+    status: 400,
+    title: 'Not the address of an interface',
+    sentence: (port: string, got: string) =>
+      `port ${port} can't be held to ${quote(got)}: expected the IPv4 or IPv6 address of an interface, not that of nobody or of a group`,
+  },
+  'bad-allowed': {
+    status: 400,
+    title: 'Not an address to allow',
+    sentence: (port: string, got: string) =>
+      `${quote(got)} can't be allowed at port ${port}: expected an IPv4 or IPv6 address of an interface, or a prefix of such whose other bits are 0, such as 10.0.0.100, 10.1.0.0/16 or fd00::/64`,
   },
   'bad-vlan': {
     status: 400,

@@ -6,9 +6,21 @@ export { maxNetworkNumber, maxNodeNumber } from './limits.ts'
 
 /**
  * How much of a sender's addresses a switch insists on.
- * `learn`: any source MAC, learned from frames. `mac`: only the attachment's own MAC may speak.
+ * `learn`: any source MAC, learned from frames. `mac`: only the attachment's own MAC may speak (and those in allowedAddresses).
+ * `strict`: that, and what its ARP, neighbour discovery and IP say of the sender must be addresses of the attachment.
  */
-export type Guard = 'learn' | 'mac'
+export type Guard = 'learn' | 'mac' | 'strict'
+
+/** An address that a port may send from besides its own: a virtual address, or what a pod that routes has behind it. */
+export type AllowedAddress = {
+  /** Lower case. Absent: the attachment's own. */
+  readonly mac?: string
+  /** An IPv4 or IPv6 address, or a prefix of them, in its one spelling. */
+  readonly ip: string
+}
+
+/** What a strict port sends only if it is trusted with it: as a DHCP server (IPv4 and IPv6), or as an IPv6 router. */
+export type Trust = 'dhcp' | 'router'
 
 /** Kilobits a second, and how many kilobits more may come at once. */
 export type Rate = { readonly kbps: number; readonly burst?: number }
@@ -26,6 +38,8 @@ export type Network = {
   readonly multicast?: 'snoop'
   /** Broadcast, multicast and unknown unicast frames that each port may send in a second; 0: any number; absent: the default. */
   readonly broadcast?: number
+  /** Of attachments that ask for none. Absent: `mac` for those with a mac, `learn` for the others. */
+  readonly guard?: Guard
   /** It is a vlink: it joins two ports over a path that was asked for, and has no attachments and no mirror. */
   readonly vlink?: Vlink
   /** Which of its two sets of ways frames enter by (absent: 0); written before they do, so that a restart goes on with it. */
@@ -74,7 +88,12 @@ export type Attachment = {
   /** As its network's, for this port. Absent: as in its network. */
   readonly broadcast?: number
   readonly rate?: RateLimit
+  /** As asked for, or as its network has it. */
   readonly guard: Guard
+  /** The guard was asked for of this port: it stays when the network's becomes another one. */
+  readonly ownGuard?: true
+  readonly allowedAddresses?: readonly AllowedAddress[]
+  readonly trusted?: readonly Trust[]
   /** Store revision that wrote it. */
   readonly revision: number
 }

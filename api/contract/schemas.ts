@@ -72,9 +72,31 @@ export const VlanWaitQuery = Type.Object({ vlan: vlanOfPort, wait }, closed)
 
 const mac = Type.String({ description: 'the MAC address of an interface, such as 02:42:ac:11:00:02', maxLength: 17 })
 const ip = Type.String({ description: 'an IPv4 or IPv6 address, with or without a prefix length', maxLength: 49 })
-const guard = Type.Enum(['learn', 'mac'], {
-  description: '"learn" (any source MAC may send) or "mac" (only the given one)',
+const guard = Type.Enum(['learn', 'mac', 'strict'], {
+  description:
+    '"learn" (any source MAC may send), "mac" (only the given one) or "strict" (and only the given addresses, in ARP, neighbour discovery and IP)',
 })
+const allowedAddress = Type.Object(
+  {
+    mac: Type.Optional(mac),
+    ip: Type.String({ description: 'an IPv4 or IPv6 address, or a prefix of them', maxLength: 49 }),
+  },
+  closed,
+)
+const allowedAddresses = Type.Array(allowedAddress, {
+  description:
+    'addresses that the port may send from besides its own, each with the MAC that is given, or the own one: virtual addresses (VRRP), and what lies behind a pod that routes',
+  maxItems: 64,
+})
+const trusted = Type.Array(Type.Enum(['dhcp', 'router']), {
+  description:
+    'what a strict port may send besides: "dhcp" as a DHCP server, IPv4 and IPv6; "router" router advertisements, redirects and multicast queries',
+  maxItems: 2,
+})
+const networkGuard = {
+  description:
+    'the guard of attachments that ask for none; "strict" also drops unknown unicast, and has switches answer ARP and neighbour solicitations for known addresses',
+}
 const vlan = Type.Integer({
   description:
     'only frames with this VLAN tag belong to the network; the tag is removed at the port where they enter, and added where they leave',
@@ -147,6 +169,7 @@ export const NetworkSpec = Type.Object(
         description: `for each port of the network: ${aSecond}; null: the default, 2000; absent: no change`,
       }),
     ),
+    guard: Type.Optional(Type.Union([guard, Type.Null()], networkGuard)),
   },
   closed,
 )
@@ -156,6 +179,8 @@ export const AttachmentSpec = Type.Object(
     ips: Type.Optional(Type.Array(ip, { maxItems: 64 })),
     name: Type.Optional(name),
     guard: Type.Optional(guard),
+    allowedAddresses: Type.Optional(allowedAddresses),
+    trusted: Type.Optional(trusted),
     vlan: Type.Optional(vlan),
     trunk: Type.Optional(trunk),
     broadcastLimit: Type.Optional(framesPerSecond),
@@ -243,6 +268,7 @@ export const Network = Type.Object({
   ...vlink,
   multicast: Type.Optional(multicast),
   broadcastLimit: Type.Optional(framesPerSecond),
+  guard: Type.Optional(Type.Enum(['learn', 'mac', 'strict'], networkGuard)),
   attachments: Type.Integer({ description: 'the number of ports in it' }),
   partitions: Type.Optional(
     Type.Array(
@@ -301,6 +327,11 @@ export const Attachment = Type.Object({
     { description: 'the limits of the port, those by default too' },
   ),
   guard,
+  ownGuard: Type.Optional(
+    Type.Boolean({ description: 'true: the guard was given for this port, and not by its network' }),
+  ),
+  allowedAddresses: Type.Optional(allowedAddresses),
+  trusted: Type.Optional(trusted),
   ...progress,
 })
 export const Attachments = Type.Object({ revision, attachments: Type.Array(Attachment) })

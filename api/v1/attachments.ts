@@ -165,11 +165,10 @@ const attachmentAnswer = (
   attachment: Attachment,
   progress: Progress,
 ): schemas.Wire<typeof schemas.Attachment> => {
-  const { network, dpid, port, portName, mac, ips, name, vlan, trunk, broadcast, rate, guard } = attachment
+  const { network, dpid, port, portName, mac, ips, name, vlan, trunk, broadcast, rate } = attachment
+  const { guard, ownGuard, allowedAddresses, trusted } = attachment
   return {
-    network,
-    dpid,
-    port,
+    ...{ network, dpid, port },
     ...(portName !== undefined && { portName }),
     ...(mac !== undefined && { mac }),
     ...(ips !== undefined && { ips: [...ips] }),
@@ -180,6 +179,9 @@ const attachmentAnswer = (
     ...(rate && { rateLimit: rate }),
     limits: [...controller.limits(attachmentKey(attachment))],
     guard,
+    ...(ownGuard && { ownGuard }),
+    ...(allowedAddresses && { allowedAddresses: [...allowedAddresses] }),
+    ...(trusted && { trusted: [...trusted] }),
     ...progress,
   }
 }

@@ -43,7 +43,7 @@ export const networkRoutes = (app: App, services: Services): void => {
       schema: {
         tags,
         summary:
-          'Creates or changes a network: its mirror and who receives multicast; with type vlink, joins two ports by a path',
+          'Creates or changes a network: its mirror, its guard and who receives multicast; with type vlink, joins two ports by a path',
         params: schemas.NetworkPath,
         querystring: schemas.WaitQuery,
         body: schemas.NetworkSpec,
@@ -104,7 +104,7 @@ const networkNow = (services: Services, network: Network) =>
 
 const networkAnswer = (
   services: Services,
-  { id, number, mirror, multicast, broadcast, vlink }: Network,
+  { id, number, mirror, multicast, broadcast, guard, vlink }: Network,
   progress: Progress,
 ): schemas.Wire<typeof schemas.Network> => ({
   id,
@@ -114,6 +114,7 @@ const networkAnswer = (
   ...(vlink && vlinkAnswer(services, id, vlink)),
   ...(!vlink && { multicast: multicast ?? 'flood' }),
   ...(broadcast !== undefined && { broadcastLimit: broadcast || 'off' }),
+  ...(guard && { guard }),
   attachments: services.store.state().members.get(id)?.size ?? 0,
   ...partitionsOf(services.controller.partitions(id), services.store.state().members.get(id)?.values() ?? []),
   ...conflictsOf(services, id),

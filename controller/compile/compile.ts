@@ -1,7 +1,11 @@
 // What every switch must hold for one network, rule by rule. A rule is what is made again as one when what it reads has changed:
 // an attachment, an address, the links or the flood of a path version, the mirror, multicast.
+import { attachmentKey } from '../../store/attachments.ts'
 import type { Attachment } from '../../store/state.ts'
+import { type Pruned, pruned } from '../../topology/pruned.ts'
 import type { DatapathId } from '../../topology/topology.ts'
+import { announce, answer, dropUnknown } from './answer.ts'
+import { type Declared, declaredBy } from './declared.ts'
 import type { Item } from './item.ts'
 import {
   type Address,
@@ -27,6 +31,7 @@ import {
   type Snooping,
   snoopingOf,
 } from './rules.ts'
+import { sharedMac } from './shared.ts'
 
 /** Names a rule among those of one network on one switch. */
 export type RuleKey = string
@@ -40,11 +45,23 @@ export type Reads = {
   readonly suppressed: ReadonlySet<string>
   readonly pathVersions: PathVersions
   readonly snooping: Snooping | undefined
+  readonly declared: Declared
+  /** Of each path version, where some ports share a MAC. */
+  readonly reach: readonly Pruned[]
+  /** Switches answer for what is declared. */
+  readonly isStrict: boolean
 }
+
+/** No port takes an address that was not declared: a frame to such a one is for nobody. */
+export const isClosed = ({ isStrict, declared }: Pick<Reads, 'isStrict' | 'declared'>): boolean =>
+  isStrict && declared.learners.size === 0
 
 export const attachmentRule = ({ port, vlan }: Pick<Attachment, 'port' | 'vlan'>): RuleKey =>
   vlan === undefined ? `port ${port}` : `port ${port} vlan ${vlan}`
 export const addressRule = (mac: string): RuleKey => `address ${mac}`
+export const sharedRule = (mac: string): RuleKey => `shared ${mac}`
+export const answerRule = (ip: string): RuleKey => `answer ${ip}`
+const strictRule: RuleKey = 'strict'
 const floodRule = (index: number): RuleKey => `flood ${index}`
 const linksRule = (index: number): RuleKey => `links ${index}`
 const mirrorRule: RuleKey = 'mirror'
@@ -58,18 +75,23 @@ export function* rulesAt(local: LocalNetwork, reads: Reads): Generator<Rule> {
   for (const attachment of local.local) yield ofAttachment(local, attachment, reads)
   for (const attachment of local.cut) yield ofCut(local, attachment)
   for (const index of local.transits.keys()) yield* ofPathVersion(local, index)
-  for (const address of reads.addresses.values()) yield ofAddress(local, address)
+  for (const address of reads.addresses.values())
+    yield ofAddress(local, address, reads.declared.shared.has(address.mac))
+  for (const mac of reads.declared.shared.keys()) yield ofShared(local, mac, reads)
   yield ofMirror(local, reads)
   if (reads.snooping) yield ofMulticast(local, reads.snooping)
+  if (!reads.isStrict) return
+  yield ofStrict(local, reads)
+  for (const ip of reads.declared.claims.keys()) yield ofAnswer(local, ip, reads)
 }
 
 /** A port of the network: who comes in there, and whether we listen. */
-export const ofAttachment = (local: LocalNetwork, attachment: Attachment, { suppressed }: Reads): Rule => [
+export const ofAttachment = (local: LocalNetwork, attachment: Attachment, reads: Reads): Rule => [
   attachmentRule(attachment),
   items => {
     admit(items, local, attachment)
-    guardPort(items, local, attachment, suppressed)
-    floodUnknown(items, local, attachment)
+    guardPort(items, local, attachment, reads.suppressed)
+    if (!isClosed(reads)) floodUnknown(items, local, attachment)
   },
 ]
 
@@ -95,15 +117,39 @@ export const ofFlood = (local: LocalNetwork, index: number): Rule => [
   },
 ]
 
-/** Where an address is reached from here, and if it is here, that it may speak. */
-export const ofAddress = (local: LocalNetwork, address: Address): Rule => [
+/** Where an address is reached from here, and if it is here, that it may speak. @param isShared It is reached otherwise (ofShared). */
+export const ofAddress = (local: LocalNetwork, address: Address, isShared = false): Rule => [
   addressRule(address.mac),
   items => {
-    if (address.dpid === local.dpid) addressHere(items, local, address)
-    else
+    if (address.dpid === local.dpid) addressHere(items, local, address, isShared)
+    else if (!isShared)
       for (const [index, transit] of local.transits.entries())
         if (isUsed(local, index)) addressThere(items, local, transit, address)
   },
+]
+
+/** A MAC that several ports may use. */
+export const ofShared = (local: LocalNetwork, mac: string, { declared, addresses, reach }: Reads): Rule => [
+  sharedRule(mac),
+  items => {
+    const owner = addresses.get(mac)
+    const holders = [...(declared.shared.get(mac)?.values() ?? []), ...(owner && !owner.learned ? [owner] : [])]
+    sharedMac(items, local, mac, holders, reach)
+  },
+]
+
+/** What is so in a strict network whoever is in it. */
+export const ofStrict = (local: LocalNetwork, reads: Reads): Rule => [
+  strictRule,
+  items => {
+    announce(items, local)
+    if (isClosed(reads)) dropUnknown(items, local)
+  },
+]
+/** An IP address of a strict network. */
+export const ofAnswer = (local: LocalNetwork, ip: string, { declared }: Reads): Rule => [
+  answerRule(ip),
+  items => answer(items, local, declared, ip),
 ]
 
 export const ofMirror = (local: LocalNetwork, { pathVersions }: Reads): Rule => [
@@ -138,9 +184,19 @@ export function compile(
   return compiled
 }
 
-export const readsOf = (subject: Subject, pathVersions: PathVersions): Reads => ({
-  addresses: addresses(subject),
-  suppressed: subject.suppressed,
-  pathVersions,
-  snooping: subject.snooped && snoopingOf(subject.snooped, pathVersions),
+export const readsOf = (subject: Subject, pathVersions: PathVersions): Reads => {
+  const isStrict = subject.network.guard === 'strict'
+  const declared = declaredBy(
+    subject.attachments.map(attachment => [attachmentKey(attachment), attachment]),
+    isStrict,
+  )
+  return {
+    ...{ addresses: addresses(subject), suppressed: subject.suppressed, pathVersions },
+    snooping: subject.snooped && snoopingOf(subject.snooped, pathVersions),
+    ...declaredReads(declared, isStrict, pathVersions),
+  }
+}
+export const declaredReads = (declared: Declared, isStrict: boolean, pathVersions: PathVersions) => ({
+  ...{ declared, isStrict },
+  reach: declared.shared.size > 0 ? pathVersions.map(({ route }) => pruned(route)) : [],
 })

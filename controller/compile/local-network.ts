@@ -21,6 +21,10 @@ export type Datapath = {
   readonly maxMeter: number
   /** Why its meters can't be used in our tables, if it said so. */
   readonly unmetered?: string | undefined
+  /** Fields that a strict port needs and its guard table does not match; absent: it matches all. */
+  readonly missing?: ReadonlySet<string>
+  /** It rewrites ARP and neighbour discovery (Nicira's move, and fields of Open vSwitch), so it can answer them. */
+  readonly answers?: boolean
 }
 export type Datapaths = ReadonlyMap<DatapathId, Datapath>
 export type Fabric = {

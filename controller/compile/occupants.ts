@@ -2,6 +2,7 @@
 import type { Attachment } from '../../store/state.ts'
 import type { DatapathId, PortNo } from '../../topology/topology.ts'
 import { attachmentRule, type RuleKey } from './compile.ts'
+import { type Declared, declaredBy, declaredIndex } from './declared.ts'
 import type { Address, Addresses, Location } from './local-network.ts'
 
 /** What was learned in a network. */
@@ -15,10 +16,23 @@ export type Occupants = {
   /** By switch, and there by attachmentKey. */
   readonly byDatapath: ReadonlyMap<DatapathId, ReadonlyMap<string, Attachment>>
   readonly addresses: Addresses
-  /** Takes the attachments as they are now; answers the rules of those that are others than before. Addresses that this moves go into `moved`. */
-  attach(now: ReadonlyMap<string, Attachment>, moved: Set<string>): ReadonlyMap<DatapathId, Set<RuleKey>>
+  readonly declared: Declared
+  /**
+   * Takes the attachments as they are now; answers the rules of those that are others than before. Addresses that this moves go into
+   * `moved`, too.
+   */
+  attach(now: ReadonlyMap<string, Attachment>, moved: Moved): ReadonlyMap<DatapathId, Set<RuleKey>>
   /** Takes these addresses to where they are now: what an attachment pins counts more than what was learned. */
   relocate(moved: Iterable<string>, learned: Learned): void
+}
+
+/** Addresses that may be elsewhere than before. `claimed`: which MAC an IP address is at is of interest (declared.ts). */
+export type Moved = {
+  readonly macs: Set<string>
+  /** MACs that other ports may use, or might. */
+  readonly shared: Set<string>
+  readonly ips: Set<string>
+  readonly claimed: boolean
 }
 
 export function occupants(): Occupants {
@@ -26,6 +40,8 @@ export function occupants(): Occupants {
   const byDatapath = new Map<DatapathId, Map<string, Attachment>>()
   const pinned = new Map<string, Address>()
   const addresses = new Map<string, Address>()
+  let declared = declaredIndex(false)
+  let isClaimed = false
 
   const index = (key: string, dpid: DatapathId, after: Attachment | undefined) => {
     const here = byDatapath.get(dpid) ?? new Map<string, Attachment>()
@@ -55,7 +71,10 @@ export function occupants(): Occupants {
   return {
     byDatapath,
     addresses,
-    attach(now, moved) {
+    get declared() {
+      return declared
+    },
+    attach(now, { macs: moved, shared, ips: asked, claimed }) {
       const changed = new Map<DatapathId, Set<RuleKey>>()
       const put = (key: string, before: Attachment | undefined, after: Attachment | undefined) => {
         const { dpid } = (before ?? after)!
@@ -67,11 +86,21 @@ export function occupants(): Occupants {
           if (attachment) rules.add(attachmentRule(attachment))
           if (attachment?.mac) moved.add(attachment.mac)
         }
+        const { macs, ips } = declared.put(key, before, after)
+        for (const mac of macs) {
+          moved.add(mac)
+          shared.add(mac)
+        }
+        for (const ip of ips) asked.add(ip)
         // Entries of an address say how its port is attached.
         if (before) for (const { mac, dpid, port } of addresses.values()) if (isAt(before, dpid, port)) moved.add(mac)
       }
       for (const [key, before] of attachments) if (!now.has(key)) put(key, before, undefined)
       for (const [key, after] of now) if (attachments.get(key) !== after) put(key, attachments.get(key), after)
+      if (claimed !== isClaimed) {
+        isClaimed = claimed
+        declared = declaredBy(attachments, claimed)
+      }
       return changed
     },
     relocate(moved, learned) {

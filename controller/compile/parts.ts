@@ -6,18 +6,25 @@ import type { DatapathId } from '../../topology/topology.ts'
 import { type AddressItems, addressItems } from './address-items.ts'
 import {
   addressRule,
+  answerRule,
   attachmentRule,
+  declaredReads,
+  isClosed,
   made,
+  ofAddress,
+  ofAnswer,
   ofAttachment,
   ofCut,
   ofFlood,
   ofMirror,
   ofMulticast,
+  ofShared,
   type Part,
   type Reads,
   type Rule,
   type RuleKey,
   rulesAt,
+  sharedRule,
 } from './compile.ts'
 import type { Item } from './item.ts'
 import { type Datapaths, type LocalNetwork, localNetworkOf, placeOf, type Withheld } from './local-network.ts'
@@ -61,19 +68,25 @@ export type Parts = {
 
 type Kept = Map<RuleKey, readonly Item[]>
 
-/** What a change is about: addresses, and the keys of their rules. */
-type Moved = ReadonlyMap<string, RuleKey>
+/** What a change is about: MAC addresses, and the keys of their rules; and IP addresses. */
+type Moved = {
+  readonly macs: ReadonlyMap<string, RuleKey>
+  readonly shared: ReadonlySet<string>
+  readonly ips: ReadonlySet<string>
+}
 
 export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
   const parts = new Map<DatapathId, Kept>()
   const flows = flowCounts()
   const locals = new Map<DatapathId, LocalNetwork>()
-  const { byDatapath, addresses, attach, relocate } = occupants()
+  const inside = occupants()
+  const { byDatapath, addresses, attach, relocate } = inside
   let suppressed: ReadonlySet<string> = new Set()
   let withheld: Withheld = new Map()
   let last: Inputs | undefined
   /** A switch of the network was not known yet. */
   let isPartial = false
+  let wasClosed = false
 
   const keep = (dpid: DatapathId, part: Kept) => {
     if (part.size > 0) parts.set(dpid, part)
@@ -92,19 +105,23 @@ export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
     const { network, datapaths, pathVersions, vlans, snooped } = inputs
     const macs = new Set(inputs.learned.moved)
     const isAttached = inputs.revision !== undefined && inputs.revision === last?.revision
-    const changed = isAttached ? nothing : attach(inputs.attachments, macs)
+    const isStrict = network.guard === 'strict'
+    const [shared, ips] = [new Set<string>(), new Set<string>()]
+    const changed = isAttached ? nothing : attach(inputs.attachments, { macs, shared, ips, claimed: isStrict })
     relocate(macs, inputs.learned)
     const held = changedWithheld(withheld, inputs.withheld ?? nobody, network.number)
     // Entries of an address are there when its port is.
     if (held.size > 0)
       for (const { mac, dpid, port } of addresses.values())
         if (held.has(placeOf(network.number, dpid, port))) macs.add(mac)
-    const moved: Moved = new Map(Array.from(macs, mac => [mac, addressRule(mac)]))
+    const moved: Moved = { macs: new Map(Array.from(macs, mac => [mac, addressRule(mac)])), shared, ips }
     const reads: Reads = {
       ...{ addresses, suppressed: inputs.suppressed, pathVersions },
       snooping: snooped && snoopingOf(snooped, pathVersions),
+      ...declaredReads(inside.declared, isStrict, pathVersions),
     }
-    const isAll = !last || isOther(last, inputs)
+    const isAll = !last || isOther(last, inputs) || isClosed(reads) !== wasClosed
+    wasClosed = isClosed(reads)
     const places = changedPlaces(suppressed, inputs.suppressed, network.number).union(held)
     const found = new Map<DatapathId, Touched>()
     const note = (dpid: DatapathId, touched: Touched) => {
@@ -133,7 +150,7 @@ export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
         flows.add(dpid, more)
         remade.set(dpid, part)
         note(dpid, touched)
-      } else if (rules.size > 0 || moved.size > 0 || snooped) {
+      } else if (rules.size > 0 || macs.size > 0 || ips.size > 0 || snooped) {
         const { part, touched, more } = mend(parts.get(dpid), local, reads, rules, moved, itemsOf)
         flows.add(dpid, more)
         keep(dpid, part)
@@ -198,6 +215,7 @@ function mend(
   itemsOf: AddressItems,
 ): Changed {
   const change = partChange(before ?? new Map<RuleKey, readonly Item[]>())
+  const { declared } = reads
   const again = (rule: Rule) => change.put(rule[0], made(rule))
   if (rules.size > 0) {
     const here = new Map(local.local.map(attachment => [attachmentRule(attachment), attachment]))
@@ -212,10 +230,17 @@ function mend(
     for (const index of local.transits.keys()) again(ofFlood(local, index))
     again(ofMirror(local, reads))
   }
-  for (const [mac, key] of moved) {
+  for (const [mac, key] of moved.macs) {
     const address = reads.addresses.get(mac)
-    change.put(key, address ? itemsOf(local, address) : [])
+    const isShared = declared.shared.has(mac)
+    const items = address && (isShared ? made(ofAddress(local, address, isShared)) : itemsOf(local, address))
+    change.put(key, items ?? [])
   }
+  for (const mac of moved.shared) if (!declared.shared.has(mac)) change.put(sharedRule(mac), [])
+  for (const mac of declared.shared.keys())
+    if (rules.size > 0 || moved.macs.has(mac)) again(ofShared(local, mac, reads))
+  for (const ip of moved.ips)
+    change.put(answerRule(ip), declared.claims.has(ip) ? made(ofAnswer(local, ip, reads)) : [])
   if (reads.snooping) again(ofMulticast(local, reads.snooping))
   return { part: change.part, touched: change.touched(), more: change.flows() }
 }
@@ -253,8 +278,8 @@ const isOther = (a: Inputs, b: Inputs): boolean =>
   })
 
 /** What of a network is read by rules: not its revision, nor which path version is on disk. */
-const shape = ({ number, mirror, multicast, broadcast }: Network): string =>
-  JSON.stringify([number, mirror, multicast, broadcast])
+const shape = ({ number, mirror, multicast, broadcast, guard }: Network): string =>
+  JSON.stringify([number, mirror, multicast, broadcast, guard === 'strict'])
 
 /** Places of a network that are let in by one of two such maps and not by the other, or cut off by one. */
 function changedWithheld(a: Withheld, b: Withheld, number: number): ReadonlySet<string> {

@@ -8,6 +8,7 @@ export const pipeline = tables({
     match: ['in_port', 'tunnel_id', 'vlan_vid', 'eth_dst', 'eth_src', 'eth_type'],
     snooping: [],
     limiting: [],
+    strict: [],
     next: ['guard', 'deliver'],
     does: ['write_metadata', 'goto_table', 'output', 'pop_vlan'],
     mayDo: ['meter', 'set tunnel_id'],
@@ -58,6 +59,24 @@ export const pipeline = tables({
     match: ['in_port', 'metadata', 'eth_src', 'vlan_vid', 'eth_type'],
     snooping: [],
     limiting: [],
+    strict: [
+      'arp_op',
+      'arp_spa',
+      'arp_tpa',
+      'arp_sha',
+      'ip_proto',
+      'ipv4_src',
+      'ipv4_dst',
+      'ipv6_src',
+      'ipv6_dst',
+      'udp_src',
+      'udp_dst',
+      'icmpv6_type',
+      'icmpv6_code',
+      'ipv6_nd_target',
+      'ipv6_nd_sll',
+      'ipv6_nd_tll',
+    ],
     next: ['deliver'],
     does: ['goto_table', 'output'],
     mayDo: ['group', 'meter'],
@@ -67,12 +86,28 @@ export const pipeline = tables({
       trunkLearn: [60, 'As `learn`, on a trunk.'],
       tag: [52, 'A tag behind the one that has gone: dropped, for it would come out untested.'],
       innerTag: [50, 'The same where a switch takes such a tag for payload.'],
+      neighbour: [
+        46,
+        "Strict: a neighbour solicitation or advertisement whose source, target and link-layer address are the port's: to `deliver`.",
+      ],
+      detection: [48, 'Strict: a solicitation from :: for an address of the port (RFC 4862 §5.4): to `deliver`.'],
+      notNeighbour: [44, 'Strict: any other neighbour solicitation or advertisement: dropped.'],
+      untrusted: [
+        44,
+        'Strict: what only DHCP servers and routers send (UDP from 67 or 547; ICMPv6 130, 134, 137, 141, 142, 151): dropped, unless the port is trusted with it.',
+      ],
+      unaddressed: [
+        42,
+        'Strict: what a machine without an address sends: DHCP requests, ARP probes for its own address, MLD and router solicitations from ::, IGMPv3 reports from 0.0.0.0: to `deliver`.',
+      ],
+      own: [40, 'Strict: ARP and IP from an address that the port may use: to `deliver`.'],
       known: [30, 'A source MAC pinned to the port, or learned there (then with an idle time-out): to `deliver`.'],
       suppressed: [20, 'A port that showed more MACs than it may: to `deliver`, and no copies for some seconds.'],
       learn: [
         10,
         'Any other source on a learning port: to `deliver`, and a metered copy of the first bytes to the controller.',
       ],
+      spoofed: [5, 'Strict: everything else from the port: dropped, and counted here.'],
     },
   },
   deliver: {
@@ -80,10 +115,53 @@ export const pipeline = tables({
     match: ['metadata', 'eth_dst'],
     snooping: ['eth_type', 'ip_proto', 'ipv4_src', 'ipv4_dst', 'ipv6_dst', 'icmpv6_type'],
     limiting: ['in_port'],
-    next: ['listen'],
+    strict: [
+      'vlan_vid',
+      'eth_type',
+      'ip_proto',
+      'arp_op',
+      'arp_spa',
+      'arp_tpa',
+      'ipv6_src',
+      'icmpv6_type',
+      'icmpv6_code',
+      'ipv6_nd_target',
+      'ipv6_nd_sll',
+    ],
+    next: ['listen', 'answer'],
     does: ['output', 'group'],
-    mayDo: ['goto_table', 'meter', 'set tunnel_id', 'push_vlan', 'set vlan_vid', 'pop_vlan'],
+    mayDo: [
+      'goto_table',
+      'meter',
+      'set tunnel_id',
+      'push_vlan',
+      'set vlan_vid',
+      'pop_vlan',
+      'move',
+      'set eth_src',
+      'set arp_op',
+      'set arp_sha',
+      'set arp_spa',
+      'set ipv6_src',
+      'set icmpv6_type',
+      'set nd_options_type',
+      'set nd_reserved',
+    ],
     entries: {
+      announced: [
+        42,
+        'Strict, where it began: an ARP request from 0.0.0.0 or for the address of its own sender, a solicitation from :: (duplicate address detection): flooded, for others must hear it.',
+      ],
+      unsigned: [
+        40,
+        'Strict, where it began: a solicitation without the link-layer address of its sender: flooded, for it can not be turned into an answer.',
+      ],
+      asked4: [38, 'Strict, where it began: an ARP request for a known address: answered out of the port that asks.'],
+      asked6: [38, 'Strict, where it began: a solicitation of a known address: made an advertisement, to `answer`.'],
+      shared: [
+        34,
+        'To a MAC that several ports may use (allowedAddresses): to all of these, over the links that lead to some.',
+      ],
       here: [32, 'A known MAC on a port of this switch: out of that port.'],
       there: [
         30,
@@ -96,6 +174,7 @@ export const pipeline = tables({
       joined: [22, 'Snooping: to a group that ports have joined: out of these, and the links that lead to such.'],
       unjoined: [20, 'Snooping: the rest of IP multicast, to routers and to ports that were not asked yet.'],
       unknown: [12, 'To an unknown address, where it began: as below, through the broadcast limit of its port.'],
+      dropUnknown: [14, 'Strict, when no port of the network learns: to a MAC that nobody has: dropped.'],
       flood: [
         10,
         'The rest (broadcast, multicast, unknown) that began here: to the group of local ports and links. On a tree also what came over a link.',
@@ -111,6 +190,7 @@ export const pipeline = tables({
     match: [],
     snooping: ['in_port', 'metadata'],
     limiting: [],
+    strict: [],
     next: [],
     does: [],
     mayDo: ['output'],
@@ -118,11 +198,27 @@ export const pipeline = tables({
       copy: [10, 'A query or a report from this port: a metered copy to the controller.'],
     },
   },
+  answer: {
+    question: 'Which MAC does the neighbour have?',
+    match: [],
+    snooping: [],
+    limiting: [],
+    strict: ['metadata', 'eth_type', 'ip_proto', 'icmpv6_type', 'icmpv6_code', 'ipv6_nd_target'],
+    next: [],
+    does: [],
+    mayDo: ['set ipv6_nd_tll', 'output'],
+    entries: {
+      advertised: [
+        10,
+        'The advertisement gets the MAC of its target, and goes out of the port that asks. Only now: a switch sets the field in advertisements only.',
+      ],
+    },
+  },
 })
 
 export type TableName = keyof typeof pipeline
 export type EntryName<T extends TableName> = keyof (typeof pipeline)[T]['entries'] & string
-export type MatchField<T extends TableName> = (typeof pipeline)[T]['match' | 'snooping' | 'limiting'][number]
+export type MatchField<T extends TableName> = (typeof pipeline)[T]['match' | 'snooping' | 'limiting' | 'strict'][number]
 export type NextTable<T extends TableName> = (typeof pipeline)[T]['next'][number]
 
 /** Metadata carries the network (bits 0-31), whether the frame came over a link (32) and the epoch (33). */
@@ -152,7 +248,20 @@ export type Doing =
   | 'group'
   | 'push_vlan'
   | 'pop_vlan'
-  | `set ${'tunnel_id' | 'vlan_vid'}`
+  | 'move'
+  | `set ${SetField}`
+type SetField =
+  | 'tunnel_id'
+  | 'vlan_vid'
+  | 'eth_src'
+  | 'arp_op'
+  | 'arp_sha'
+  | 'arp_spa'
+  | 'ipv6_src'
+  | 'icmpv6_type'
+  | 'ipv6_nd_tll'
+  | 'nd_options_type'
+  | 'nd_reserved'
 
 type Table = {
   readonly question: string
@@ -161,6 +270,8 @@ type Table = {
   readonly snooping: readonly string[]
   /** Fields that only limits match: where a switch lacks them, or meters, there are no limits. */
   readonly limiting: readonly string[]
+  /** Fields that only strict ports and networks match. Where a switch lacks them, what they would let in is dropped. */
+  readonly strict: readonly string[]
   readonly next: readonly string[]
   /** Instructions and actions that every network needs of it. */
   readonly does: readonly Doing[]

@@ -13,7 +13,9 @@ import { type Address, type LocalNetwork, placeOf, type Transit } from './local-
 import { copyOf } from './metered.ts'
 import { vniOf } from './pipeline.ts'
 import type { PathVersions } from './rollout.ts'
+import { otherMacs } from './senders.ts'
 import { type From, type Snooped, snoop, type Wanted, wantedAt } from './snoop.ts'
+import { strict } from './strict.ts'
 import { out, output, popVlan } from './tag.ts'
 
 /** A learned address that has not spoken for so long (seconds) is forgotten by its switch. */
@@ -24,7 +26,7 @@ export const suppressSeconds = 5
 const copyBytes = 128
 
 /** Out of a link, marked as it carries networks. */
-const into = ({ vni, vid }: Pick<Transit, 'vni' | 'vid'>, { port, carries }: Hop): readonly Action[] =>
+export const into = ({ vni, vid }: Pick<Transit, 'vni' | 'vid'>, { port, carries }: Hop): readonly Action[] =>
   carries === 'vid' ? out({ port, vlan: vid }) : [{ type: 'set_field', field: 'tunnel_id', value: vni }, output(port)]
 const bucket = (actions: readonly Action[]): Bucket => ({
   weight: 0,
@@ -97,7 +99,10 @@ export function admitLinks(
     } else items.push(entry(number, 'admit', 'link', { ...admitted, match: { in_port: port, tunnel_id: vni } }))
 }
 
-/** May this sender speak: a port that learns lets everybody, and shows us the rest; one that showed too much is not listened to. */
+/**
+ * May this sender speak: a port that learns lets everybody, and shows us the rest; one that showed too much is not listened to. One
+ * that is pinned may use its own MAC (addressHere), and those that it is allowed.
+ */
 export function guardPort(
   items: Item[],
   localNetwork: LocalNetwork,
@@ -105,9 +110,21 @@ export function guardPort(
   suppressed: ReadonlySet<string>,
 ): void {
   const { port, guard, vlan, trunk } = attachment
-  if (guard !== 'learn') return
   const { number, fixed, any: metadata } = localNetwork.marks
   const tap = mirrorActions(localNetwork)
+  if (guard === 'strict') {
+    strict(items, localNetwork, attachment, { apply: tap, ...passing(localNetwork, attachment, 'send') })
+    return
+  }
+  if (guard === 'mac') {
+    for (const mac of otherMacs(attachment)) {
+      const match = { in_port: port, metadata, eth_src: mac }
+      const kind = trunk ? 'trunkKnown' : 'known'
+      const speaks = { ...fixed, match, apply: tap, ...passing(localNetwork, attachment, 'send') }
+      items.push(entry(number, 'guard', kind, { ...speaks, goto: 'deliver' }))
+    }
+    return
+  }
   const match = { in_port: port, metadata }
   const { action, needs } = copyAt(localNetwork, port, vlan)
   items.push(...needs)
@@ -129,8 +146,8 @@ const copyAt = ({ marks, datapath }: LocalNetwork, port: PortNo, vlan: number | 
 const fading = { idleTimeout: learnedIdleTimeout, flags: flowModFlags.sendFlowRem }
 const suppressing = { hardTimeout: suppressSeconds, flags: flowModFlags.sendFlowRem }
 
-/** An address of this switch, pinned or learned: it may speak, and frames to it go to its port. */
-export function addressHere(items: Item[], localNetwork: LocalNetwork, address: Address): void {
+/** An address of this switch, pinned or learned: it may speak, and frames to it go to its port. @param isShared Frames to it go to others, too. */
+export function addressHere(items: Item[], localNetwork: LocalNetwork, address: Address, isShared: boolean): void {
   const { mac, port, learned: fades, watched } = address
   const { number, fixed, learned, any: metadata } = localNetwork.marks
   const attachment = localNetwork.byPort.get(port)
@@ -143,9 +160,11 @@ export function addressHere(items: Item[], localNetwork: LocalNetwork, address: 
     ...passing(localNetwork, attachment, 'send'),
   }
   const kind = attachment.trunk ? 'trunkKnown' : 'known'
-  items.push(
-    entry(number, 'guard', kind, { ...(fades ? { ...learned, ...fading } : fixed), ...speaks, goto: 'deliver' }),
-  )
+  if (attachment.guard !== 'strict')
+    items.push(
+      entry(number, 'guard', kind, { ...(fades ? { ...learned, ...fading } : fixed), ...speaks, goto: 'deliver' }),
+    )
+  if (isShared) return
   // A member that is the mirror too has had its copy from the guard.
   const apply = port === mirroredPort(localNetwork) ? [] : out(attachment)
   const gets = { match: { metadata, eth_dst: mac }, apply, ...passing(localNetwork, attachment, 'receive') }
@@ -223,7 +242,7 @@ export function multicast(items: Item[], localNetwork: LocalNetwork, { snooped, 
   snoop(items, part, snooped, wanted)
 }
 
-const mirroredPort = ({ network: { mirror }, dpid }: LocalNetwork): PortNo | undefined =>
+export const mirroredPort = ({ network: { mirror }, dpid }: LocalNetwork): PortNo | undefined =>
   mirror?.dpid === dpid ? mirror.port : undefined
 
 /** How this switch's members are copied to the mirror: a group, so that the copy's VNI stays the copy's. */

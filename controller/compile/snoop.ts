@@ -188,7 +188,7 @@ function outputs(part: SnoopPart, from: From, snooped: Snooped, wanted: Wanted, 
 }
 
 /** One after the other, with nothing said twice; a tag that one link wants is taken off before the next. */
-function intoAll(ways: readonly (readonly Action[])[]): readonly Action[] {
+export function intoAll(ways: readonly (readonly Action[])[]): readonly Action[] {
   const actions: Action[] = []
   let tunnel: bigint | undefined
   for (const into of ways) {

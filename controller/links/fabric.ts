@@ -14,6 +14,7 @@ import {
 import { metersFor } from '../compile/cookie.ts'
 import type { SwitchFacts } from '../compile/default-flows.ts'
 import type { Datapath, Fabric } from '../compile/local-network.ts'
+import { missingFields } from '../switch/strict-fields.ts'
 import { cannotLimit, matchesNoTunnels, unsupported } from '../switch/unsupported.ts'
 import type { Planned } from './planned-links.ts'
 
@@ -67,8 +68,10 @@ export function knownFabric(
       const names = new Map([...session.ports()].map(([port, { name }]) => [port, name]))
       const { maxMeter, tables = [] } = session.can
       const unmetered = refusedMeters.get(session) ?? cannotLimit(tables)
-      const datapath = { ports: now, names, meteredPacketIns, maxMeter, ...(unmetered !== undefined && { unmetered }) }
-      datapaths.set(session.dpid, datapath)
+      datapaths.set(session.dpid, {
+        ...{ ports: now, names, meteredPacketIns, maxMeter, ...(unmetered !== undefined && { unmetered }) },
+        ...{ missing: missingFields(tables), answers: session.can.nicira },
+      })
       const isNew = (p: PortNo) => !before.has(p) || known?.names?.get(p) !== names.get(p)
       const changed = [...now].filter(isNew).concat([...before].filter(p => !now.has(p)))
       // Of a switch that nobody has seen yet we had thought that all its links are there.

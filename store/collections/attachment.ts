@@ -3,7 +3,9 @@ import { sharingConflict } from '../attachments.ts'
 import type { Draft, State, Unrevised } from '../change.ts'
 import { type Collection, counted, grouped, unique } from '../collection.ts'
 import { equalButRevision } from '../equal.ts'
+import { badGuard } from '../guard.ts'
 import { attachmentKey, macKey, placeKey } from '../keys.ts'
+import { parsePrefix } from '../prefix.ts'
 import { hasFields, isEndpoint, isList, isNumber, isOneOf, isText, isTrue } from '../row-check.ts'
 import type { Attachment } from '../state.ts'
 
@@ -78,7 +80,12 @@ const left = (draft: Draft, { network, dpid }: Attachment): void => {
 
 const isRate = (v: unknown): boolean => hasFields(v, { kbps: isNumber }, { burst: isNumber })
 const isRateLimit = (v: unknown): boolean => hasFields(v, {}, { send: isRate, receive: isRate })
-const required = { network: isText, guard: isOneOf('learn', 'mac') }
+
+/** A prefix that can't be read would let more in, or crash whoever compiles it. */
+const isAllowed = (v: unknown): boolean =>
+  hasFields(v, { ip: ip => typeof ip === 'string' && parsePrefix(ip) !== undefined }, { mac: isText })
+
+const required = { network: isText, guard: isOneOf('learn', 'mac', 'strict') }
 const optional = {
   mac: isText,
   name: isText,
@@ -88,6 +95,9 @@ const optional = {
   ips: isList(isText),
   broadcast: isNumber,
   rate: isRateLimit,
+  ownGuard: isTrue,
+  allowedAddresses: isList(isAllowed),
+  trusted: isList(isOneOf('dhcp', 'router')),
 }
 const isAttachment = (v: unknown): boolean => isEndpoint(v) && hasFields(v, required, optional)
 
@@ -99,6 +109,8 @@ const badAttachment = (t: State, key: string, attachment: Attachment): string | 
   if (joined.vlink) return `port ${key} is attached to network ${network}, which is a vlink`
   const conflict = sharingConflict(t, attachment)
   if (conflict) return conflict.detail
+  const guard = badGuard(attachment)
+  if (guard !== undefined) return guard
   const vlink = t.vlinkEnds.get(port)
   if (vlink !== undefined) return `port ${key} of network ${network} is an end of vlink ${vlink}`
   const mirrored = t.mirrors.get(port) ?? network

@@ -54,6 +54,7 @@ export const network: Collection<'network', NetworkWriters> = {
         mirror: mirror => isEndpoint(mirror) && hasFields(mirror, { number: isNumber }),
         multicast: isOneOf('snoop'),
         broadcast: isNumber,
+        guard: isOneOf('learn', 'mac', 'strict'),
         vlink: isVlink,
         epoch: isOneOf(0, 1),
         target: isOneOf(0, 1),

@@ -194,7 +194,7 @@ export function known(switches: number, meteredPacketIns = true, plain = false):
     datapaths: new Map(
       Array.from({ length: switches }, (_, s) => [
         dpidOf(s),
-        { ports: ports(s), meteredPacketIns, maxMeter: meteredPacketIns ? 0x3_0000 : 0 },
+        { ports: ports(s), meteredPacketIns, maxMeter: meteredPacketIns ? 0x3_0000 : 0, answers: meteredPacketIns },
       ]),
     ),
   }

@@ -61,6 +61,7 @@ function fabricOf(joints: readonly Joint[], { switches, hardware }: Drawn): Fabr
     ports: new Set([1, 2, 3, 4, ...all.map(linkPort)]),
     meteredPacketIns: !hardware,
     maxMeter: hardware ? 0 : 0x3_0000,
+    answers: !hardware,
   }
   return { paths: paths(known), known, datapaths: new Map(all.map(s => [dpid(s), one])) }
 }
@@ -134,6 +135,16 @@ const onEach = (...switches: readonly number[]): Port[] => switches.map(s => [s,
 const mac = (s: number, port: number): string => `02:00:00:00:0${s}:0${port}`
 const pinned = (s: number, port: number): Port => [s, port, { mac: mac(s, port), guard: 'mac' }]
 
+const virtualRouter = { mac: '00:00:5e:00:01:07', ip: '10.0.0.254' }
+const strictly = (s: number, port: number, allowedAddresses?: Attachment['allowedAddresses']): Port => [
+  s,
+  port,
+  {
+    ...{ mac: mac(s, port), ips: [`10.0.${s}.${port}/16`, `fd00::${s}:${port}/64`], guard: 'strict' },
+    ...(allowedAddresses && { allowedAddresses }),
+  },
+]
+
 /** By the name of their file. */
 export const examples: Readonly<Record<string, Example>> = {
   'one-switch': example({
@@ -161,6 +172,14 @@ export const examples: Readonly<Record<string, Example>> = {
     switches: 2,
     links: [[1, 2]],
     ports: [pinned(1, 1), pinned(1, 2), pinned(2, 1)],
+  }),
+  strict: example({
+    shows:
+      "Two switches and a VXLAN link; strict ports with an IPv4 and an IPv6 address each, and two that may use a virtual router's MAC. The switches answer ARP and neighbour solicitations.",
+    switches: 2,
+    links: [[1, 2]],
+    network: { guard: 'strict' },
+    ports: [strictly(1, 1), strictly(1, 2, [virtualRouter]), strictly(2, 1, [virtualRouter])],
   }),
   'full-mesh': example({
     shows: 'A full mesh of three switches, one pinned port on each.',

@@ -28,8 +28,25 @@ const port = fc.constantFrom(...ports)
 const place = fc.record({ dpid, port })
 const mac = fc.constantFrom(...macs)
 const form = fc.constantFrom({}, { vlan: 5 }, { trunk: true as const })
+const ips = [['10.0.0.1/24'], ['10.0.0.2/24', 'fd00::2'], ['10.0.0.1']]
+/** What a pinned port says of itself besides. Strict ports are no trunks: the store refuses it. */
+const guard = fc.record(
+  {
+    guard: fc.constantFrom('mac', 'strict' as const),
+    ips: fc.constantFrom(...ips),
+    allowedAddresses: fc.subarray([
+      { ip: '10.0.0.2' },
+      { ip: '10.9.0.0/16' },
+      { mac: macs[3]!, ip: '10.0.0.9' },
+      { mac: macs[0]!, ip: 'fd00::9' },
+    ]),
+    trusted: fc.subarray(['dhcp', 'router'] as const),
+  },
+  { requiredKeys: ['guard', 'ips'] },
+)
 const event = fc.oneof(
-  fc.record({ is: fc.constant('attach' as const), at: place, mac: fc.option(mac, { nil: undefined }), form }),
+  fc.record({ is: fc.constant('level' as const), guard: fc.constantFrom(undefined, 'mac', 'strict' as const) }),
+  fc.record({ is: fc.constant('attach' as const), at: place, mac: fc.option(mac, { nil: undefined }), form, guard }),
   fc.record({ is: fc.constant('detach' as const), at: place }),
   fc.record({ is: fc.constant('limit' as const), at: place, to: fc.constantFrom(undefined, 0, 70) }),
   fc.record({ is: fc.constant('limit all' as const), to: fc.constantFrom(undefined, 0, 80) }),
@@ -78,6 +95,7 @@ function world() {
     ]),
     meteredPacketIns: true,
     maxMeter: 0xffff,
+    answers: present.length !== 2,
   })
   for (let n = 0; n < switches; n++) datapaths.set(dpidOf(n), datapath(ports))
   const moved = new Set<string>()
@@ -88,9 +106,9 @@ function world() {
     switch (it.is) {
       case 'attach': {
         const held = it.mac !== undefined && [...attachments.values()].some(a => a.mac === it.mac)
-        const pins =
-          it.mac !== undefined && !held ? { mac: it.mac, guard: 'mac' as const } : { guard: 'learn' as const }
-        const attachment = { network: 'red', ...it.at, ...it.form, ...pins, revision: 1 }
+        const pins = it.mac !== undefined && !held ? { mac: it.mac, ...it.guard } : { guard: 'learn' as const }
+        const form = pins.guard === 'strict' && 'trunk' in it.form ? {} : it.form
+        const attachment: Attachment = { network: 'red', ...it.at, ...form, ...pins, revision: 1 }
         for (const [key, a] of attachments) if (a.dpid === it.at.dpid && a.port === it.at.port) attachments.delete(key)
         attachments.set(attachmentKey(attachment), attachment)
         return
@@ -133,6 +151,12 @@ function world() {
       case 'mirror': {
         const { mirror: _, ...rest } = network
         network = it.at ? { ...rest, mirror: { ...it.at, number: 99 } } : rest
+        return
+      }
+      case 'level': {
+        const { guard: _, ...rest } = network
+        network = it.guard ? { ...rest, guard: it.guard } : rest
+        revision++
         return
       }
       case 'snoop':

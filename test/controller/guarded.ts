@@ -1,0 +1,152 @@
+// Networks with guards on reference switches, and the frames that machines on their ports send.
+import { compile } from '../../controller/compile/compile.ts'
+import { base } from '../../controller/compile/default-flows.ts'
+import { changeOf } from '../../controller/compile/diff.ts'
+import type { Content, Item } from '../../controller/compile/item.ts'
+import type { Datapath } from '../../controller/compile/local-network.ts'
+import { encode } from '../../openflow/index.ts'
+import type { Attachment, Network } from '../../store/state.ts'
+import * as frames from '../reference/frames.ts'
+import { apply, type Fabric, newFabric, newSwitch, plainHardware, send } from '../reference/index.ts'
+import * as world from './world.ts'
+
+/** A port of a switch, by numbers from 0 and 1; its machine has addresses that follow from them. */
+export type Place = { readonly s: number; readonly port: number }
+export const macOf = ({ s, port }: Place): string => `02:00:00:00:0${s}:0${port}`
+export const ip4Of = ({ s, port }: Place): string => `10.0.${s}.${port}`
+export const ip6Of = ({ s, port }: Place): string => `fd00::${s + 1}:${port}`
+/** From the MAC (RFC 4291, appendix A). */
+export const linkLocalOf = ({ s, port }: Place): string =>
+  `fe80::ff:fe00:${s === 0 ? '' : s}${s === 0 ? port : `0${port}`}`
+export const keyOf = ({ s, port }: Place): string => `${world.dpidOf(s)}/${port}`
+
+export type Wish = { readonly network: string } & Partial<Attachment>
+export type Guarded = {
+  readonly switches: number
+  readonly networks: readonly (Pick<Network, 'id' | 'number'> & Partial<Network>)[]
+  readonly ports: readonly (readonly [Place, Wish])[]
+  /** What the switches are, if they are not Open vSwitch. */
+  readonly datapath?: Partial<Datapath>
+}
+
+export const attachmentOf = (place: Place, wish: Wish): Attachment => ({
+  ...{ dpid: world.dpidOf(place.s), port: place.port, guard: 'strict', revision: 1 },
+  ...{ mac: macOf(place), ips: [`${ip4Of(place)}/16`, `${ip6Of(place)}/64`] },
+  ...wish,
+})
+
+/** What each switch must hold. */
+export function desired({ switches, networks, ports, datapath }: Guarded): Map<string, Content> {
+  const contents = new Map<string, Map<string, Item>>()
+  for (let s = 0; s < switches; s++)
+    contents.set(world.dpidOf(s), new Map(base(world.instance).map(item => [item.key, item])))
+  const fabric = world.known(switches)
+  const datapaths = new Map([...fabric.datapaths].map(([dpid, one]) => [dpid, { ...one, ...datapath }]))
+  for (const network of networks) {
+    const attachments = ports.flatMap(([place, wish]) =>
+      wish.network === network.id ? [attachmentOf(place, wish)] : [],
+    )
+    const subject = {
+      ...{ network: { revision: 1, ...network }, attachments, learned: [], suppressed: new Set<string>() },
+    }
+    const route = world.routeOf(subject, fabric)
+    for (const [dpid, items] of compile(subject, datapaths, [{ epoch: 0, route }]))
+      for (const item of items) contents.get(dpid)!.set(item.key, item)
+  }
+  return contents
+}
+
+/** Reference switches that hold this. @param nicira Whether they are as Open vSwitch is. */
+export function fabricOf(switches: number, contents: ReadonlyMap<string, Content>, nicira = true): Fabric {
+  const all = Array.from({ length: switches }, (_, s) =>
+    newSwitch({
+      ...{ dpid: world.dpidOf(s), ports: [1, 2, 3], tunnels: world.linkPortsOf(s, switches) },
+      ...(!nicira && { kind: plainHardware }),
+    }),
+  )
+  const joints = world
+    .links(switches)
+    .filter(l => l.from.dpid < l.to.dpid)
+    .map(l => [`${l.from.dpid}/${l.from.port}`, `${l.to.dpid}/${l.to.port}`] as const)
+  const fabric = newFabric(all, joints)
+  for (const [dpid, content] of contents)
+    for (const step of world.messages(new Map(), content)) tell(fabric, dpid, step)
+  return fabric
+}
+
+/** Gives a switch one message; it must take it. */
+export function tell(fabric: Fabric, dpid: string, step: ReturnType<typeof world.messages>[number]): void {
+  const change = changeOf(step)
+  const error = apply(fabric.switches.get(dpid)!, encode(change)).find(reply => reply.type === 'error')
+  if (error)
+    throw new Error(
+      `switch ${dpid} answers ${JSON.stringify(error)} to ${JSON.stringify(change, (_, v) => (typeof v === 'bigint' ? `${v}` : v))}`,
+    )
+}
+
+/** Where a frame comes out, how often, and as what. No loop, and no two entries of one priority that match it. */
+export function sent(fabric: Fabric, from: Place, frame: Buffer) {
+  const { arrivals, loops, ambiguous } = send(fabric, keyOf(from), frame)
+  if (loops.length > 0) throw new Error(`a frame from ${keyOf(from)} loops: ${JSON.stringify(loops[0])}`)
+  if (ambiguous.size > 0)
+    throw new Error(
+      `two entries of one priority match a frame from ${keyOf(from)} in ${[...ambiguous]}: ${frame.toString('hex')}`,
+    )
+  return arrivals
+}
+export const heardBy = (fabric: Fabric, from: Place, frame: Buffer): string[] =>
+  sent(fabric, from, frame)
+    .map(({ at }) => at)
+    .sort()
+
+const { arp, broadcast, icmpv6, ipv4, ipv6, neighbour, udp } = frames
+const data = Buffer.from('l2sm l2sm l2sm l2sm')
+/** The group that solicitations for an address go to (RFC 4291 §2.7.1). */
+export function solicitedNode(ip: string): { readonly mac: string; readonly ip: string } {
+  const groups = ip.split('::').at(-1)!.split(':')
+  const all = groups
+    .map(g => g.padStart(4, '0'))
+    .join('')
+    .padStart(8, '0')
+  const [a, b, c] = [all.slice(-6, -4), all.slice(-4, -2), all.slice(-2)]
+  return { mac: `33:33:ff:${a}:${b}:${c}`, ip: `ff02::1:ff${a}:${b}${c}` }
+}
+
+/** What a machine says. Each may lie: by default it says what is so. */
+export const says = {
+  arp: (
+    me: Place,
+    tpa: string,
+    { op = 1 as 1 | 2, src = macOf(me), sha = macOf(me), spa = ip4Of(me), dst = broadcast } = {},
+  ) => arp({ dst, src }, { op, sha, spa, tpa }),
+  ipv4: (
+    me: Place,
+    { src = ip4Of(me), dst = '255.255.255.255', as = macOf(me), to = broadcast, from = 5000, port = 5000 } = {},
+  ) => ipv4({ dst: to, src: as }, { src, dst }, udp(from, port, data)),
+  ipv6: (
+    me: Place,
+    { src = ip6Of(me), dst = 'ff02::1', as = macOf(me), to = '33:33:00:00:00:01', from = 5000, port = 5000 } = {},
+  ) => ipv6({ dst: to, src: as }, { src, dst }, udp(from, port, data)),
+  icmpv6: (me: Place, type: number, { src = linkLocalOf(me), dst = 'ff02::2', as = macOf(me) } = {}) =>
+    ipv6({ dst: '33:33:00:00:00:02', src: as }, { src, dst }, icmpv6(type, 0, Buffer.alloc(16))),
+  solicit: (
+    me: Place,
+    target: string,
+    { src = ip6Of(me), sll = macOf(me) as string | undefined, as = macOf(me), to = solicitedNode(target).mac } = {},
+  ) =>
+    ipv6(
+      { dst: to, src: as },
+      { src, dst: solicitedNode(target).ip },
+      neighbour('solicit', target, sll === undefined ? undefined : [1, sll]),
+    ),
+  advertise: (
+    me: Place,
+    target: string,
+    { src = target, tll = macOf(me) as string | undefined, as = macOf(me) } = {},
+  ) =>
+    ipv6(
+      { dst: '33:33:00:00:00:01', src: as },
+      { src, dst: 'ff02::1' },
+      neighbour('advert', target, tll === undefined ? undefined : [2, tll]),
+    ),
+}
