@@ -16,6 +16,7 @@ const routes = ['test/controller/compile/rollout.test.ts', 'test/topology/route.
 const tls = ['test/openflow/session/tls.test.ts']
 const agent = ['test/agent/switch/diff.test.ts', 'test/agent/node/stock.test.ts', 'test/agent/node/pairs.test.ts']
 const planned = ['test/controller/links/planned-links.test.ts']
+const strict = ['test/controller/compile/strict.test.ts']
 const laws = ['test/controller/laws.test.ts']
 export const mutations: readonly Mutation[] = [
   {
@@ -203,9 +204,23 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a pinned port may send from any address',
     file: 'controller/compile/rules.ts',
-    from: "if (guard !== 'learn') return",
-    to: 'if (guard === undefined) return',
+    from: "if (guard === 'mac') {",
+    to: 'if (guard === undefined) {',
     tests: core,
+  },
+  {
+    name: 'a strict port may claim any address in ARP',
+    file: 'controller/compile/strict.ts',
+    from: "arp_sha: mac, ...within('arp_spa', prefix) }",
+    to: 'arp_sha: mac }',
+    tests: strict,
+  },
+  {
+    name: 'gratuitous ARP is answered, and nobody hears it',
+    file: 'controller/compile/answer.ts',
+    from: "    flooded(items, localNetwork, 'announced', { ...request, arp_spa: ip, arp_tpa: ip })\n",
+    to: '',
+    tests: strict,
   },
   {
     name: 'a vlink below the drops',
