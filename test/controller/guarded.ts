@@ -6,18 +6,20 @@ import type { Content, Item } from '../../controller/compile/item.ts'
 import type { Datapath } from '../../controller/compile/local-network.ts'
 import { encode } from '../../openflow/index.ts'
 import type { Attachment, Network } from '../../store/state.ts'
-import * as frames from '../reference/frames.ts'
 import { apply, type Fabric, newFabric, newSwitch, plainHardware, send } from '../reference/index.ts'
+import { linkLocalOf, type Machine } from './machine.ts'
 import * as world from './world.ts'
 
-/** A port of a switch, by numbers from 0 and 1; its machine has addresses that follow from them. */
+/** A port of a switch, by numbers from 0 and 1. */
 export type Place = { readonly s: number; readonly port: number }
-export const macOf = ({ s, port }: Place): string => `02:00:00:00:0${s}:0${port}`
-export const ip4Of = ({ s, port }: Place): string => `10.0.${s}.${port}`
-export const ip6Of = ({ s, port }: Place): string => `fd00::${s + 1}:${port}`
-/** From the MAC (RFC 4291, appendix A). */
-export const linkLocalOf = ({ s, port }: Place): string =>
-  `fe80::ff:fe00:${s === 0 ? '' : s}${s === 0 ? port : `0${port}`}`
+const macOf = ({ s, port }: Place): string => `02:00:00:00:0${s}:0${port}`
+const ip4Of = ({ s, port }: Place): string => `10.0.${s}.${port}`
+const ip6Of = ({ s, port }: Place): string => `fd00::${s + 1}:${port}`
+/** The machine at a port, whose addresses follow from where it is. */
+export const machineAt = (place: Place): Place & Machine => {
+  const mac = macOf(place)
+  return { ...place, mac, ip4: ip4Of(place), ip6: ip6Of(place), linkLocal: linkLocalOf(mac) }
+}
 export const keyOf = ({ s, port }: Place): string => `${world.dpidOf(s)}/${port}`
 
 export type Wish = { readonly network: string } & Partial<Attachment>
@@ -98,55 +100,3 @@ export const heardBy = (fabric: Fabric, from: Place, frame: Buffer): string[] =>
   sent(fabric, from, frame)
     .map(({ at }) => at)
     .sort()
-
-const { arp, broadcast, icmpv6, ipv4, ipv6, neighbour, udp } = frames
-const data = Buffer.from('l2sm l2sm l2sm l2sm')
-/** The group that solicitations for an address go to (RFC 4291 §2.7.1). */
-export function solicitedNode(ip: string): { readonly mac: string; readonly ip: string } {
-  const groups = ip.split('::').at(-1)!.split(':')
-  const all = groups
-    .map(g => g.padStart(4, '0'))
-    .join('')
-    .padStart(8, '0')
-  const [a, b, c] = [all.slice(-6, -4), all.slice(-4, -2), all.slice(-2)]
-  return { mac: `33:33:ff:${a}:${b}:${c}`, ip: `ff02::1:ff${a}:${b}${c}` }
-}
-
-/** What a machine says. Each may lie: by default it says what is so. */
-export const says = {
-  arp: (
-    me: Place,
-    tpa: string,
-    { op = 1 as 1 | 2, src = macOf(me), sha = macOf(me), spa = ip4Of(me), dst = broadcast } = {},
-  ) => arp({ dst, src }, { op, sha, spa, tpa }),
-  ipv4: (
-    me: Place,
-    { src = ip4Of(me), dst = '255.255.255.255', as = macOf(me), to = broadcast, from = 5000, port = 5000 } = {},
-  ) => ipv4({ dst: to, src: as }, { src, dst }, udp(from, port, data)),
-  ipv6: (
-    me: Place,
-    { src = ip6Of(me), dst = 'ff02::1', as = macOf(me), to = '33:33:00:00:00:01', from = 5000, port = 5000 } = {},
-  ) => ipv6({ dst: to, src: as }, { src, dst }, udp(from, port, data)),
-  icmpv6: (me: Place, type: number, { src = linkLocalOf(me), dst = 'ff02::2', as = macOf(me) } = {}) =>
-    ipv6({ dst: '33:33:00:00:00:02', src: as }, { src, dst }, icmpv6(type, 0, Buffer.alloc(16))),
-  solicit: (
-    me: Place,
-    target: string,
-    { src = ip6Of(me), sll = macOf(me) as string | undefined, as = macOf(me), to = solicitedNode(target).mac } = {},
-  ) =>
-    ipv6(
-      { dst: to, src: as },
-      { src, dst: solicitedNode(target).ip },
-      neighbour('solicit', target, sll === undefined ? undefined : [1, sll]),
-    ),
-  advertise: (
-    me: Place,
-    target: string,
-    { src = target, tll = macOf(me) as string | undefined, as = macOf(me) } = {},
-  ) =>
-    ipv6(
-      { dst: '33:33:00:00:00:01', src: as },
-      { src, dst: 'ff02::1' },
-      neighbour('advert', target, tll === undefined ? undefined : [2, tll]),
-    ),
-}
