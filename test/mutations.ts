@@ -22,7 +22,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'unknown unicast past the broadcast limit',
     file: 'controller/compile/compile.ts',
-    from: '    floodUnknown(items, local, attachment)\n',
+    from: '    if (!isClosed(reads)) floodUnknown(items, local, attachment)\n',
     to: '',
     tests: ['test/controller/laws/limits.test.ts'],
   },
