@@ -82,9 +82,9 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
 
   networkRoutes(app, services)
   attachmentRoutes(app, services)
-  switchRoutes(app, services)
-  linkRoutes(app, services)
   const withNodes = nodeServices(services)
+  switchRoutes(app, withNodes)
+  linkRoutes(app, services)
   nodeRoutes(app, withNodes)
   measureNodes(metrics.registry, withNodes)
   meshRoutes(app, services)

@@ -7,7 +7,8 @@ import { cookie } from '../controller/compile/cookie.ts'
 import { base } from '../controller/compile/default-flows.ts'
 import { changeOf, diff, plan } from '../controller/compile/diff.ts'
 import { type Content, entry, type FlowItem } from '../controller/compile/item.ts'
-import { type Reconciler, run, type Wanted } from '../controller/switch/reconcile.ts'
+import { run } from '../controller/switch/reconcile.ts'
+import type { Reconciler, Wanted } from '../controller/switch/reconciler.ts'
 import { newSwitch, type Switch, touch } from '../controller/switch/state.ts'
 import { sentenceOf, severityOf } from '../controller/view/recorded.ts'
 import { changeBatch, encodeAll, encodeEntry, type FlowSet, flowMod, flowSet, formatFlow } from '../openflow/index.ts'
@@ -63,6 +64,7 @@ function loopFor({ session }: Bridge): {
     base: () => base(instance),
     learnt: () => {},
     refused: () => {},
+    wasKnown: () => false,
     firstRead: () => {},
     isRetained: () => false,
     fresh: async () => {},

@@ -4,6 +4,7 @@
 import type { Store } from '../store/store.ts'
 import type { Tables } from './compile/tables.ts'
 import { has, type Switch } from './switch/state.ts'
+import { unreadOf } from './switch/unread.ts'
 
 export type HoldingsKeeper = {
   /** A network was compiled: switches between its members will hold it, too. */
@@ -66,4 +67,8 @@ export function holdingsKeeper({ store, tables, released, failed }: Arguments): 
 
 /** It has been compared with all that it should hold, this is not among it, and nothing of this is there. */
 export const isGone = (sw: Switch, number: number): boolean =>
-  has(sw, 0) && !sw.held.holds(number) && !sw.dirty.has(number) && !sw.networks.has(number)
+  has(sw, 0) &&
+  unreadOf(sw.unread, number) === undefined &&
+  !sw.held.holds(number) &&
+  !sw.dirty.has(number) &&
+  !sw.networks.has(number)

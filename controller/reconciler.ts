@@ -1,13 +1,13 @@
 // What the loops of the switches ask of everybody else.
 import type { Store } from '../store/store.ts'
-import type { DatapathId } from '../topology/topology.ts'
+import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import type { Clock } from './clock/clock.ts'
 import { base } from './compile/default-flows.ts'
 import type { Tables } from './compile/tables.ts'
 import type { Learning } from './learning/learning.ts'
 import type { KnownFabric } from './links/fabric.ts'
 import type { Multicast } from './multicast/multicast.ts'
-import type { Reconciler } from './switch/reconcile.ts'
+import type { Reconciler } from './switch/reconciler.ts'
 import { isRetained } from './switch/retained.ts'
 import { type Switch, touch } from './switch/state.ts'
 
@@ -58,6 +58,11 @@ export function newReconciler(args: Arguments): Reconciler {
       if (!meterRefused.test(words) || !fabric.meterRefused(session, words)) return
       emit({ kind: 'switch-limit', dpid: session.dpid, what: `has no limits for ports: it refused a meter, ${words}` })
       args.recompile(session.dpid)
+    },
+    wasKnown({ dpid, session }) {
+      const { discoveredFrom } = store.state()
+      for (const port of session?.ports().keys() ?? []) if (discoveredFrom.has(endpointKey({ dpid, port }))) return true
+      return false
     },
     firstRead(sw) {
       for (const [number, other] of retaining(sw.dpid)) {

@@ -24,6 +24,7 @@ import { vlanCondition } from './links/plain-links.ts'
 import type { Planned } from './links/planned-links.ts'
 import { has, phaseReason, refusals, type Switch } from './switch/state.ts'
 import { droppedFor } from './switch/strict-fields.ts'
+import { unreadOf } from './switch/unread.ts'
 import type {
   AttachmentCounts,
   Condition,
@@ -212,6 +213,9 @@ function holderCondition(status: Status, number: number): Condition | undefined 
   }
   // Switches that have not been connected since we started, or not yet compared.
   for (const dpid of status.state.heldBy.get(number)?.keys() ?? []) {
+    const sw = status.switches.get(dpid)
+    const words = sw?.session && unreadOf(sw.unread, number)
+    if (words) return { state: 'degraded', reason: unreadReason(sw, words) }
     const reason = status.switches.get(dpid)?.session
       ? `switch ${dpid} has not confirmed yet that its flows are gone`
       : `switch ${dpid} is not connected, and may hold its flows: if it does not come back, DELETE /v1/switches/${dpid}`
@@ -257,8 +261,13 @@ function switchCondition(
   if (sw.phase.is === 'unsupported') return { state: 'degraded', reason: `switch ${dpid}: ${phaseReason(sw)}` }
   if (sw.phase.is !== 'live') return pending(`switch ${dpid}: ${phaseReason(sw)}`)
   if (!has(sw, number)) return pending(`switch ${dpid} has not confirmed revision ${revision} yet`)
+  const words = unreadOf(sw.unread, number)
+  if (words !== undefined) return { state: 'degraded', reason: unreadReason(sw, words) }
   return undefined
 }
+
+const unreadReason = ({ dpid }: Switch, words: string): string =>
+  `switch ${dpid} does not tell all of its flows, so it may hold others of this network: ${words}`
 
 function portCondition(
   { switches, datapaths }: Status,
@@ -372,8 +381,12 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
   const live = isLive(sw)
   const missing = session ? limitsMissing(status.datapaths.get(sw.dpid)) : []
   const refused = [...refusals(sw).values()]
-  const failing = refused.length > 0 || sw.pausing
-  const reason = !live ? phaseReason(sw) : (refused[0] ?? 'it does not answer as it should')
+  const [unread] = sw.unread.parts
+  const failing = refused.length > 0 || sw.pausing || unread !== undefined
+  const reason = !live
+    ? phaseReason(sw)
+    : (refused[0] ??
+      (unread ? `it does not tell all of its flows: ${unread.words}` : 'it does not answer as it should'))
   return {
     dpid: sw.dpid,
     connected: session !== undefined,
@@ -385,6 +398,7 @@ export function switchView(status: Status, sw: Switch, base: readonly Item[]): S
     ...(session?.can.unknown?.length ? { unknown: session.can.unknown } : {}),
     ...(missing.length > 0 && { limitsMissing: missing }),
     ...(sw.conflict && { conflict: conflictView(sw.conflict) }),
+    ...(sw.emptied && { emptied: sw.emptied }),
     ports: session ? [...session.ports().values()].map(portView).sort((a, b) => a.number - b.number) : [],
     flows: flowFigures(status, sw, base),
     programmedRevision: live ? programmedRevision(status, sw) : 0,

@@ -51,6 +51,7 @@ export function switchEvents(parts: Parts): Events {
       const sw = current(s)
       if (!sw) return
       sw.session = undefined
+      sw.leftAt = new Date()
       sw.phase = { is: 'disconnected', reason }
       parts.unreachable.left(s.dpid)
       emit({ kind: 'switch-disconnected', dpid: s.dpid, reason })

@@ -280,7 +280,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "another store's flows taken for ours",
-    file: 'controller/switch/reconcile.ts',
+    file: 'controller/switch/reading.ts',
     from: 'const mine = instance === r.instance',
     to: 'const mine = instance !== undefined',
     tests: core,

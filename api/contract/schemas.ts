@@ -386,6 +386,25 @@ const switchFields = {
       { description: 'another switch claims this datapath id; forgotten a minute after the last claim' },
     ),
   ),
+  emptied: Type.Optional(
+    Type.Object(
+      {
+        found: Type.String({ description: 'when it came back: ISO 8601, UTC' }),
+        since: Type.Optional(
+          Type.String({ description: 'when it was connected last; absent: before the controller was started' }),
+        ),
+        flows: Type.Optional(Type.Integer({ description: 'how many it had then' })),
+        reason: Type.String({ description: 'what may have removed them, as far as it is known' }),
+      },
+      { description: 'the last time it came back without any of its flows, so that its networks were down there' },
+    ),
+  ),
+  failMode: Type.Optional(
+    Type.Enum(['secure', 'standalone'], { description: 'what the agent of its node reports of the bridge' }),
+  ),
+  inBand: Type.Optional(
+    Type.Boolean({ description: 'the same: whether it has hidden flows of its own above ours, for its controllers' }),
+  ),
   flows: Type.Object({
     desired: Type.Integer(),
     actual: Type.Integer(),

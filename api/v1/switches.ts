@@ -5,8 +5,9 @@ import { sendList } from '../http/lists.ts'
 import { problem } from '../http/problems.ts'
 import { type App, type Services, write } from '../http/services.ts'
 import { dpidOf } from './endpoints.ts'
+import type { NodeServices } from './nodes.ts'
 
-export const switchRoutes = (app: App, services: Services): void => {
+export const switchRoutes = (app: App, services: NodeServices): void => {
   const { store, controller } = services
   const tags = ['switches']
 
@@ -17,11 +18,7 @@ export const switchRoutes = (app: App, services: Services): void => {
       sendList(services, reply, 'switches', () => ({
         head: { revision: store.state().revision },
         items: controller.switches(),
-        each: ({ ports: _, conflict, limitsMissing, ...rest }) => ({
-          ...rest,
-          ...(limitsMissing && { limitsMissing: [...limitsMissing] }),
-          ...withConflict(conflict),
-        }),
+        each: ({ ports: _, ...rest }) => answered(services, rest),
       })),
   )
 
@@ -29,14 +26,10 @@ export const switchRoutes = (app: App, services: Services): void => {
     '/v1/switches/:dpid',
     { schema: { tags, summary: 'One switch', params: schemas.SwitchPath, response: { 200: schemas.Switch } } },
     async request => {
-      const { ports, unknown, conflict, limitsMissing, ...rest } = findSwitch(services, request.params.dpid)
-      const sorted = ports.toSorted((a, b) => a.number - b.number)
+      const { ports, ...rest } = findSwitch(services, request.params.dpid)
       return {
-        ...rest,
-        ...withConflict(conflict),
-        ...(unknown && { unknown: [...unknown] }),
-        ...(limitsMissing && { limitsMissing: [...limitsMissing] }),
-        ports: sorted,
+        ...answered(services, rest),
+        ports: ports.toSorted((a, b) => a.number - b.number),
         revision: store.state().revision,
       }
     },
@@ -82,10 +75,37 @@ export const switchRoutes = (app: App, services: Services): void => {
   )
 }
 
-const withConflict = (conflict: SwitchView['conflict']) =>
-  conflict && {
-    conflict: { ...conflict, since: conflict.since.toISOString(), last: conflict.last.toISOString() },
+/** A switch as it is answered: times are words, and of its bridge what the agent of its node says. */
+function answered({ store, reports }: NodeServices, sw: Omit<SwitchView, 'ports'>) {
+  const { unknown, limitsMissing, conflict, emptied, ...rest } = sw
+  const node = store.state().nodeAt.get(sw.dpid)
+  const { failMode, inBand } = (node === undefined ? undefined : reports.of(node))?.report.openvswitch ?? {}
+  return {
+    ...rest,
+    ...(unknown && { unknown: [...unknown] }),
+    ...(limitsMissing && { limitsMissing: [...limitsMissing] }),
+    ...(conflict && {
+      conflict: { ...conflict, since: conflict.since.toISOString(), last: conflict.last.toISOString() },
+    }),
+    ...(emptied && {
+      emptied: {
+        found: emptied.found.toISOString(),
+        ...(emptied.since && { since: emptied.since.toISOString() }),
+        ...(emptied.flows !== undefined && { flows: emptied.flows }),
+        reason: causeOf(failMode),
+      },
+    }),
+    ...(failMode && { failMode }),
+    ...(inBand !== undefined && { inBand }),
   }
+}
+
+const causeOf = (failMode: 'secure' | 'standalone' | undefined): string => {
+  if (failMode === 'standalone')
+    return 'its fail mode is standalone: without a controller it forwards like a plain switch and drops its flows; ovs-vsctl set-fail-mode BRIDGE secure'
+  const others = 'it was restarted, or another controller removed them'
+  return failMode === 'secure' ? others : `${others}, or its fail mode is not secure (no agent tells)`
+}
 
 const findSwitch = ({ controller }: Services, text: string): SwitchView => {
   const dpid = dpidOf(text)

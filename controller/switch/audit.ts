@@ -4,7 +4,8 @@ import { RequestError, type Session } from '../../openflow/session/session.ts'
 import type { Clock } from '../clock/clock.ts'
 import { pipeline } from '../compile/pipeline.ts'
 import { defectOf } from '../view/recorded.ts'
-import { type Reconciler, run } from './reconcile.ts'
+import { run } from './reconcile.ts'
+import type { Reconciler } from './reconciler.ts'
 import type { Switch } from './state.ts'
 
 /** Seconds between full readings of a switch; each is up to a fifth sooner or later, so that they spread. */

@@ -1,56 +1,22 @@
 // One loop per switch: look again, compare, send what differs, wait for the barrier, report.
 // Every event only marks a network or a switch; nothing here knows what kind of change it was.
-import type { GroupDesc } from '../../openflow/index.ts'
-import { RequestError, type Session } from '../../openflow/session/session.ts'
-import type { DatapathId } from '../../topology/topology.ts'
+import type { Session } from '../../openflow/session/session.ts'
 import { owner } from '../compile/cookie.ts'
 import { type Changes, diffSteps, isEmpty, planSteps } from '../compile/diff.ts'
 import type { Item } from '../compile/item.ts'
 import type { Touched } from '../compile/parts.ts'
-import { each, type Steps } from '../compile/steps.ts'
-import type { Compiled } from '../compile/tables.ts'
-import type { Emit } from '../view/event.ts'
-import type { Record as Metrics } from '../view/view.ts'
+import { each } from '../compile/steps.ts'
 import { commit } from './commit.ts'
 import { conflictsWith, meets } from './conflicts.ts'
-import { applySteps, holdings, type Reading, readSteps } from './content.ts'
+import { applySteps, holdings, readSteps } from './content.ts'
 import { driftOf } from './drift.ts'
 import { limitPacketIns } from './packet-ins.ts'
+import { groupsOf, noteEmptied, stand, wantedSteps } from './reading.ts'
+import type { Reconciler } from './reconciler.ts'
 import { inSlices, slices } from './slices.ts'
-import { confirm, doubt, leave, type Phase, phaseEvent, refusals, refuse, type Switch, touch } from './state.ts'
+import { confirm, doubt, leave, phaseEvent, refusals, refuse, type Switch, touch } from './state.ts'
 import { touchedSteps } from './touched.ts'
-
-/** What a network wants of the switches. */
-export type Wanted = Pick<Compiled, 'network' | 'revision' | 'serial' | 'parts'>
-
-export type Reconciler = {
-  readonly instance: string
-  /** The store is all there is, or a client said so. */
-  complete(): boolean
-  compiled(): ReadonlyMap<number, Wanted>
-  /** Numbers of the networks that have something on this switch, or will. */
-  at(dpid: DatapathId): Iterable<number>
-  /** What the switch itself must hold. */
-  base(dpid: DatapathId): readonly Item[]
-  /** A switch was read: takes over what it has learned, and recompiles what that changes. */
-  learnt(sw: Switch, reading: Reading): void
-  /** A switch was read for the first time since we started: others need not keep any more what leads to it unasked. */
-  firstRead(sw: Switch): void
-  /** Whether something that we do not want there stays all the same, for now. */
-  isRetained(dpid: DatapathId, item: Item): boolean
-  /** The switch refused this: perhaps what is asked of it again is without what it can't do. */
-  refused(session: Session, words: string): void
-  /** Resolves when nothing waits to be compiled. */
-  fresh(): Promise<void>
-  /** Something about these networks changed on this switch: whoever waits looks again. */
-  progress(sw: Switch, numbers: Iterable<number>): void
-  /** Calls back after a pause that grows with `sw.retries`. */
-  later(sw: Switch, again: () => void): void
-  /** Calls back after a second: not for each of many flows that go. */
-  soon(again: () => void): void
-  readonly metrics: Pick<Metrics, 'flowMods'>
-  readonly emit: Emit
-}
+import { isReadSoon, isUnread, next, type Unread } from './unread.ts'
 
 /** Runs until nothing is left to do on this switch. Calling it again meanwhile is harmless. */
 export async function run(r: Reconciler, sw: Switch): Promise<void> {
@@ -103,22 +69,25 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
     session.can.maxMeter > 0 ? session.meters() : [],
   ])
   if (sw.session !== session) return
-  const [lost] = flows.missing
-  if (lost) throw new Error(lost.words)
   const wanted = await inSlices(wantedSteps(r, sw))
   if (sw.session !== session) return
   const reading = await inSlices(
     readSteps(sw.dpid, { flows, groups, meters }, key => wanted.get(key) ?? sw.held.items.get(key)),
   )
+  const unread = next(sw.unread, flows.missing)
+  // Whose the switch is must be known.
+  if (unread.parts.length > 0 && sw.phase.is !== 'live' && reading.instance !== r.instance)
+    throw new Error(unread.parts[0]!.words)
   sw.compare = undefined
   const { phase, cleans } = stand(r, sw, reading)
   const held = holdings()
   await inSlices(each([...reading.ours, ...(cleans ? reading.foreign : [])], held.put))
+  // What it has confirmed in this connection is believed to be there. Else all would be sent again at each look.
+  if (sw.phase.is === 'live')
+    for (const item of sw.held.items.values()) if (isUnread(unread, item) && !held.items.has(item.key)) held.put(item)
   if (sw.session !== session) return
-  const heldFlows = sw.held.flows()
-  // What it held when we saw it last, and what it was found with now.
-  if (why === 'connected' && heldFlows > 0 && !reading.ours.some(item => item.kind === 'flow'))
-    r.emit({ kind: 'switch-emptied', dpid: sw.dpid, flows: heldFlows })
+  if (why === 'connected') noteEmptied(r, sw, reading)
+  noteUnread(r, sw, unread)
   // What is marked is looked at below with all else. It stays marked until it is known what is held: a network that is gone must
   // not seem to be gone from here meanwhile.
   sw.dirty.clear()
@@ -148,49 +117,20 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
   await reconcile(r, sw, session, everything(r, sw), why)
 }
 
-/** Sessions of switches that do not list their groups. */
-const unlisted = new WeakSet<Session>()
-
-/** The groups that a switch lists. One that does not is believed to hold those that it has taken. */
-async function groupsOf(r: Reconciler, sw: Switch, session: Session): Promise<readonly GroupDesc[]> {
-  const believed = () =>
-    [...sw.held.items.values()].flatMap(item =>
-      item.kind === 'group' ? [{ groupId: item.id, groupType: item.groupType, buckets: [...item.buckets] }] : [],
-    )
-  if (unlisted.has(session)) return believed()
-  try {
-    return await session.groups()
-  } catch (error) {
-    if (!(error instanceof RequestError) || error.why !== 'refused') throw error
-    unlisted.add(session)
-    const what = `does not list its groups, so what others do to them is not found: ${error.message}`
+/** What the switch did not tell: it is read again soon, for it may have been busy only. */
+function noteUnread(r: Reconciler, sw: Switch, unread: Unread): void {
+  const [part] = unread.parts
+  if (part && sw.unread.parts.length === 0) {
+    const what = `does not tell all of its flows, so networks that may have some there are degraded: ${part.words}`
     r.emit({ kind: 'switch-limit', dpid: sw.dpid, what })
-    return believed()
   }
-}
-
-/** All that the switch is to hold, as far as it is compiled, by key. */
-function* wantedSteps(r: Reconciler, sw: Switch): Steps<ReadonlyMap<string, Item>> {
-  const wanted = new Map<string, Item>()
-  for (const item of r.base(sw.dpid)) wanted.set(item.key, item)
-  for (const number of r.at(sw.dpid)) {
-    for (const items of r.compiled().get(number)?.parts.get(sw.dpid)?.values() ?? [])
-      for (const item of items) wanted.set(item.key, item)
-    yield
-  }
-  return wanted
-}
-
-/** What this reading allows us to do, and whether what is not ours there goes too. */
-function stand(r: Reconciler, sw: Switch, { ours, foreign, instance }: Reading): { phase: Phase; cleans: boolean } {
-  // That it was ours is known as long as it stays connected, whatever became of the marker.
-  const mine = instance === r.instance || (instance === undefined && sw.phase.is === 'live')
-  // Beside our own marker, others' flows came later and are put right like any drift.
-  if (foreign.length > 0 && !mine && !sw.takeover) return { phase: { is: 'unsafe', foreign }, cleans: false }
-  // Meters alone carry no frame anywhere, and only their numbers say that they are ours.
-  const claimed = ours.some(item => item.kind !== 'meter')
-  if (claimed && !mine && !r.complete()) return { phase: { is: 'unadopted', instance }, cleans: false }
-  return { phase: { is: 'live' }, cleans: true }
+  sw.unread = unread
+  if (isReadSoon(unread))
+    r.soon(() => {
+      if (!sw.session || sw.compare || sw.unread !== unread) return
+      sw.compare = 'asked'
+      void run(r, sw)
+    })
 }
 
 /** Everything that the switch holds or should hold, and what else it is to confirm. */

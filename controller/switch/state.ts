@@ -5,6 +5,7 @@ import type { Item } from '../compile/item.ts'
 import type { Touched } from '../compile/parts.ts'
 import type { EventOf } from '../view/event.ts'
 import { type Holdings, holdings } from './content.ts'
+import { allRead, type Unread } from './unread.ts'
 
 /** Where a switch stands. Only `live` may be told to forget something. */
 export type Phase =
@@ -87,6 +88,12 @@ export type Switch = {
   takeover: boolean
   /** Another switch claims its datapath id. */
   conflict: Conflict | undefined
+  /** Flows that it did not tell when it was read last. */
+  unread: Unread
+  /** When its last connection ended. */
+  leftAt: Date | undefined
+  /** It came back without its flows: when that was found, since when it may have been so (undefined: from before our start), how many it had. */
+  emptied: { readonly found: Date; readonly since: Date | undefined; readonly flows: number | undefined } | undefined
   /** Flows found wrong by the last comparison. */
   drift: number
   retries: number
@@ -108,6 +115,9 @@ export const newSwitch = (dpid: DatapathId, lacking = newLacking()): Switch => (
   retrying: false,
   takeover: false,
   conflict: undefined,
+  unread: allRead,
+  leftAt: undefined,
+  emptied: undefined,
   drift: 0,
   retries: 0,
 })

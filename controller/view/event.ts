@@ -120,11 +120,11 @@ export const kinds = {
     sentence: ({ dpid, from, to, reason }) =>
       `switch ${dpid} went from ${from} to ${to}${reason === undefined ? '' : `: ${reason}`}`,
   }),
-  'switch-emptied': row<Switch & { readonly flows: number }>({
+  'switch-emptied': row<Switch & { readonly flows?: number | undefined }>({
     severity: 'error',
-    when: 'A switch that held our flows came back without any: it lost them while it was away, and carried no network until now.',
+    when: 'A switch that held our flows came back without any: it lost them while it was away, and carried no network until now. Without `flows`: it held them before the controller was started.',
     sentence: ({ dpid, flows }) =>
-      `switch ${dpid} lost all of its ${flows} flows while it was not connected, so its networks were down; they are being put back. A restart of the switch does that, a fail mode other than secure, or another controller`,
+      `switch ${dpid} lost all of its ${flows === undefined ? '' : `${flows} `}flows while it was not connected, so its networks were down; they are being put back. A restart of the switch does that, a fail mode other than secure, or another controller`,
   }),
   'switch-drift': row<Switch & { readonly count: number; readonly items: readonly Drift[] }>({
     severity: 'warn',

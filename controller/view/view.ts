@@ -58,6 +58,13 @@ export type SwitchView = {
     readonly since: Date
     readonly last: Date
   }
+  /** It came back without any of its flows, which are put back: when that was found, and how many it had when it was seen last. */
+  readonly emptied?: {
+    readonly found: Date
+    /** When it was seen last; undefined: before the controller was started. */
+    readonly since: Date | undefined
+    readonly flows: number | undefined
+  }
   readonly ports: readonly Port[]
   readonly flows: {
     readonly desired: number

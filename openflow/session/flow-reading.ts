@@ -148,8 +148,8 @@ async function readPart(c: Connection, work: Work, filter: Filter, size: Size): 
   if (short !== undefined) miss(work, filter, short)
 }
 
-const miss = ({ missing }: Work, { tableId }: Filter, words: string): void =>
-  void missing.push({ tableId, words: `table ${tableId}: ${words}` })
+const miss = ({ missing }: Work, { tableId, cookie, cookieMask }: Filter, words: string): void =>
+  void missing.push({ tableId, cookie, cookieMask, words: `table ${tableId}: ${words}` })
 
 /** In words, how an answer of `read` entries falls short; undefined if it does not. `counted`: before it was asked for. */
 async function shortfall(c: Connection, filter: Filter, read: number, counted: number | undefined) {

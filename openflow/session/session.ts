@@ -42,6 +42,9 @@ export type FlowReading = {
 export type MissingFlows = {
   /** undefined: not known. */
   readonly tableId: number | undefined
+  /** Of entries whose cookie is `cookie` in these bits. No bit: of all. */
+  readonly cookie: bigint
+  readonly cookieMask: bigint
   /** A sentence: which entries, and why. */
   readonly words: string
 }
