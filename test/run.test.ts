@@ -14,6 +14,7 @@ const ofFile = (file: string, ...failed: string[]): FileResult => ({
   skipped: [],
   seconds: 1,
   said: [],
+  rows: [],
 })
 
 /** Runs files with these contents, by path, as `npm test -- FILE ...` does. */
@@ -101,7 +102,29 @@ t.test('names of tests come out of TAP as they were written', async t => {
     'ok 1 - a.test.ts # time=1.5s',
   ])
     reader.line(line)
-  t.same(seen, [{ file: 'a.test.ts', passed: 1, failed: [], skipped: ['x'], seconds: 1.5, said: [] }])
+  t.same(seen, [{ file: 'a.test.ts', passed: 1, failed: [], skipped: ['x'], seconds: 1.5, said: [], rows: [] }])
+})
+
+t.test('rows that tests tell make a table, once, whichever run of their file counts', async t => {
+  const seen: FileResult[] = []
+  const reader = tapReader(r => seen.push(r))
+  for (const line of [
+    '    # row ["B2","a loop","isolated","0.4 s","pass"]',
+    '    ok 1 - x',
+    '        # row ["A1","spoof # 1","none","0","pass"]',
+    '    ok 2 - y',
+    'ok 1 - test/ovs/a.test.ts # time=1.5s',
+  ])
+    reader.line(line)
+  const { lines } = summary([ofFile('test/ovs/a.test.ts', 'x')], seen, false)
+  t.same(
+    lines.filter(line => line.includes('|')),
+    [
+      'id | attack    | criterion | figure | pass',
+      'A1 | spoof # 1 | none      | 0      | pass',
+      'B2 | a loop    | isolated  | 0.4 s  | pass',
+    ],
+  )
 })
 
 t.test('of a run that ends at the first failure, that is known', async t => {

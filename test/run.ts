@@ -41,7 +41,7 @@ async function tap(files: readonly string[], jobs: number): Promise<readonly Fil
   reader.end()
   // A run that fails in a way that no file reports is a failure all the same.
   if ((await closed) !== 0 && results.every(r => r.failed.length === 0))
-    results.push({ file: 'tap', passed: 0, failed: ['tap itself'], skipped: [], seconds: 0, said: [] })
+    results.push({ file: 'tap', passed: 0, failed: ['tap itself'], skipped: [], seconds: 0, said: [], rows: [] })
   return results
 }
 
@@ -82,7 +82,7 @@ const checked =
   (asked.length > 0 ||
     (run('tsc', []) &&
       run('biome', ['ci', '--error-on-warnings', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.'])))
-const nothing = { passed: 0, skipped: [], seconds: 0, said: [] }
+const nothing = { passed: 0, skipped: [], seconds: 0, said: [], rows: [] }
 const { first, second } = checked
   ? await runAll()
   : { first: [{ ...nothing, file: 'npm run check', failed: ['types, lint, or building tap'] }], second: [] }

@@ -1,4 +1,4 @@
-import type { FileResult } from './tap.ts'
+import type { FileResult, Row } from './tap.ts'
 
 /** More files than this that only passed alone are no accident any more: in CI they fail the run. */
 export const maxAgain = 2
@@ -25,9 +25,11 @@ export function summary(
   ]
   const passed = counted.reduce((sum, r) => sum + r.passed, 0)
   const outcome = (file: string) => (repeated.get(file)!.failed.length === 0 ? 'passed' : 'failed')
+  const rows = counted.flatMap(r => r.rows)
   return {
     failed: failed.length,
     lines: [
+      ...(rows.length > 0 ? [...aligned(rows), ''] : []),
       ...again.flatMap(r =>
         named(r, r.failed).map(test => `AGAIN    ${test} (its file, run once more, ${outcome(r.file)})`),
       ),
@@ -37,4 +39,14 @@ export function summary(
       `${passed} passed, ${failed.length} failed${skipped.length > 0 && !ci ? `, ${skipped.length} skipped` : ''}`,
     ],
   }
+}
+
+const head: Row = ['id', 'attack', 'criterion', 'figure', 'pass']
+
+/** Rows as a table, in the order of their ids; no column is wider than its longest cell. */
+function aligned(rows: readonly Row[]): readonly string[] {
+  const all = [head, ...[...rows].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))]
+  const width = (i: number) => Math.max(...all.map(row => row[i]!.length))
+  const widths = head.map((_, i) => width(i))
+  return all.map(row => row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ').trimEnd())
 }

@@ -10,7 +10,13 @@ export type FileResult = {
   readonly seconds: number
   /** What TAP says of the tests that failed. */
   readonly said: readonly string[]
+  /** Rows for the table at the end of a run (attacks/table.ts). */
+  readonly rows: readonly Row[]
 }
+
+export type Row = readonly [id: string, attack: string, criterion: string, figure: string, pass: string]
+/** A comment of TAP that is a row: the cells as JSON. */
+export const rowMark = '# row '
 
 export const wholeFile = 'the file as a whole'
 
@@ -30,6 +36,7 @@ export function tapReader(done: (result: FileResult) => void): { line(text: stri
   let failed: string[] = []
   let skipped: string[] = []
   let said: string[] = []
+  let rows: Row[] = []
   /** Lines since the last test ended: what is said of a test comes before and after its own line. */
   let recent: string[] = []
   let badTest = false
@@ -38,8 +45,8 @@ export function tapReader(done: (result: FileResult) => void): { line(text: stri
 
   const tell = (file: string, seconds: number) => {
     if (badFile && failed.length === 0) failed.push(wholeFile)
-    done({ file, passed, failed, skipped, seconds, said })
-    ;[passed, failed, skipped, said, recent, badTest, badFile] = [0, [], [], [], [], false, undefined]
+    done({ file, passed, failed, skipped, seconds, said, rows })
+    ;[passed, failed, skipped, said, rows, recent, badTest, badFile] = [0, [], [], [], [], [], false, undefined]
   }
   const closeTest = () => {
     if (badTest) said.push(...upToEnd(recent))
@@ -50,6 +57,7 @@ export function tapReader(done: (result: FileResult) => void): { line(text: stri
     line(text) {
       const [, indent, not, name, directive, time, unit] = point.exec(text) ?? []
       if (name === undefined) {
+        if (text.trimStart().startsWith(rowMark)) return void rows.push(JSON.parse(text.trim().slice(rowMark.length)))
         // With --bail a file that fails has no line of its own, and of several at once it is not said which.
         const why = /^Bail out! *(.*)$/.exec(text)
         if (why && !bailed) {

@@ -18,8 +18,8 @@ const environment = (more: Environment): NodeJS.ProcessEnv => ({
   ...more,
 })
 
-/** Where to run it: a network namespace under /run/netns. */
-export type Place = { readonly netns?: string }
+/** Where to run it: a network namespace under /run/netns; and what a shell does first, such as setting a limit. */
+export type Place = { readonly netns?: string; readonly first?: string }
 
 const running = new Set<ChildProcess>()
 // A test that runs out of time ends without its teardown.
@@ -27,8 +27,10 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-const start = (args: readonly string[], env: Environment, { netns }: Place = {}) => {
-  const [file, words] = inNamespace(netns, process.execPath, [l2sm, ...args])
+const start = (args: readonly string[], env: Environment, { netns, first }: Place = {}) => {
+  const command = [process.execPath, l2sm, ...args]
+  const [program, ...rest] = first === undefined ? command : ['sh', '-c', `${first} && exec "$0" "$@"`, ...command]
+  const [file, words] = inNamespace(netns, program!, rest)
   const child = spawn(file, words, { env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
   child.on('exit', () => running.delete(child))
@@ -57,8 +59,9 @@ export const startController = async (
   test: Pick<typeof t, 'teardown'>,
   args: readonly string[],
   env: Environment = {},
+  place: Place = {},
 ) => {
-  const child = start(['controller', ...args], env)
+  const child = start(['controller', ...args], env, place)
   const ended = once(child, 'close') as Promise<[code: number | null, signal: string | null]>
   test.teardown(async () => {
     child.kill('SIGKILL')
@@ -83,6 +86,7 @@ export const startController = async (
   ])
   const { http, openflow } = line as unknown as { readonly http: string; readonly openflow: readonly string[] }
   return {
+    pid: child.pid!,
     http,
     openflow,
     log,
