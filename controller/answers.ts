@@ -5,7 +5,7 @@ import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { limitViews } from './limits/limit-status.ts'
 import { networkMtu } from './links/network-mtu.ts'
 import type { Parts } from './parts.ts'
-import { attachmentCounts, linkView, linkViews, progressOf, readiness, switchFigures, switchView } from './status.ts'
+import { attachmentCounts, linkView, linkViews, progressOf, switchFigures, switchView } from './status.ts'
 import { itemText } from './switch/item-text.ts'
 import { inSlices } from './switch/slices.ts'
 import { leaveAll } from './switch/state.ts'
@@ -103,7 +103,7 @@ export function answers(parts: Parts): Controller {
       start(sw)
       return { removed }
     },
-    ready: () => readiness(status()),
+    ready: parts.readiness.now,
     tunnelsNotified: tunnels.notified,
   }
 }

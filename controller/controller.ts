@@ -25,6 +25,7 @@ import { knownTunnels } from './links/tunnel-status.ts'
 import { watchUnreachable } from './links/unreachable.ts'
 import { multicast } from './multicast/multicast.ts'
 import type { ControllerOptions, Parts } from './parts.ts'
+import { readiness } from './readiness.ts'
 import { newReconciler } from './reconciler.ts'
 import { newRolloutLoop } from './rollout-loop.ts'
 import { progressOf, type Status } from './status.ts'
@@ -65,6 +66,7 @@ export async function createController(options: ControllerOptions): Promise<Runn
     parts.multicast.stop()
     parts.learner.stop()
     parts.meters.stop()
+    parts.readiness.stop()
   }
   try {
     const events = switchEvents(parts)
@@ -259,6 +261,7 @@ function assemble(options: ControllerOptions): Parts {
       start,
     },
     ...{ rolloutLoop, unreachable, multicast: snooping, planned, tunnels, times, meters },
+    readiness: readiness(status, clock),
   }
 }
 

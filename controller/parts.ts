@@ -14,6 +14,7 @@ import type { Planned } from './links/planned-links.ts'
 import type { Tunnels } from './links/tunnel-status.ts'
 import type { Unreachable } from './links/unreachable.ts'
 import type { Multicast } from './multicast/multicast.ts'
+import type { readiness } from './readiness.ts'
 import type { RolloutLoop } from './rollout-loop.ts'
 import type { Status } from './status.ts'
 import type { Reconciler } from './switch/reconciler.ts'
@@ -61,6 +62,7 @@ export type Parts = ControllerOptions & {
   readonly tunnels: Tunnels
   readonly times: WriteTimes
   readonly meters: MeterReadings
+  readonly readiness: ReturnType<typeof readiness>
   status(): Status
   /** Sets a switch's loop going. */
   start(sw: Switch): void

@@ -22,6 +22,7 @@ import type { Compiled, Tables } from './compile/tables.ts'
 import { limitCondition, limitsMissing } from './limits/limit-status.ts'
 import { vlanCondition } from './links/plain-links.ts'
 import type { Planned } from './links/planned-links.ts'
+import { isLive } from './readiness.ts'
 import { has, phaseReason, refusals, type Switch } from './switch/state.ts'
 import { droppedFor } from './switch/strict-fields.ts'
 import { unreadOf } from './switch/unread.ts'
@@ -372,10 +373,6 @@ function rolloutCondition({ switches, tables }: Status, compiled: Compiled): Con
   return { state: 'pending', reason: `another path for its frames is being built${until}` }
 }
 
-/** Compared is not enough: until the switch has confirmed what it lacked, it is not live for anybody who asks. */
-const isLive = (sw: Switch): boolean =>
-  has(sw, 0) || (sw.phase.is === 'live' && sw.networks.get(0)?.refused !== undefined)
-
 export function switchView(status: Status, sw: Switch, base: readonly Item[]): SwitchView {
   const { session, phase } = sw
   const live = isLive(sw)
@@ -505,21 +502,6 @@ function linkState({ switches, state }: Status, { from, to }: Link): Pick<LinkVi
     state: 'down',
     reason: `probes that leave ${endpointKey(dead.from)} do not arrive at ${endpointKey(dead.to)}`,
   }
-}
-
-/**
- * Ready: every switch that is connected has been compared, and none holds flows that keep us out. One that lacks what we
- * need never will be, and keeps nobody else from working.
- */
-export function readiness({ switches, queued }: Status): {
-  readonly ready: boolean
-  readonly reasons: readonly string[]
-} {
-  const reasons = [...switches.values()].flatMap(sw =>
-    sw.session && !isLive(sw) && sw.phase.is !== 'unsupported' ? [`switch ${sw.dpid}: ${phaseReason(sw)}`] : [],
-  )
-  if (queued.size > 0) reasons.push(`${queued.size} networks are being compiled`)
-  return { ready: reasons.length === 0, reasons }
 }
 
 /** OFPPC_PORT_DOWN and OFPPS_LINK_DOWN are both bit 0 (OpenFlow 1.3.5 §7.2.1). */

@@ -470,7 +470,19 @@ export const Backup = Type.Object({
 export const BackupFile = Type.Object({ file: backupFile }, closed)
 
 export const Live = Type.Object({ live: Type.Boolean() })
-export const Ready = Type.Object({ ready: Type.Boolean(), reasons: Type.Array(Type.String()), revision })
+export const Ready = Type.Object({
+  ready: Type.Boolean(),
+  reasons: Type.Array(Type.String(), { description: 'what makes it unready' }),
+  concerns: Type.Array(
+    Type.Object({
+      what: Type.String(),
+      since: Type.String({ format: 'date-time' }),
+      borneForSeconds: Type.Integer({ description: 'for so long it does not make the controller unready yet' }),
+    }),
+    { description: 'what is not as it should be on connected switches; the first fifty' },
+  ),
+  revision,
+})
 
 /** OpenAPI 3.1. */
 export const Description = Type.Object({ openapi: Type.String(), info: Type.Object({}), paths: Type.Object({}) })

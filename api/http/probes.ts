@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Controller } from '../../controller/view/view.ts'
-import type { Store } from '../../store/store.ts'
+import type { Services } from './services.ts'
 
 // Not by `import`: Node would load its fetch with it, a twentieth of our start.
 const { createServer } = process.getBuiltinModule('node:http')
@@ -12,19 +11,28 @@ const arrival = 2_000
 /** Connections at once; a probe takes one for a moment. */
 const most = 256
 
+/** What /readyz answers, on either listener. */
+export const readyAnswer = ({ controller, store }: Pick<Services, 'controller' | 'store'>) => {
+  const { ready, reasons, concerns } = controller.ready()
+  return {
+    ...{ ready, reasons: [...reasons], revision: store.state().revision },
+    concerns: concerns.map(concern => ({ ...concern, since: concern.since.toISOString() })),
+  }
+}
+
 /**
  * /livez and /readyz on a listener of their own, for who probes from where the API shall not be reached, or without
  * a certificate: whatever happens to the connections of the API, these are others. One answer a connection, in clear text.
  */
 export const listenForProbes = async (
   address: Address,
-  { store, controller }: { readonly store: Store; readonly controller: Controller },
+  services: Pick<Services, 'controller' | 'store'>,
 ): Promise<Address & { close(): Promise<void> }> => {
   const answers: { readonly [path: string]: () => readonly [number, object] } = {
     '/livez': () => [200, { live: true }],
     '/readyz': () => {
-      const { ready, reasons } = controller.ready()
-      return [ready ? 200 : 503, { ready, reasons, revision: store.state().revision }]
+      const answer = readyAnswer(services)
+      return [answer.ready ? 200 : 503, answer]
     },
   }
   const answer = ({ method, url = '' }: IncomingMessage, response: ServerResponse) => {

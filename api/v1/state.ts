@@ -1,8 +1,8 @@
 import * as schemas from '../contract/schemas.ts'
+import { readyAnswer } from '../http/probes.ts'
 import { type App, type Services, write } from '../http/services.ts'
 
 export const stateRoutes = (app: App, services: Services): void => {
-  const { store, controller } = services
   const tags = ['state']
 
   app.get(
@@ -52,13 +52,14 @@ export const stateRoutes = (app: App, services: Services): void => {
       config: { gate: 'open' },
       schema: {
         tags,
-        summary: 'Whether the controller is ready: the state is complete, and every connected switch is compared',
+        summary:
+          'Whether networks are as they should be on the switches that are connected; what is not, since when, and for how long that is borne',
         response: { 200: schemas.Ready, 503: schemas.Ready },
       },
     },
     async (_, reply) => {
-      const { ready, reasons } = controller.ready()
-      return reply.code(ready ? 200 : 503).send({ ready, reasons: [...reasons], revision: store.state().revision })
+      const answer = readyAnswer(services)
+      return reply.code(answer.ready ? 200 : 503).send(answer)
     },
   )
 }

@@ -216,8 +216,24 @@ export type Controller = {
   ): Promise<{ readonly removed: readonly string[] } | { readonly refused: string }>
   /** What the agent of a switch's node says of its tunnels, of all that are watched by BFD: whether they are up. */
   tunnelsNotified(dpid: DatapathId, states: ReadonlyMap<PortNo, boolean>): void
-  /** Ready: desired state complete, and every connected switch compared. */
-  ready(): { readonly ready: boolean; readonly reasons: readonly string[] }
+  /** Whether networks are as they should be on the switches that are connected. */
+  ready(): Readiness
+}
+
+export type Readiness = {
+  readonly ready: boolean
+  /** What makes us unready: concerns that have lasted too long. */
+  readonly reasons: readonly string[]
+  /** All that is not as it should be, and counts; the first fifty. */
+  readonly concerns: readonly Concern[]
+}
+
+/** What keeps us from being ready, or will if it lasts. */
+export type Concern = {
+  readonly what: string
+  readonly since: Date
+  /** For so long it does not make us unready yet; 0: it does. */
+  readonly borneForSeconds: number
 }
 
 /** What the controller counts of messages; what happens is counted by events (event-metrics.ts). */

@@ -70,7 +70,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
       return pending(revision)
     },
     takeover: async wanted => ({ refused: `switch ${wanted} is not connected` }),
-    ready: () => ({ ready: true, reasons: [] }),
+    ready: () => ({ ready: true, reasons: [], concerns: [] }),
     tunnelsNotified: () => {},
     ...more,
   }

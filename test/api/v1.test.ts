@@ -326,9 +326,12 @@ t.test('the state tells the store by name, and can be declared complete', async 
 })
 
 t.test('/readyz says why not', async t => {
-  const answer = { ready: false, reasons: ['switch 00000000000000a1: its flows are being read'] }
+  const what = 'switch 00000000000000a1: its flows are being read'
+  const concern = { what, since: new Date(0), borneForSeconds: 0 }
+  const answer = { ready: false, reasons: [what], concerns: [concern] }
   const { call } = await startApi(t, { controller: stillController({ ready: () => answer }).controller })
-  t.match(await call('GET', '/readyz'), { status: 503, body: { ...answer, revision: 0 } })
+  const concerns = [{ ...concern, since: '1970-01-01T00:00:00.000Z' }]
+  t.match(await call('GET', '/readyz'), { status: 503, body: { ...answer, concerns, revision: 0 } })
   t.match(await call('GET', '/livez'), { status: 200, body: { live: true } })
   const ready = await startApi(t)
   t.match(await ready.call('GET', '/readyz'), { status: 200, body: { ready: true, reasons: [] } })

@@ -244,7 +244,7 @@ t.test('probes have a listener of their own, which nothing else is at', async t 
   t.equal(await status('/metrics'), 404)
   t.equal(await status('/livez', 'PUT'), 404)
   const answer = await fetch(`http://127.0.0.1:${port}/readyz`)
-  t.same(await answer.json(), { ready: true, reasons: [], revision: 0 })
+  t.same(await answer.json(), { ready: true, reasons: [], concerns: [], revision: 0 })
   t.equal(answer.headers.get('connection'), 'close')
   const taken = createServer()
   taken.listen(0, '127.0.0.1')
