@@ -14,6 +14,7 @@ const more = [
     why: 'Multus gives pods interfaces with them',
   },
   { command: 'openssl', package: 'openssl', why: 'certificates that are not ours, and old versions of TLS' },
+  { command: 'faketime', package: 'faketime', why: 'a clock that jumps' },
 ]
 
 try {

@@ -48,5 +48,10 @@ function aligned(rows: readonly Row[]): readonly string[] {
   const all = [head, ...[...rows].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))]
   const width = (i: number) => Math.max(...all.map(row => row[i]!.length))
   const widths = head.map((_, i) => width(i))
-  return all.map(row => row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ').trimEnd())
+  return all.map(row =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join(' | ')
+      .trimEnd(),
+  )
 }
