@@ -4,7 +4,7 @@
 import type { DatapathId } from '../topology/topology.ts'
 import type { Clock } from './clock/clock.ts'
 import type { Status } from './status.ts'
-import { has, phaseReason, type Switch } from './switch/state.ts'
+import { isLive, phaseReason } from './switch/state.ts'
 import type { Concern, Readiness } from './view/view.ts'
 
 /** Milliseconds that something may last before it makes us unready, once we were ready. */
@@ -19,10 +19,6 @@ type Matter = {
   /** Of a switch that no network concerns. */
   readonly isIdle: boolean
 }
-
-/** Compared is not enough: until the switch has confirmed what it lacked, it is not live for anybody who asks. */
-export const isLive = (sw: Switch): boolean =>
-  has(sw, 0) || (sw.phase.is === 'live' && sw.networks.get(0)?.refused !== undefined)
 
 /** All that is not as it should be now. A switch that lacks what we need never will be, and keeps nobody else from working. */
 function* matters({ switches, queued, tables }: Status): Iterable<Matter> {

@@ -206,6 +206,10 @@ export function has(sw: Switch | undefined, number: number, serial = Number.POSI
   return !at || (at.refused === undefined && at.confirmed >= Math.min(at.wanted, serial))
 }
 
+/** Compared is not enough: until the switch has confirmed what it lacked, it is not live for anybody who asks. */
+export const isLive = (sw: Switch): boolean =>
+  has(sw, 0) || (sw.phase.is === 'live' && sw.networks.get(0)?.refused !== undefined)
+
 /** By network number, what the switch said when it refused one. */
 export function refusals(sw: Switch): ReadonlyMap<number, string> {
   const refused = new Map<number, string>()
