@@ -34,7 +34,16 @@ export {
   type PacketOut,
   packetOut,
 } from './messages/make.ts'
-export { type MatchBits, matchBits, plainName } from './messages/match-bits.ts'
+export {
+  agrees,
+  fieldBits,
+  fieldNumber,
+  fieldSize,
+  fieldValue,
+  type MatchBits,
+  matchBits,
+  plainName,
+} from './messages/match-bits.ts'
 export { checkMatch, type MatchFault } from './messages/match-check.ts'
 export type { ErrorMessage, Message, MessageOf, MessageType } from './messages/messages.ts'
 export type { MultipartReply, MultipartRequest } from './messages/multipart.ts'
