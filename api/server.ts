@@ -25,6 +25,7 @@ import { networkRoutes } from './v1/networks.ts'
 import { nodeRoutes, nodeServices } from './v1/nodes.ts'
 import { stateRoutes } from './v1/state.ts'
 import { switchRoutes } from './v1/switches.ts'
+import { traceRoutes } from './v1/trace.ts'
 
 export type ApiOptions = {
   readonly store: Store
@@ -91,6 +92,7 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   stateRoutes(app, services)
   backupRoutes(app, services, options.openBackup ?? noFiles)
   eventRoutes(app, services)
+  traceRoutes(app, services)
   onosRoutes(app, services)
   app.get('/metrics', { schema: { tags: ['state'], summary: 'Metrics for Prometheus' } }, async (_, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.scrape(services.store, services.controller)),

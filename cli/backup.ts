@@ -5,8 +5,8 @@ import { dirname, resolve } from 'node:path'
 import type { Client } from '../api/contract/client.ts'
 import { isRefusal } from '../store/refusals.ts'
 import type { Store } from '../store/store.ts'
+import { clientOf, controllerFault } from './client-options.ts'
 import { faultOf, quiet } from './command-line/flags.ts'
-import { readSecret } from './secret-file.ts'
 
 const where = `  --controller URL      of a controller that runs [default http://127.0.0.1:8181]
   --token-file FILE     a token with role admin, for that controller
@@ -81,18 +81,17 @@ const faultIn = ({ controller, store, tokenFile, controllerCa }: Asked): string 
   if (store !== undefined && !/^sqlite:.+/.test(store)) return `--store ${JSON.stringify(store)}: expected sqlite:PATH`
   const online = [controller, tokenFile, controllerCa].some(given => given !== undefined)
   if (store !== undefined && online) return '--store is for a controller that does not run: give no --controller then'
-  if (controller !== undefined && !/^https?:/.test(URL.canParse(controller) ? controller : ''))
-    return `--controller ${JSON.stringify(controller)}: expected http://HOST:PORT or https://HOST:PORT`
-  return undefined
+  return controllerFault(controller === undefined ? {} : { controller })
 }
 
 const wayOf = async ({ store, controller, tokenFile, controllerCa }: Asked): Promise<Way> => {
   if (store !== undefined) return { path: resolve(store.slice('sqlite:'.length)) }
-  const { createClient } = await import('../api/contract/client.ts')
-  const token = tokenFile === undefined ? undefined : (await readSecret(tokenFile)).trim()
-  const ca = controllerCa === undefined ? undefined : readFileSync(controllerCa, 'utf8')
-  const url = new URL(controller ?? 'http://127.0.0.1:8181')
-  return { online: createClient({ url, token, ca, timeout: 120_000 }) }
+  const place = {
+    ...(controller && { controller }),
+    ...(tokenFile && { tokenFile }),
+    ...(controllerCa && { controllerCa }),
+  }
+  return { online: await clientOf(place, 120_000) }
 }
 
 export const runBackup = runWith('backup', async (file, way) => {

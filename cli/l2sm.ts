@@ -71,6 +71,11 @@ const commands = {
         complain: line => console.error(line),
       }),
   },
+  trace: {
+    text: 'follows a frame through the switches, entry by entry',
+    help: async () => (await import('./trace.ts')).traceHelp,
+    run: async (argv: readonly string[]): Promise<number> => (await import('./trace.ts')).runTrace(asking(argv)),
+  },
   token: {
     text: 'makes a credential for the file of --credentials-file',
     help: async () => (await import('./token.ts')).help,
@@ -82,6 +87,13 @@ const commands = {
     },
   },
 } as const
+
+/** What a command has that asks a controller. */
+const asking = (argv: readonly string[]) => ({
+  ...{ argv, env: process.env },
+  say: (text: string) => console.log(text),
+  complain: (line: string) => console.error(line),
+})
 
 /** Aborted by the first SIGTERM or SIGINT; a second one ends the program at once. */
 const stopSignal = (): AbortSignal => {

@@ -9,6 +9,7 @@ import { attachmentCounts, linkView, linkViews, progressOf, switchFigures, switc
 import { itemText } from './switch/item-text.ts'
 import { inSlices } from './switch/slices.ts'
 import { leaveAll } from './switch/state.ts'
+import { answerTrace } from './tracing.ts'
 import type { Controller, Progress } from './view/view.ts'
 import { vlinkView } from './vlink-status.ts'
 
@@ -103,6 +104,7 @@ export function answers(parts: Parts): Controller {
       start(sw)
       return { removed }
     },
+    trace: question => answerTrace(parts, question),
     ready: parts.readiness.now,
     tunnelsNotified: tunnels.notified,
   }

@@ -1,9 +1,10 @@
 // The data plane as it is to be, and as it was last seen, for trace and proof.
 import { numbersOf } from '../store/collections/network.ts'
-import { type DatapathId, endpointKey } from '../topology/topology.ts'
+import type { State } from '../store/state.ts'
+import { type DatapathId, type Endpoint, endpointKey, linkKey } from '../topology/topology.ts'
 import type { Item } from './compile/item.ts'
 import type { Parts } from './parts.ts'
-import type { DataPlane, HeldItem, PlaneNetwork, PlaneSwitch } from './proof/data-plane.ts'
+import type { DataPlane, HeldItem, PlaneNetwork, PlaneSwitch, Use } from './proof/data-plane.ts'
 import { portView } from './status.ts'
 import { foreignOwner } from './switch/content.ts'
 import type { Switch } from './switch/state.ts'
@@ -27,11 +28,26 @@ export function dataPlane(parts: DataPlanes, tables: DataPlane['tables']): DataP
       const key = endpointKey(from)
       return state.declaredAt.get(key) ?? planned.at(from) ?? state.discoveredFrom.get(key)
     },
+    isDead: link => state.deadLinks.has(linkKey(link)),
+    at: port => usesOf(state, port),
     *networks() {
       for (const { number } of state.networks.values()) yield number
     },
     network: number => planeNetwork(parts, number),
   }
+}
+
+function usesOf(state: State, port: Endpoint): readonly Use[] {
+  const key = endpointKey(port)
+  const untagged = state.attachments.get(key)
+  const members = [...(untagged ? [untagged] : []), ...(state.taggedAt.get(key)?.values() ?? [])]
+  const other = (is: 'mirror' | 'vlink', network: string | undefined): readonly Use[] =>
+    network === undefined ? [] : [{ network, is }]
+  return [
+    ...members.map(member => ({ network: member.network, is: 'member' as const, member })),
+    ...other('mirror', state.mirrors.get(key)),
+    ...other('vlink', state.vlinkEnds.get(key)),
+  ]
 }
 
 function planeSwitch(parts: DataPlanes, sw: Switch, tables: DataPlane['tables']): PlaneSwitch {

@@ -3,6 +3,7 @@ import { Events, EventsQuery } from './event-schemas.ts'
 import * as mesh from './mesh-schemas.ts'
 import { NodePlan, NodeReport } from './node-schemas.ts'
 import * as schemas from './schemas.ts'
+import { TraceAnswer, TraceQuery } from './trace-schemas.ts'
 
 /**
  * Every call of /v1: what a client calls it, where it is, and the schemas of what goes there and comes back. The client
@@ -86,6 +87,7 @@ export const operations = {
   backUp: { method: 'POST', path: '/v1/backup', answer: schemas.Backup },
   restore: { method: 'PUT', path: '/v1/backup', body: schemas.BackupFile, answer: schemas.StateAnswer },
   listEvents: { method: 'GET', path: '/v1/events', query: EventsQuery, answer: Events },
+  trace: { method: 'GET', path: '/v1/trace', query: TraceQuery, answer: TraceAnswer },
   ready: { method: 'GET', path: '/readyz', answer: schemas.Ready, also: 503 },
 } as const satisfies { readonly [name: string]: Operation }
 

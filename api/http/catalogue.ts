@@ -251,6 +251,12 @@ export const catalogue = {
     sentence: (most: number) => `${most} clients follow events already`,
     hint: 'end one of them, or ask for GET /v1/events without text/event-stream now and then',
   },
+  'too-many-traces': {
+    status: 503,
+    title: 'Too many traces at once',
+    sentence: (most: number) => `${most} frames are being traced already`,
+    hint: 'ask again in a second',
+  },
   'headers-too-large': {
     status: 431,
     title: 'The request line and its headers are too large',

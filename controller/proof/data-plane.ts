@@ -18,6 +18,10 @@ export type DataPlane = {
   readonly switches: ReadonlyMap<DatapathId, PlaneSwitch>
   /** What leaves by this port arrives there; undefined: no link that we know begins here. A link that is down is known all the same. */
   link(from: Endpoint): Link | undefined
+  /** Probes say that nothing that leaves by this link arrives. */
+  isDead(link: Link): boolean
+  /** What this port is to networks; none: no network has it. */
+  at(port: Endpoint): readonly Use[]
   /** Numbers of all networks: their own, without those of mirrors and ways back. */
   networks(): Iterable<number>
   /** What was declared of the network with this number, be it its own, its mirror's or that of a vlink's way back. */
@@ -67,6 +71,9 @@ export type Member = {
   readonly trunk?: true
   readonly guard: string
 }
+
+/** What a port is to a network: by its tags it may be a member of several. */
+export type Use = { readonly network: string; readonly is: 'member' | 'mirror' | 'vlink'; readonly member?: Member }
 
 /** A flow, group or meter as it is kept (compile/item.ts has this shape). What is not its owner is read from its bytes when it is asked for. */
 export type HeldItem = HeldFlow | HeldGroup | HeldMeter

@@ -15,7 +15,7 @@ export function* forward(
   packet: Packet,
   model: Model,
   portNumbers: readonly number[],
-): Generator<void, Forwarded> {
+): Generator<undefined, Forwarded> {
   const inPort = Number(packet.pipeline.get('in_port') ?? 0n)
   const acting: Acting = {
     model,
@@ -35,7 +35,7 @@ export function* forward(
 }
 
 /** §5.1: from this table on, only forward. */
-function* throughTables(acting: Acting, first: number): Generator<void, void> {
+function* throughTables(acting: Acting, first: number): Generator<undefined, void> {
   for (let table: number | undefined = first; table !== undefined; ) {
     const found: Step | undefined = yield* stepAt(acting, table)
     if (!found?.flow) {
@@ -48,7 +48,7 @@ function* throughTables(acting: Acting, first: number): Generator<void, void> {
 }
 
 /** What this table makes of the frame; undefined: there were too many. */
-function* stepAt(acting: Acting, table: number): Generator<void, Step | undefined> {
+function* stepAt(acting: Acting, table: number): Generator<undefined, Step | undefined> {
   if (acting.steps.length >= mostSteps) {
     acting.steps.at(-1)?.doubts.push(`after ${mostSteps} tables it is not followed any further`)
     return undefined
@@ -66,7 +66,7 @@ function* stepAt(acting: Acting, table: number): Generator<void, Step | undefine
 }
 
 /** §5.9: instructions in the specification's order, whatever theirs is. Answers the next table. */
-function* execute(acting: Acting, step: Step): Generator<void, number | undefined> {
+function* execute(acting: Acting, step: Step): Generator<undefined, number | undefined> {
   let instructions: readonly Instruction[]
   try {
     instructions = step.flow!.instructions
@@ -98,7 +98,7 @@ const withMetadata = (
 }
 
 /** Actions, and the tables that resubmit names among them. */
-function* perform(acting: Acting, actions: Parameters<typeof act>[1]): Generator<void, void> {
+function* perform(acting: Acting, actions: Parameters<typeof act>[1]): Generator<undefined, void> {
   for (const action of actions) {
     if (acting.hasExited) return
     act(acting, [action])
@@ -107,7 +107,7 @@ function* perform(acting: Acting, actions: Parameters<typeof act>[1]): Generator
 }
 
 /** Open vSwitch's resubmit: the frame meets a table as if it had come in there, and what follows the action goes on with what that left. */
-function* resubmitted(acting: Acting, { table, inPort }: Acting['pending'][number]): Generator<void, void> {
+function* resubmitted(acting: Acting, { table, inPort }: Acting['pending'][number]): Generator<undefined, void> {
   const kept = acting.packet.pipeline.get('in_port') ?? 0n
   const from = acting.steps.at(-1)!.table
   const port = inPort === undefined ? kept : BigInt(inPort)

@@ -12,7 +12,7 @@ export type Held = {
 }
 
 /** Yields every few thousand items. */
-export function* heldSteps(items: Iterable<HeldItem>): Generator<void, Held> {
+export function* heldSteps(items: Iterable<HeldItem>): Generator<undefined, Held> {
   const flows = new Map<number, HeldFlow[]>()
   const groups = new Map<number, HeldGroup>()
   const meters = new Map<number, HeldMeter>()
@@ -44,7 +44,7 @@ export type Hit = {
 }
 
 /** The entry of the highest priority whose match the frame has. Yields every few thousand entries. */
-export function* lookUp(table: readonly HeldFlow[], packet: Packet): Generator<void, Hit> {
+export function* lookUp(table: readonly HeldFlow[], packet: Packet): Generator<undefined, Hit> {
   const read = reader(packet)
   const doubtful: { flow: HeldFlow; field: string }[] = []
   const rivals: HeldFlow[] = []

@@ -1,4 +1,5 @@
 import type { DatapathId, Endpoint, Link, Port, PortNo } from '../../topology/topology.ts'
+import type { BadQuestion, TraceAnswer, TraceQuestion } from './trace.ts'
 
 /**
  * Where a write stands. `programmed`: every switch concerned has confirmed it by a barrier without an error.
@@ -216,6 +217,8 @@ export type Controller = {
   ): Promise<{ readonly removed: readonly string[] } | { readonly refused: string }>
   /** What the agent of a switch's node says of its tunnels, of all that are watched by BFD: whether they are up. */
   tunnelsNotified(dpid: DatapathId, states: ReadonlyMap<PortNo, boolean>): void
+  /** Where a frame goes. Reads switches, where what they hold is asked for. */
+  trace(question: TraceQuestion): Promise<TraceAnswer | BadQuestion>
   /** Whether networks are as they should be on the switches that are connected. */
   ready(): Readiness
 }
