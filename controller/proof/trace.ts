@@ -74,7 +74,8 @@ export function* traceSteps(plane: DataPlane, start: Arrival): Generator<Datapat
     for (const copy of copies) {
       const end = endOf(plane, visit, copy)
       if ('arrival' in end) {
-        const before = ancestors(visits, i).find(v => keys.get(v) === keyOf(end.arrival))
+        const key = keyOf(end.arrival)
+        const before = ancestors(visits, i).find(v => keys.get(v) === key)
         const isFull = visits.length >= mostVisits
         if (before !== undefined) visit.copies.push({ ...copy, end: { is: 'loop', visit: before } })
         else if (isFull)

@@ -26,6 +26,8 @@ function read(actions: string, places: Places): string[] {
       return [`${port}@0`]
     }
     if (action.startsWith('clone(')) return read(action.slice(6, -1), places)
+    const sampled = /^sample\(sample=100\.0%,actions\((.*)\)\)$/.exec(action)?.[1]
+    if (sampled !== undefined) return read(sampled, places)
     if (/^userspace\(.*controller\(/.test(action)) return ['controller']
     if (/^(set|push_vlan|pop_vlan|tnl_push|meter|drop|trunc)\b/.test(action)) return []
     throw new Error(`not read: ${action} in ${actions}`)

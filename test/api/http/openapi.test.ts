@@ -32,6 +32,7 @@ const offered = [
   'POST /v1/backup',
   'PUT /v1/backup',
   'GET /v1/events',
+  'GET /v1/trace',
   'GET /livez',
   'GET /readyz',
   'GET /metrics',
