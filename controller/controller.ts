@@ -10,6 +10,7 @@ import { answers } from './answers.ts'
 import { systemClock } from './clock/clock.ts'
 import { type Compiled, desiredTables } from './compile/tables.ts'
 import { compiling } from './compiling.ts'
+import { departures } from './departures.ts'
 import { holdingsKeeper } from './holdings-keeper.ts'
 import { learnedAddresses } from './learning/learned-addresses.ts'
 import { learning } from './learning/learning.ts'
@@ -23,6 +24,7 @@ import { vlanKeeper } from './links/plain-links.ts'
 import { plannedLinks } from './links/planned-links.ts'
 import { knownTunnels } from './links/tunnel-status.ts'
 import { watchUnreachable } from './links/unreachable.ts'
+import { loops } from './loops/loops.ts'
 import { multicast } from './multicast/multicast.ts'
 import type { ControllerOptions, Parts } from './parts.ts'
 import { readiness } from './readiness.ts'
@@ -67,6 +69,8 @@ export async function createController(options: ControllerOptions): Promise<Runn
     parts.learner.stop()
     parts.meters.stop()
     parts.readiness.stop()
+    parts.loops.stop()
+    parts.departures.stop()
   }
   try {
     const events = switchEvents(parts)
@@ -115,6 +119,7 @@ function assemble(options: ControllerOptions): Parts {
   const waiters = waiting(clock)
 
   const withheld = new Map<string, 'leaving' | 'loop'>()
+  const look = (id: string) => compileQueue.mark([id])
 
   const learner = learning({
     learned,
@@ -127,6 +132,7 @@ function assemble(options: ControllerOptions): Parts {
       return of(from) === -1 || of(to) === -1 || of(from) === of(to)
     },
     changed: id => compileQueue.markLearned([id]),
+    suspect: (number, at) => looping.suspect(number, at),
     emit,
     clock,
     dropped: metrics.packetInDropped,
@@ -195,10 +201,16 @@ function assemble(options: ControllerOptions): Parts {
     planned,
     datapaths: fabric.current().datapaths,
     vlanRange: range,
+    withheldReason: place =>
+      withheld.get(place) === 'loop' ? looping.reason(place) : withheld.has(place) ? 'leaving' : undefined,
   })
   const reconciler = newReconciler({
     ...{ store, tables, fabric, switches, learner, snooping, clock, metrics, emit },
     start: sw => start(sw),
+    recall(dpid, reading) {
+      looping.recall(dpid, reading)
+      for (const { network, port, vlan } of reading.admitted) leaving.found(network, { dpid, port, vlan })
+    },
     recompile: dpid => compileQueue.mark(tables.at(dpid)),
     fresh: () => waiters.until(() => compileQueue.idle() || undefined).then(() => {}),
     progress(sw, numbers) {
@@ -235,6 +247,25 @@ function assemble(options: ControllerOptions): Parts {
     ...{ store, tables, compileQueue, switches, clock },
     failed: notStored('the path of a network'),
   })
+  const numberOf = (id: string) => store.state().networks.get(id)?.number ?? tables.numberOf(id)
+  const leaving = departures({
+    ...{ state: store.state, connected, numberOf, withheld, look, clock },
+    hasLeft(number, dpid, revision) {
+      const compiled = tables.compiled.get(number)
+      const sw = switches.get(dpid)
+      return !(compiled && compiled.revision < revision) && sw?.dirty.has(number) === false && has(sw, number)
+    },
+  })
+  const looping = loops({
+    ...{ state: store.state, session, withheld, look, clock, secret: randomBytes(32) },
+    networkOf: number => tables.compiled.get(number)?.network.id,
+    listens: dpid => isAnswering(switches.get(dpid)) && fabric.switchFacts(dpid).loopProbes !== undefined,
+    tell({ is, id, cut }) {
+      const at = { network: id, dpid: cut.dpid, port: cut.port }
+      if (is === 'let-in') emit({ kind: 'port-let-in', ...at })
+      else emit({ kind: 'port-cut-off', ...at, ...(cut.via && { other: cut.via }), reason: cut.why })
+    },
+  })
   const limitAlarm = newLimitAlarm(now, ({ dpid, port, vlan, kind }, dropped) => {
     const network = store.state().attachments.get(attachmentKey({ dpid, port, vlan }))?.network
     if (network !== undefined) emit({ kind: 'limit-exceeded', network, dpid, port, limit: kind, dropped })
@@ -243,7 +274,14 @@ function assemble(options: ControllerOptions): Parts {
     *sessions() {
       for (const sw of switches.values()) if (sw.session && isAnswering(sw)) yield sw.session
     },
-    ...{ session, clock, exceeded: limitAlarm },
+    ...{ session, clock },
+    exceeded(limited, dropped) {
+      limitAlarm(limited, dropped)
+      const { dpid, port, vlan, kind } = limited
+      const network = store.state().attachments.get(attachmentKey({ dpid, port, vlan }))?.network
+      const number = network === undefined ? undefined : numberOf(network)
+      if (kind === 'broadcast' && number !== undefined) looping.suspect(number, { dpid, port })
+    },
   })
   return {
     ...{
@@ -260,7 +298,17 @@ function assemble(options: ControllerOptions): Parts {
       status,
       start,
     },
-    ...{ rolloutLoop, unreachable, multicast: snooping, planned, tunnels, times, meters },
+    ...{
+      rolloutLoop,
+      unreachable,
+      multicast: snooping,
+      planned,
+      tunnels,
+      times,
+      meters,
+      loops: looping,
+      departures: leaving,
+    },
     readiness: readiness(status, clock),
   }
 }
@@ -284,9 +332,11 @@ function isConfirmed(status: Status, lacking: Lacking, id: string, number: numbe
 }
 
 /** Marks what a commit of the store changes. */
-function follow({ store, compileQueue, switches, planned, start, emit, times }: Parts): () => void {
+function follow({ store, compileQueue, switches, planned, start, emit, times, departures }: Parts): () => void {
   return store.watch(({ networks, links, nodes, complete, writes }, state) => {
     for (const write of writes) {
+      // Before it is compiled: a port must not enter one network before it has left the other.
+      departures.written(write, state)
       times.written(write)
       for (const event of eventsOf(write, state)) emit(event)
     }

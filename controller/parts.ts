@@ -6,6 +6,7 @@ import type { DatapathId } from '../topology/topology.ts'
 import type { Clock } from './clock/clock.ts'
 import type { Tables } from './compile/tables.ts'
 import type { CompileQueue } from './compile-queue.ts'
+import type { Departures } from './departures.ts'
 import type { Learning } from './learning/learning.ts'
 import type { MeterReadings } from './limits/meter-readings.ts'
 import type { Discovery } from './links/discovery.ts'
@@ -13,6 +14,7 @@ import type { KnownFabric } from './links/fabric.ts'
 import type { Planned } from './links/planned-links.ts'
 import type { Tunnels } from './links/tunnel-status.ts'
 import type { Unreachable } from './links/unreachable.ts'
+import type { Loops } from './loops/loops.ts'
 import type { Multicast } from './multicast/multicast.ts'
 import type { readiness } from './readiness.ts'
 import type { RolloutLoop } from './rollout-loop.ts'
@@ -63,6 +65,8 @@ export type Parts = ControllerOptions & {
   readonly times: WriteTimes
   readonly meters: MeterReadings
   readonly readiness: ReturnType<typeof readiness>
+  readonly loops: Loops
+  readonly departures: Departures
   status(): Status
   /** Sets a switch's loop going. */
   start(sw: Switch): void

@@ -7,6 +7,7 @@ import type { Tables } from './compile/tables.ts'
 import type { Learning } from './learning/learning.ts'
 import type { KnownFabric } from './links/fabric.ts'
 import type { Multicast } from './multicast/multicast.ts'
+import type { Reading } from './switch/content.ts'
 import type { Reconciler } from './switch/reconciler.ts'
 import { isRetained } from './switch/retained.ts'
 import { type Switch, touch } from './switch/state.ts'
@@ -19,6 +20,8 @@ type Arguments = Pick<Reconciler, 'metrics' | 'emit' | 'fresh' | 'progress'> & {
   readonly learner: Learning
   readonly snooping: Multicast
   readonly clock: Clock
+  /** What else a reading says: of ports that are cut off, or where they should not be. */
+  recall(dpid: DatapathId, reading: Reading): void
   /** What this switch can do has become another: its networks are compiled again. */
   recompile(dpid: DatapathId): void
   /** Sets a switch's loop going. */
@@ -53,6 +56,7 @@ export function newReconciler(args: Arguments): Reconciler {
     learnt(sw, reading) {
       learner.recall(sw, reading)
       snooping.recall(sw, reading)
+      args.recall(sw.dpid, reading)
     },
     refused(session, words) {
       if (!meterRefused.test(words) || !fabric.meterRefused(session, words)) return

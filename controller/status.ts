@@ -15,7 +15,7 @@ import {
 } from '../topology/topology.ts'
 import type { VlinkPaths } from '../topology/vlink-route.ts'
 import type { Item } from './compile/item.ts'
-import type { Datapaths } from './compile/local-network.ts'
+import { type Datapaths, placeOf } from './compile/local-network.ts'
 import { goal, inUse } from './compile/rollout.ts'
 import type { Steps } from './compile/steps.ts'
 import type { Compiled, Tables } from './compile/tables.ts'
@@ -49,6 +49,8 @@ export type Status = {
   readonly datapaths: Datapaths
   /** VLANs that networks may have on plain links. */
   readonly vlanRange: VlanRange
+  /** Why a member is not let in, by placeOf: `leaving`, or the words of a loop. */
+  withheldReason?(place: string): string | undefined
 }
 
 /**
@@ -88,6 +90,7 @@ function networkProgress(status: Status, compiled: Compiled): Progress {
   const condition =
     firstSwitch(datapaths, dpid => switchCondition(status, dpid, number, revision)) ??
     first(attachments, a => portCondition(status, a) ?? strictCondition(status.datapaths, a)) ??
+    first(attachments, a => withheldCondition(status, number, a)) ??
     first(attachments, a => limitCondition(network, a, status.datapaths)) ??
     plainLinkCondition(status, compiled) ??
     routeCondition(compiled) ??
@@ -154,6 +157,7 @@ function attachmentProgress(
   const condition =
     switchCondition(status, own, network.number, revision) ??
     portCondition(status, attachment) ??
+    withheldCondition(status, network.number, attachment) ??
     limitCondition(network, attachment, status.datapaths) ??
     strictCondition(status.datapaths, attachment) ??
     shared('switches', () =>
@@ -268,6 +272,14 @@ function switchCondition(
 
 const unreadReason = ({ dpid }: Switch, words: string): string =>
   `switch ${dpid} does not tell all of its flows, so it may hold others of this network: ${words}`
+
+/** It is a member, and not let in for now. */
+function withheldCondition(status: Status, number: number, { dpid, port }: Endpoint): Condition | undefined {
+  const why = status.withheldReason?.(placeOf(number, dpid, port))
+  if (why === undefined) return undefined
+  if (why !== 'leaving') return { state: 'degraded', reason: `port ${port} of switch ${dpid} is cut off: ${why}` }
+  return { state: 'pending', reason: `port ${port} of switch ${dpid} has to leave another network first` }
+}
 
 function portCondition(
   { switches, datapaths }: Status,

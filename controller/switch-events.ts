@@ -6,6 +6,7 @@ import { followNames, ownNames, type PortNames, renumbered } from '../store/port
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
 import { owner } from './compile/cookie.ts'
 import { portsSettleMs } from './compile-queue.ts'
+import { isLoopProbe } from './loops/probe.ts'
 import type { Parts } from './parts.ts'
 import { shownBy, unknownCookie } from './switch/copies.ts'
 import { leaveAll, newSwitch, phaseEvent } from './switch/state.ts'
@@ -83,7 +84,7 @@ export function switchEvents(parts: Parts): Events {
       const sw = current(s)
       if (!sw) return
       const is = message.cookie === unknownCookie ? shownBy(message) : owner(message.cookie).is
-      if (is === 'base') discover.heard(s, message)
+      if (is === 'base') (isLoopProbe(message.payload) ? parts.loops : discover).heard(s, message)
       else if (is === 'multicast') multicast.packetIn(sw, message)
       else learner.packetIn(sw, message)
     },

@@ -24,6 +24,7 @@ export const folders: Readonly<Record<string, string>> = {
     'links found, probed and declared: discovery, reachability, link state, tunnels, MTU, VLANs of plain links',
   'controller/learning': 'addresses that are learned from frames',
   'controller/multicast': 'IGMP and MLD: who wants what, and who is asked when',
+  'controller/loops': 'ports that lead frames of a network back into it: suspected, probed, cut off, let in again',
   'controller/limits': 'what limits of ports have dropped, and which of them switches cannot hold',
   controller: 'what joins these: the queue of compiles, the rollout loop, status, answers to the API',
   'api/contract': 'schemas and types of /v1, and the client of it',

@@ -1,8 +1,9 @@
-import { endpointKey } from '../topology/topology.ts'
-import { ensureAttached, type NamedPort, parseNamedPort, putNetwork, setMirror } from './desired.ts'
+import { type Endpoint, endpointKey } from '../topology/topology.ts'
+import { attach, ensureAttached, type NamedPort, parseNamedPort, putNetwork, setMirror } from './desired.ts'
 import type { Draft } from './draft.ts'
+import { attachmentKey } from './keys.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
-import type { Network } from './state.ts'
+import type { Attachment, Network } from './state.ts'
 
 /**
  * As ensureAttached and setMirror, but the port leaves whatever other network it is in, as a member or as the mirror, in the
@@ -34,4 +35,46 @@ const freeMirror = (draft: Draft, network: string, key: string): Refusal | undef
   if (holder === undefined || holder === network) return undefined
   const put = putNetwork(draft, holder, { mirror: null })
   return isRefusal(put) ? put : undefined
+}
+
+/**
+ * Takes an attachment from one network to another, as it is: MAC, addresses, name, guard and limits. Moved already is fine.
+ * @param mirror Where copies of all frames of the network that it goes to are sent, if somebody is to look at it there.
+ */
+export const moveAttachment = (
+  draft: Draft,
+  from: string,
+  way: Endpoint & { readonly vlan?: number | undefined },
+  to: string,
+  mirror?: NamedPort,
+): { attachment: Attachment; addressesTaken: readonly AddressTaken[] } | Refusal => {
+  if (!draft.networks.has(to)) return refuse('unknown-network', to)
+  const key = attachmentKey(way)
+  const before = draft.attachments.get(key)
+  if (!before || (before.network !== from && before.network !== to))
+    return refuse('not-attached', key, from, before ? `network ${before.network}` : 'no network')
+  if (mirror) {
+    const set = setMirror(draft, to, mirror)
+    if (isRefusal(set)) return set
+  }
+  const { broadcast, rate, revision: _, ...spec } = before
+  const limits = { ...(broadcast !== undefined && { broadcastLimit: broadcast || ('off' as const) }), rateLimit: rate }
+  const put = attach(draft, { ...spec, ...limits, network: to }, { move: true })
+  if (isRefusal(put)) return put
+  return { attachment: put.attachment, addressesTaken: addressesTaken(draft, put.attachment) }
+}
+
+/** An address of an attachment that another port of its network has, too. */
+export type AddressTaken = { readonly ip: string; readonly holder: Endpoint }
+
+const addressesTaken = (draft: Draft, attachment: Attachment): readonly AddressTaken[] => {
+  const own = new Map((attachment.ips ?? []).map(ip => [ip.split('/')[0]!, ip]))
+  const taken: AddressTaken[] = []
+  if (own.size === 0) return taken
+  for (const [key, { ips = [], dpid, port }] of draft.members.get(attachment.network) ?? [])
+    for (const other of key === attachmentKey(attachment) ? [] : ips) {
+      const ip = own.get(other.split('/')[0]!)
+      if (ip !== undefined) taken.push({ ip, holder: { dpid, port } })
+    }
+  return taken
 }

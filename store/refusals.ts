@@ -129,7 +129,14 @@ export const refusals = {
     title: 'Port is in another network',
     sentence: (port: string, wanted: string, holder: string) =>
       `port ${port} can't be in network ${wanted}: it is in network ${holder}, and a port is in one network at most`,
-    hint: 'detach it there first',
+    hint: 'detach it there first, or move it: POST /v1/networks/{network}/attachments/{dpid}/{port}/move',
+  },
+  'not-attached': {
+    status: 404,
+    title: 'Port is not in the network',
+    sentence: (port: string, network: string, holder: string) =>
+      `port ${port} can't be moved from network ${network}: it is in ${holder}`,
+    hint: 'GET /v1/networks/{network}/attachments lists the ports of a network',
   },
   'port-twice': {
     status: 409,

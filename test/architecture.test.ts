@@ -40,10 +40,12 @@ const rooms: { readonly [folder: string]: Room } = {
   'controller/learning': { reaches: switching },
   'controller/multicast': { reaches: switching },
   'controller/limits': { reaches: switching },
+  'controller/loops': { reaches: switching },
   controller: {
     reaches: [
       ...switching,
       'controller/limits',
+      'controller/loops',
       'controller/links',
       'controller/learning',
       'controller/multicast',

@@ -20,6 +20,27 @@ const strict = ['test/controller/compile/strict.test.ts']
 const laws = ['test/controller/laws.test.ts']
 export const mutations: readonly Mutation[] = [
   {
+    name: 'a port let into its new network before it has left the old one',
+    file: 'controller/departures.ts',
+    from: "if (!withheld.has(place)) withheld.set(place, 'leaving')",
+    to: 'void place',
+    tests: ['test/controller/departures.test.ts'],
+  },
+  {
+    name: 'a port that is cut off let in by a new start',
+    file: 'controller/loops/loops.ts',
+    from: 'if (id === undefined || held.has(place) || !memberAt(network, { dpid, port })) continue',
+    to: 'if (id !== undefined || held.has(place)) continue',
+    tests: ['test/controller/loops/loops.test.ts'],
+  },
+  {
+    name: 'a probe that comes in by another network taken for a loop',
+    file: 'controller/loops/loops.ts',
+    from: 'const at = memberAt(read.probe.network, { dpid, port })',
+    to: 'const at = attachmentsAt(state(), endpointKey({ dpid, port }))[0]',
+    tests: ['test/controller/loops/loops.test.ts'],
+  },
+  {
     name: 'unknown unicast past the broadcast limit',
     file: 'controller/compile/compile.ts',
     from: '    if (!isClosed(reads)) floodUnknown(items, local, attachment)\n',

@@ -50,6 +50,10 @@ export const operations = {
     ...{ method: 'PUT', path: attachment, params: schemas.AttachmentPath, query: schemas.WaitQuery },
     ...{ body: schemas.AttachmentSpec, answer: schemas.Attachment },
   },
+  moveAttachment: {
+    ...{ method: 'POST', path: `${attachment}/move`, params: schemas.AttachmentPath, query: schemas.VlanWaitQuery },
+    ...{ body: schemas.MoveSpec, answer: schemas.Moved },
+  },
   deleteAttachment: {
     ...{ method: 'DELETE', path: attachment, params: schemas.AttachmentPath, query: schemas.VlanWaitQuery },
     answer: schemas.AttachmentDeleted,

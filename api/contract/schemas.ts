@@ -188,6 +188,21 @@ export const AttachmentSpec = Type.Object(
   },
   closed,
 )
+export const MoveSpec = Type.Object(
+  {
+    to: Type.String({ description: 'the id of the network that the port goes to' }),
+    mirror: Type.Optional(
+      Type.Object(
+        { dpid: dpidText, port },
+        {
+          ...closed,
+          description: 'quarantine: this port receives a copy of every frame of the network that it goes to',
+        },
+      ),
+    ),
+  },
+  closed,
+)
 export const StateSpec = Type.Object({ complete: Type.Literal(true) }, closed)
 
 const progress = {
@@ -333,6 +348,14 @@ export const Attachment = Type.Object({
   allowedAddresses: Type.Optional(allowedAddresses),
   trusted: Type.Optional(trusted),
   ...progress,
+})
+export const Moved = Type.Object({
+  ...Attachment.properties,
+  addressesTaken: Type.Optional(
+    Type.Array(Type.Object({ ip: Type.String(), holder: Type.Object({ dpid, port }) }), {
+      description: 'addresses of the port that another port of its new network has, too: both have them now',
+    }),
+  ),
 })
 export const Attachments = Type.Object({ revision, attachments: Type.Array(Attachment) })
 

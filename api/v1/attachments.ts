@@ -1,6 +1,7 @@
 import type { Progress } from '../../controller/view/view.ts'
 import { attachmentKey } from '../../store/attachments.ts'
 import { attach, detach } from '../../store/desired.ts'
+import { moveAttachment } from '../../store/moves.ts'
 import { isVlan } from '../../store/parse.ts'
 import { followNames } from '../../store/port-names.ts'
 import { refuse } from '../../store/refusals.ts'
@@ -85,6 +86,38 @@ export const attachmentRoutes = (app: App, services: Services): void => {
       const progress =
         wait === undefined ? progressNow(services, subject) : await progressAfter(services, subject, wait)
       return reply.code(created ? 201 : 200).send(attachmentAnswer(services, attachment, progress))
+    },
+  )
+
+  app.post(
+    `${path}/move`,
+    {
+      schema: {
+        tags,
+        summary:
+          'Moves a port to another network, with its addresses, guard and limits: it leaves the one before it enters the other',
+        params: schemas.AttachmentPath,
+        querystring: schemas.VlanWaitQuery,
+        body: schemas.MoveSpec,
+        response: { 200: schemas.Moved },
+      },
+    },
+    async request => {
+      const wait = waitOf(request.query)
+      const network = networkId(request.params.network)
+      const vlan = vlanOf(request.query)
+      const { to, mirror } = request.body
+      const endpoint = attachedEndpoint(services, request.params, vlan)
+      const { attachment, addressesTaken } = await write(services, request.actor, draft =>
+        moveAttachment(draft, network, { ...endpoint, vlan }, to, mirror),
+      )
+      const subject = subjectOf(attachment)
+      const progress =
+        wait === undefined ? progressNow(services, subject) : await progressAfter(services, subject, wait)
+      return {
+        ...attachmentAnswer(services, attachment, progress),
+        ...(addressesTaken.length > 0 && { addressesTaken: [...addressesTaken] }),
+      }
     },
   )
 

@@ -58,6 +58,8 @@ export type Arguments = {
   /** Something was learned or forgotten in this network: look again. */
   changed(network: string): void
   emit(event: AddressEvent): void
+  /** This port sends from an address of another, or from too many: it may lead frames back. */
+  suspect?(network: number, at: Endpoint): void
   readonly clock: Clock
   dropped(): void
 }
@@ -198,10 +200,13 @@ export function learning(args: Arguments): Learning {
       if (origin.isWatched && learned.at(network, mac)?.port !== port) return dropped()
       const claim = learned.claim(network, mac, sw.dpid, port, payload)
       if (claim === 'known') disputes.spoke(network, mac, now())
-      else if (claim === 'full')
+      else if (claim === 'full') {
+        args.suspect?.(network, { dpid: sw.dpid, port })
         suppressed.add(network, { dpid: sw.dpid, port }, 'it shows more addresses than one port may')
-      else if (claim !== 'new') contest(network, mac, claim, { dpid: sw.dpid, port }, payload)
-      else {
+      } else if (claim !== 'new') {
+        args.suspect?.(network, { dpid: sw.dpid, port })
+        contest(network, mac, claim, { dpid: sw.dpid, port }, payload)
+      } else {
         const at = { dpid: sw.dpid, port }
         const text = learned.at(network, mac)!.mac
         const holder = ports.pinned(id, text)
@@ -210,6 +215,7 @@ export function learning(args: Arguments): Learning {
           return changed(id)
         }
         learned.forget(network, mac, at)
+        args.suspect?.(network, at)
         take(disputes.claimedPinned({ network, mac, holder, claimant: at }, now()))
       }
     },

@@ -65,6 +65,7 @@ export function knownFabric(
       const now = new Set(unsupported(session) === undefined ? session.ports().keys() : [])
       const meteredPacketIns = session.can.nicira && session.can.maxMeter >= metersFor(now.size)
       switchFacts.tunnels(session)
+      switchFacts.meters(session)
       const names = new Map([...session.ports()].map(([port, { name }]) => [port, name]))
       const { maxMeter, tables = [] } = session.can
       const unmetered = refusedMeters.get(session) ?? cannotLimit(tables)
@@ -115,11 +116,16 @@ export function knownFabric(
 /** What switches hold for themselves: which of them have plain links, and which no tunnels. */
 function newSwitchFacts() {
   const tunnelless = new Set<DatapathId>()
+  const loopProbes = new Map<DatapathId, SwitchFacts['loopProbes']>()
   const changed = new Set<DatapathId>()
   let plain = new Map<DatapathId, Map<PortNo, Link>>()
   const portsOf = (dpid: DatapathId): readonly PortNo[] => [...(plain.get(dpid)?.keys() ?? [])].sort((a, b) => a - b)
   return {
-    of: (dpid: DatapathId): SwitchFacts => ({ plainLinks: portsOf(dpid), tunnels: !tunnelless.has(dpid) }),
+    of: (dpid: DatapathId): SwitchFacts => ({
+      plainLinks: portsOf(dpid),
+      tunnels: !tunnelless.has(dpid),
+      loopProbes: loopProbes.get(dpid),
+    }),
     linkAt: ({ dpid, port }: Endpoint): Link | undefined => plain.get(dpid)?.get(port),
     changed(): readonly DatapathId[] {
       const notified = [...changed]
@@ -129,6 +135,9 @@ function newSwitchFacts() {
     tunnels({ dpid, can }: Session): void {
       if (matchesNoTunnels(can.tables ?? [])) tunnelless.add(dpid)
       else tunnelless.delete(dpid)
+    },
+    meters({ dpid, can }: Session): void {
+      loopProbes.set(dpid, can.maxMeter === 0 ? undefined : can.nicira ? 'metered' : 'together')
     },
     plainLinks(declared: Iterable<Link>): void {
       const dpids = new Set(plain.keys())

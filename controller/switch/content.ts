@@ -86,6 +86,10 @@ export type Reading = {
   readonly instance: string | undefined
   readonly learned: readonly (Location & { readonly network: number })[]
   readonly suppressed: readonly { readonly network: number; readonly port: PortNo }[]
+  /** Members that an earlier run of ours has cut off. */
+  readonly cut: readonly { readonly network: number; readonly port: PortNo }[]
+  /** Ports that are let into a network by an entry that should not stand there. */
+  readonly admitted: readonly { readonly network: number; readonly port: PortNo; readonly vlan: number | undefined }[]
   /** Who gets which multicast, by network. */
   readonly multicast: ReadonlyMap<number, Recalled>
 }
@@ -111,6 +115,8 @@ export function* readSteps(dpid: string, { flows, groups, meters }: Found, expec
   const foreign: Item[] = []
   const learned: (Location & { network: number })[] = []
   const suppressed: { network: number; port: PortNo }[] = []
+  const cut: { network: number; port: PortNo }[] = []
+  const admitted: { network: number; port: PortNo; vlan: number | undefined }[] = []
   let instance: string | undefined
   const take = (item: FlowItem) => {
     const whose = owner(item.cookie)
@@ -122,6 +128,10 @@ export function* readSteps(dpid: string, { flows, groups, meters }: Found, expec
     if (whose.is === 'marker') instance = whose.instance
     ours.push(item)
     if (whose.is === 'learned') learned.push(...learnedHere(dpid, whose.network, item))
+    if (whose.is === 'network' && item.tableId === pipeline.admit.id && expected(item.key) !== item)
+      admitted.push(...admittedBy(whose.network, item))
+    if (whose.is === 'cut' && typeof item.match.in_port === 'number')
+      cut.push({ network: whose.network, port: item.match.in_port })
     const port = whose.is === 'suppressed' ? item.match.in_port : undefined
     if (whose.is === 'suppressed' && typeof port === 'number') suppressed.push({ network: whose.network, port })
   }
@@ -139,7 +149,7 @@ export function* readSteps(dpid: string, { flows, groups, meters }: Found, expec
   for (const { meterId, flags, bands } of meters)
     if (isOurMeter(meterId)) ours.push(meterItem(0, meterId, flags, bands))
   const multicast = yield* recallSteps(ours)
-  return { ours, foreign, instance, learned, suppressed, multicast }
+  return { ours, foreign, instance, learned, suppressed, cut, admitted, multicast }
 }
 
 export type Expected = (key: string) => Item | undefined
@@ -174,6 +184,14 @@ function learnedHere(dpid: string, network: number, { tableId, match }: FlowItem
   return tableId === pipeline.guard.id && typeof port === 'number' && typeof mac === 'string'
     ? [{ mac, dpid, port, network }]
     : []
+}
+
+/** The port that an entry lets into its network, if it is one of an access port. */
+function admittedBy(network: number, { match, instructions }: FlowItem): Reading['admitted'] {
+  const { in_port: port, vlan_vid: tag } = match
+  const enters = instructions.some(i => i.type === 'goto_table' && i.tableId === pipeline.guard.id)
+  if (typeof port !== 'number' || !enters) return []
+  return [{ network, port, vlan: typeof tag === 'number' ? tag & 0xfff || undefined : undefined }]
 }
 
 /** The port towards another switch by which a learned address is reached, if this is such an entry. */

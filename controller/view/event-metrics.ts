@@ -66,6 +66,13 @@ export const eventMetrics: readonly EventMetric[] = [
     },
   },
   {
+    name: 'l2sm_ports_cut_off_total',
+    help: 'Times that a port was cut off because it led frames of its network back into it.',
+    is: 'counter',
+    labels: [],
+    of: { 'port-cut-off': one() },
+  },
+  {
     name: 'l2sm_address_moves_total',
     help: 'Learned MAC addresses that moved to another port.',
     is: 'counter',

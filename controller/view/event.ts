@@ -211,6 +211,17 @@ export const kinds = {
       `no addresses are learned at ${at(place)} of network ${network} for some seconds: ${reason}`,
   }),
 
+  'port-cut-off': row<Network & Endpoint & { readonly other?: Endpoint; readonly reason: string }>({
+    severity: 'error',
+    when: 'A port leads the frames of its network back into it, and is cut off: a probe left by the port `other`, and came in again by this one.',
+    sentence: ({ network, reason, other: _, ...place }) => `${at(place)} of network ${network} is cut off: ${reason}`,
+  }),
+  'port-let-in': row<Network & Endpoint>({
+    severity: 'info',
+    when: 'A port that was cut off is let in again: no probe has come back for a while.',
+    sentence: ({ network, ...place }) =>
+      `${at(place)} of network ${network} is let in again: it leads no frame back any more`,
+  }),
   'limit-exceeded': row<Network & Endpoint & { readonly limit: string; readonly dropped: number }>({
     severity: 'warn',
     when: 'A port went beyond one of its limits: `broadcast`, `send` or `receive`. Told again when it has dropped nothing for a minute.',

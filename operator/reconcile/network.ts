@@ -173,7 +173,9 @@ const put = async ({ controller, world, log }: Work, input: Put): Promise<Attach
       const there = attachments.find(one => one.dpid === input.dpid && String(one.port) === input.port)
       if (!there || world.ledger.in(id).some(({ spec }) => portOf(spec) === `${input.dpid}/${input.port}`)) continue
       log.info({ from: id, to: input.network, port: `${input.dpid}/${input.port}` }, 'port moved')
-      await controller.deleteAttachment({ network: id, dpid: input.dpid, port: input.port })
+      // Its switch sees to it that it is in both at no time.
+      const { dpid, port, network } = input
+      await controller.moveAttachment({ network: id, dpid, port, body: { to: network } })
       return await controller.putAttachment(input)
     }
     throw error

@@ -37,6 +37,7 @@ const counted: readonly (readonly [event: Event, samples: Readonly<Record<string
     { kind: 'port-suppressed', network: 'a', dpid, port: 1, reason: 'too many frames' },
     { l2sm_ports_suppressed_total: 1 },
   ],
+  [{ kind: 'port-cut-off', network: 'a', dpid, port: 1, reason: 'it loops' }, { l2sm_ports_cut_off_total: 1 }],
   [{ kind: 'defect', where: 'a test', error: 'none' }, { l2sm_defects_total: 1 }],
   [
     { kind: 'events-left-out', of: 'link-down', about: '', count: 9, as: 'warn' },

@@ -66,6 +66,8 @@ export type Peers = {
   peer(n: number): Peer
   /** What becomes of a frame that comes in by a port of switch n; the controller is told what switches tell it. */
   send(n: number, port: number, frame: Buffer): Delivery
+  /** Joins two ports by a cable: what leaves by the one comes in by the other. Answers what takes it away. */
+  cable(one: readonly [n: number, port: number], other: readonly [n: number, port: number]): () => void
   ask<T>(decide: (draft: Draft) => T | Refusal): Promise<T>
   /** Attaches ports, as [switch, port, mac], to a network that is made if need be. Resolves with its revision. */
   join(network: string, ...members: readonly Member[]): Promise<number>
@@ -173,6 +175,15 @@ export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Pe
     peer: n => peers[n - 1]!,
     send: (n, port, frame) => sent(fabric, n, port, frame, deliver),
     ask,
+    cable(...ends) {
+      const [a, b] = ends.map(([n, port]) => endpoint(BigInt(n), port)) as [string, string]
+      const links = fabric.links as Map<string, string>
+      links.set(a, b).set(b, a)
+      return () => {
+        links.delete(a)
+        links.delete(b)
+      }
+    },
     join: (network, ...members) => ask(draft => joined(draft, network, members)),
     live,
     async restart(other, connected = peers) {

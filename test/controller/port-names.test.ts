@@ -52,8 +52,8 @@ t.test('a port that has its number and another name is left out, as if it were n
     )
   t.equal(
     about(compiled([attachment(1), ...others])!).length,
-    4,
-    'in by it, untagged or with a priority; its address; to it',
+    7,
+    'in by it, untagged or with a priority, and both to a group; its address; to it; from it to nobody knows where',
   )
   t.strictSame(about(held), [])
   t.strictSame(
