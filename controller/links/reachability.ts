@@ -8,7 +8,7 @@ const inFlightMs = 25
 const queueMs = 50
 
 export type Reachability<Subject> = {
-  /** Asks both switches, one after the other; `tick` tells what came of it. Nothing new where it is in doubt already. */
+  /** Asks both switches, one after the other; `tick` tells what came of it. Nothing new where it is in doubt already, by these sessions. */
   doubt(link: Subject, from: Session, to: Session, transitMs: number): void
   /** The switch has answered a question that left at `since` or later. If none did, it is asked. */
   hears(session: Session, since: number): boolean
@@ -79,7 +79,9 @@ export function newReachability<Subject>(now: () => number): Reachability<Subjec
 
   return {
     doubt(link, from, to, transitMs) {
-      if (doubts.has(link)) return
+      const before = doubts.get(link)
+      // A session that has ended proves nothing any more: its switch is back in another one.
+      if (before?.from === from && before.to === to) return
       const dropped = to.counts().packetInsDropped
       doubts.set(link, { from, to, transitMs, dropped, stage: 'sender', since: now() })
     },

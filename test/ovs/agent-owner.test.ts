@@ -20,7 +20,8 @@ if (needs(t)) {
     (await addresses(device)).includes(`${at(last)}/${length}`)
   // As distributions set it: an address does not take the others of its subnet with it when it goes.
   await on('echo 1 >/proc/sys/net/ipv4/conf/all/promote_secondaries')
-  const reaches = () => on(`ping -c 1 -W 2 ${mesh.ctl.address}`)
+  // Asked until it is answered: who had another address or MAC before is asked for it anew by its neighbours.
+  const reaches = () => on(`ping -c 1 -w 20 ${mesh.ctl.address}`)
   const settled = (also?: () => Promise<boolean>) => agents.settled(1, also)
 
   t.test('an address that the owner takes away stays away; one that is added or changed is followed', async t => {
