@@ -199,6 +199,7 @@ function assemble(options: ControllerOptions): Parts {
     queued: compileQueue.ids,
     failed,
     planned,
+    untried: discover.untried,
     datapaths: fabric.current().datapaths,
     vlanRange: range,
     withheldReason: place =>
@@ -240,6 +241,7 @@ function assemble(options: ControllerOptions): Parts {
     bfd: tunnels.bfd,
     plain: fabric.plain,
     planned: planned.at,
+    tried: waiters.wake,
     failed: notStored('what probes found'),
     every: clock.every,
   })

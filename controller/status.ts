@@ -45,6 +45,8 @@ export type Status = {
   /** By id, networks that could not be compiled, and why. */
   readonly failed: ReadonlyMap<string, string>
   readonly planned: Planned
+  /** By endpointKey, ports whose links were never seen to carry anything, and soon will, or be found dead. */
+  readonly untried: ReadonlySet<string>
   /** What compile knows of switches: their ports, a little later than the sessions do. */
   readonly datapaths: Datapaths
   /** VLANs that networks may have on plain links. */
@@ -93,6 +95,7 @@ function networkProgress(status: Status, compiled: Compiled): Progress {
     first(attachments, a => withheldCondition(status, number, a)) ??
     first(attachments, a => limitCondition(network, a, status.datapaths)) ??
     plainLinkCondition(status, compiled) ??
+    trialCondition(status, compiled) ??
     routeCondition(compiled) ??
     rolloutCondition(status, compiled)
   return condition ? { ...condition, revision } : { state: 'programmed', revision }
@@ -165,7 +168,11 @@ function attachmentProgress(
         isThere(dpid) ? switchCondition(status, dpid, network.number, revision) : undefined,
       ),
     ) ??
-    shared('links', () => plainLinkCondition(status, compiled) ?? routeCondition(compiled, isThere)) ??
+    shared(
+      'links',
+      () =>
+        plainLinkCondition(status, compiled) ?? trialCondition(status, compiled) ?? routeCondition(compiled, isThere),
+    ) ??
     (isServed ? undefined : rolloutCondition(status, compiled))
   if (condition) return { ...condition, revision }
   const absent = shared('absent', () => [...datapaths].filter(dpid => !isThere(dpid)).sort()).filter(
@@ -372,6 +379,21 @@ function plainLinkCondition(
     const reason = `copies for its mirror do not cross the plain link from switch ${dpid}: they go over tunnels only`
     return { state: 'degraded', reason }
   }
+  return undefined
+}
+
+/** A first frame over a new link may be lost, or all of them: nothing is said before a probe has come over it. */
+function trialCondition({ untried }: Status, { rollout }: Compiled): Condition | undefined {
+  if (untried.size === 0) return undefined
+  const { floodTree, nextHops } = inUse(rollout).route
+  for (const hopsBySwitch of [floodTree, nextHops])
+    for (const [dpid, hops] of hopsBySwitch)
+      for (const { to, port } of hops.values())
+        if (untried.has(endpointKey({ dpid, port })))
+          return {
+            state: 'pending',
+            reason: `nothing has come yet over the link from port ${port} of switch ${dpid} to switch ${to}`,
+          }
   return undefined
 }
 

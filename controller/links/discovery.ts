@@ -11,7 +11,7 @@ import type { Counts } from '../../topology/budget.ts'
 import { answered, asked, excused, isDoubtful, pauseMs } from '../../topology/liveness.ts'
 import { probeFrame, readProbe } from '../../topology/lldp.ts'
 import { passed } from '../../topology/mtu.ts'
-import { arrive, leave } from '../../topology/probe-statistics.ts'
+import { arrive, leave, shortestMs } from '../../topology/probe-statistics.ts'
 import { type DatapathId, type Endpoint, endpointKey, type Link, linkKey } from '../../topology/topology.ts'
 import { bounceVni, probeVni } from '../compile/pipeline.ts'
 import type { LinkStatistics, Probing } from '../view/view.ts'
@@ -32,6 +32,8 @@ const lookedAt = { carrying: 300, idle: 100, unknown: 100 }
 const freshMs = 3000
 /** What the store says of a port, and whether networks go over its link, is looked up this often (milliseconds). */
 const knownMs = 1000
+/** Where links are so many that they are probed more rarely (milliseconds), nobody waits for the first probe over one. */
+const worthWaitingMs = 2000
 export type Discovery = {
   /** A switch's ports are there, or changed. */
   ports(session: Session): void
@@ -42,6 +44,8 @@ export type Discovery = {
   /** The largest frame that leaves by this port and arrives; undefined while that is not known. */
   mtu(exit: Endpoint): number | undefined
   probing(): Probing
+  /** By endpointKey, ports whose links were never seen to carry anything, and soon will, or be found dead. */
+  readonly untried: ReadonlySet<string>
   tick(): void
   stop(): void
 }
@@ -63,6 +67,8 @@ export type Surroundings = {
   plain?(end: Endpoint): Link | undefined
   /** Where a port should lead, for what was declared is probed before anything is heard. */
   planned?(end: Endpoint): Link | undefined
+  /** A link was seen to carry a frame for the first time, or is known not to. */
+  tried?(): void
   failed(error: unknown): void
   /** Calls `work` so often (milliseconds), until told to stop. */
   every(ms: number, work: () => void): () => void
@@ -115,18 +121,33 @@ export function discovery(around: Surroundings): Discovery {
   const doubts = newReachability<ProbedPort>(now)
   const bounces = newBounces(now, doubts)
   const liveness = linkLiveness({ ...{ now, writing, sizes, session, judged, bfd, doubts }, at: probedPorts.at })
+  const untried = new Set<string>()
+  const noteTried = ({ key }: ProbedPort) => {
+    if (untried.delete(key)) around.tried?.()
+  }
+  const isUntried = (probedPort: ProbedPort) =>
+    judged(probedPort) &&
+    probedPort.live.is !== 'down' &&
+    shortestMs(probedPort.probeStatistics.took) === undefined &&
+    pace.every(probedPort.kind) <= worthWaitingMs
   const forget = (probedPort: ProbedPort) => {
+    noteTried(probedPort)
     liveness.settle(probedPort)
     bounces.forget(probedPort)
   }
 
   const visit = (probedPort: ProbedPort) => {
     const s = session(probedPort.from.dpid)
-    if (!s) return liveness.become(probedPort, excused(probedPort.live))
+    if (!s) {
+      noteTried(probedPort)
+      return liveness.become(probedPort, excused(probedPort.live))
+    }
     if (now() - probedPort.knownAt >= knownMs) know(probedPort)
     const kind: Kind = !judged(probedPort) ? 'unknown' : probedPort.carries ? 'carrying' : 'idle'
     if (kind !== probedPort.kind) probedPorts.setKind(probedPort, kind)
     liveness.judge(probedPort)
+    if (isUntried(probedPort)) untried.add(probedPort.key)
+    else noteTried(probedPort)
     const waited = now() - probedPort.askedAt
     sizes.consider(probedPort)
     bounce(probedPort, s)
@@ -218,14 +239,17 @@ export function discovery(around: Surroundings): Discovery {
       // While a link answers where it always did, a copy that turns up elsewhere is no reason to believe that it moved.
       if (!isThere && probedPort.link && judged(probedPort) && probedPort.live.is !== 'down') return
       if (!arrive(probedPort.probeStatistics, probe.sequence, tookMs)) return
-      if (isThere) liveness.become(probedPort, answered(probedPort.live, now()))
-      else find(probedPort, to)
+      if (isThere) {
+        noteTried(probedPort)
+        liveness.become(probedPort, answered(probedPort.live, now()))
+      } else find(probedPort, to)
     },
     linkStatistics(link) {
       const probedPort = probedPorts.at(link.from)
       if (!probedPort?.link || !session(link.from.dpid) || linkKey(link) !== probedPort.linkKey) return undefined
       return linkStatistics(probedPort, probedPorts.at(link.to), echoes, pace.every(probedPort.kind))
     },
+    untried,
     mtu: exit => probedPorts.at(exit)?.mtu.known || undefined,
     probing() {
       const of = (kind: Kind) => ({ ports: probedPorts.count(kind), intervalMs: pace.every(kind) })

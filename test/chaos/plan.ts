@@ -57,8 +57,8 @@ export function isJoined(nodes: readonly number[], links: readonly Pair[]): bool
   return seen.size === nodes.length
 }
 
-/** A mesh of 5 to 9 nodes: a random tree, and some links more. */
-export function planOf(seed: number): Plan {
+/** A mesh of 5 to 9 nodes: a random tree, and some links more. With `deaths` nodes die, too; without, seeds of before mean what they did. */
+export function planOf(seed: number, deaths = false): Plan {
   const random = randomOf(seed)
   const nodes = random.between(5, 9)
   const order = random.shuffled(range(nodes))
@@ -72,20 +72,20 @@ export function planOf(seed: number): Plan {
     { id: 'red', port: 1, nodes: range(nodes), how: random.pick(['pinned', 'learn'] as const) },
     { id: 'blue', port: 2, nodes: some.sort((a, b) => a - b), how: random.pick(['pinned', 'learn'] as const) },
   ]
-  return { seed, nodes, links, networks, round: index => roundOf(randomOf(seed * 1000 + index), nodes, links) }
+  return { seed, nodes, links, networks, round: index => roundOf(randomOf(seed * 1000 + index), nodes, links, deaths) }
 }
 
-function roundOf(random: Random, nodes: number, links: readonly Pair[]): Round {
+function roundOf(random: Random, nodes: number, links: readonly Pair[], deaths: boolean): Round {
   const events: Event[] = []
   const count = random.between(1, 4)
   for (let tries = 0; events.length < count && tries < 50; tries++) {
-    const event = eventOf(random, nodes, links)
+    const event = eventOf(random, nodes, links, deaths)
     if (isPossible([...events, event], nodes, links)) events.push(event)
   }
   return { events: events.sort((a, b) => a.at - b.at) }
 }
 
-function eventOf(random: Random, nodes: number, links: readonly Pair[]): Event {
+function eventOf(random: Random, nodes: number, links: readonly Pair[], deaths: boolean): Event {
   const at = random.between(0, 3000)
   const lasts = random.between(200, 6000)
   const node = random.between(1, nodes)
@@ -100,8 +100,8 @@ function eventOf(random: Random, nodes: number, links: readonly Pair[]): Event {
     'cut',
     'crash',
     'away',
-    'die',
     'attach',
+    ...(deaths ? (['die'] as const) : []),
   ] as const)
   switch (is) {
     case 'kill':

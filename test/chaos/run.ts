@@ -1,4 +1,4 @@
-// `npm run test:chaos [-- --seed N --minutes N --round N --events 0,2]`: random meshes of real switches, random events, and
+// `npm run test:chaos [-- --seed N --minutes N --round N --events 0,2 --deaths]`: random meshes of real switches, random events, and
 // numbered frames between all members of two networks all the while. Every loss is pinned to the hop where it happened; what no event
 // explains fails the round, as do frames that came twice, to another network, or back to their sender. A mesh a minute,
 // seeds counting up from the first. `--round` and `--events` repeat a part of one seed: that is how a fault becomes small.
@@ -15,6 +15,8 @@ const { values } = parseArgs({
     round: { type: 'string' },
     events: { type: 'string' },
     repeat: { type: 'string', default: '1' },
+    /** Nodes die without a word, too. */
+    deaths: { type: 'boolean', default: false },
     /** A round that lost frames without a reason is played once more, and fails if it does again: for machines that others use. */
     again: { type: 'boolean', default: false },
   },
@@ -44,7 +46,7 @@ function tell(result: RoundResult, name: string): void {
 const isLoss = (fault: string): boolean => !/came|got|reached|crossed/.test(fault)
 
 async function playSeed(seed: number): Promise<void> {
-  const plan = planOf(seed)
+  const plan = planOf(seed, values.deaths)
   const networks = plan.networks.map(({ id, nodes, how }) => `${id} (${how}) on ${nodes.join(' ')}`).join('; ')
   console.log(`seed ${seed}: ${plan.nodes} switches, links ${plan.links.map(l => l.join('-')).join(' ')}; ${networks}`)
   const ends: (() => unknown)[] = []

@@ -134,3 +134,29 @@ for (const order of [
     }
     t.ok(said > 0, 'it is said in the end')
   })
+
+t.test('a network is not programmed before something has come over each link that it uses', async t => {
+  const world = await makePeers(t, { switches: 2 })
+  await world.live()
+  await world.controller.settled('red', await world.join('red', [1, 1, macOf(1, 1)], [2, 1, macOf(2, 1)]), 5000)
+  await world.restart(undefined, [])
+  // What leaves for the other switch is lost; nobody knows that yet.
+  for (const peer of world.peers) peer.whim = message => (message.type === 'packet_out' ? [] : undefined)
+  await Promise.all(world.peers.map(peer => peer.connect()))
+  const said = new Set<string>()
+  await world.until('the links are dead', async () => {
+    const { state, reason } = world.controller.network('red')!
+    said.add(`${state} ${reason}`)
+    return state === 'degraded'
+  })
+  t.notOk(
+    [...said].some(words => words.startsWith('programmed')),
+    [...said].join('; '),
+  )
+  t.ok(
+    [...said].some(words => /nothing has come yet over the link from port 10[12]/.test(words)),
+    [...said].join('; '),
+  )
+  for (const peer of world.peers) peer.whim = () => undefined
+  await world.until('it is programmed', () => world.controller.network('red')?.state === 'programmed')
+})
