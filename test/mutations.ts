@@ -239,7 +239,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'gratuitous ARP is answered, and nobody hears it',
     file: 'controller/compile/answer.ts',
-    from: "    flooded(items, localNetwork, 'announced', { ...request, arp_spa: ip, arp_tpa: ip })\n",
+    from: "    flooded(items, localNetwork, 'itself', { ...request, eth_src: mac, arp_tpa: ip })\n",
     to: '',
     tests: strict,
   },

@@ -20,6 +20,8 @@ const solicitedNode = (ip: string): string => {
   return `33:33:ff:${digits.slice(2, 4)}:${digits.slice(4, 6)}:${digits.slice(6)}`
 }
 
+const toAll = (ip: string) => ({ eth_dst: solicitedNode(ip), ipv6_nd_target: ip })
+
 /** A switch answers members of its own only. */
 const isAsked = ({ local, datapath }: LocalNetwork): boolean => datapath.answers === true && local.length > 0
 
@@ -36,9 +38,11 @@ export function announce(items: Item[], localNetwork: LocalNetwork): void {
 export function answer(items: Item[], localNetwork: LocalNetwork, declared: Declared, ip: string): void {
   const mac = macOf(declared, ip)
   if (mac === undefined || !isAsked(localNetwork)) return
-  if (ip.includes(':')) answer6(items, localNetwork, mac, ip)
-  else {
-    flooded(items, localNetwork, 'announced', { ...request, arp_spa: ip, arp_tpa: ip })
+  if (ip.includes(':')) {
+    flooded(items, localNetwork, 'itself', { ...solicitation, ...toAll(ip), eth_src: mac })
+    answer6(items, localNetwork, mac, ip)
+  } else {
+    flooded(items, localNetwork, 'itself', { ...request, eth_src: mac, arp_tpa: ip })
     answer4(items, localNetwork, mac, ip)
   }
 }
@@ -47,7 +51,7 @@ export function answer(items: Item[], localNetwork: LocalNetwork, declared: Decl
 function flooded(
   items: Item[],
   { transits, marks }: LocalNetwork,
-  kind: 'announced' | 'unsigned',
+  kind: 'announced' | 'itself' | 'unsigned',
   match: Fields,
 ): void {
   for (const { frozen, local, epoch } of transits) {
@@ -95,7 +99,7 @@ function answer6(items: Item[], { marks: { number, fixed } }: LocalNetwork, mac:
     set('nd_options_type', targetLinkLayerAddress),
     set('nd_reserved', solicitedOverride),
   ]
-  const asked = { metadata: begunHere(number), ...solicitation, eth_dst: solicitedNode(ip), ipv6_nd_target: ip }
+  const asked = { metadata: begunHere(number), ...solicitation, ...toAll(ip) }
   items.push(entry(number, 'deliver', 'asked6', { ...fixed, match: asked, apply, goto: 'answer' }))
   const { eth_type, ip_proto, icmpv6_code } = solicitation
   const advertised = { eth_type, ip_proto, icmpv6_type: 136, icmpv6_code, ipv6_nd_target: ip } as const

@@ -116,6 +116,7 @@ export const pipeline = tables({
     snooping: ['eth_type', 'ip_proto', 'ipv4_src', 'ipv4_dst', 'ipv6_dst', 'icmpv6_type'],
     limiting: ['in_port'],
     strict: [
+      'eth_src',
       'vlan_vid',
       'eth_type',
       'ip_proto',
@@ -150,8 +151,9 @@ export const pipeline = tables({
     entries: {
       announced: [
         42,
-        'Strict, where it began: an ARP request from 0.0.0.0 or for the address of its own sender, a solicitation from :: (duplicate address detection): flooded, for others must hear it.',
+        'Strict, where it began: an ARP request from 0.0.0.0 or a solicitation from :: (duplicate address detection): flooded, for others must hear it.',
       ],
+      itself: [41, 'Strict, where it began: who has an address asks for it (gratuitous ARP): flooded, for the same reason.'],
       unsigned: [
         40,
         'Strict, where it began: a solicitation without the link-layer address of its sender: flooded, for it can not be turned into an answer.',

@@ -50,18 +50,18 @@ export const says = {
   solicit: (
     me: Machine,
     target: string,
-    { src = me.ip6, sll = me.mac as string | undefined, as = me.mac, to = solicitedNode(target).mac } = {},
+    { src = me.ip6, sll = me.mac as string | null, as = me.mac, to = solicitedNode(target).mac } = {},
   ) =>
     ipv6(
       { dst: to, src: as },
       { src, dst: solicitedNode(target).ip },
-      neighbour('solicit', target, sll === undefined ? undefined : [1, sll]),
+      neighbour('solicit', target, sll === null ? undefined : [1, sll]),
     ),
-  advertise: (me: Machine, target: string, { src = target, tll = me.mac as string | undefined, as = me.mac } = {}) =>
+  advertise: (me: Machine, target: string, { src = target, tll = me.mac as string | null, as = me.mac } = {}) =>
     ipv6(
       { dst: '33:33:00:00:00:01', src: as },
       { src, dst: 'ff02::1' },
-      neighbour('advert', target, tll === undefined ? undefined : [2, tll]),
+      neighbour('advert', target, tll === null ? undefined : [2, tll]),
     ),
 }
 
@@ -84,15 +84,15 @@ export const legitimate = (
   'a DHCPv6 request': says.ipv6(me, { src: me.linkLocal, from: 546, port: 547 }),
   'a solicitation': says.solicit(me, nobody.ip6),
   'a solicitation from the link-local address': says.solicit(me, nobody.ip6, { src: me.linkLocal }),
-  'a solicitation without its own MAC': says.solicit(me, nobody.ip6, { sll: undefined }),
-  'duplicate address detection': says.solicit(me, me.ip6, { src: '::', sll: undefined }),
+  'a solicitation without its own MAC': says.solicit(me, nobody.ip6, { sll: null }),
+  'duplicate address detection': says.solicit(me, me.ip6, { src: '::', sll: null }),
   'duplicate address detection of the link-local address': says.solicit(me, me.linkLocal, {
     src: '::',
-    sll: undefined,
+    sll: null,
   }),
   'an advertisement': says.advertise(me, me.ip6),
   'an advertisement from the link-local address': says.advertise(me, me.ip6, { src: me.linkLocal }),
-  'an advertisement without its MAC': says.advertise(me, me.ip6, { tll: undefined }),
+  'an advertisement without its MAC': says.advertise(me, me.ip6, { tll: null }),
   'an advertisement of the link-local address': says.advertise(me, me.linkLocal),
   'a router solicitation': says.icmpv6(me, 133),
   'a router solicitation from ::': says.icmpv6(me, 133, { src: '::' }),
@@ -121,7 +121,7 @@ export const forged = (
   '::': says.ipv6(me, { src: '::' }),
   "a solicitation from another's address": says.solicit(me, nobody.ip6, { src: other.ip6 }),
   "a solicitation with another's MAC": says.solicit(me, nobody.ip6, { sll: other.mac }),
-  "duplicate address detection of another's address": says.solicit(me, other.ip6, { src: '::', sll: undefined }),
+  "duplicate address detection of another's address": says.solicit(me, other.ip6, { src: '::', sll: null }),
   "an advertisement of another's address": says.advertise(me, other.ip6, { src: me.ip6 }),
   "an advertisement with another's MAC": says.advertise(me, me.ip6, { tll: other.mac }),
   "an advertisement from another's address": says.advertise(me, me.ip6, { src: other.ip6 }),
