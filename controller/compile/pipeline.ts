@@ -153,7 +153,10 @@ export const pipeline = tables({
         42,
         'Strict, where it began: an ARP request from 0.0.0.0 or a solicitation from :: (duplicate address detection): flooded, for others must hear it.',
       ],
-      itself: [41, 'Strict, where it began: who has an address asks for it (gratuitous ARP): flooded, for the same reason.'],
+      itself: [
+        41,
+        'Strict, where it began: who has an address asks for it (gratuitous ARP): flooded, for the same reason.',
+      ],
       unsigned: [
         40,
         'Strict, where it began: a solicitation without the link-layer address of its sender: flooded, for it can not be turned into an answer.',

@@ -59,7 +59,7 @@ export type L2Network = KubeObject & {
     readonly config?: string
     readonly provider?: Provider
     readonly ids?: Ids
-    readonly guard?: 'mac' | 'learn'
+    readonly guard?: 'mac' | 'learn' | 'strict'
     readonly multicast?: 'flood' | 'snoop'
   }
   readonly status?: {

@@ -94,10 +94,15 @@ const make = async (work: Work, id: string, network: L2Network | undefined): Pro
   const mirror = mirrorOf(work, id, network)
   const body: Body = isVlink
     ? vlinkBody(work, id, network)
-    : { type: 'vnet', multicast: network?.spec.multicast ?? 'flood', mirror: mirror ?? null }
+    : {
+        ...{ type: 'vnet', multicast: network?.spec.multicast ?? 'flood', mirror: mirror ?? null },
+        // What else a strict network is: no flood for nobody, answers in the switch. Pods' ports say their guard themselves.
+        guard: network?.spec.guard === 'strict' ? 'strict' : null,
+      }
   const isSame = isVlink
     ? sameVlink(there, body)
     : there?.multicast === body.multicast &&
+      (there?.guard ?? null) === body.guard &&
       there?.mirror?.dpid === mirror?.dpid &&
       there?.mirror?.port === mirror?.port
   if (there && isSame) return there
@@ -141,7 +146,8 @@ const attach = async (work: Work, id: string, network: L2Network | undefined): P
       ...(mac !== undefined && { mac }),
       ...(ips && { ips: [...ips] }),
       name: podKey(spec),
-      guard: mac === undefined ? ('learn' as const) : guard,
+      // A pod that was taken over may not have told its MAC. Where it must be held to one, the controller refuses it, and says so.
+      guard: mac === undefined && guard !== 'strict' ? ('learn' as const) : guard,
     }
     const there = actual.get(portOf(spec))
     if (there && isSame(there, body)) return

@@ -45,6 +45,8 @@ if (await needsCluster(t)) {
       /multicast is not for networks of type vlink/,
     )
     await refuses(t, networkYaml('a', { guard: 'none' }), /Unsupported value: "none"/)
+    await refuses(t, networkYaml('a', { guard: 'strict' }), /guard strict needs networkCIDR/)
+    await cluster.apply(networkYaml('a', { guard: 'strict', networkCIDR: '10.1.0.0/16' }))
     await cluster.apply(networkYaml('a', { guard: 'learn', multicast: 'snoop' }))
   })
 
