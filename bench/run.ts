@@ -9,6 +9,7 @@ import { dataplane } from './dataplane.ts'
 import { flows } from './flows.ts'
 import { learn } from './learn.ts'
 import { load, machine } from './machine.ts'
+import { proof } from './proof.ts'
 import { recompute } from './recompute.ts'
 import { reroute } from './reroute.ts'
 import { folder, runInside, settleIn } from './sandbox.ts'
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, Bench>> = {
   reroute,
   agent: agentBench,
   recompute,
+  proof,
   scale,
 }
 

@@ -1,49 +1,16 @@
 // What holds of the core for random networks, asked of reference switches: where does this frame go?
 import fc from 'fast-check'
 import t from 'tap'
-import { applied, changeOf, diff, isEmpty, plan } from '../../controller/compile/diff.ts'
+import { applied, diff, isEmpty, plan } from '../../controller/compile/diff.ts'
 import type { Content } from '../../controller/compile/item.ts'
-import { encode } from '../../openflow/index.ts'
 import { attachmentKey } from '../../store/attachments.ts'
 import { endpointKey } from '../../topology/topology.ts'
-import { apply, type Fabric, newFabric, newSwitch, plainHardware, type Switch, send } from '../reference/index.ts'
+import { type Fabric, send } from '../reference/index.ts'
+import { fabricOf, tell } from './reference-fabric.ts'
 import type { Placement } from './world.ts'
 import * as world from './world.ts'
 
 const runs = Number(process.env['L2SM_RUNS'] ?? 60)
-
-const switchOf = (s: number, { switches, plain }: Placement, nicira: boolean): Switch => {
-  const isPlain = (port: number) => plain === true && world.isPlain(s, port - world.linkPort(s, 0))
-  const links = world.linkPortsOf(s, switches)
-  return newSwitch({
-    dpid: world.dpidOf(s),
-    ports: [1, 2, 3, ...links.filter(isPlain)],
-    tunnels: links.filter(port => !isPlain(port)),
-    ...(nicira ? {} : { kind: plainHardware }),
-  })
-}
-
-function fabricOf(placement: Placement, contents: ReadonlyMap<string, Content>, nicira = true): Fabric {
-  const { switches, plain } = placement
-  const all = Array.from({ length: switches }, (_, s) => switchOf(s, placement, nicira))
-  const joints = world
-    .links(switches, plain)
-    .filter(l => l.from.dpid < l.to.dpid)
-    .map(l => [`${l.from.dpid}/${l.from.port}`, `${l.to.dpid}/${l.to.port}`] as const)
-  const fabric = newFabric(all, joints)
-  for (const [dpid, content] of contents)
-    for (const step of world.messages(new Map(), content)) tell(fabric, dpid, step)
-  return fabric
-}
-
-/** Gives a switch one message, as bytes; it must take it. */
-function tell(fabric: Fabric, dpid: string, step: ReturnType<typeof world.messages>[number]): void {
-  const change = changeOf(step)
-  const replies = apply(fabric.switches.get(dpid)!, encode(change))
-  const error = replies.find(r => r.type === 'error')
-  if (error)
-    throw new Error(`switch ${dpid} refused ${JSON.stringify(change, (_, v) => (typeof v === 'bigint' ? `${v}` : v))}`)
-}
 
 /** Everybody that hears a broadcast of `from`, how often. No loop, and no two entries that contend for a frame. */
 function hear(fabric: Fabric, from: string, to = world.broadcast, as = macAt(from)): ReadonlyMap<string, number> {

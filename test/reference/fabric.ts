@@ -45,9 +45,9 @@ type Hop = { readonly at: Endpoint; readonly frame: Buffer; readonly tunnelId: b
 /** More frames than this of one that was sent is a storm, whatever its cause. */
 const mostHops = 100_000
 
-/** Sends a frame into a port, as a pod on it would. */
-export const send = (fabric: Fabric, from: Endpoint, frame: Buffer): Delivery =>
-  follow(fabric, [{ at: from, frame, tunnelId: 0n, path: [] }])
+/** Sends a frame into a port, as a pod on it would; or, with a `tunnelId`, as a tunnel would. */
+export const send = (fabric: Fabric, from: Endpoint, frame: Buffer, tunnelId = 0n): Delivery =>
+  follow(fabric, [{ at: from, frame, tunnelId, path: [] }])
 
 /** Follows what a switch sent out by itself (PACKET_OUT): empties `sent` of all switches. */
 export function flush(fabric: Fabric): Delivery {

@@ -1,0 +1,309 @@
+// The proof of a whole data plane, kept: after a change only the networks are proved anew whose frames may meet what changed.
+//
+// That is sound because of what each network's own proof shows first: its frames have no other network's metadata, so entries behind the
+// first table that name another's are never met. A network whose proof found otherwise is proved anew at every change.
+import { type DatapathId, type Endpoint, endpointKey, type PortNo } from '../../topology/topology.ts'
+import { probeVni } from '../compile/pipeline.ts'
+import { type Counterexample, counterexample, named } from './counterexample.ts'
+import type { DataPlane } from './data-plane.ts'
+import { type Common, commonOf } from './declared.ts'
+import { frameSpace } from './frame-sets.ts'
+import { type Fabric, newMemory, travel } from './journey.ts'
+import { type Breach, type Case, type Fault, faults, prove, silent } from './law.ts'
+import { type Met, type ModelSwitch, modelSwitch, type Spec, specOf } from './model.ts'
+import { untouched } from './flight.ts'
+import type { Rule } from './rule.ts'
+import { shadowed } from './shadow.ts'
+
+export type Proof = {
+  readonly is: 'proved' | 'refuted' | 'unknown'
+  readonly tables: DataPlane['tables']
+  readonly revision: number
+  readonly counterexamples: readonly Counterexample[]
+  /** How much it is about. */
+  readonly covers: {
+    readonly switches: number
+    readonly networks: number
+    readonly ports: number
+    readonly entries: number
+  }
+  /** Switches by what they were taken for. */
+  readonly models: { readonly openVSwitch: number; readonly openFlow13: number }
+}
+
+/** Parts of work: between two of them something else may be done. */
+export type Steps<T> = Generator<undefined, T>
+
+export type Prover = {
+  /** What a network (by number; 0 the switch itself, -1 others) owns on a switch may have changed; undefined: all that it holds. */
+  itemsChanged(dpid: DatapathId, owner?: number): void
+  /** What was declared of a network changed; or it came, or went. */
+  networkChanged(number: number): void
+  /** Links, or ports, of a switch changed. */
+  switchChanged(dpid: DatapathId): void
+  /** Networks that have to be proved anew. */
+  stale(): ReadonlySet<number>
+  /** Everything that is not proved yet, or no longer. */
+  prove(): Steps<Proof>
+  /** What is known of one network, as it was proved last. */
+  of(number: number): readonly Counterexample[]
+}
+
+/** More nodes than this are forgotten before the next network: what they were for is proved. */
+const mostNodes = 1 << 18
+/** So many counterexamples of one kind are enough, of a network or a switch. */
+const mostOfKind = 4
+
+export function newProver(plane: DataPlane): Prover {
+  const space = frameSpace(16)
+  let common: Common = commonOf(space)
+  const switches = new Map<DatapathId, ModelSwitch>()
+  const spec: Spec = specOf(plane)
+  const results = new Map<number, readonly Counterexample[]>()
+  const ofSwitch = new Map<DatapathId, readonly Counterexample[]>()
+  /** Ports that a network's frames left by, and networks whose metadata they had. */
+  const used = new Map<number, ReadonlySet<string>>()
+  const entangled = new Set<number>()
+  const stale = new Set<number>(spec.networks.keys())
+  const staleSwitches = new Set<DatapathId>(plane.switches.keys())
+  let reach = reachOf(plane)
+  const links = new Map<DatapathId, string>()
+  const hit = new WeakSet<Rule>()
+
+  const read = (dpid: DatapathId) => {
+    const sw = modelSwitch(plane, dpid)
+    sw.read(plane.switches.get(dpid)!.items())
+    switches.set(dpid, sw)
+    links.set(dpid, linksAt(plane, dpid))
+    return sw
+  }
+  for (const dpid of plane.switches.keys()) read(dpid)
+
+  const allStale = () => {
+    for (const number of spec.networks.keys()) stale.add(number)
+    for (const dpid of switches.keys()) staleSwitches.add(dpid)
+  }
+  const meet = (sw: ModelSwitch, { networks, ports, any }: Met) => {
+    if (networks.size + ports.size === 0 && !any) return
+    for (const number of entangled) stale.add(number)
+    staleSwitches.add(sw.dpid)
+    if (any) {
+      for (const number of spec.networks.keys()) stale.add(number)
+      return
+    }
+    for (const number of networks) {
+      const whose = plane.network(number)?.number ?? number
+      if (spec.networks.has(whose)) stale.add(whose)
+    }
+    for (const port of ports) {
+      const at = { dpid: sw.dpid, port }
+      for (const { network } of spec.at(at)) stale.add(network)
+      for (const number of spec.endsAt(at)) stale.add(number)
+    }
+  }
+
+  const fabricOf = (watch: Fabric['watch']): Fabric => ({ space, switches, link: plane.link, watch })
+
+  function* proveOne(number: number): Steps<void> {
+    const ports = new Set<string>()
+    const known = new Set<number>()
+    const breaches = collector(fabricOf({}), plane.network(number)?.numbers ?? [number])
+    const watch = {
+      meets: (rule: Rule) => void hit.add(rule),
+      knows: (network: number) => void known.add(network),
+      leaves: (at: Endpoint) => void ports.add(endpointKey(at)),
+    }
+    const fabric = fabricOf(watch)
+    const the: Case = {
+      ...{ fabric, spec, common, travel: travel(fabric, newMemory()), reaches: dpid => reach.get(dpid) ?? none },
+      breach: breaches.take,
+    }
+    yield* prove(the, number)
+    for (const [dpid, sw] of switches)
+      breaches.shadowed(dpid, number, shadowed(space, common.every, sw, unhit(sw.rules(number), hit)))
+    results.set(number, breaches.found)
+    used.set(number, ports)
+    const numbers = plane.network(number)?.numbers ?? []
+    const isApart = [...known].every(n => n === number || numbers.includes(n))
+    if (isApart && breaches.found.length === 0) entangled.delete(number)
+    else entangled.add(number)
+  }
+
+  /** Ports that belong to nobody let nothing in. */
+  function* proveSwitch(sw: ModelSwitch): Steps<void> {
+    const { dpid } = sw
+    const breaches = collector(fabricOf({}), [])
+    const fabric = fabricOf({ meets: rule => void hit.add(rule) })
+    const ways = travel(fabric, newMemory())
+    const the: Case = {
+      ...{ fabric, spec, common, travel: ways, reaches: id => reach.get(id) ?? none },
+      breach: breaches.take,
+    }
+    const asked = new Set([...sw.rules()].map(({ inPort }) => inPort))
+    let others: PortNo | undefined
+    const flight = { set: common.every, pushed: [], popped: 0, rewritten: untouched, trail: [] }
+    for (const port of sw.ports) {
+      const at = { dpid, port }
+      if (plane.link(at)) {
+        // What may come to us from a link is our own probes.
+        ways.from(at, BigInt(probeVni), flight)
+        continue
+      }
+      if (spec.at(at).length > 0 || isVlinkEnd(spec, at)) continue
+      if (!asked.has(port)) {
+        if (others !== undefined) continue
+        others = port
+      }
+      silent(the, { network: 0, from: at, tunnel: 0n }, ways.from(at, 0n, flight))
+      yield
+    }
+    for (const owner of [0, -1])
+      breaches.shadowed(dpid, 0, shadowed(space, common.every, sw, unhit(sw.rules(owner), hit)))
+    ofSwitch.set(dpid, breaches.found)
+  }
+
+  return {
+    itemsChanged(dpid, owner) {
+      const is = plane.switches.get(dpid)
+      const sw = switches.get(dpid)
+      if (!is || !sw) this.switchChanged(dpid)
+      else meet(sw, sw.read(is.items(owner), owner))
+    },
+    networkChanged(number) {
+      for (const touched of spec.read(number)) {
+        if (spec.networks.has(touched)) stale.add(touched)
+        else for (const map of [results, used]) map.delete(touched)
+        for (const { dpid } of spec.members(touched)) staleSwitches.add(dpid)
+      }
+      for (const other of entangled) stale.add(other)
+    },
+    switchChanged(dpid) {
+      const before = links.get(dpid)
+      if (!plane.switches.has(dpid)) {
+        switches.delete(dpid)
+        links.delete(dpid)
+        ofSwitch.delete(dpid)
+      } else read(dpid)
+      const now = reachOf(plane)
+      if (before === undefined || !plane.switches.has(dpid) || !sameReach(reach, now)) allStale()
+      else {
+        const moved = changedPorts(before, links.get(dpid)!)
+        for (const [number, ports] of used) if (moved.some(port => ports.has(`${dpid}/${port}`))) stale.add(number)
+        for (const port of moved)
+          for (const rule of switches.get(dpid)!.rules()) if (rule.inPort === port) stale.add(rule.entry.owner)
+        staleSwitches.add(dpid)
+      }
+      reach = now
+    },
+    stale: () => stale,
+    of: number => results.get(number) ?? [],
+    *prove() {
+      for (const number of [...stale]) {
+        stale.delete(number)
+        if (space.size() > mostNodes) {
+          space.clear()
+          common = commonOf(space)
+        }
+        if (spec.networks.has(number)) yield* proveOne(number)
+        yield
+      }
+      for (const dpid of [...staleSwitches]) {
+        staleSwitches.delete(dpid)
+        const sw = switches.get(dpid)
+        if (sw) yield* proveSwitch(sw)
+        yield
+      }
+      return reportOf(plane, spec, switches, [...results.values(), ...ofSwitch.values()].flat())
+    },
+  }
+}
+
+const none: ReadonlySet<DatapathId> = new Set()
+function* unhit(rules: Iterable<Rule>, hit: WeakSet<Rule>): Iterable<Rule> {
+  for (const rule of rules) if (!hit.has(rule)) yield rule
+}
+const isVlinkEnd = ({ endsAt, networks }: Spec, at: Endpoint): boolean =>
+  [...endsAt(at)].some(number => networks.get(number)?.vlink !== undefined)
+
+/** Breaches as counterexamples, one of each kind and place. */
+function collector(fabric: Fabric, numbers: readonly number[]) {
+  const found: Counterexample[] = []
+  const seen = new Set<string>()
+  const isNew = (fault: Fault, key: string) =>
+    !seen.has(key) && found.filter(it => it.fault === fault).length < mostOfKind && seen.add(key) !== undefined
+  return {
+    found,
+    take(breach: Breach) {
+      const { fault, from, at } = breach
+      if (isNew(fault, `${fault} ${endpointKey(from)} ${at ? endpointKey(at) : ''}`))
+        found.push(counterexample(fabric, breach, numbers))
+    },
+    shadowed(dpid: DatapathId, network: number, rules: readonly Rule[]) {
+      for (const { entry } of rules) {
+        const blame = named(dpid, entry)
+        if (isNew('shadowed', `shadowed ${dpid} ${blame.entry}`))
+          found.push({ fault: 'shadowed', sentence: faults.shadowed.sentence, network, blame, path: [] })
+      }
+    },
+  }
+}
+
+function reportOf(
+  plane: DataPlane,
+  spec: Spec,
+  switches: ReadonlyMap<DatapathId, ModelSwitch>,
+  counterexamples: readonly Counterexample[],
+): Proof {
+  let ports = 0
+  let entries = 0
+  let openVSwitch = 0
+  for (const number of spec.networks.keys()) ports += spec.members(number).length
+  for (const sw of switches.values()) {
+    entries += sw.count()
+    if (sw.isOpenVSwitch) openVSwitch += 1
+  }
+  const known = counterexamples.filter(({ fault }) => fault !== 'unknown')
+  return {
+    is: known.length > 0 ? 'refuted' : counterexamples.length > 0 ? 'unknown' : 'proved',
+    ...{ tables: plane.tables, revision: plane.revision, counterexamples },
+    covers: { switches: switches.size, networks: spec.networks.size, ports, entries },
+    models: { openVSwitch, openFlow13: switches.size - openVSwitch },
+  }
+}
+
+/** What each switch reaches over links that are up. */
+function reachOf(plane: DataPlane): ReadonlyMap<DatapathId, ReadonlySet<DatapathId>> {
+  const near = new Map<DatapathId, Set<DatapathId>>()
+  for (const { dpid, ports } of plane.switches.values())
+    for (const port of ports.keys()) {
+      const link = plane.link({ dpid, port })
+      if (!link || plane.isDead(link)) continue
+      near.set(dpid, (near.get(dpid) ?? new Set()).add(link.to.dpid))
+    }
+  const found = new Map<DatapathId, Set<DatapathId>>()
+  for (const dpid of plane.switches.keys()) {
+    if (found.has(dpid)) continue
+    const together = new Set([dpid])
+    for (const at of together) for (const next of near.get(at) ?? []) together.add(next)
+    for (const at of together) found.set(at, together)
+  }
+  return found
+}
+const sameReach = (a: ReturnType<typeof reachOf>, b: ReturnType<typeof reachOf>): boolean =>
+  a.size === b.size && [...a].every(([dpid, set]) => b.get(dpid)?.size === set.size)
+
+const linksAt = (plane: DataPlane, dpid: DatapathId): string =>
+  [...(plane.switches.get(dpid)?.ports.keys() ?? [])]
+    .map(port => {
+      const link = plane.link({ dpid, port })
+      return `${port}=${link ? `${endpointKey(link.to)}${link.carries ?? ''}` : ''}`
+    })
+    .join(' ')
+function changedPorts(before: string, now: string): number[] {
+  const [a, b] = [before, now].map(text => new Set(text.split(' ')))
+  const changed = [...[...a!].filter(x => !b!.has(x)), ...[...b!].filter(x => !a!.has(x))]
+  return [...new Set(changed.map(x => Number(x.split('=')[0])))]
+}
+
+/** Whether a counterexample lets a frame out of its network, or us hear what is not ours. */
+export const isBreach = ({ fault }: { readonly fault: Fault }): boolean => faults[fault].isolation

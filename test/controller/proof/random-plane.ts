@@ -1,0 +1,54 @@
+// Data planes of random networks, as the controller would hand them to the proof: without a controller.
+import type { Content } from '../../../controller/compile/item.ts'
+import type { DataPlane, HeldItem, PlaneNetwork, PlaneSwitch } from '../../../controller/proof/data-plane.ts'
+import { endpointKey, type Link, type Port } from '../../../topology/topology.ts'
+import * as world from '../world.ts'
+
+/** What switches of this placement hold, joined as `world.links` says. */
+export function planeOf(
+  placement: world.Placement,
+  contents: ReadonlyMap<string, Content>,
+  nicira = true,
+  extraPorts: readonly number[] = [],
+): DataPlane {
+  const { switches, plain } = placement
+  const links = new Map<string, Link>(world.links(switches, plain).map(l => [endpointKey(l.from), l]))
+  const portsOf = (s: number) => [1, 2, 3, ...world.linkPortsOf(s, switches), ...extraPorts]
+  const networks = networksOf(placement)
+  const numbers = new Map(networks.flatMap(n => n.numbers.map(number => [number, n])))
+  return {
+    tables: 'held',
+    revision: 1,
+    switches: new Map(
+      Array.from({ length: switches }, (_, s): [string, PlaneSwitch] => {
+        const dpid = world.dpidOf(s)
+        const ports = new Map(portsOf(s).map(n => [n, portOf(n)]))
+        return [dpid, { dpid, ports, isOpenVSwitch: nicira, items: owner => itemsOf(contents.get(dpid)!, owner) }]
+      }),
+    ),
+    link: from => links.get(endpointKey(from)),
+    isDead: () => false,
+    at: () => [],
+    networks: () => networks.map(({ number }) => number),
+    network: number => numbers.get(number),
+  }
+}
+const portOf = (number: number): Port => ({ number, name: `p${number}`, mac: '02:00:00:00:00:01', up: true })
+function* itemsOf(content: Content, owner?: number): Iterable<HeldItem> {
+  for (const item of content.values()) if (owner === undefined || item.owner === owner) yield item
+}
+
+const networksOf = (placement: world.Placement): PlaneNetwork[] => [
+  ...world.subjects(placement).map(({ network, attachments }) => ({
+    ...{
+      id: network.id,
+      number: network.number,
+      numbers: [network.number, ...(network.mirror ? [network.mirror.number] : [])],
+    },
+    members: () => attachments,
+    ...(network.mirror && { mirror: network.mirror }),
+  })),
+  ...[...placement.vlinks.values()].map(({ id, number, vlink }) => ({
+    ...{ id, number, numbers: [number, vlink.reverseNumber], members: () => [], vlink },
+  })),
+]
