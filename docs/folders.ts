@@ -18,7 +18,7 @@ export const folders: Readonly<Record<string, string>> = {
   'controller/compile':
     'networks to flow tables: the pipeline, cookies, items, rules, vlinks, multicast, path versions; difference and order of changes',
   'controller/proof':
-    'the data plane as data: what switches hold and how they are joined; where a frame goes in it, entry by entry',
+    'the data plane as data: what switches hold and how they are joined; where a frame goes in it, entry by entry; the proof that no frame at all leaves its network',
   'controller/switch': 'one switch: what it holds, reconcile, commit, audit, conflicts with others, what it can not do',
   'controller/links':
     'links found, probed and declared: discovery, reachability, link state, tunnels, MTU, VLANs of plain links',

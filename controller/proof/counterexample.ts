@@ -2,12 +2,12 @@
 import { formatFlow } from '../../openflow/index.ts'
 import { type DatapathId, type Endpoint, endpointKey } from '../../topology/topology.ts'
 import type { Entry } from './data-plane.ts'
+import { type Step, untouched } from './flight.ts'
 import { slots, valueIn } from './frame-bits.ts'
 import { frameOf, liked } from './frame-bytes.ts'
 import type { Bits, FrameSet, FrameSpace } from './frame-sets.ts'
 import { type Fabric, newMemory, travel } from './journey.ts'
 import { type Breach, type Fault, faults } from './law.ts'
-import { type Step, untouched } from './flight.ts'
 
 /** An entry, where it stands, in the words of ovs-ofctl. */
 export type NamedEntry = { readonly dpid: DatapathId; readonly tableId: number; readonly entry: string }

@@ -1,7 +1,5 @@
 // Where a set of frames gets to: from switch to switch, until every copy has left by a port without a link.
 import type { DatapathId, Endpoint, Link, PortNo } from '../../topology/topology.ts'
-import type { FrameSet, FrameSpace } from './frame-sets.ts'
-import type { ModelSwitch } from './model.ts'
 import {
   arriving,
   type Copy,
@@ -13,6 +11,8 @@ import {
   pass,
   type Unknown,
 } from './flight.ts'
+import type { FrameSet, FrameSpace } from './frame-sets.ts'
+import type { ModelSwitch } from './model.ts'
 
 /** Frames that came out. */
 export type Arrival = { readonly at: Endpoint; readonly flight: Flight }

@@ -3,11 +3,11 @@ import { type DatapathId, type Endpoint, endpointKey } from '../../topology/topo
 import { pipeline } from '../compile/pipeline.ts'
 import type { Member, PlaneNetwork } from './data-plane.ts'
 import { anySender, type Common, isDeclaredCopy, macBits, rightOf, shareOf, toMac } from './declared.ts'
+import { arriving, type Flight, nothing, type Outcome, pass, type State, untouched } from './flight.ts'
 import { hasTag, present, vidSet } from './frame-bits.ts'
 import { all, type FrameSet, none } from './frame-sets.ts'
 import { type Arrival, type Fabric, type Journey, type Travel, union } from './journey.ts'
 import type { Spec } from './model.ts'
-import { arriving, type Flight, nothing, type Outcome, pass, type State, untouched } from './flight.ts'
 
 /** How the law is broken. Those that let a frame out of its network, or us hear what is not ours, break isolation. */
 export const faults = {

@@ -3,15 +3,14 @@
 // That is sound because of what each network's own proof shows first: its frames have no other network's metadata, so entries behind the
 // first table that name another's are never met. A network whose proof found otherwise is proved anew at every change.
 import { type DatapathId, type Endpoint, endpointKey, type PortNo } from '../../topology/topology.ts'
-import { probeVni } from '../compile/pipeline.ts'
 import { type Counterexample, counterexample, named } from './counterexample.ts'
 import type { DataPlane } from './data-plane.ts'
 import { type Common, commonOf } from './declared.ts'
+import { untouched } from './flight.ts'
 import { frameSpace } from './frame-sets.ts'
 import { type Fabric, newMemory, travel } from './journey.ts'
 import { type Breach, type Case, type Fault, faults, prove, silent } from './law.ts'
 import { type Met, type ModelSwitch, modelSwitch, type Spec, specOf } from './model.ts'
-import { untouched } from './flight.ts'
 import type { Rule } from './rule.ts'
 import { shadowed } from './shadow.ts'
 
@@ -144,11 +143,7 @@ export function newProver(plane: DataPlane): Prover {
     const flight = { set: common.every, pushed: [], popped: 0, rewritten: untouched, trail: [] }
     for (const port of sw.ports) {
       const at = { dpid, port }
-      if (plane.link(at)) {
-        // What may come to us from a link is our own probes.
-        ways.from(at, BigInt(probeVni), flight)
-        continue
-      }
+      if (plane.link(at)) continue
       if (spec.at(at).length > 0 || isVlinkEnd(spec, at)) continue
       if (!asked.has(port)) {
         if (others !== undefined) continue

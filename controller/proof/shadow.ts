@@ -1,8 +1,9 @@
 // Entries that can never match: all that they would take, entries of a higher priority take before.
+
+import { untouched } from './flight.ts'
 import { slots } from './frame-bits.ts'
 import { all, type FrameSet, type FrameSpace, none } from './frame-sets.ts'
 import type { ModelSwitch } from './model.ts'
-import { untouched } from './flight.ts'
 import { matched, type Rule } from './rule.ts'
 
 /** What is not of the frame itself: behind the bits of frames. */
