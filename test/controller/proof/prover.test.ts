@@ -14,7 +14,7 @@ import * as world from '../world.ts'
 import { planeOf } from './random-plane.ts'
 import { type Place, sabotages } from './sabotage.ts'
 
-const runs = Number(process.env['L2SM_RUNS'] ?? 8)
+const runs = Number(process.env['L2SM_RUNS'] ?? 5)
 
 function atOnce<T>(steps: Steps<T>): T {
   for (;;) {
