@@ -23,7 +23,7 @@ export type CompileQueue = {
 type Work = {
   readonly clock: Clock
   /** Works out the mesh; answers the networks that another one concerns. */
-  remesh(): Iterable<string>
+  remesh(): Promise<Iterable<string>>
   /**
    * Compiles one network. `matters`: switches must confirm what changes before it counts as programmed; not so when an address
    * was learned or forgotten.
@@ -51,7 +51,7 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
     while (marked.size > 0 || meshMoved) {
       if (meshMoved) {
         meshMoved = false
-        add(remesh())
+        add(await remesh())
       }
       for (const id of marked) {
         marked.delete(id)

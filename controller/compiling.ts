@@ -8,7 +8,7 @@ import type { Learning } from './learning/learning.ts'
 import type { KnownFabric } from './links/fabric.ts'
 import type { Usage } from './links/link-usage.ts'
 import type { Multicast } from './multicast/multicast.ts'
-import { inTimedSlices } from './switch/slices.ts'
+import { inSlices, inTimedSlices } from './switch/slices.ts'
 import { type Switch, touch, want } from './switch/state.ts'
 import type { Emit } from './view/event.ts'
 import { defectOf } from './view/recorded.ts'
@@ -88,9 +88,9 @@ export function compiling(args: Arguments): CompileQueue {
 
   return newCompileQueue({
     clock,
-    remesh() {
+    async remesh() {
       isRemeshed = true
-      const isOther = fabric.remesh()
+      const isOther = await inSlices(fabric.remesh())
       for (const dpid of fabric.factsChanged()) {
         const sw = switches.get(dpid)
         if (!sw) continue

@@ -34,6 +34,7 @@ import { progressOf, type Status } from './status.ts'
 import { eventsOf } from './store-events.ts'
 import { audit } from './switch/audit.ts'
 import { run } from './switch/reconcile.ts'
+import { inSlices } from './switch/slices.ts'
 import { has, type Lacking, newLacking, type Switch } from './switch/state.ts'
 import { switchEvents } from './switch-events.ts'
 import { defectOf } from './view/recorded.ts'
@@ -55,7 +56,7 @@ export async function createController(options: ControllerOptions): Promise<Runn
   const parts = assemble(options)
   const { compileQueue, fabric, discover } = parts
   const unwatch = follow(parts)
-  fabric.remesh()
+  await inSlices(fabric.remesh())
   compileQueue.mark(store.state().networks.keys())
   await parts.reconciler.fresh()
   const audits = audit(parts.reconciler, parts.switches, Math.random, options.clock ?? systemClock)

@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from './steps.ts'
 import type { DatapathId, Link, PortNo } from './topology.ts'
 
 /** From a datapath to a neighbour: the port that leads there. What the neighbour sends back comes in on that same port. */
@@ -29,16 +30,33 @@ type Known = {
  * links from it the later one counts. Of parallel links between two datapaths the cheapest is used, then the one with the lowest
  * ports, the same from both ends, so that a frame comes in where it is expected. A link costs what the dearer of its directions says.
  */
-export function mesh(links: Iterable<Link>, { usable = () => true, unreachable = new Set() }: Known = {}): Mesh {
+export const mesh = (links: Iterable<Link>, known: Known = {}): Mesh => atOnce(meshSteps(links, known))
+
+/** The same in steps: a full mesh of a thousand datapaths is a million links. */
+export function* meshSteps(
+  links: Iterable<Link>,
+  { usable = () => true, unreachable = new Set() }: Known = {},
+): Steps<Mesh> {
+  const byPort = new Map<DatapathId, Map<PortNo, Link>>()
+  let taken = 0
+  for (const link of links) {
+    put(byPort, link.from.dpid, link.from.port, link)
+    if (++taken % stride === 0) yield
+  }
   const neighbours = new Map<DatapathId, Map<DatapathId, Hop>>()
-  for (const { link, cost: asked } of bestOf(linksByPort(links), usable)) {
-    const { from, to, carries = 'vni' } = link
-    const cost = unreachable.has(from.dpid) || unreachable.has(to.dpid) ? asked + unreachableCost : asked
-    put(neighbours, from.dpid, to.dpid, { to: to.dpid, port: from.port, cost, carries })
-    put(neighbours, to.dpid, from.dpid, { to: from.dpid, port: to.port, cost, carries })
+  for (const [dpid, ports] of byPort) {
+    for (const { link, cost: asked } of bestOf(dpid, ports, byPort, usable)) {
+      const { from, to, carries = 'vni' } = link
+      const cost = unreachable.has(from.dpid) || unreachable.has(to.dpid) ? asked + unreachableCost : asked
+      put(neighbours, from.dpid, to.dpid, { to: to.dpid, port: from.port, cost, carries })
+      put(neighbours, to.dpid, from.dpid, { to: from.dpid, port: to.port, cost, carries })
+    }
+    yield
   }
   return neighbours
 }
+/** Links between two steps. */
+const stride = 256
 
 // Maps in maps, for with a million links to make a string for each is most of the work.
 type ByPort = ReadonlyMap<DatapathId, ReadonlyMap<PortNo, Link>>
@@ -50,28 +68,25 @@ function put<K, L, V>(maps: Map<K, Map<L, V>>, key: K, inner: L, value: V): void
   else maps.set(key, new Map([[inner, value]]))
 }
 
-function linksByPort(links: Iterable<Link>): ByPort {
-  const byPort = new Map<DatapathId, Map<PortNo, Link>>()
-  for (const link of links) put(byPort, link.from.dpid, link.from.port, link)
-  return byPort
-}
-
-/** One link for each two datapaths, from the one with the lower id. */
-function* bestOf(byPort: ByPort, usable: NonNullable<Known['usable']>): Iterable<Best> {
-  for (const [dpid, ports] of byPort) {
-    const best = new Map<DatapathId, Best>()
-    for (const link of ports.values()) {
-      const { from, to } = link
-      const back = dpid < to.dpid ? byPort.get(to.dpid)?.get(to.port) : undefined
-      if (back?.to.dpid !== dpid || back.to.port !== from.port) continue
-      if (!usable(dpid, from.port) || !usable(to.dpid, to.port)) continue
-      const cost = Math.max(link.cost ?? defaultCost, back.cost ?? defaultCost)
-      const other = best.get(to.dpid)
-      if (!other || cost < other.cost || (cost === other.cost && byPorts(link, other.link) < 0))
-        best.set(to.dpid, { link, cost })
-    }
-    yield* best.values()
+/** Of this datapath's links one for each other datapath with a higher id. */
+function bestOf(
+  dpid: DatapathId,
+  ports: ReadonlyMap<PortNo, Link>,
+  byPort: ByPort,
+  usable: NonNullable<Known['usable']>,
+): Iterable<Best> {
+  const best = new Map<DatapathId, Best>()
+  for (const link of ports.values()) {
+    const { from, to } = link
+    const back = dpid < to.dpid ? byPort.get(to.dpid)?.get(to.port) : undefined
+    if (back?.to.dpid !== dpid || back.to.port !== from.port) continue
+    if (!usable(dpid, from.port) || !usable(to.dpid, to.port)) continue
+    const cost = Math.max(link.cost ?? defaultCost, back.cost ?? defaultCost)
+    const other = best.get(to.dpid)
+    if (!other || cost < other.cost || (cost === other.cost && byPorts(link, other.link) < 0))
+      best.set(to.dpid, { link, cost })
   }
+  return best.values()
 }
 
 /** Of parallel links: lower ports first, at the datapath with the lower id and then at the other. */

@@ -13,6 +13,8 @@ export type Paths = {
    * the neighbour with the lower id. Followed to the end they make a tree, so no frame that follows them comes by twice.
    */
   hopTowards(root: DatapathId, dpid: DatapathId): Hop | undefined
+  /** The same for one root and many datapaths. */
+  towards(root: DatapathId): (dpid: DatapathId) => Hop | undefined
 }
 
 type Tree = { readonly distances: Float64Array; readonly parents: Int32Array }
@@ -20,66 +22,86 @@ type Tree = { readonly distances: Float64Array; readonly parents: Int32Array }
 export function paths(mesh: Mesh): Paths {
   const dpids = [...mesh.keys()].sort()
   const indexes = new Map(dpids.map((dpid, i) => [dpid, i]))
-  // Neighbours by their id, so that the first of two equals is the one with the lower id.
-  const hops = dpids.map(dpid => [...mesh.get(dpid)!.values()].sort((a, b) => (a.to < b.to ? -1 : 1)))
-  const neighbours = hops.map(of => Int32Array.from(of, hop => indexes.get(hop.to)!))
-  const costs = hops.map(of => Float64Array.from(of, hop => hop.cost))
+  // Made when they are asked for: where every two members have a link, few of them are.
+  const around: (Around | undefined)[] = dpids.map(() => undefined)
+  const aroundOf = (index: number): Around => {
+    const known = around[index]
+    if (known) return known
+    const hops = [...mesh.get(dpids[index]!)!.values()]
+    const neighbours = Int32Array.from(hops, hop => indexes.get(hop.to)!)
+    const made = { neighbours, costs: Float64Array.from(hops, hop => hop.cost) }
+    around[index] = made
+    return made
+  }
   const trees = new Map<DatapathId, Tree>()
   let partitions: Int32Array | undefined
   const treeOf = (root: DatapathId): Tree | undefined => {
     const index = indexes.get(root)
     if (index === undefined) return undefined
     let tree = trees.get(root)
-    if (!tree) trees.set(root, (tree = shortest(index, neighbours, costs)))
+    if (!tree) trees.set(root, (tree = shortest(index, dpids.length, aroundOf)))
     return tree
+  }
+  const towards: Paths['towards'] = root => {
+    const tree = treeOf(root)
+    if (!tree) return () => undefined
+    return dpid => {
+      const at = indexes.get(dpid)
+      const parent = at === undefined ? -1 : tree.parents[at]!
+      return parent < 0 ? undefined : mesh.get(dpid)!.get(dpids[parent]!)
+    }
   }
   return {
     mesh,
-    partition: dpid => (partitions ??= partitionsOf(neighbours))[indexes.get(dpid) ?? -1],
+    towards,
+    partition: dpid => (partitions ??= partitionsOf(dpids.length, aroundOf))[indexes.get(dpid) ?? -1],
     distance(root, dpid) {
       const distance = treeOf(root)?.distances[indexes.get(dpid) ?? -1]
       return distance === undefined || distance === Number.POSITIVE_INFINITY ? undefined : distance
     },
-    hopTowards(root, dpid) {
-      const at = indexes.get(dpid)
-      const parent = at === undefined ? undefined : treeOf(root)?.parents[at]
-      return parent === undefined || parent < 0 ? undefined : mesh.get(dpid)!.get(dpids[parent]!)
-    },
+    hopTowards: (root, dpid) => towards(root)(dpid),
   }
 }
 
+/** A datapath's neighbours by number, and what it costs to get to each. */
+type Around = { readonly neighbours: Int32Array; readonly costs: Float64Array }
+
 /** For each datapath, the number of the first one that it reaches. */
-function partitionsOf(neighbours: readonly Int32Array[]): Int32Array {
-  const partitions = new Int32Array(neighbours.length).fill(-1)
-  for (let first = 0; first < neighbours.length; first++) {
+function partitionsOf(count: number, aroundOf: (index: number) => Around): Int32Array {
+  const partitions = new Int32Array(count).fill(-1)
+  let left = count
+  for (let first = 0; first < count; first++) {
     if (partitions[first]! >= 0) continue
     partitions[first] = first
+    left--
     const reached = [first]
-    for (let at = reached.pop(); at !== undefined; at = reached.pop())
-      for (const next of neighbours[at]!)
+    // In a full mesh the first one leads to all, and nobody else need be asked.
+    for (let at = reached.pop(); at !== undefined && left > 0; at = reached.pop())
+      for (const next of aroundOf(at).neighbours)
         if (partitions[next]! < 0) {
           partitions[next] = first
+          left--
           reached.push(next)
         }
   }
   return partitions
 }
 
-/** Dijkstra, from datapath number `root`. */
-function shortest(root: number, neighbours: readonly Int32Array[], costs: readonly Float64Array[]): Tree {
-  const distances = new Float64Array(neighbours.length).fill(Number.POSITIVE_INFINITY)
-  const parents = new Int32Array(neighbours.length).fill(-1)
-  const done = new Uint8Array(neighbours.length)
+/** Dijkstra, from datapath number `root`. Of two ways of one cost the one by the lower number, in whatever order neighbours are looked at. */
+function shortest(root: number, count: number, aroundOf: (index: number) => Around): Tree {
+  const distances = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
+  const parents = new Int32Array(count).fill(-1)
+  const done = new Uint8Array(count)
   const queue = heap(distances)
   distances[root] = 0
   queue.push(root, 0)
   for (let at = queue.pop(); at >= 0; at = queue.pop()) {
     if (done[at]) continue
     done[at] = 1
-    const around = neighbours[at]!
-    for (let i = 0; i < around.length; i++) {
-      const next = around[i]!
-      const distance = distances[at]! + costs[at]![i]!
+    const { neighbours, costs } = aroundOf(at)
+    for (let i = 0; i < neighbours.length; i++) {
+      const next = neighbours[i]!
+      const distance = distances[at]! + costs[i]!
       if (distance < distances[next]!) {
         distances[next] = distance
         parents[next] = at

@@ -1,7 +1,8 @@
 // The ways that the frames of one network take between its switches.
 import { createHash } from 'node:crypto'
-import type { Hop } from './mesh.ts'
+import type { Hop, Mesh } from './mesh.ts'
 import type { Paths } from './paths.ts'
+import { atOnce, type Steps } from './steps.ts'
 import type { DatapathId } from './topology.ts'
 
 export type Route = {
@@ -37,41 +38,93 @@ export const maxFanOut = 500
 const maxRoots = 32
 
 /** Same members and mesh, same route. */
-export function route(members: Iterable<DatapathId>, paths: Paths, fanOut = maxFanOut): Route {
+export const route = (members: Iterable<DatapathId>, paths: Paths, fanOut = maxFanOut): Route =>
+  atOnce(routeSteps(members, paths, fanOut))
+
+/** The same in steps: of a thousand members each has a way to each. */
+export function* routeSteps(members: Iterable<DatapathId>, paths: Paths, fanOut = maxFanOut): Steps<Route> {
   const { mesh } = paths
   const partitions = partitionsOf([...new Set(members)].sort(), paths)
-  const linked = partitions.every(partition =>
-    [...partition].every(a => [...partition].every(b => a === b || mesh.get(a)?.has(b))),
-  )
+  const linked = yield* areLinked(partitions, mesh)
   const narrow = partitions.every(partition => partition.size <= fanOut + 1)
-  const nextHops: Building = new Map()
-  if (linked)
-    for (const partition of partitions)
-      for (const a of partition) for (const b of partition) if (a !== b) put(nextHops, a, b, mesh.get(a)!.get(b)!)
+  const nextHops = linked ? yield* directHops(partitions, mesh) : yield* shortestHops(partitions, paths)
   if (linked && narrow)
     return { id: directId, direct: true, floodTree: nextHops, nextHops, ingressPorts: nextHops, partitions }
   const floodTree: Building = new Map()
-  for (const partition of partitions) {
-    for (const [a, b] of tree([...partition], paths, fanOut, linked ? 1 : maxRoots)) {
+  for (const partition of partitions)
+    for (const [a, b] of yield* tree([...partition], paths, fanOut, linked ? 1 : maxRoots)) {
       put(floodTree, a, b, mesh.get(a)!.get(b)!)
       put(floodTree, b, a, mesh.get(b)!.get(a)!)
     }
-    if (!linked) for (const to of partition) for (const from of partition) lead(nextHops, from, to, paths)
-  }
   const ingressPorts: Building = new Map()
   for (const hopsBySwitch of [floodTree, nextHops])
-    for (const [at, hops] of hopsBySwitch)
-      for (const { to } of hops.values()) put(ingressPorts, to, at, mesh.get(to)!.get(at)!)
-  return { id: digest(floodTree, nextHops), direct: false, floodTree, nextHops, ingressPorts, partitions }
+    for (const [at, hops] of hopsBySwitch) {
+      // Many of a switch's hops lead to one neighbour.
+      for (const to of new Set(Array.from(hops.values(), hop => hop.to)))
+        put(ingressPorts, to, at, mesh.get(to)!.get(at)!)
+      yield
+    }
+  const id = yield* digest(floodTree, nextHops)
+  return { id, direct: false, floodTree, nextHops, ingressPorts, partitions }
 }
 
 export const directId = 'direct'
 
-function digest(...hopsBySwitch: readonly HopsBySwitch[]): string {
+/** Whether every two members of a partition have a link. */
+function* areLinked(partitions: readonly ReadonlySet<DatapathId>[], mesh: Mesh): Steps<boolean> {
+  for (const partition of partitions)
+    for (const a of partition) {
+      const hops = mesh.get(a)
+      for (const b of partition) if (a !== b && !hops?.has(b)) return false
+      yield
+    }
+  return true
+}
+
+function* directHops(partitions: readonly ReadonlySet<DatapathId>[], mesh: Mesh): Steps<Building> {
+  const nextHops: Building = new Map()
+  for (const partition of partitions)
+    for (const a of partition) {
+      if (partition.size === 1) continue
+      const hops = mesh.get(a)!
+      const own = new Map<DatapathId, Hop>()
+      for (const b of partition) if (a !== b) own.set(b, hops.get(b)!)
+      nextHops.set(a, own)
+      yield
+    }
+  return nextHops
+}
+
+function* shortestHops(partitions: readonly ReadonlySet<DatapathId>[], paths: Paths): Steps<Building> {
+  const nextHops: Building = new Map()
+  for (const partition of partitions)
+    for (const to of partition) {
+      const hopFrom = paths.towards(to)
+      for (const from of partition) lead(nextHops, from, to, hopFrom)
+      yield
+    }
+  return nextHops
+}
+
+function* digest(...hopsBySwitch: readonly HopsBySwitch[]): Steps<string> {
   const hash = createHash('sha256')
-  for (const hopsOfOne of hopsBySwitch)
-    for (const [at, hops] of [...hopsOfOne].sort(byKey))
-      for (const [key, { port }] of [...hops].sort(byKey)) hash.update(`${at} ${key} ${port}\n`)
+  for (const hopsOfOne of hopsBySwitch) {
+    const keys = new Set<DatapathId>()
+    for (const hops of hopsOfOne.values()) for (const key of hops.keys()) keys.add(key)
+    yield
+    const sorted = [...keys].sort()
+    for (const [at, hops] of [...hopsOfOne].sort(byKey)) {
+      // To sort each switch's own again and again would be most of the work.
+      const own = hops.size * 8 < sorted.length ? [...hops.keys()].sort() : sorted
+      let text = ''
+      for (const key of own) {
+        const hop = hops.get(key)
+        if (hop) text += `${at} ${key} ${hop.port}\n`
+      }
+      hash.update(text)
+      yield
+    }
+  }
   return hash.digest('hex').slice(0, 16)
 }
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
@@ -83,9 +136,14 @@ function put(hopsBySwitch: Building, at: DatapathId, key: DatapathId, hop: Hop):
 }
 
 /** Marks the way from one member to another, up to where it joins one that is marked. */
-function lead(nextHops: Building, from: DatapathId, to: DatapathId, paths: Paths): void {
+function lead(
+  nextHops: Building,
+  from: DatapathId,
+  to: DatapathId,
+  hopFrom: (dpid: DatapathId) => Hop | undefined,
+): void {
   for (let at = from; at !== to && !nextHops.get(at)?.has(to); ) {
-    const hop = paths.hopTowards(to, at)!
+    const hop = hopFrom(at)!
     put(nextHops, at, to, hop)
     at = hop.to
   }
@@ -105,13 +163,14 @@ function partitionsOf(members: readonly DatapathId[], paths: Paths): ReadonlySet
 type Edge = readonly [DatapathId, DatapathId]
 
 /** The links of the cheapest shortest-path tree that has a member as its root, without what leads to no member. */
-function tree(members: readonly DatapathId[], paths: Paths, fanOut: number, roots: number): readonly Edge[] {
+function* tree(members: readonly DatapathId[], paths: Paths, fanOut: number, roots: number): Steps<readonly Edge[]> {
   const step = Math.ceil(members.length / roots)
   let best: { readonly edges: readonly Edge[]; readonly cost: number } | undefined
   for (let i = 0; i < members.length; i += step) {
     const edges = shortestTree(members[i]!, members, paths)
     const cost = edges.reduce((sum, [a, b]) => sum + paths.mesh.get(a)!.get(b)!.cost, 0)
     if (!best || cost < best.cost) best = { edges, cost }
+    yield
   }
   const { edges } = best!
   return widest(edges) > fanOut ? narrowTree(edges, paths, fanOut) : edges
@@ -120,10 +179,11 @@ function tree(members: readonly DatapathId[], paths: Paths, fanOut: number, root
 function shortestTree(root: DatapathId, members: readonly DatapathId[], paths: Paths): Edge[] {
   const edges: Edge[] = []
   const reached = new Set([root])
+  const hopFrom = paths.towards(root)
   for (const member of members)
     for (let at = member; !reached.has(at); ) {
       reached.add(at)
-      const { to } = paths.hopTowards(root, at)!
+      const { to } = hopFrom(at)!
       edges.push([at, to])
       at = to
     }
@@ -193,13 +253,31 @@ export const passes = ({ floodTree, nextHops, ingressPorts, partitions }: Route,
  * going in a circle: nothing takes another way in the two. For frames to all that is so when the trees together have no circle: between
  * two datapaths they then go the same way in both.
  */
-export function compatible(a: Route, b: Route): boolean {
+export const compatible = (a: Route, b: Route): boolean => atOnce(compatibleSteps(a, b))
+
+/** The same in steps; it is worked out once for each two routes. */
+export function* compatibleSteps(a: Route, b: Route): Steps<boolean> {
+  const known = compared.get(a)?.get(b)
+  if (known !== undefined) return known
+  const found = yield* areCompatible(a, b)
+  const others = compared.get(a) ?? new WeakMap<Route, boolean>()
+  compared.set(a, others)
+  others.set(b, found)
+  return found
+}
+const compared = new WeakMap<Route, WeakMap<Route, boolean>>()
+
+function* areCompatible(a: Route, b: Route): Steps<boolean> {
   if (a.direct !== b.direct) return false
-  for (const [at, hops] of a.nextHops)
+  for (const [at, hops] of a.nextHops) {
+    const others = b.nextHops.get(at)
+    if (others === undefined || others === hops) continue
     for (const [to, hop] of hops) {
-      const other = b.nextHops.get(at)?.get(to)
+      const other = others.get(to)
       if (other && (other.port !== hop.port || other.to !== hop.to)) return false
     }
+    yield
+  }
   return a.direct || (samePorts(a.floodTree, b.floodTree) && isForest([a.floodTree, b.floodTree]))
 }
 

@@ -133,7 +133,7 @@ export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
     isPartial = false
     // All at once at the end: nobody sees a network that goes half by one path version and half by another.
     const remade = new Map<DatapathId, Kept>()
-    yield* each(there === locals ? [...locals.keys()] : new Set([...there.keys(), ...locals.keys()]), dpid => {
+    const look = (dpid: DatapathId) => {
       const before = locals.get(dpid)
       const rules = rulesOf(changed.get(dpid), dpid, network.number, places)
       const isKnown = datapaths.has(dpid)
@@ -156,7 +156,9 @@ export function networkParts(itemsOf: AddressItems = addressItems()): Parts {
         keep(dpid, part)
         note(dpid, touched)
       }
-    })
+    }
+    const dpids = there === locals ? [...locals.keys()] : new Set([...there.keys(), ...locals.keys()])
+    yield* each(dpids, look, 1)
     for (const [dpid, part] of remade) keep(dpid, part)
     suppressed = new Set([...inputs.suppressed].filter(place => place.startsWith(`${network.number} `)))
     withheld = new Map([...(inputs.withheld ?? [])].filter(([place]) => place.startsWith(`${network.number} `)))

@@ -6,7 +6,8 @@ import { routeOfVlink, type VlinkPaths } from '../../topology/vlink-route.ts'
 import { isIntact } from './intact.ts'
 import { keptRoutes } from './kept-routes.ts'
 import type { Fabric } from './local-network.ts'
-import { begin, inUse, keeps, persisted, type Rollout, steer } from './rollout.ts'
+import { begin, inUse, keeps, pathVersionsOf, persisted, type Rollout, steer } from './rollout.ts'
+import type { Steps } from './steps.ts'
 
 type Sources = {
   state(): State
@@ -33,6 +34,8 @@ export type Rollouts = {
   readonly outdated: ReadonlyMap<number, ReadonlySet<DatapathId>>
   /** Such a switch has been told. Answers whether it was one. */
   returned(number: number, dpid: DatapathId): boolean
+  /** Works out in steps what `next` will ask for. */
+  prepare(network: Network, members: ReadonlySet<DatapathId>, before: Standing | undefined): Steps<void>
   /** Where the network goes from here, given its members or a vlink's paths. `serial`: of the compile that this is for. */
   next(
     network: Network,
@@ -83,6 +86,11 @@ export function keptRollouts({ state, fabric, connected, unreachable, now }: Sou
       if (!lost?.delete(dpid)) return false
       if (lost.size === 0) outdated.delete(number)
       return true
+    },
+    *prepare({ number, vlink }, members, before) {
+      if (vlink) return
+      const was = before ? pathVersionsOf(before.rollout).map(({ route }) => route) : []
+      yield* routes.prepare(number, members, fabric().paths, was)
     },
     next(network, members, vlinkPaths, before, serial) {
       if (vlinkPaths) return nextOfVlink(network, vlinkPaths, before, serial)

@@ -112,6 +112,15 @@ export function desiredTables(sources: Sources): Tables {
     index(id, was.datapaths, new Set())
     return [everything(number, was.parts.keys()), ...mirrorOf(was)]
   }
+  /** What takes long and can be worked out beforehand: the route, if it is another. */
+  const prepare = function* (id: string): Steps<void> {
+    const { networks, members, revision } = state()
+    const network = networks.get(id)
+    if (!network) return
+    const was = compiled.get(network.number)
+    const isSame = was?.revision === revision && was.network === network
+    yield* rollouts.prepare(network, isSame ? was.members : membersOf(network, members.get(id) ?? nobody), was)
+  }
   const tunnels = keptTunnels()
   const itemsOf = addressItems()
   /** The same object as long as nothing of it is another. */
@@ -129,6 +138,8 @@ export function desiredTables(sources: Sources): Tables {
     returned: rollouts.returned,
     *refresh(id) {
       const current = state()
+      yield* prepare(id)
+      // From here to where its rules are asked nothing else happens.
       const network = current.networks.get(id)
       const before = numbers.get(id)
       const dropped = before !== undefined && before !== network?.number ? drop(id, before) : []

@@ -1,7 +1,7 @@
 // What compile may know of the switches: their ports and the mesh between them, kept current.
 import type { Session } from '../../openflow/session/session.ts'
 import type { State } from '../../store/state.ts'
-import { type Hop, type Mesh, mesh } from '../../topology/mesh.ts'
+import { type Hop, type Mesh, meshSteps } from '../../topology/mesh.ts'
 import { type Paths, paths } from '../../topology/paths.ts'
 import {
   type DatapathId,
@@ -14,6 +14,7 @@ import {
 import { metersFor } from '../compile/cookie.ts'
 import type { SwitchFacts } from '../compile/default-flows.ts'
 import type { Datapath, Fabric } from '../compile/local-network.ts'
+import { each, type Steps } from '../compile/steps.ts'
 import { missingFields } from '../switch/strict-fields.ts'
 import { cannotLimit, matchesNoTunnels, unsupported } from '../switch/unsupported.ts'
 import type { Planned } from './planned-links.ts'
@@ -22,8 +23,8 @@ export type KnownFabric = {
   current(): Fabric
   /** Takes a switch's ports as they are now; answers those that came, went or have another name, and whether a link begins or ends at one. */
   ports(session: Session): { readonly changed: readonly PortNo[]; readonly ofLinks: boolean }
-  /** Works out the mesh again; answers whether it is another one. */
-  remesh(): boolean
+  /** Works out the mesh again; answers whether it is another one. Until it has, the one before stays. */
+  remesh(): Steps<boolean>
   /** A switch refused a meter: it has no limits as long as it is connected. Answers whether that is news. */
   meterRefused(session: Session, words: string): boolean
   /** What a switch holds for itself follows from this. */
@@ -48,7 +49,7 @@ export function knownFabric(
   let joined: Paths = paths(new Map())
   let known: Mesh = joined.mesh
   /** Where links begin, as of the last remesh: a link counts in both directions, so that is where they end too. */
-  const ends = new Map<DatapathId, Set<PortNo>>()
+  let ends: ReadonlyMap<DatapathId, ReadonlySet<PortNo>> = new Map()
   const usable = (dpid: DatapathId, port: PortNo) => datapaths.get(dpid)?.ports.has(port) ?? true
   const ofPods = (key: string) => state().accessPorts.has(key) || state().attachments.has(key)
   const switchFacts = newSwitchFacts()
@@ -88,25 +89,32 @@ export function knownFabric(
       datapaths.set(session.dpid, { ...before, unmetered })
       return true
     },
-    remesh() {
+    *remesh() {
+      yield* planned.prepare()
       const { declaredLinks, discoveredLinks, deadLinks } = state()
-      const found = [...discoveredLinks.values()].filter(
-        l => !ofPods(endpointKey(l.from)) && !ofPods(endpointKey(l.to)),
-      )
-      // What an operator says of a link counts more than what was found.
-      const all = [...found, ...planned.links(), ...declaredLinks.values()]
-      const links = all.filter(link => !deadLinks.has(linkKey(link)))
-      ends.clear()
-      for (const { from } of all) {
-        const ports = ends.get(from.dpid)
-        if (ports) ports.add(from.port)
-        else ends.set(from.dpid, new Set([from.port]))
+      const all: Link[] = []
+      const links: Link[] = []
+      const begins = new Map<DatapathId, Set<PortNo>>()
+      const take = (link: Link) => {
+        const { dpid, port } = link.from
+        all.push(link)
+        if (deadLinks.size === 0 || !deadLinks.has(linkKey(link))) links.push(link)
+        const ports = begins.get(dpid)
+        if (ports) ports.add(port)
+        else begins.set(dpid, new Set([port]))
       }
+      yield* each(discoveredLinks.values(), link => {
+        if (!ofPods(endpointKey(link.from)) && !ofPods(endpointKey(link.to))) take(link)
+      })
+      // What an operator says of a link counts more than what was found.
+      yield* each(planned.links(), take)
+      yield* each(declaredLinks.values(), take)
+      ends = begins
       switchFacts.plainLinks(declaredLinks.values())
-      const now = mesh(links, { usable, unreachable })
+      const now = yield* meshSteps(links, { usable, unreachable })
       const before = known
-      known = links.length === all.length ? now : mesh(all, { usable, unreachable })
-      if (same(now, joined.mesh)) return !same(known, before)
+      known = links.length === all.length ? now : yield* meshSteps(all, { usable, unreachable })
+      if (yield* same(now, joined.mesh)) return !(yield* same(known, before))
       joined = paths(now)
       return true
     },
@@ -154,9 +162,19 @@ function newSwitchFacts() {
   }
 }
 
-const same = (a: Mesh, b: Mesh): boolean =>
-  a.size === b.size && [...a].every(([from, to]) => sameHops(to, b.get(from) ?? new Map()))
-const sameHops = (a: ReadonlyMap<DatapathId, Hop>, b: ReadonlyMap<DatapathId, Hop>): boolean =>
-  a.size === b.size && [...a].every(([peer, hop]) => sameHop(hop, b.get(peer)))
+function* same(a: Mesh, b: Mesh): Steps<boolean> {
+  if (a === b) return true
+  if (a.size !== b.size) return false
+  for (const [from, to] of a) {
+    if (!sameHops(to, b.get(from) ?? new Map())) return false
+    yield
+  }
+  return true
+}
+function sameHops(a: ReadonlyMap<DatapathId, Hop>, b: ReadonlyMap<DatapathId, Hop>): boolean {
+  if (a.size !== b.size) return false
+  for (const [peer, hop] of a) if (!sameHop(hop, b.get(peer))) return false
+  return true
+}
 const sameHop = (a: Hop, b: Hop | undefined): boolean =>
   b !== undefined && a.port === b.port && a.cost === b.cost && a.carries === b.carries

@@ -11,6 +11,7 @@ import {
   linkKey,
   type PortNo,
 } from '../../topology/topology.ts'
+import { atOnce, type Steps } from '../compile/steps.ts'
 
 /** `link`: where it is; undefined: a switch that we know has no such port, `lack` says which. Without that it is as planned. */
 export type PlannedLink = { readonly planned: MeshLink; readonly link?: Link; readonly condition?: string }
@@ -24,8 +25,10 @@ export type Planned = {
   at(end: Endpoint): Link | undefined
   /** Takes a switch's ports as they are now; answers whether a link begins elsewhere than before. */
   ports(session: Pick<Session, 'dpid' | 'ports'>): boolean
-  /** Nodes were declared, changed, or are gone. */
+  /** Nodes were declared, changed, or are gone. Until `prepare` has run, links are where they were. */
   changed(): void
+  /** Takes links to where they are now, in steps: a full mesh of a thousand nodes has a million. */
+  prepare(): Steps<void>
 }
 
 /** By the name of the node where they begin, then of the other one; and by endpointKey. */
@@ -39,6 +42,10 @@ export function plannedLinks(state: () => Nodes): Planned {
   const numbers = new Map<DatapathId, ReadonlyMap<string, PortNo>>()
   const nameOf = portNames()
   let known: Known | undefined
+  /** Nodes have changed so often. */
+  let changes = 0
+  /** As many of these changes are in `known`. */
+  let taken = -1
   /** The port of a node's link; undefined when its switch has none of that name. */
   const place = (node: Node, peer: Node): PortNo | undefined => {
     const here = numbers.get(node.dpid)
@@ -53,10 +60,20 @@ export function plannedLinks(state: () => Nodes): Planned {
     const [node, peer] = out === undefined ? [from, to] : [to, from]
     return { planned, condition: `node ${node.name} has no port ${nameOf(node, peer.name)} to node ${peer.name} yet` }
   }
-  const look = (): Known => {
-    if (known) return known
+  function* prepare(): Steps<void> {
+    while (taken !== changes) {
+      const at = changes
+      const now = yield* knownNow(() => at !== changes)
+      // Nodes or ports that have changed meanwhile: once more.
+      if (at !== changes) continue
+      known = now
+      taken = at
+    }
+  }
+  function* knownNow(isOld: () => boolean): Steps<Known> {
     const byNodes = new Map<string, Map<string, PlannedLink>>()
     const from = new Map<string, Link>()
+    let looked = 0
     for (const planned of meshLinks(state())) {
       const located = locate(planned)
       const [name, peer] = planned.nodes
@@ -64,9 +81,15 @@ export function plannedLinks(state: () => Nodes): Planned {
       if (own) own.set(peer, located)
       else byNodes.set(name, new Map([[peer, located]]))
       if (located.link) from.set(endpointKey(located.link.from), located.link)
+      if (++looked % 256 > 0) continue
+      yield
+      if (isOld()) break
     }
-    known = { byNodes, from }
-    return known
+    return { byNodes, from }
+  }
+  const look = (): Known => {
+    if (!known) atOnce(prepare())
+    return known!
   }
   /** Both directions of a node's links, again; answers whether one is elsewhere. */
   const lookAgain = (name: string): boolean => {
@@ -97,14 +120,19 @@ export function plannedLinks(state: () => Nodes): Planned {
     all,
     links: () => look().from.values(),
     at: end => look().from.get(endpointKey(end)),
+    prepare,
     ports({ dpid, ports }) {
       look()
       numbers.set(dpid, new Map([...ports().values()].map(({ name, portNo }) => [name, portNo])))
       const name = state().nodeAt.get(dpid)
-      return name !== undefined && lookAgain(name)
+      if (name === undefined) return false
+      if (taken === changes) return lookAgain(name)
+      // They are being looked at: again, with these.
+      changes += 1
+      return true
     },
     changed() {
-      known = undefined
+      changes += 1
     },
   }
 }

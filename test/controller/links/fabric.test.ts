@@ -1,5 +1,6 @@
 // What the mesh is, as switches, ports and links come and go.
 import t from 'tap'
+import { atOnce } from '../../../controller/compile/steps.ts'
 import { knownFabric } from '../../../controller/links/fabric.ts'
 import { plannedLinks } from '../../../controller/links/planned-links.ts'
 import type { PortDesc } from '../../../openflow/index.ts'
@@ -32,7 +33,7 @@ const world = () => {
   }
   const now = () => state as unknown as State
   const fabric = knownFabric(now, plannedLinks(now))
-  fabric.remesh()
+  atOnce(fabric.remesh())
   return { state, fabric, joined: () => fabric.current().paths.mesh.get(a)?.get(b)?.port }
 }
 
@@ -43,7 +44,7 @@ t.test('a switch that comes with all that its links need changes nothing', async
   t.strictSame(fabric.ports(switchWith(a, 1, 9)), { changed: [1, 9], ofLinks: false })
   t.strictSame(fabric.ports(switchWith(a, 1, 9)), { changed: [], ofLinks: false })
   t.strictSame(fabric.ports(switchWith(a, 9, 2)), { changed: [2, 1], ofLinks: false })
-  t.equal(fabric.remesh(), false)
+  t.equal(atOnce(fabric.remesh()), false)
 })
 
 t.test('a link goes with either of its ports, and comes back with it', async t => {
@@ -53,10 +54,10 @@ t.test('a link goes with either of its ports, and comes back with it', async t =
   ] as const) {
     const { fabric, joined } = world()
     t.equal(fabric.ports(switchWith(dpid, 1)).ofLinks, true)
-    t.equal(fabric.remesh(), true)
+    t.equal(atOnce(fabric.remesh()), true)
     t.equal(joined(), undefined)
     t.strictSame(fabric.ports(switchWith(dpid, 1, port)), { changed: [port], ofLinks: true })
-    t.equal(fabric.remesh(), true)
+    t.equal(atOnce(fabric.remesh()), true)
     t.equal(joined(), 9)
     t.equal(fabric.ports(switchWith(dpid, 1)).ofLinks, true)
   }
@@ -67,10 +68,10 @@ t.test("a port that is or was a pod's ends a link that was found, not one that w
     const { state, fabric, joined } = world()
     if (pods === 'accessPorts') state.accessPorts.add(endpointKey(there.to))
     else state.attachments.set(endpointKey(there.to), {})
-    t.equal(fabric.remesh(), true)
+    t.equal(atOnce(fabric.remesh()), true)
     t.equal(joined(), undefined)
     for (const link of [there, back]) state.declaredLinks.set(linkKey(link), link)
-    t.equal(fabric.remesh(), true)
+    t.equal(atOnce(fabric.remesh()), true)
     t.equal(joined(), 9)
   }
 })
@@ -79,10 +80,10 @@ t.test('a link that is dead in one direction joins nobody', async t => {
   for (const dead of [there, back]) {
     const { state, fabric, joined } = world()
     state.deadLinks.add(linkKey(dead))
-    t.equal(fabric.remesh(), true)
+    t.equal(atOnce(fabric.remesh()), true)
     t.equal(joined(), undefined)
     state.deadLinks.clear()
-    t.equal(fabric.remesh(), true)
+    t.equal(atOnce(fabric.remesh()), true)
     t.equal(joined(), 9)
   }
 })

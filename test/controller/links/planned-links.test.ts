@@ -1,5 +1,6 @@
 // Links of the mesh that was declared: where they are, whatever numbers the switches give their ports.
 import t from 'tap'
+import { atOnce } from '../../../controller/compile/steps.ts'
 import { plannedLinks } from '../../../controller/links/planned-links.ts'
 import { knownTunnels } from '../../../controller/links/tunnel-status.ts'
 import type { PortDesc } from '../../../openflow/index.ts'
@@ -21,13 +22,15 @@ const world = async (...names: string[]) => {
       dpid: node(name).dpid,
       ports: () => new Map(Object.entries(ports).map(([name, portNo]) => [portNo, { name, portNo } as PortDesc])),
     } as unknown as Session)
-  const links = () =>
-    [...planned.links()]
+  const links = () => {
+    atOnce(planned.prepare())
+    return [...planned.links()]
       .map(
         ({ from, to }) =>
           `${store.state().nodeAt.get(from.dpid)}/${from.port} ${store.state().nodeAt.get(to.dpid)}/${to.port}`,
       )
       .sort()
+  }
   const port = (name: string, peer: string) => meshPortName(node(name), peer)
   return { store, planned, sees, links, port, node }
 }
