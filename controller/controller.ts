@@ -219,14 +219,15 @@ function assemble(options: ControllerOptions): Parts {
       vlans.confirmed(sw)
       holdings.confirmed(sw)
       const networks: string[] = []
+      const looked = [...numbers]
       let isOther = false
-      for (const number of numbers) {
+      for (const number of looked) {
         times.look(number)
         const id = tables.compiled.get(number)?.network.id
         if (id === undefined) isOther = true
         else networks.push(id)
       }
-      rolloutLoop.look()
+      rolloutLoop.look(looked)
       // What a switch holds for itself concerns all who are on it; a network that is gone has no name any more.
       if (isOther) waiters.wake()
       else waiters.wakeFor(networks)

@@ -12,8 +12,8 @@ import { has, type Switch } from './switch/state.ts'
 const retryMs = 1000
 
 export type RolloutLoop = {
-  /** Something was confirmed, or a switch came or went. */
-  look(): void
+  /** Something was confirmed, or a switch came or went. @param numbers Of these networks alone. */
+  look(numbers?: readonly number[]): void
   stop(): void
 }
 
@@ -78,15 +78,15 @@ export function newRolloutLoop({ store, tables, compileQueue, switches, clock, f
         },
       )
   }
-  const look = () => {
+  const look = (numbers?: readonly number[]) => {
     if (stopped) return
-    for (const number of tables.rollingOut) {
+    for (const number of numbers?.filter(each => tables.rollingOut.has(each)) ?? tables.rollingOut) {
       const at = tables.compiled.get(number)
       if (at && !compileQueue.ids.has(at.network.id)) lookAtOne(number, at)
     }
     const back: string[] = []
-    for (const [number, dpids] of tables.outdated)
-      for (const dpid of dpids) {
+    for (const number of numbers ?? tables.outdated.keys())
+      for (const dpid of tables.outdated.get(number) ?? []) {
         const sw = switches.get(dpid)
         if (!sw?.networks.has(number) || !has(sw, number) || !tables.returned(number, dpid)) continue
         const id = tables.compiled.get(number)?.network.id

@@ -2,8 +2,7 @@
 
 import type { Store } from '../../store/store.ts'
 import { type DatapathId, endpointKey } from '../../topology/topology.ts'
-import { owner } from '../compile/cookie.ts'
-import type { FlowItem, Item } from '../compile/item.ts'
+import { type FlowItem, type Item, isLearned } from '../compile/item.ts'
 import type { Fabric } from '../compile/local-network.ts'
 import { epochOf, goal, pathVersionsOf } from '../compile/rollout.ts'
 import type { Compiled, Tables } from '../compile/tables.ts'
@@ -25,9 +24,12 @@ export function isRetained(known: Known, dpid: DatapathId, item: Item): boolean 
 
 /** It serves a path version that was in use when we were ended, and leads to no port that has left the network since. */
 function isFrozen({ store }: Known, { network, rollout }: Compiled, dpid: DatapathId, item: Item): boolean {
+  // Hardly ever is there one: so that is asked before the item is decoded.
+  const frozen = pathVersionsOf(rollout).filter(pathVersion => pathVersion.frozen)
+  if (frozen.length === 0) return false
   const { members, accessPorts, vlans } = store.state()
   const epoch = epochOf(item, vlans.get(network.number)?.vids)
-  if (!pathVersionsOf(rollout).some(pathVersion => pathVersion.frozen && pathVersion.epoch === epoch)) return false
+  if (!frozen.some(pathVersion => pathVersion.epoch === epoch)) return false
   const attached = [...(members.get(network.id)?.values() ?? [])]
   const ends = [...attached, network.vlink?.from, network.vlink?.to].flatMap(end => (end ? [endpointKey(end)] : []))
   const lists = item.kind === 'group' ? item.buckets.map(b => b.actions) : actionsOf(item)
@@ -47,8 +49,8 @@ function leadsToUnread(
   dpid: DatapathId,
   flow: FlowItem,
 ): boolean {
-  const port = learnedPort(flow)
-  if (port === undefined || owner(flow.cookie).is !== 'learned') return false
+  const port = isLearned(flow) ? learnedPort(flow) : undefined
+  if (port === undefined) return false
   const unread = (d: DatapathId) => switches.get(d)?.seen !== true
   // Over one hop the link says where; over more, it may be on any switch with members.
   if (!goal(rollout).route.direct) return [...members].some(unread)
