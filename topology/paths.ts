@@ -15,6 +15,8 @@ export type Paths = {
   hopTowards(root: DatapathId, dpid: DatapathId): Hop | undefined
   /** The same for one root and many datapaths. */
   towards(root: DatapathId): (dpid: DatapathId) => Hop | undefined
+  /** The same for one datapath and many roots. */
+  from(dpid: DatapathId): (root: DatapathId) => Hop | undefined
 }
 
 type Tree = { readonly distances: Float64Array; readonly parents: Int32Array }
@@ -36,10 +38,12 @@ export function paths(mesh: Mesh): Paths {
   const trees = new Map<DatapathId, Tree>()
   let partitions: Int32Array | undefined
   const treeOf = (root: DatapathId): Tree | undefined => {
+    const known = trees.get(root)
+    if (known) return known
     const index = indexes.get(root)
     if (index === undefined) return undefined
-    let tree = trees.get(root)
-    if (!tree) trees.set(root, (tree = shortest(index, dpids.length, aroundOf)))
+    const tree = shortest(index, dpids.length, aroundOf)
+    trees.set(root, tree)
     return tree
   }
   const towards: Paths['towards'] = root => {
@@ -51,9 +55,19 @@ export function paths(mesh: Mesh): Paths {
       return parent < 0 ? undefined : mesh.get(dpid)!.get(dpids[parent]!)
     }
   }
+  const from: Paths['from'] = dpid => {
+    const at = indexes.get(dpid)
+    const hops = mesh.get(dpid)
+    if (at === undefined || !hops) return () => undefined
+    return root => {
+      const parent = treeOf(root)?.parents[at] ?? -1
+      return parent < 0 ? undefined : hops.get(dpids[parent]!)
+    }
+  }
   return {
     mesh,
     towards,
+    from,
     partition: dpid => (partitions ??= partitionsOf(dpids.length, aroundOf))[indexes.get(dpid) ?? -1],
     distance(root, dpid) {
       const distance = treeOf(root)?.distances[indexes.get(dpid) ?? -1]

@@ -98,9 +98,18 @@ function* directHops(partitions: readonly ReadonlySet<DatapathId>[], mesh: Mesh)
 function* shortestHops(partitions: readonly ReadonlySet<DatapathId>[], paths: Paths): Steps<Building> {
   const nextHops: Building = new Map()
   for (const partition of partitions)
-    for (const to of partition) {
-      const hopFrom = paths.towards(to)
-      for (const from of partition) lead(nextHops, from, to, hopFrom)
+    for (const at of partition) {
+      if (partition.size === 1) continue
+      const hopTo = paths.from(at)
+      const own = new Map<DatapathId, Hop>()
+      for (const to of partition) if (to !== at) own.set(to, hopTo(to)!)
+      nextHops.set(at, own)
+      yield
+    }
+  // Those between members, who are no members, know of the members that frames pass them for.
+  for (const partition of partitions)
+    for (const from of partition) {
+      for (const [to, hop] of nextHops.get(from) ?? []) if (!partition.has(hop.to)) lead(nextHops, hop.to, to, paths)
       yield
     }
   return nextHops
@@ -135,15 +144,10 @@ function put(hopsBySwitch: Building, at: DatapathId, key: DatapathId, hop: Hop):
   else hopsBySwitch.set(at, new Map([[key, hop]]))
 }
 
-/** Marks the way from one member to another, up to where it joins one that is marked. */
-function lead(
-  nextHops: Building,
-  from: DatapathId,
-  to: DatapathId,
-  hopFrom: (dpid: DatapathId) => Hop | undefined,
-): void {
+/** Marks the way to a member, up to where it joins one that is marked. */
+function lead(nextHops: Building, from: DatapathId, to: DatapathId, paths: Paths): void {
   for (let at = from; at !== to && !nextHops.get(at)?.has(to); ) {
-    const hop = hopFrom(at)!
+    const hop = paths.hopTowards(to, at)!
     put(nextHops, at, to, hop)
     at = hop.to
   }
