@@ -19,6 +19,7 @@ import { onosRoutes } from './onos/onos.ts'
 import { attachmentRoutes } from './v1/attachments.ts'
 import { backupRoutes, type OpenBackup } from './v1/backup.ts'
 import { eventRoutes } from './v1/events.ts'
+import { explainRoutes } from './v1/explain.ts'
 import { linkRoutes } from './v1/links.ts'
 import { meshRoutes } from './v1/mesh.ts'
 import { networkRoutes } from './v1/networks.ts'
@@ -93,6 +94,7 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   backupRoutes(app, services, options.openBackup ?? noFiles)
   eventRoutes(app, services)
   traceRoutes(app, services)
+  explainRoutes(app, services)
   onosRoutes(app, services)
   app.get('/metrics', { schema: { tags: ['state'], summary: 'Metrics for Prometheus' } }, async (_, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.scrape(services.store, services.controller)),

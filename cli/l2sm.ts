@@ -71,6 +71,11 @@ const commands = {
         complain: line => console.error(line),
       }),
   },
+  explain: {
+    text: 'says whether one port reaches another, and if not, why',
+    help: async () => (await import('./explain.ts')).explainHelp,
+    run: async (argv: readonly string[]): Promise<number> => (await import('./explain.ts')).runExplain(asking(argv)),
+  },
   trace: {
     text: 'follows a frame through the switches, entry by entry',
     help: async () => (await import('./trace.ts')).traceHelp,

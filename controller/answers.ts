@@ -2,6 +2,7 @@
 import { attachmentKey } from '../store/keys.ts'
 import type { State } from '../store/state.ts'
 import { type DatapathId, endpointKey } from '../topology/topology.ts'
+import { answerExplain } from './explain.ts'
 import { limitViews } from './limits/limit-status.ts'
 import { networkMtu } from './links/network-mtu.ts'
 import type { Parts } from './parts.ts'
@@ -104,6 +105,7 @@ export function answers(parts: Parts): Controller {
       start(sw)
       return { removed }
     },
+    explain: question => answerExplain(parts, question),
     trace: question => answerTrace(parts, question),
     ready: parts.readiness.now,
     tunnelsNotified: tunnels.notified,

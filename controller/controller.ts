@@ -11,6 +11,7 @@ import { systemClock } from './clock/clock.ts'
 import { type Compiled, desiredTables } from './compile/tables.ts'
 import { compiling } from './compiling.ts'
 import { departures } from './departures.ts'
+import { newFormerMembers } from './former-members.ts'
 import { holdingsKeeper } from './holdings-keeper.ts'
 import { learnedAddresses } from './learning/learned-addresses.ts'
 import { learning } from './learning/learning.ts'
@@ -302,6 +303,7 @@ function assemble(options: ControllerOptions): Parts {
       status,
       start,
     },
+    formerMembers: newFormerMembers(),
     ...{
       rolloutLoop,
       unreachable,
@@ -336,12 +338,23 @@ function isConfirmed(status: Status, lacking: Lacking, id: string, number: numbe
 }
 
 /** Marks what a commit of the store changes. */
-function follow({ store, compileQueue, switches, planned, start, emit, times, departures }: Parts): () => void {
+function follow({
+  store,
+  compileQueue,
+  switches,
+  planned,
+  start,
+  emit,
+  times,
+  departures,
+  formerMembers,
+}: Parts): () => void {
   return store.watch(({ networks, links, nodes, complete, writes }, state) => {
     for (const write of writes) {
       // Before it is compiled: a port must not enter one network before it has left the other.
       departures.written(write, state)
       times.written(write)
+      formerMembers.take(write)
       for (const event of eventsOf(write, state)) emit(event)
     }
     compileQueue.mark(networks)

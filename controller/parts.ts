@@ -7,6 +7,7 @@ import type { Clock } from './clock/clock.ts'
 import type { Tables } from './compile/tables.ts'
 import type { CompileQueue } from './compile-queue.ts'
 import type { Departures } from './departures.ts'
+import type { FormerMembers } from './former-members.ts'
 import type { Learning } from './learning/learning.ts'
 import type { MeterReadings } from './limits/meter-readings.ts'
 import type { Discovery } from './links/discovery.ts'
@@ -58,6 +59,8 @@ export type Parts = ControllerOptions & {
   readonly multicast: Multicast
   readonly reconciler: Reconciler
   readonly discover: Discovery
+  /** Who has left a network lately. */
+  readonly formerMembers: FormerMembers
   readonly rolloutLoop: RolloutLoop
   readonly unreachable: Unreachable
   readonly planned: Planned

@@ -1,5 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { Events, EventsQuery } from './event-schemas.ts'
+import { ExplainAnswer, ExplainQuery } from './explain-schemas.ts'
 import * as mesh from './mesh-schemas.ts'
 import { NodePlan, NodeReport } from './node-schemas.ts'
 import * as schemas from './schemas.ts'
@@ -91,6 +92,7 @@ export const operations = {
   backUp: { method: 'POST', path: '/v1/backup', answer: schemas.Backup },
   restore: { method: 'PUT', path: '/v1/backup', body: schemas.BackupFile, answer: schemas.StateAnswer },
   listEvents: { method: 'GET', path: '/v1/events', query: EventsQuery, answer: Events },
+  explain: { method: 'GET', path: '/v1/explain', query: ExplainQuery, answer: ExplainAnswer },
   trace: { method: 'GET', path: '/v1/trace', query: TraceQuery, answer: TraceAnswer },
   ready: { method: 'GET', path: '/readyz', answer: schemas.Ready, also: 503 },
 } as const satisfies { readonly [name: string]: Operation }

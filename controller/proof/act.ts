@@ -2,8 +2,8 @@
 import { type Action, fieldBits, fieldNumber, plainName, ports } from '../../openflow/index.ts'
 import { inOrder, leftOut, written } from './action-set.ts'
 import { ones } from './bits.ts'
+import type { Acting } from './forwarded.ts'
 import { fieldOf, hasField, isReadField, popVlan, pushVlan, withField } from './packet.ts'
-import type { Acting } from './passage.ts'
 
 type Of<T extends Action['type']> = Extract<Action, { type: T }>
 type Doing = { readonly [T in Action['type']]?: (acting: Acting, action: Of<T>) => void }

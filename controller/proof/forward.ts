@@ -2,9 +2,9 @@
 import type { Instruction } from '../../openflow/index.ts'
 import { act } from './act.ts'
 import { inOrder, written } from './action-set.ts'
+import type { Acting, Forwarded, Step } from './forwarded.ts'
 import { type Held, lookUp } from './lookup.ts'
 import { type Model, type Packet, withField } from './packet.ts'
-import type { Acting, Forwarded, Step } from './passage.ts'
 
 /** Tables that resubmit may lead through, one behind the other (Open vSwitch: 4096 in all, 64 deep). */
 const mostSteps = 256

@@ -4,9 +4,9 @@ import type { DatapathId, Endpoint } from '../../topology/topology.ts'
 import { endpointKey } from '../../topology/topology.ts'
 import type { DataPlane, Use } from './data-plane.ts'
 import { forward } from './forward.ts'
+import type { Copy, Step } from './forwarded.ts'
 import { type Held, heldSteps } from './lookup.ts'
 import { openVSwitch, packetOf, plainSwitch } from './packet.ts'
-import type { Copy, Step } from './passage.ts'
 
 export type Arrival = Endpoint & {
   readonly frame: Buffer

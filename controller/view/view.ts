@@ -1,4 +1,5 @@
 import type { DatapathId, Endpoint, Link, Port, PortNo } from '../../topology/topology.ts'
+import type { ExplainAnswer, ExplainQuestion } from './explain.ts'
 import type { BadQuestion, TraceAnswer, TraceQuestion } from './trace.ts'
 
 /**
@@ -217,6 +218,8 @@ export type Controller = {
   ): Promise<{ readonly removed: readonly string[] } | { readonly refused: string }>
   /** What the agent of a switch's node says of its tunnels, of all that are watched by BFD: whether they are up. */
   tunnelsNotified(dpid: DatapathId, states: ReadonlyMap<PortNo, boolean>): void
+  /** Whether one port reaches another, and why not. Reads switches. */
+  explain(question: ExplainQuestion): Promise<ExplainAnswer>
   /** Where a frame goes. Reads switches, where what they hold is asked for. */
   trace(question: TraceQuestion): Promise<TraceAnswer | BadQuestion>
   /** Whether networks are as they should be on the switches that are connected. */

@@ -70,6 +70,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
       return pending(revision)
     },
     takeover: async wanted => ({ refused: `switch ${wanted} is not connected` }),
+    explain: async () => ({ revision: 1, reaches: 'unknown', summary: '', findings: [] }),
     trace: async () => ({ revision: 1, frame: '', words: '', traces: [] }),
     ready: () => ({ ready: true, reasons: [], concerns: [] }),
     tunnelsNotified: () => {},

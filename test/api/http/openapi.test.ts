@@ -33,6 +33,7 @@ const offered = [
   'PUT /v1/backup',
   'GET /v1/events',
   'GET /v1/trace',
+  'GET /v1/explain',
   'GET /livez',
   'GET /readyz',
   'GET /metrics',
