@@ -1,5 +1,6 @@
 // Traces against `ofproto/trace`: on real bridges with random networks, random frames at random ports, each followed to all of its
-// ends. L2SM_SEED starts elsewhere, L2SM_ROUNDS does more (50 rounds are 10,000 frames).
+// ends. L2SM_SEED starts elsewhere, L2SM_ROUNDS and L2SM_FRAMES (of a round) do more:
+// 5 and 2000 are 10,000.
 import t from 'tap'
 import type { TraceView, VisitView } from '../../controller/view/trace.ts'
 import { needs } from '../../lab/install.ts'
@@ -16,7 +17,8 @@ import { newRandom, type Random } from '../reference/random.ts'
 
 const first = Number(process.env['L2SM_SEED'] ?? 1)
 const rounds = Number(process.env['L2SM_ROUNDS'] ?? 2)
-const framesEach = 200
+/** Of a round, over both meshes. */
+const framesEach = Number(process.env['L2SM_FRAMES'] ?? 200)
 const ids = ['red', 'blue', 'green', 'white', 'pair']
 const vids = [0, 5, 9, 100, 101, 102, 103]
 
