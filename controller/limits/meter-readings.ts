@@ -6,8 +6,12 @@ import { type LimitKind, limitOfMeter, portLimitMeterId } from '../compile/cooki
 
 /** Milliseconds between two looks; each reads as many switches as the budget allows. */
 const tickMs = 250
-/** Switches read in a second, for the whole controller: beyond 50 of them, each is read more rarely than twice a second. */
+/**
+ * Switches read in a second, for the whole controller: beyond 50 of them, each is read more rarely than twice a second. And meters: a
+ * switch with thousands of ports is read more rarely, too.
+ */
 const readsPerSecond = 100
+const metersPerSecond = 20_000
 /** Milliseconds between two readings of one switch, at least. */
 const leastMs = 500
 
@@ -41,6 +45,9 @@ type Around = {
 type Meter = { last: bigint; dropped: number }
 type Known = { readonly meters: Map<number, Meter>; readAt: number; reading: Promise<void> | undefined }
 
+/** Of one switch: what it makes up must not become memory of ours. */
+const mostMeters = 200_000
+
 /** What a switch says that does not count (OpenFlow 1.3.5 §7.3.5.12). */
 const uncounted = 0xffff_ffff_ffff_ffffn
 
@@ -52,19 +59,19 @@ export function meterReadings({ sessions, session, exceeded, clock }: Around): M
 
   const note = (dpid: DatapathId, { meters }: Known, id: number, total: bigint) => {
     const limit = limitOfMeter(id)
-    if (!limit || total === uncounted) return
     const before = meters.get(id)
+    if (!limit || total === uncounted || (!before && meters.size >= mostMeters)) return
     const meter = before ?? { last: 0n, dropped: 0 }
     meters.set(id, meter)
     // One that was made or changed anew begins at 0. What an earlier run of ours has seen is not new.
-    const more = before === undefined && !isYoung.has(dpid) ? 0n : total >= meter.last ? total - meter.last : total
+    const more = before === undefined && !readBefore.has(dpid) ? 0n : total >= meter.last ? total - meter.last : total
     meter.last = total
     if (more === 0n) return
     meter.dropped += Number(more)
     exceeded({ dpid, ...limit }, Number(more))
   }
   /** Switches that were read at least once: a meter that was not there then counts from 0. */
-  const isYoung = new Set<DatapathId>()
+  const readBefore = new Set<DatapathId>()
 
   const ask = async (s: Session, at: Known): Promise<void> => {
     at.readAt = clock.now()
@@ -83,7 +90,7 @@ export function meterReadings({ sessions, session, exceeded, clock }: Around): M
         )
       }
       for (const id of at.meters.keys()) if (!listed.has(id)) at.meters.delete(id)
-      isYoung.add(s.dpid)
+      readBefore.add(s.dpid)
     } catch {
       // What a failure means for the switch, its session says; here it is not asked again before it connects anew.
       silent.add(s)
@@ -93,21 +100,34 @@ export function meterReadings({ sessions, session, exceeded, clock }: Around): M
     const at = known.get(s.dpid) ?? { meters: new Map(), readAt: Number.NEGATIVE_INFINITY, reading: undefined }
     known.set(s.dpid, at)
     if (at.reading) return at.reading
-    if (silent.has(s) || s.can.maxMeter === 0 || clock.now() - at.readAt < leastMs) return Promise.resolve()
+    if (silent.has(s) || s.can.maxMeter === 0 || clock.now() - at.readAt < pause(at)) return Promise.resolve()
     at.reading = ask(s, at).finally(() => {
       at.reading = undefined
     })
     return at.reading
   }
+  /** So that one switch alone does not take the whole budget. */
+  const pause = ({ meters }: Known) => Math.max(leastMs, (meters.size * 2000) / metersPerSecond)
   const tick = () => {
-    for (let left = (readsPerSecond * tickMs) / 1000; left > 0; left--) {
+    let meters = (metersPerSecond * tickMs) / 1000
+    for (let left = (readsPerSecond * tickMs) / 1000; left > 0 && meters > 0; left--) {
       turns ??= sessions()[Symbol.iterator]()
       const turn = turns.next()
       if (turn.done) {
         turns = undefined
+        forgetAbsent()
         return
       }
+      meters -= known.get(turn.value.dpid)?.meters.size ?? 0
       void read(turn.value)
+    }
+  }
+  /** Of a switch that is away nothing is kept: its meters may be others when it is back. */
+  const forgetAbsent = () => {
+    for (const dpid of known.keys()) {
+      if (session(dpid)) continue
+      known.delete(dpid)
+      readBefore.delete(dpid)
     }
   }
   const stop = clock.every(tickMs, tick)

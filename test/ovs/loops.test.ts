@@ -1,28 +1,11 @@
 // Loops on real switches: a Linux bridge between two interfaces of one pod.
 import t from 'tap'
-import { run } from '../../lab/command.ts'
+import { bridge } from '../../lab/bridge.ts'
 import { broadcast, probe } from '../../lab/frame.ts'
 import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { until } from '../controller/watching.ts'
 import { makeStage, streamTo } from './stage.ts'
-
-/** Joins the interfaces of two pods by a bridge, as one pod with both would; answers what takes it away. */
-async function bridge(one: Pod, other: Pod): Promise<() => Promise<unknown>> {
-  const ip = (netns: string, ...args: string[]) => run('ip', args, { netns })
-  await ip(other.netns, 'link', 'set', 'eth0', 'down', 'name', 'eth9')
-  await ip(other.netns, 'link', 'set', 'eth9', 'netns', `/run/netns/${one.netns}`)
-  await ip(one.netns, 'link', 'add', 'loop', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0')
-  for (const device of ['eth0', 'eth9']) {
-    await ip(one.netns, 'link', 'set', device, 'master', 'loop')
-    await ip(one.netns, 'link', 'set', device, 'up')
-  }
-  await ip(one.netns, 'link', 'set', 'loop', 'up')
-  return async () => {
-    await ip(one.netns, 'link', 'del', 'loop')
-    await ip(one.netns, 'link', 'set', 'eth9', 'down')
-  }
-}
 
 if (needs(t)) {
   const stage = await makeStage(t, { nodes: 2, podsPerNode: 4 })

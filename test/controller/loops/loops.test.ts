@@ -1,5 +1,6 @@
 // Ports that lead frames of their network back into it, on reference switches.
 import t, { type Test } from 'tap'
+import { portLimitMeterId } from '../../../controller/compile/cookie.ts'
 import { loopProbeMac } from '../../../controller/compile/default-flows.ts'
 import { attachmentKey } from '../../../store/attachments.ts'
 import { attach, detach } from '../../../store/desired.ts'
@@ -98,6 +99,18 @@ t.test(
     await world.until('it is let in again', () => cutOnes(world).length === 0, { ms: 30_000 })
   },
 )
+
+t.test('a loop between ports of which no address is learned shows by the limit that drops', async t => {
+  const world = await makePeers(t, { switches: 2 })
+  await world.live()
+  const revision = await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)], [2, 1, macOf(2, 1)])
+  t.match(await world.controller.settled('red', revision, 5000), { state: 'programmed' })
+  world.cable([1, 1], [1, 2])
+  await world.controller.readLimits(dpidOf(1))
+  world.peer(1).sw.metered.set(portLimitMeterId('broadcast', 1), { packets: 9000n, dropped: 7000n })
+  await world.until('a port is cut off', () => cutOnes(world).length > 0)
+  t.match(cutOnes(world), [/^1\/[12]$/])
+})
 
 t.test('a pod that joins two networks is let be', async t => {
   const world = await red(t)
