@@ -441,7 +441,7 @@ export const switchFigures = (status: Status, sw: Switch, base: readonly Item[])
 })
 
 function flowFigures(status: Status, sw: Switch, base: readonly Item[]): SwitchView['flows'] {
-  let desired = base.length
+  let desired = base.filter(item => item.kind === 'flow').length
   for (const { flows } of compiledAt(status, sw)) desired += flows.get(sw.dpid) ?? 0
   const foreign = sw.phase.is === 'unsafe' ? sw.phase.foreign.length : 0
   return { desired, actual: sw.held.flows(), foreign, drift: sw.drift }

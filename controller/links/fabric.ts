@@ -66,7 +66,7 @@ export function knownFabric(
       const now = new Set(unsupported(session) === undefined ? session.ports().keys() : [])
       const meteredPacketIns = session.can.nicira && session.can.maxMeter >= metersFor(now.size)
       switchFacts.tunnels(session)
-      switchFacts.meters(session)
+      switchFacts.meters(session, refusedMeters.has(session))
       const names = new Map([...session.ports()].map(([port, { name }]) => [port, name]))
       const { maxMeter, tables = [] } = session.can
       const unmetered = refusedMeters.get(session) ?? cannotLimit(tables)
@@ -86,6 +86,7 @@ export function knownFabric(
       if (!before || before.unmetered !== undefined) return false
       const unmetered = `it refused a meter: ${words}`
       refusedMeters.set(session, unmetered)
+      switchFacts.meters(session, true)
       datapaths.set(session.dpid, { ...before, unmetered })
       return true
     },
@@ -144,8 +145,9 @@ function newSwitchFacts() {
       if (matchesNoTunnels(can.tables ?? [])) tunnelless.add(dpid)
       else tunnelless.delete(dpid)
     },
-    meters({ dpid, can }: Session): void {
-      loopProbes.set(dpid, can.maxMeter === 0 ? undefined : can.nicira ? 'metered' : 'together')
+    meters({ dpid, can }: Session, areRefused: boolean): void {
+      const none = areRefused || can.maxMeter === 0
+      loopProbes.set(dpid, none ? undefined : can.nicira ? 'metered' : 'together')
     },
     plainLinks(declared: Iterable<Link>): void {
       const dpids = new Set(plain.keys())

@@ -1,6 +1,6 @@
 // Limits from the API to the meters of reference switches, and what is told of them.
 import t from 'tap'
-import { portLimitMeterId } from '../../../controller/compile/cookie.ts'
+import { loopProbeMeterId, portLimitMeterId } from '../../../controller/compile/cookie.ts'
 import { attach, putNetwork } from '../../../store/desired.ts'
 import { plainHardware } from '../../reference/index.ts'
 import { dpidOf, makePeers } from '../peers.ts'
@@ -95,15 +95,20 @@ t.test('on a switch without meters the default is missing, and what was asked fo
   t.match(world.controller.attachment(`${dpidOf(1)}/2`), { state: 'programmed' })
 })
 
-t.test('a switch that refuses such a meter forwards without limits, and that is said', async t => {
-  const world = await makePeers(t, { kind: plainHardware })
+for (const [name, kind, refuses] of [
   // Its meters are numbered from 1 to as many as it has (OpenFlow 1.3.5 §5.7.1 may be read so).
-  world.peer(1).whim = m =>
-    m.type === 'meter_mod' && m.command !== 'delete' && m.meterId > 256 && m.meterId < 0xffff_0000
-      ? [{ type: 'error', xid: m.xid, errorType: 12, errorCode: 2, payload: Buffer.alloc(0) }]
-      : undefined
-  await world.live()
-  const revision = await world.join('red', [1, 1], [1, 2])
-  t.match(await world.controller.settled('red', revision, 5000), { state: 'programmed' })
-  t.match(world.controller.switch(dpidOf(1))?.limitsMissing, [/it refused a meter: METER_MOD_FAILED/])
-})
+  ['plain OpenFlow 1.3', plainHardware, (id: number) => id > 256 && id < 0xffff_0000],
+  // It has those for copies, and no others.
+  ['Open vSwitch', {}, (id: number) => id === loopProbeMeterId || id > 0x2_0000],
+] as const)
+  t.test(`a switch that refuses such a meter forwards without limits, and that is said (${name})`, async t => {
+    const world = await makePeers(t, { kind })
+    world.peer(1).whim = m =>
+      m.type === 'meter_mod' && m.command !== 'delete' && refuses(m.meterId)
+        ? [{ type: 'error', xid: m.xid, errorType: 12, errorCode: 2, payload: Buffer.alloc(0) }]
+        : undefined
+    await world.live()
+    const revision = await world.join('red', [1, 1], [1, 2])
+    t.match(await world.controller.settled('red', revision, 5000), { state: 'programmed' })
+    t.match(world.controller.switch(dpidOf(1))?.limitsMissing, [/it refused a meter: METER_MOD_FAILED/])
+  })
