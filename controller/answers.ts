@@ -69,6 +69,7 @@ export function answers(parts: Parts): Controller {
       return network && multicast.view(network)
     },
     conflicts: parts.learner.conflicts,
+    ipConflicts: parts.learner.ipConflicts,
     limits(key) {
       const { attachments, networks } = store.state()
       const attachment = attachments.get(key)

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Change, State } from '../store/change.ts'
 import { isKnownLink } from '../store/collections/links.ts'
+import { addressesOf, isDuplicate, otherWith } from '../store/duplicates.ts'
 import type { Write } from '../store/store.ts'
 import { linkOf } from '../topology/topology.ts'
 import type { Event, EventOf, Subject } from './view/event.ts'
@@ -22,6 +23,7 @@ export function* eventsOf({ by, changes }: Write, state: State): Iterable<Event>
       yield* linkEvents(change, changes, state)
       continue
     }
+    if (change.kind === 'attachment') yield* duplicates(change, state)
     const written = writtenOf(change, actor)
     if (written && ++count <= most) yield written
   }
@@ -74,6 +76,22 @@ const shown = (value: unknown): object | undefined => {
   if (value === undefined) return undefined
   if (typeof value !== 'object' || value === null) return { value }
   return Object.fromEntries(Object.entries(value).filter(([name]) => !internal.includes(name)))
+}
+
+/** That the attachment has an IP address which another of its network has. */
+function* duplicates(
+  { before, after }: Extract<Put, { kind: 'attachment' }>,
+  state: State,
+): Iterable<EventOf<'ip-duplicate'>> {
+  if (!after) return
+  const { network, dpid, port } = after
+  const had = new Set(before?.network === network ? addressesOf(before) : [])
+  for (const ip of addressesOf(after)) {
+    const other = !had.has(ip) && isDuplicate(state, network, ip) ? otherWith(state, after, ip) : undefined
+    if (!other) continue
+    const at = { dpid: other.dpid, port: other.port }
+    yield { kind: 'ip-duplicate', network, dpid, port, ip, other: at, by: 'declared' }
+  }
 }
 
 function* linkEvents(

@@ -8,6 +8,9 @@ export const attachmentKey = (a: Endpoint & { readonly vlan?: number | undefined
 /** Of a MAC address in a network. A space is in no network's id (parseNetworkId). */
 export const macKey = (network: string, mac: string): string => `${network} ${mac}`
 
+/** Of an IP address in a network. */
+export const ipKey = (network: string, ip: string): string => `${network} ${ip}`
+
 /** Of a link between two nodes, whichever is named first. A space is in no node's name. */
 export const nodeLinkKey = (one: string, other: string): string => (one < other ? `${one} ${other}` : `${other} ${one}`)
 

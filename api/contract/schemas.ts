@@ -308,6 +308,18 @@ export const Network = Type.Object({
       { description: 'MAC addresses from which two ports have sent in the last ten minutes, the newest first' },
     ),
   ),
+  duplicates: Type.Optional(
+    Type.Array(
+      Type.Object({
+        ip: Type.String(),
+        ports: Type.Array(Type.Object({ dpid, port })),
+        by: Type.Enum(['declared', 'seen'], {
+          description: 'declared: the attachments of these ports have it; seen: frames said so in the last ten minutes',
+        }),
+      }),
+      { description: 'IP addresses that two ports of the network have; at most 50 that are declared' },
+    ),
+  ),
   mtu: Type.Optional(
     Type.Integer({ description: 'the MTU that members may use: it passes on all links of the network' }),
   ),

@@ -1,9 +1,10 @@
 import type { Progress } from '../../controller/view/view.ts'
 import { deleteNetwork } from '../../store/desired.ts'
+import { duplicatesIn } from '../../store/duplicates.ts'
 import { parseNetworkId } from '../../store/parse.ts'
 import { refuse } from '../../store/refusals.ts'
 import type { Attachment, Network } from '../../store/state.ts'
-import { type DatapathId, endpointKey } from '../../topology/topology.ts'
+import { type DatapathId, type Endpoint, endpointKey } from '../../topology/topology.ts'
 import * as schemas from '../contract/schemas.ts'
 import { sendList } from '../http/lists.ts'
 import { refusalProblem } from '../http/problems.ts'
@@ -33,7 +34,12 @@ export const networkRoutes = (app: App, services: Services): void => {
     async request => {
       const network = findNetwork(services, request.params.network)
       const mtu = await services.controller.mtu(network.id)
-      return { ...networkNow(services, network), ...(mtu !== undefined && { mtu }), ...snoopingOf(services, network) }
+      return {
+        ...networkNow(services, network),
+        ...(mtu !== undefined && { mtu }),
+        ...snoopingOf(services, network),
+        ...duplicatesOf(services, network.id),
+      }
     },
   )
 
@@ -125,6 +131,19 @@ const networkAnswer = (
 const conflictsOf = ({ controller }: Services, id: string) => {
   const conflicts = controller.conflicts(id)
   return conflicts.length > 0 ? { conflicts: [...conflicts] } : {}
+}
+
+/** Nothing, when every IP address is at one port. */
+const duplicatesOf = ({ controller, store }: Services, id: string) => {
+  const place = ({ dpid, port }: Endpoint) => ({ dpid, port })
+  const declared = [...duplicatesIn(store.state(), id)].slice(0, 50)
+  const duplicates = [
+    ...declared.map(([ip, at]) => ({ ip, ports: at.slice(0, 50).map(place), by: 'declared' as const })),
+    ...controller
+      .ipConflicts(id)
+      .map(({ ip, holder, claimant }) => ({ ip, ports: [holder, claimant].map(place), by: 'seen' as const })),
+  ]
+  return duplicates.length > 0 ? { duplicates } : {}
 }
 
 /** Nothing, when all reach each other. */

@@ -1,6 +1,7 @@
 // Which copies of frames may teach us where their senders are: those that the entries of a learning port have made.
 import type { PacketIn } from '../../openflow/index.ts'
 import { attachmentIn } from '../../store/attachments.ts'
+import { addressesOf } from '../../store/duplicates.ts'
 import type { State } from '../../store/state.ts'
 import { type DatapathId, endpointKey, type PortNo } from '../../topology/topology.ts'
 import { attachmentRule, type RuleKey } from '../compile/compile.ts'
@@ -28,7 +29,12 @@ type Around = { state(): State; networkOf(number: number): string | undefined; n
 export function learningPorts({ state, networkOf, now }: Around) {
   type Known = LearningPort & { readonly revision: number }
   const kept = new Map<bigint, Map<DatapathId, Map<PortNo, Known>>>()
-  const pins = new Map<string, { readonly revision: number; readonly places: ReadonlyMap<string, Place> }>()
+  type Given = {
+    readonly revision: number
+    readonly macs: ReadonlyMap<string, Place>
+    readonly ips: ReadonlyMap<string, Place>
+  }
+  const pins = new Map<string, Given>()
 
   const isLoud = (before: Known | undefined): (() => boolean) => {
     if (before) return before.isLoud
@@ -50,6 +56,20 @@ export function learningPorts({ state, networkOf, now }: Around) {
     if (attachmentIn(state(), id, endpointKey({ dpid, port }))?.guard !== 'learn') return undefined
     const isWatched = owner(message.cookie).is === 'learned'
     return { revision: state().revision, network, id, isWatched, isLoud: isLoud(before) }
+  }
+  const given = (id: string): Given => {
+    const { networks, members } = state()
+    const revision = networks.get(id)?.revision ?? 0
+    const known = pins.get(id)
+    if (known?.revision === revision) return known
+    const found = { revision, macs: new Map<string, Place>(), ips: new Map<string, Place>() }
+    for (const attachment of members.get(id)?.values() ?? []) {
+      const place = { dpid: attachment.dpid, port: attachment.port }
+      if (attachment.mac !== undefined) found.macs.set(attachment.mac, place)
+      for (const ip of addressesOf(attachment)) found.ips.set(ip, place)
+    }
+    pins.set(id, found)
+    return found
   }
   return {
     of(dpid: DatapathId, port: PortNo, message: PacketIn): LearningPort | undefined {
@@ -76,17 +96,9 @@ export function learningPorts({ state, networkOf, now }: Around) {
       pins.delete(id)
     },
     /** The port that an address of this network was given to. */
-    pinned(id: string, mac: string): Place | undefined {
-      const { networks, members } = state()
-      const revision = networks.get(id)?.revision ?? 0
-      let known = pins.get(id)
-      if (known?.revision !== revision) {
-        const given = [...(members.get(id)?.values() ?? [])].filter(a => a.mac !== undefined)
-        known = { revision, places: new Map(given.map(a => [a.mac!, { dpid: a.dpid, port: a.port }])) }
-        pins.set(id, known)
-      }
-      return known.places.get(mac)
-    },
+    pinned: (id: string, mac: string): Place | undefined => given(id).macs.get(mac),
+    /** The same of an IP address. */
+    declared: (id: string, ip: string): Place | undefined => given(id).ips.get(ip),
   }
 }
 

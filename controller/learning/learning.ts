@@ -11,10 +11,11 @@ import { flowItem } from '../compile/item.ts'
 import type { Reading } from '../switch/content.ts'
 import type { Switch } from '../switch/state.ts'
 import type { EventOf } from '../view/event.ts'
-import type { AddressConflict } from '../view/view.ts'
+import type { AddressConflict, IpConflict } from '../view/view.ts'
 import { packetsSent, sendProbes } from './ask-holder.ts'
 import { conflictLog } from './conflict-log.ts'
 import { type Contested, contests, type Presence, type Step } from './contests.ts'
+import { claimedIp, ipHolders } from './ip-holders.ts'
 import { type LearnedAddresses, type Place, samePlace } from './learned-addresses.ts'
 import { learningPorts, mostCopies } from './learning-ports.ts'
 import { isSender, macNumber, macText, readMac } from './mac.ts'
@@ -37,6 +38,8 @@ export type Learning = {
   conflicts(network: string): readonly AddressConflict[]
   /** Entries of this network that switches have removed by themselves, since this was last asked: what is learned may want them again. */
   takeLost(number: number): readonly Lost[]
+  /** IP addresses of a network that two ports have claimed lately. */
+  ipConflicts(network: string): readonly IpConflict[]
   /** The network is gone. */
   forget(number: number, id: string): void
   tick(): void
@@ -46,7 +49,9 @@ export type Learning = {
 /** An entry, by its key and the rule that makes it. */
 export type Lost = { readonly dpid: DatapathId; readonly rule: RuleKey; readonly key: string }
 
-type AddressEvent = EventOf<'address-learned' | 'address-moved' | 'address-conflict' | 'port-suppressed'>
+type AddressEvent = EventOf<
+  'address-learned' | 'address-moved' | 'address-conflict' | 'ip-duplicate' | 'port-suppressed'
+>
 
 export type Arguments = {
   readonly learned: LearnedAddresses
@@ -81,7 +86,9 @@ export function learning(args: Arguments): Learning {
   })
   const ports = learningPorts({ state, networkOf, now })
   const disputes = contests()
-  const log = conflictLog(now)
+  const log = conflictLog<Omit<AddressConflict, 'secondsAgo'>>(now, ({ mac }) => mac)
+  const ipLog = conflictLog<Omit<IpConflict, 'secondsAgo'>>(now, ({ ip }) => ip)
+  const ips = ipHolders()
   const recalled = new WeakSet<Session>()
   const lost = new Map<number, Lost[]>()
   const lose = (number: number, entry: Lost) => {
@@ -130,6 +137,15 @@ export function learning(args: Arguments): Learning {
     log.note(id, { mac: macText(mac), holder: placed(holder), claimant: placed(claimant) })
     emit({ kind: 'address-conflict', network: id, mac: macText(mac), ...placed(claimant), other: placed(holder) })
   }
+  const claimIp = (network: number, id: string, mac: number, claimant: Place, frame: Buffer) => {
+    const ip = claimedIp(frame)
+    if (ip === undefined) return
+    const seen = ips.note(network, ip, mac, claimant)
+    const declared = ports.declared(id, ip)
+    const holder = declared && !samePlace(declared, claimant) ? declared : seen
+    if (!holder || !ipLog.note(id, { ip, holder: placed(holder), claimant: placed(claimant) })) return
+    emit({ kind: 'ip-duplicate', network: id, ip, ...placed(claimant), other: placed(holder), by: 'seen' })
+  }
   const take = (steps: readonly Step[]) => {
     for (const step of steps)
       switch (step.is) {
@@ -162,6 +178,7 @@ export function learning(args: Arguments): Learning {
   return {
     suppressed: suppressed.places,
     conflicts: log.of,
+    ipConflicts: ipLog.of,
     tick,
     stop,
     takeLost(number) {
@@ -174,6 +191,7 @@ export function learning(args: Arguments): Learning {
       learned.prune(number, () => false)
       learned.takeChanged(number)
       ports.forget(number, id)
+      ips.forget(number)
     },
     recall({ dpid, session: s }, reading) {
       const isFirst = s !== undefined && !recalled.has(s)
@@ -198,6 +216,7 @@ export function learning(args: Arguments): Learning {
       const mac = readMac(payload, 6)
       if (!isSender(mac)) return dropped()
       if (origin.isWatched && learned.at(network, mac)?.port !== port) return dropped()
+      claimIp(network, id, mac, { dpid: sw.dpid, port }, payload)
       const claim = learned.claim(network, mac, sw.dpid, port, payload)
       if (claim === 'known') disputes.spoke(network, mac, now())
       else if (claim === 'full') {

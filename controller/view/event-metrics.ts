@@ -80,6 +80,13 @@ export const eventMetrics: readonly EventMetric[] = [
     of: { 'address-moved': one() },
   },
   {
+    name: 'l2sm_ip_duplicates_total',
+    help: 'IP addresses that two ports of a network were found to have, declared by a client or seen in frames.',
+    is: 'counter',
+    labels: ['by'],
+    of: { 'ip-duplicate': ({ by }) => ({ value: 1, labels: { by } }) },
+  },
+  {
     name: 'l2sm_address_conflicts_total',
     help: 'Times that a port used a MAC address that another port of its network holds.',
     is: 'counter',

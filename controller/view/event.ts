@@ -204,6 +204,14 @@ export const kinds = {
     sentence: ({ network, mac, other, ...place }) =>
       `${at(place)} sends from ${mac}, which ${at(other)} of network ${network} holds`,
   }),
+  'ip-duplicate': row<
+    Network & Endpoint & { readonly ip: string; readonly other: Endpoint; readonly by: 'declared' | 'seen' }
+  >({
+    severity: 'warn',
+    when: 'Two ports of a network have one IP address: so it was declared, or a machine at the port says so in ARP or neighbour discovery (`by`).',
+    sentence: ({ network, ip, other, by, ...place }) =>
+      `${ip} of network ${network} is at ${at(place)} and at ${at(other)}${by === 'seen' ? ', as frames say' : ', as it was declared'}`,
+  }),
   'port-suppressed': row<Network & Endpoint & { readonly reason: string }>({
     severity: 'warn',
     when: 'The controller does not listen to a port for some seconds: no address is learned there.',

@@ -128,6 +128,15 @@ export type AddressConflict = {
   readonly secondsAgo: number
 }
 
+/** Two ports of a network have said that an IP address is theirs. */
+export type IpConflict = {
+  readonly ip: string
+  /** Who said it first, or has it by its attachment. */
+  readonly holder: Endpoint
+  readonly claimant: Endpoint
+  readonly secondsAgo: number
+}
+
 /** Who gets which multicast in a network that snoops. */
 export type MulticastView = {
   /** How many groups somebody has joined. */
@@ -198,6 +207,8 @@ export type Controller = {
   multicast(id: string): MulticastView | undefined
   /** Addresses from which two ports of this network have lately sent, the newest first. */
   conflicts(id: string): readonly AddressConflict[]
+  /** IP addresses that two ports of this network have lately said to be theirs, the newest first. */
+  ipConflicts(id: string): readonly IpConflict[]
   /** The limits of an attachment, by attachmentKey, as they were read last. */
   limits(key: string): readonly LimitView[]
   /** Resolves when the limits of this switch have been read lately, or can't be. */

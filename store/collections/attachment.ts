@@ -2,9 +2,10 @@ import { type DatapathId, endpointKey } from '../../topology/topology.ts'
 import { sharingConflict } from '../attachments.ts'
 import type { Draft, State, Unrevised } from '../change.ts'
 import { type Collection, counted, grouped, unique } from '../collection.ts'
+import { addressesOf } from '../duplicates.ts'
 import { equalButRevision } from '../equal.ts'
 import { badGuard } from '../guard.ts'
-import { attachmentKey, macKey, placeKey } from '../keys.ts'
+import { attachmentKey, ipKey, macKey, placeKey } from '../keys.ts'
 import { parsePrefix } from '../prefix.ts'
 import { hasFields, isEndpoint, isList, isNumber, isOneOf, isText, isTrue } from '../row-check.ts'
 import type { Attachment } from '../state.ts'
@@ -24,6 +25,8 @@ declare module '../change.ts' {
     readonly members: Map<string, Map<string, Attachment>>
     /** attachmentKey by macKey: who pins that MAC in that network. */
     readonly macs: Map<string, string>
+    /** How many attachments of a network say that they have an IP address, by ipKey; none with zero. */
+    readonly ipsIn: Map<string, number>
     /** How many attachments a network has on a switch, by placeKey; none with zero. */
     readonly membersAt: Map<string, number>
   }
@@ -44,6 +47,7 @@ export const attachment: Collection<'attachment', AttachmentWriters> = {
     grouped('taggedAt', (a: Attachment) => (a.vlan === undefined ? [] : [[endpointKey(a), a.vlan, a]])),
     grouped('named', (a: Attachment) => (a.portName === undefined ? [] : [[a.dpid, attachmentKey(a), a]])),
     grouped('members', (a: Attachment) => [[a.network, attachmentKey(a), a]]),
+    counted('ipsIn', (a: Attachment) => addressesOf(a).map(ip => [ipKey(a.network, ip)])),
     counted('membersAt', (a: Attachment) => [[placeKey(a.network, a.dpid)]]),
     unique('macs', (a: Attachment) => (a.mac === undefined ? [] : [[macKey(a.network, a.mac), attachmentKey(a)]])),
   ],

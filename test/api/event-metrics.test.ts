@@ -34,6 +34,10 @@ const counted: readonly (readonly [event: Event, samples: Readonly<Record<string
     { l2sm_address_conflicts_total: 1 },
   ],
   [
+    { kind: 'ip-duplicate', network: 'a', dpid, port: 1, ip: '10.0.0.1', other: link.to, by: 'declared' },
+    { 'l2sm_ip_duplicates_total{by="declared"}': 1 },
+  ],
+  [
     { kind: 'port-suppressed', network: 'a', dpid, port: 1, reason: 'too many frames' },
     { l2sm_ports_suppressed_total: 1 },
   ],

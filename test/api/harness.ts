@@ -60,6 +60,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
     attachmentCounts: async () => ({ pending: 0, programmed: 0, degraded: 0 }),
     partitions: () => [],
     conflicts: () => [],
+    ipConflicts: () => [],
     multicast: () => undefined,
     attachment: () => undefined,
     limits: () => [],

@@ -91,6 +91,52 @@ t.test('an attachment says what is known of the port, in one spelling', async t 
   t.notOk('mac' in bare.body || 'ips' in bare.body || 'name' in bare.body)
 })
 
+t.test(
+  'the level of a network is that of its ports, but for those that ask for their own; who lacks what it takes is refused',
+  async t => {
+    const { call } = await startApi(t)
+    await call('PUT', '/v1/networks/a', {})
+    const pod = (n: number) => ({ mac: `02:00:00:00:00:0${n}`, ips: [`10.0.0.${n}/24`, `fd00::${n}`] })
+    const path = (port: number) => `/v1/networks/a/attachments/${dpid}/${port}`
+    const levels = async () => {
+      const { attachments } = (await call('GET', '/v1/networks/a/attachments')).body
+      return attachments.map(({ guard }: { guard: string }) => guard)
+    }
+    await call('PUT', path(1), pod(1))
+    await call('PUT', path(2), { ...pod(2), guard: 'learn' })
+    t.same(await levels(), ['mac', 'learn'])
+    t.match((await call('PUT', '/v1/networks/a', { guard: 'strict' })).body, { guard: 'strict' })
+    t.same(await levels(), ['strict', 'learn'])
+    t.match(await call('PUT', path(3), { mac: '02:00:00:00:00:03' }), { status: 400, body: { type: /bad-guard$/ } })
+    const allowed = [{ ip: '10.1.0.0/16' }, { mac: '00:00:5E:00:01:01', ip: 'FD00:0::9' }]
+    const answer = await call('PUT', path(3), { ...pod(3), allowedAddresses: allowed, trusted: ['router', 'dhcp'] })
+    t.match(answer.body, {
+      ...{ guard: 'strict', trusted: ['dhcp', 'router'] },
+      allowedAddresses: [{ ip: '10.1.0.0/16' }, { mac: '00:00:5e:00:01:01', ip: 'fd00::9' }],
+    })
+    t.match((await call('PUT', '/v1/networks/a', { guard: null })).body, { state: 'pending' })
+    t.same(await levels(), ['mac', 'learn', 'mac'])
+    await call('PUT', path(4), { mac: '02:00:00:00:00:04', guard: 'mac' })
+    await call('PUT', path(5), {})
+    t.match(await call('PUT', '/v1/networks/a', { guard: 'strict' }), { status: 400, body: { type: /bad-guard$/ } })
+    t.same(await levels(), ['mac', 'learn', 'mac', 'mac', 'learn'], 'what was refused has changed nothing')
+  },
+)
+
+t.test('an IP address that two ports of a network have is shown with both', async t => {
+  const { call } = await startApi(t)
+  for (const id of ['a', 'b']) await call('PUT', `/v1/networks/${id}`, {})
+  const put = (network: string, port: number, ips: string[]) =>
+    call('PUT', `/v1/networks/${network}/attachments/${dpid}/${port}`, { ips })
+  await put('a', 1, ['10.0.0.1/24'])
+  await put('b', 2, ['10.0.0.1/24'])
+  t.notOk('duplicates' in (await call('GET', '/v1/networks/a')).body)
+  await put('a', 3, ['fd00::1', '10.0.0.1'])
+  t.same((await call('GET', '/v1/networks/a')).body.duplicates, [
+    { ip: '10.0.0.1', ports: [1, 3].map(port => ({ dpid, port })), by: 'declared' },
+  ])
+})
+
 t.test('lists are in one order, whatever the order of the writes', async t => {
   const { call } = await startApi(t)
   for (const id of ['b', 'a.c', 'a', 'B']) await call('PUT', `/v1/networks/${id}`, {})

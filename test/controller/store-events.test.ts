@@ -92,3 +92,18 @@ t.test('a declared link and a node are objects like any other', async t => {
   const [node] = await write(draft => putNode(draft, { name: 'n1', address: '192.0.2.1', provider: 'p' }, undefined))
   t.match(node, { kind: 'write', object: 'node', node: 'n1', after: { address: '192.0.2.1' } })
 })
+
+t.test('that two ports of a network have one IP address is told with both, once', async t => {
+  const write = telling()
+  await write(draft => putNetwork(draft, 'red'))
+  await write(draft => putNetwork(draft, 'blue'))
+  const put = (dpid: string, ips: readonly string[], network = 'red') =>
+    write(draft => attach(draft, { network, dpid, port: 1, ips }))
+  const told = (events: readonly Event[]) => events.filter(({ kind }) => kind === 'ip-duplicate')
+  t.same(told(await put(a, ['10.0.0.1/24', '10.0.0.1'])), [], 'one port may say it twice')
+  t.same(told(await put(c, ['10.0.0.1/24'], 'blue')), [], 'another network has its own addresses')
+  t.match(told(await put(b, ['fd00::1', '10.0.0.1/16'])), [
+    { network: 'red', dpid: b, port: 1, ip: '10.0.0.1', other: { dpid: a, port: 1 }, by: 'declared' },
+  ])
+  t.same(told(await put(b, ['10.0.0.1/16'])), [], 'it is no news')
+})
