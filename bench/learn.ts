@@ -61,7 +61,7 @@ export const learn: Bench = {
       else
         await theirs(command, addresses).then(
           linkStatistics => row(`${name}, 16 ports a switch`, linkStatistics),
-          error => rows.push([`${name}: ${error.message}`]),
+          error => rows.push([`${name} did not finish: ${error.message}`]),
         )
     print(`${switches} switches, ${outstanding} packet-ins of each on their way`, [
       ['', 'addresses', 'a second', 'a CPU second', 'flow-mods a CPU second'],
