@@ -24,6 +24,8 @@ export type Metrics = {
   dropped(why: Dropped): void
   /** How many connections of HTTP there are, asked at each scrape. */
   connections(count: () => number): void
+  /** When the certificate in use ends. */
+  certificateEnds(use: string, ends: Date): void
   /** The text of /metrics: what is counted, and what stands in the controller and the store right now. */
   scrape(store: Store, controller: Controller): Promise<string>
 }
@@ -92,6 +94,7 @@ export const createMetrics = (build: { readonly version: string }): Metrics => {
     connections: count => {
       countConnections = count
     },
+    certificateEnds: (use, ends) => gauges.certificates.set({ use }, ends.getTime() / 1000),
     // One after the other, whoever asks: gauges are reset and filled again in several turns of the event loop.
     scrape: (store, controller) =>
       shared('scrape', async () => {
@@ -190,6 +193,11 @@ const createGauges = (registry: Registry) => {
       ['kind'],
     ),
     httpConnections: gauge('l2sm_http_connections', 'Open HTTP connections.', []),
+    certificates: gauge(
+      'l2sm_certificate_end_timestamp_seconds',
+      'When the certificate in use ends, in seconds since 1970.',
+      ['use'],
+    ),
     build: gauge('l2sm_build_info', 'The version of the controller and of Node; always 1.', ['version', 'node']),
   }
 }

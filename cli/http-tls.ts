@@ -26,6 +26,9 @@ export const readHttpTls = async (
   return faults.length > 0 ? { faults } : { tls, faults: wrong(tls, config) }
 }
 
+/** When nobody can connect any more. */
+export const endOf = ({ cert }: HttpTls): Date => new X509Certificate(cert).validToDate
+
 const wrong = ({ key, cert, clientCa }: HttpTls, config: HttpFiles): string[] => {
   const named = (option: keyof HttpFiles) => `${option} ${config[option]}`
   const tried = (sentence: string, make: () => unknown): string[] => {

@@ -8,6 +8,7 @@ import { createController } from '../controller/controller.ts'
 import { openRecord } from '../controller/history/record.ts'
 import type { Credentials as TlsCredentials } from '../openflow/session/server.ts'
 import { StoreError } from '../store/error.ts'
+import { watchEnd } from './certificate-end.ts'
 import type { Credentials } from './credentials.ts'
 import type { Opening } from './open-store.ts'
 import { type Config, shownAddress, shownEndpoint } from './options.ts'
@@ -77,9 +78,13 @@ export const start = async (
       takeover: config.takeover,
     })
     open.push(() => controller.close())
-    const ending = (ends: Date, isOver: boolean) =>
-      emit({ kind: 'certificate-ending', what: 'OpenFlow over TLS', ends: ends.toISOString(), isOver })
-    const watch = tls && watchTls({ ...tls, readFile: readSecret, renew: controller.renew, ending, log })
+    const end = (what: 'OpenFlow over TLS' | 'HTTPS') =>
+      watchEnd(
+        ends => metrics.certificateEnds(what, ends),
+        (ends, isOver) => emit({ kind: 'certificate-ending', what, ends: ends.toISOString(), isOver }),
+      )
+    const renew = controller.renew
+    const watch = tls && watchTls({ ...tls, readFile: readSecret, renew, end: end('OpenFlow over TLS'), log })
     open.push(async () => watch?.close())
     const auth = authFor(config.http.host, credentials)
     const openBackup = async (path: string) => (await import('../store/sqlite/sqlite.ts')).openSqlite(path)
@@ -98,7 +103,7 @@ export const start = async (
     open.push(() => api.close())
     const http = await api.listen(config.http)
     const probes = config.probes && (await api.listenForProbes(config.probes))
-    const httpFiles = watchHttpFiles(config, api, readSecret, log)
+    const httpFiles = watchHttpFiles(config, api, readSecret, end('HTTPS'), log)
     open.push(async () => httpFiles.close())
     const openflow = controller.addresses.map((address, i) => shownEndpoint({ ...config.openflow[i]!, ...address }))
     const places = { http: shownAddress(http), ...(probes && { probes: shownAddress(probes) }), openflow }

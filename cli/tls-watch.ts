@@ -1,4 +1,5 @@
 import type { Credentials } from '../openflow/session/server.ts'
+import type { EndWatch } from './certificate-end.ts'
 import { expiryOf, readTls } from './tls.ts'
 import type { TlsFiles } from './tls-files.ts'
 
@@ -20,27 +21,21 @@ type Options = {
   readonly credentials: Credentials
   readonly readFile: (path: string) => Promise<string>
   readonly renew: (credentials: Credentials) => void
-  /** A certificate in use ends soon, or has ended: called once a day. */
-  readonly ending: (ends: Date, isOver: boolean) => void
+  readonly end: EndWatch
   readonly log: Log
   /** Between two looks, ms. */
   readonly every?: number
 }
-
-const day = 24 * 3_600_000
-/** So long before the end of a certificate it is warned of. */
-const notice = 21 * day
 
 /**
  * Reads the files again and again: however they are replaced (written over, renamed, a Kubernetes Secret's links), their text
  * tells. What is new counts when it has stood still from one look to the next: a key and its certificate are not replaced
  * at one instant. Files that are of no use change nothing, and are complained of once, and again on request.
  */
-export const watchTls = ({ files, credentials, readFile, renew, ending, log, every = 2_000 }: Options): TlsWatch => {
+export const watchTls = ({ files, credentials, readFile, renew, end, log, every = 2_000 }: Options): TlsWatch => {
   let used = credentials
   let last = spelled(credentials)
   let complaint = ''
-  let warnedAt = Number.NEGATIVE_INFINITY
   let closed = false
   let timer: NodeJS.Timeout | undefined
 
@@ -58,7 +53,6 @@ export const watchTls = ({ files, credentials, readFile, renew, ending, log, eve
     }
     used = fresh
     complaint = ''
-    warnedAt = Number.NEGATIVE_INFINITY
     log.info(`OpenFlow over TLS uses new files, good until ${expiryOf(used).toISOString()}; switches stay connected`)
   }
   const settle = (fresh: Credentials, faults: readonly string[], asked: boolean) => {
@@ -73,12 +67,7 @@ export const watchTls = ({ files, credentials, readFile, renew, ending, log, eve
       log.info('the files for OpenFlow over TLS are those in use')
     }
   }
-  const warn = (now: Date) => {
-    const end = expiryOf(used)
-    if (end.getTime() - now.getTime() > notice || now.getTime() - warnedAt < day) return
-    warnedAt = now.getTime()
-    ending(end, end < now)
-  }
+  const warn = (now: Date) => end.look(expiryOf(used), now)
   const look = async (asked: boolean) => {
     const now = new Date()
     const { credentials: fresh, faults } = await readTls(files, readFile, now)

@@ -1,7 +1,8 @@
 import { authFor } from '../api/http/auth.ts'
 import type { Api } from '../api/server.ts'
+import type { EndWatch } from './certificate-end.ts'
 import { readCredentials } from './credentials.ts'
-import { readHttpTls } from './http-tls.ts'
+import { endOf, readHttpTls } from './http-tls.ts'
 import type { Config } from './options.ts'
 
 type Log = { info(words: string): void; error(words: string): void }
@@ -17,6 +18,7 @@ export const watchHttpFiles = (
   config: Config,
   api: Pick<Api, 'renewAuth' | 'renewTls'>,
   readFile: (path: string) => Promise<string>,
+  end: EndWatch,
   log: Log,
   every = standard,
 ): { look(): Promise<void>; close(): void } => {
@@ -64,6 +66,7 @@ export const watchHttpFiles = (
       log.error(`the files for HTTP are of no use, and those read before stay in use: ${words}`)
     complaint = words
     if (words === '') take(now)
+    if (words === '' && now.tls) end.look(endOf(now.tls), new Date())
   }
   void look(false)
   const timer = setInterval(() => void look(false), every).unref()

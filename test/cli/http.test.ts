@@ -27,8 +27,8 @@ t.test(
     const at = (name: string) => join(folder, name)
     const put = (name: string, text: string) => writeFileSync(at(name), text, { mode: 0o600 })
     const [before, after] = [await authority(folder, 'before'), await authority(folder, 'after')]
-    const certificate = async (of: typeof before) => {
-      const { key, cert } = await of.sign({ commonName: 'controller', usage: 'server', names: ['IP:127.0.0.1'] })
+    const certificate = async (of: typeof before, days = 100) => {
+      const { key, cert } = await of.sign({ commonName: 'controller', usage: 'server', names: ['IP:127.0.0.1'], days })
       put('key', key)
       put('cert', cert)
     }
@@ -62,6 +62,10 @@ t.test(
     t.notMatch(JSON.stringify(log), writer.secret)
 
     await certificate(after)
+    t.notOk(
+      log.some(({ kind }) => kind === 'certificate-ending'),
+      'the first one lasts',
+    )
     hangUp()
     const fresh = client(after.ca, writer.secret)
     await soon(() =>
@@ -71,6 +75,12 @@ t.test(
       ),
     )
     t.match(await other.listNetworks(), { networks: [{ id: 'a' }] }, 'the connection that was there goes on')
+
+    await certificate(after, 2)
+    hangUp()
+    const told = () => log.find(({ kind }) => kind === 'certificate-ending')
+    await soon(async () => told() !== undefined)
+    t.match(told(), { what: 'HTTPS', isOver: false, level: 40 }, 'one that ends in two days is told of')
 
     put('who.yaml', 'credentials: 7\n')
     hangUp()

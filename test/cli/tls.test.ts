@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, sym
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { watchEnd } from '../../cli/certificate-end.ts'
 import { readConfig } from '../../cli/config.ts'
 import { expiryOf, readTls } from '../../cli/tls.ts'
 import { watchTls } from '../../cli/tls-watch.ts'
@@ -177,7 +178,7 @@ else {
     const watch = watchTls({
       ...{ files, credentials: good, readFile: text, every: 5 },
       renew: credentials => void renewed.push(credentials),
-      ending: () => {},
+      end: { look: () => {} },
       log: { info: say, warn: say, error: say },
     })
     t.teardown(() => watch.close())
@@ -257,7 +258,10 @@ else {
         credentials,
         readFile: text,
         renew: () => undefined,
-        ending: (ends, isOver) => void told.push(isOver || ends.getTime() < Date.now()),
+        end: watchEnd(
+          () => {},
+          (ends, isOver) => void told.push(isOver || ends.getTime() < Date.now()),
+        ),
         log: { info: quiet, warn: quiet, error: quiet },
       })
       watch.close()
