@@ -4,11 +4,12 @@ import t from 'tap'
 import { vniOf } from '../../controller/compile/pipeline.ts'
 import { addressesPerPort } from '../../controller/learning/learned-addresses.ts'
 import { run, shell } from '../../lab/command.ts'
-import { arp, broadcast, ethernet, ethertypes, ip, probe } from '../../lab/frame.ts'
+import { arp, broadcast, ethernet, ethertypes, ip, probe, routerAdvertisement, udp } from '../../lab/frame.ts'
 import type { Received, Station } from '../../lab/frames.ts'
 import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { underlayMac } from '../../lab/underlay.ts'
+import { putNetwork } from '../../store/desired.ts'
 import { randomOf } from '../chaos/random.ts'
 import { until } from '../controller/watching.ts'
 import { makeStage, streamTo } from '../ovs/stage.ts'
@@ -279,6 +280,89 @@ if (needs(t)) {
       for (const at of others) t.equal(times(pod, at), 0)
       await stage.leave(now, [pod])
       return `200 moves: it is in ${now}, as the last one says, and in no other`
+    },
+  )
+
+  const ipOf = ({ ips }: Pod) => ips[0]!.split('/')[0]!
+  /** Nobody's three, held to what is declared of them. */
+  const strictly = async () => {
+    for (const pod of nobody) {
+      const { dpid } = mesh.node(pod.node)
+      await stage.ask(draft => putNetwork(draft, 'strict'))
+      await stage.attach({ network: 'strict', dpid, port: pod.port, mac: pod.mac, ips: [ipOf(pod)], guard: 'strict' })
+    }
+    await stage.programmed('strict')
+  }
+
+  attack(
+    t,
+    {
+      id: 'A02',
+      attack: "ARP with another's address: request, reply, gratuitous, and a false MAC address in it (strict)",
+      criterion: 'dropped at the port; true ARP passes',
+    },
+    async t => {
+      await strictly()
+      const [attacker, victim, peer] = nobody
+      const said = (op: 'request' | 'reply', mac: string, address: string, target: string) =>
+        Buffer.concat([
+          arp(
+            { dst: broadcast, src: attacker.mac },
+            { op, sender: { mac, ip: address }, target: { mac: broadcast, ip: target } },
+          ),
+          mark,
+        ])
+      const forged = [
+        said('request', attacker.mac, ipOf(victim), ipOf(peer)),
+        said('reply', attacker.mac, ipOf(victim), ipOf(peer)),
+        said('request', attacker.mac, ipOf(victim), ipOf(victim)),
+        said('reply', victim.mac, ipOf(victim), ipOf(peer)),
+        said('reply', victim.mac, ipOf(attacker), ipOf(peer)),
+      ]
+      const got = await heard(pods, async () => {
+        for (const frame of forged) await frames.send(attacker, frame, { count: 20 })
+      })
+      t.same(names(got), [])
+      const honest = await heard(pods, () =>
+        frames.send(attacker, said('request', attacker.mac, ipOf(attacker), ipOf(attacker))),
+      )
+      t.ok(honest.length >= 1, 'its own announcement is heard')
+      await stage.ping(victim, peer)
+      return `${got.length} of ${forged.length * 20} forged ones arrived; ${honest.length} of the true ones`
+    },
+  )
+
+  attack(
+    t,
+    {
+      id: 'A03',
+      attack: "IP from another's address, router advertisements, a DHCP server (strict)",
+      criterion: 'dropped where addresses are declared',
+    },
+    async t => {
+      const [attacker, victim, peer] = nobody
+      const header = { dst: peer.mac, src: attacker.mac }
+      const all = { dst: '33:33:00:00:00:01', src: attacker.mac }
+      const from = (src: string, sourcePort: number, targetPort: number) =>
+        udp(header, { src, dst: ipOf(peer), sourcePort, targetPort, payload: mark })
+      const link = 'fe80::bad'
+      const sent = [
+        from(ipOf(victim), 4000, 4000),
+        from('192.0.2.99', 4000, 4000),
+        from(ipOf(attacker), 67, 68),
+        Buffer.concat([routerAdvertisement(all, { src: link, dst: 'ff02::1', prefix: '2001:db8::' }), mark]),
+        udp(all, { src: link, dst: 'ff02::1', sourcePort: 547, targetPort: 546, payload: mark }),
+      ]
+      const got = await heard(pods, async () => {
+        for (const frame of sent) await frames.send(attacker, frame, { count: 20 })
+      })
+      t.same(names(got), [])
+      // The peer's kernel says to the sender, with what it got, that nobody listens there.
+      const others = pods.filter(pod => pod !== attacker)
+      const own = await heard(others, () => frames.send(attacker, from(ipOf(attacker), 4000, 4000)))
+      t.same(names(own), [peer.name], 'from its own address it speaks')
+      await stage.leave('strict', nobody)
+      return `${got.length} of ${sent.length * 20} arrived`
     },
   )
 

@@ -12,13 +12,6 @@ const shown = (id: string, attack: string, criterion: string, file: string, test
 const isolation = 'ovs/controller-isolation.test.ts'
 const rows: readonly Shown[] = [
   shown(
-    'A03',
-    'source addresses of others on a pinned port',
-    'dropped',
-    isolation,
-    'whoever has a pinned address speaks with no other',
-  ),
-  shown(
     'A04',
     '802.1Q 1 to 4095, QinQ, stacks of tags',
     'none arrives',
@@ -40,11 +33,25 @@ const rows: readonly Shown[] = [
     'probes that are forged, altered, old or of another controller make no link',
   ),
   shown(
+    'A10',
+    'a broadcast storm at line rate',
+    'limited at its port; streams of others lose 0',
+    'ovs/limits.test.ts',
+    'a storm in one network: streams of the others lose nothing, whatever it is made of',
+  ),
+  shown(
     'A11',
     'BPDU, PAUSE, LACP: 01:80:c2:00:00:0x',
     'dropped',
     isolation,
     'what pods send to bridges and neighbours reaches nobody and makes no link',
+  ),
+  shown(
+    'A12',
+    'a bridge between two interfaces of one network',
+    'cut off, told, and let in again when it is gone',
+    'ovs/loops.test.ts',
+    'a bridge between two interfaces of one network: cut off, told, and let in again when it is gone',
   ),
   shown(
     'A18',
