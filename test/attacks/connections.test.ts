@@ -132,6 +132,31 @@ attack(
 attack(
   t,
   {
+    id: 'A27',
+    attack: '48,000 requests at once on 40 connections (pipelining)',
+    criterion: 'a probe waits for < 2 CPU-s of the controller; all of it costs < 10',
+  },
+  async t => {
+    const { pid, ports, base, lost } = await victim(t, 1)
+    const flooding = await strangers(40, ports.http, '127.0.0.3')
+    const before = usageOf(pid).cpuSeconds
+    const began = performance.now()
+    for (const { socket } of flooding) socket.write('GET /v1/switches HTTP/1.1\r\nHost: l2sm\r\n\r\n'.repeat(1_200))
+    const { status } = await fetch(`${base}/livez`, { headers: { connection: 'close' } })
+    const [waited, untilThen] = [performance.now() - began, usageOf(pid).cpuSeconds - before]
+    t.equal(status, 200)
+    await until('all are answered and closed', () => flooding.every(({ isClosed }) => isClosed()), { ms: 60_000 })
+    const cpu = usageOf(pid).cpuSeconds - before
+    t.ok(untilThen < 2, `${untilThen} s`)
+    t.ok(cpu < 10, `${cpu} s`)
+    t.same(lost(), [])
+    return `a probe waited ${waited.toFixed(0)} ms, ${seconds(untilThen)} of the controller; all of it ${seconds(cpu)}`
+  },
+)
+
+attack(
+  t,
+  {
     id: 'F51',
     attack: '256 open files, 256 MiB, and 600 connections at each port',
     criterion: 'it sheds load and does not end; switches stay; then as before',
