@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { type Client, createClient, RefusedError, UnreachableError } from '../api/contract/client.ts'
 import type { NodePlan } from '../api/contract/node-schemas.ts'
+import type { Identity } from '../api/contract/transport.ts'
 import { checkPlan, type PlanSource } from './plan-file.ts'
 
 export type Controller = {
@@ -11,8 +12,8 @@ export type Controller = {
   readonly url: URL
   /** Asked anew for each call: a token that is renewed needs no other agent. */
   readonly token: (() => Promise<string | undefined>) | undefined
-  /** PEM of the CA that signs the controller's certificate; undefined: the system's. */
-  readonly ca: string | undefined
+  /** By which CA the controller is known, and the agent's own certificate: asked anew for each call. */
+  readonly identity: (() => Promise<Identity>) | undefined
 }
 
 /** Bytes of an answer; the plan of a node with 4,095 links has some 700 kB. */

@@ -56,6 +56,18 @@ export const agentOptions = {
     standard: undefined,
     text: "for https: the CA that signs the controller's certificate, in PEM",
   }),
+  'controller-cert': single({
+    takes: 'FILE',
+    parse: path,
+    standard: undefined,
+    text: "for https: the agent's own certificate, its credential in place of a token; these files are read again for each call",
+  }),
+  'controller-key': single({
+    takes: 'FILE',
+    parse: path,
+    standard: undefined,
+    text: "for https: the private key of the agent's certificate",
+  }),
   plan: single({
     takes: 'FILE',
     parse: path,

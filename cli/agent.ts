@@ -1,8 +1,10 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { startAgent } from '../agent/agent.ts'
 import { planFileFault } from '../agent/plan-file.ts'
 import { removeAll } from '../agent/remove.ts'
 import { restartAround } from '../agent/restart.ts'
+import type { Identity } from '../api/contract/transport.ts'
 import { type AgentConfig, agentOptions } from './agent-options.ts'
 import { readValues } from './config.ts'
 import { aborted, createLog, type ExitCode, refuse, type Surroundings } from './controller.ts'
@@ -18,7 +20,7 @@ export const runAgent = async ({ argv, env, version, stop, complain }: Surroundi
   const standards = Object.fromEntries(Object.entries(agentOptions).map(([name, { standard }]) => [name, standard]))
   const config = { ...standards, ...given.values } as AgentConfig
   const faults = given.faults.length > 0 ? given.faults : contradictions(config)
-  const { token, ca, faults: unread } = await readSecrets(config, read)
+  const { token, identity, faults: unread } = await readSecrets(config)
   const wrong = [...faults, ...unread]
   if (wrong.length > 0) return refuse('agent', wrong, complain)
 
@@ -39,7 +41,7 @@ export const runAgent = async ({ argv, env, version, stop, complain }: Surroundi
       return 0
     }
     const source =
-      config.plan === undefined ? { controller: { url: config.controller!, token, ca } } : { file: config.plan }
+      config.plan === undefined ? { controller: { url: config.controller!, token, identity } } : { file: config.plan }
     const { node, ovs: socket, state, http } = config
     const tlsFolder = config['tls-folder']
     const agent = await startAgent({ node, source, socket, state, tlsFolder, http, version, log })
@@ -65,7 +67,9 @@ const contradictions = ({ node, controller, plan, remove, restart, ...config }: 
   if (plan === undefined && controller === undefined)
     return ['there is no plan: give --controller URL and --node NAME, or --plan FILE']
   if (controller !== undefined && node === undefined) return ['controller needs --node NAME: whose plan it is']
-  const unused = (['token-file', 'controller-ca'] as const).filter(name => config[name] !== undefined)
+  if ((config['controller-cert'] === undefined) !== (config['controller-key'] === undefined))
+    return ['controller-cert and controller-key belong together: give both, or neither']
+  const unused = (['token-file', ...Object.values(identityFiles)] as const).filter(name => config[name] !== undefined)
   if (plan !== undefined && unused.length > 0) return [`${unused.join(' and ')} is for --controller only`]
   const fault = plan === undefined ? undefined : planFileFault(plan)
   return fault === undefined ? [] : [fault]
@@ -74,11 +78,15 @@ const contradictions = ({ node, controller, plan, remove, restart, ...config }: 
 type Secrets = {
   /** Read again for each call; while the file can not be used, what it had last. */
   readonly token: () => Promise<string | undefined>
-  readonly ca: string | undefined
+  /** Read again for each call, too. */
+  readonly identity: () => Promise<Identity>
   readonly faults: readonly string[]
 }
 
-const readSecrets = async (config: AgentConfig, read: (path: string) => Promise<string>): Promise<Secrets> => {
+/** Parts of what TLS shows to the controller, and the options that name their files. */
+const identityFiles = { ca: 'controller-ca', cert: 'controller-cert', key: 'controller-key' } as const
+
+const readSecrets = async (config: AgentConfig): Promise<Secrets> => {
   const asked = { 'token-file': config['token-file'], 'onos-auth-file': undefined, 'compat-auth': false }
   const { credentials, faults } = await readCredentials(asked, readSecret)
   let last = credentials.token
@@ -87,15 +95,42 @@ const readSecrets = async (config: AgentConfig, read: (path: string) => Promise<
     if (again.faults.length === 0) last = again.credentials.token
     return last
   }
-  const path = config['controller-ca']
-  try {
-    const ca = path === undefined ? undefined : await read(path)
-    return { token, ca, faults }
-  } catch (error) {
-    return {
-      token,
-      ca: undefined,
-      faults: [...faults, `controller-ca ${path} can not be read: ${(error as Error).message}`],
+  const first = await readIdentity(config)
+  let used = first.identity
+  const identity = async () => {
+    const again = await readIdentity(config)
+    if (again.faults.length === 0) used = again.identity
+    return used
+  }
+  return { token, identity, faults: [...faults, ...first.faults] }
+}
+
+const readIdentity = async (
+  config: AgentConfig,
+): Promise<{ readonly identity: Identity; readonly faults: readonly string[] }> => {
+  const faults: string[] = []
+  const identity: { -readonly [Part in keyof Identity]: string } = {}
+  for (const [part, option] of Object.entries(identityFiles) as [keyof Identity, 'controller-ca'][]) {
+    const path = config[option]
+    if (path === undefined) continue
+    try {
+      identity[part] = await readSecret(path)
+    } catch (error) {
+      faults.push(`${option} ${path} can not be read: ${(error as Error).message}`)
     }
+  }
+  if (faults.length === 0 && identity.cert !== undefined) {
+    const fault = pairFault(identity.cert, identity.key!)
+    if (fault !== undefined) faults.push(`controller-cert ${config['controller-cert']} ${fault}`)
+  }
+  return { identity, faults }
+}
+
+/** Files that are being replaced do not belong together for a moment. */
+const pairFault = (cert: string, key: string): string | undefined => {
+  try {
+    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)) ? undefined : 'is not of controller-key'
+  } catch (error) {
+    return `or controller-key is no PEM: ${(error as Error).message}`
   }
 }

@@ -35,6 +35,18 @@ const commands = {
       return runOperator({ argv, env: process.env, version: packageJson.version, stop, onHangup: () => {}, complain })
     },
   },
+  'node-certificate': {
+    text: "keeps a node's certificate, which the cluster signs",
+    help: async () => (await import('./node-certificate-options.ts')).nodeCertificateHelp(),
+    run: async (argv: readonly string[]): Promise<number> => {
+      const { runNodeCertificate } = await import('./node-certificate.ts')
+      const complain = (line: string) => console.error(line)
+      const stop = stopSignal()
+      return runNodeCertificate({
+        ...{ argv, env: process.env, version: packageJson.version, stop, onHangup: () => {}, complain },
+      })
+    },
+  },
   import: {
     text: "takes over a living cluster of today's L2S-M operator",
     help: async () => (await import('./operator-import.ts')).importHelp,

@@ -15,6 +15,7 @@ import {
   shownAddress,
   single,
   type ValueOf,
+  yes,
 } from './options.ts'
 
 const name = (text: string): Parsed<string> =>
@@ -67,6 +68,17 @@ export const operatorOptions = {
     standard: undefined,
     text: "the webhooks' certificate; both files are read again when they change",
   }),
+  certificates: single({
+    parse: yes,
+    standard: false,
+    text: 'make and renew the certificates of controller, webhooks and nodes, and the credentials of nodes, as Secrets of --namespace',
+  }),
+  'nodes-namespace': single({
+    takes: 'NAME',
+    parse: name,
+    standard: 'l2sm-nodes',
+    text: 'with --certificates: where agents run, as service account l2sm-agent',
+  }),
   http: single({
     takes: 'HOST:PORT',
     parse: http,
@@ -89,13 +101,14 @@ export type OperatorConfig = { readonly [N in Name]: ValueOf<(typeof operatorOpt
 
 const shownStandard = (row: Name): string => {
   const { standard } = operatorOptions[row]
-  if (standard === undefined) return ''
+  if (standard === undefined || standard === false) return ''
   return typeof standard === 'string' ? standard : shownAddress(standard)
 }
 
 export const operatorHelp = (): string => {
   const rows = Object.entries(operatorOptions) as [Name, Option<unknown>][]
   return `usage: l2sm operator --controller URL --webhook-key FILE --webhook-cert FILE [options]
+       l2sm operator --controller URL --certificates [options]
 
 Turns L2Networks, Overlays, quarantine requests and pods of a Kubernetes cluster into networks of the controller. Several
 replicas may run: all answer webhooks, one acts.

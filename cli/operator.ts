@@ -2,7 +2,11 @@ import { watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
+import type { Logger } from 'pino'
 import { createClient } from '../api/contract/client.ts'
+import type { Certificates } from '../operator/certificates/authority.ts'
+import type { Kept } from '../operator/certificates/keep.ts'
+import type { Api } from '../operator/kube/api.ts'
 import type { Operator } from '../operator/operator.ts'
 import { readValues } from './config.ts'
 import { aborted, createLog, type ExitCode, refuse, type Surroundings } from './controller.ts'
@@ -27,15 +31,24 @@ export const runOperator = async ({ argv, env, version, stop, complain }: Surrou
   try {
     // Loading its libraries takes longer than reading what it is asked.
     const { startOperator } = await import('../operator/operator.ts')
+    const { connect } = await import('../operator/kube/api.ts')
+    const api = connect(config.kubeconfig)
+    const kept = config.certificates ? await keep(api, config.namespace, log) : undefined
+    const identity = kept && (() => identityOf(kept.current()))
     const operator = await startOperator({
-      kubeconfig: config.kubeconfig,
+      api,
       namespace: config.namespace,
       identity: config.identity ?? `${hostname()}-${process.pid}`,
-      controller: createClient({ url: config.controller!, token: secrets.token, ca: secrets.ca }),
-      certificate: secrets.certificate,
+      controller: createClient({ url: config.controller!, token: secrets.token, ca: secrets.ca, identity }),
+      certificate: config.webhooks && (kept?.current().webhooks ?? secrets.certificate),
+      own: kept && { certificates: kept.current, nodesNamespace: config['nodes-namespace'] },
       webhooks: config.webhooks ?? { host: '127.0.0.1', port: 0 },
       http: config.http,
       log,
+    })
+    kept?.onChange(({ webhooks }) => {
+      operator.renew(webhooks)
+      log.info('certificates were renewed')
     })
     const unwatch = secrets.certificate && renewing(config, operator, read)
     const webhooks =
@@ -44,7 +57,9 @@ export const runOperator = async ({ argv, env, version, stop, complain }: Surrou
     await aborted(stop)
     log.info('stopping; networks and pods stay as they are')
     unwatch?.()
+    kept?.close()
     await operator.close()
+    api.close()
     log.info('stopped')
     return 0
   } catch (error) {
@@ -54,12 +69,22 @@ export const runOperator = async ({ argv, env, version, stop, complain }: Surrou
   }
 }
 
+const keep = async (api: Api, namespace: string, log: Pick<Logger, 'warn'>): Promise<Kept> =>
+  (await import('../operator/certificates/keep.ts')).keepCertificates(api, namespace, why => log.warn(why))
+
+const identityOf = ({ ca, client }: Certificates) => ({ ca: ca.cert, ...client })
+
 const contradictions = (config: OperatorConfig): string[] => {
   if (config.controller === undefined) return ['there is no controller: give --controller URL']
+  const files = (['token-file', 'controller-ca', 'webhook-key', 'webhook-cert'] as const).filter(
+    name => config[name] !== undefined,
+  )
+  if (config.certificates)
+    return files.length === 0 ? [] : [`certificates takes the place of ${files.join(' and ')}: give one or the other`]
   if (config.webhooks === undefined) return []
   return (['webhook-key', 'webhook-cert'] as const)
     .filter(name => config[name] === undefined)
-    .map(name => `webhooks need --${name} FILE; or give --webhooks none`)
+    .map(name => `webhooks need --${name} FILE; or give --certificates, or --webhooks none`)
 }
 
 const readSecrets = async (config: OperatorConfig, read: (path: string) => Promise<string>) => {

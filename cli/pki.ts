@@ -6,7 +6,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { scopeOf } from '../openflow/session/tls.ts'
-import { issue, type Place } from './certificates.ts'
+import { issue, type Place } from '../pki/certificates.ts'
 import { faultOf, quiet } from './command-line/flags.ts'
 import { shownAddress } from './options.ts'
 

@@ -3,7 +3,7 @@
 import { createServer } from 'node:http'
 import type { Logger } from 'pino'
 import type { Client } from '../api/contract/client.ts'
-import { connect } from './kube/api.ts'
+import type { Api } from './kube/api.ts'
 import { recorder } from './kube/events.ts'
 import { lead } from './kube/lease.ts'
 import { act } from './reconcile/leader.ts'
@@ -13,8 +13,10 @@ import { createMetrics } from './world/metrics.ts'
 import { openWorld, type World } from './world/world.ts'
 
 export type OperatorOptions = {
-  /** Undefined: in a pod, or as kubectl finds it. */
-  readonly kubeconfig: string | undefined
+  /** Who makes it closes it. */
+  readonly api: Api
+  /** Of an installation whose certificates we make. */
+  readonly own: Work['own']
   /** Where the operator's own objects are. */
   readonly namespace: string
   /** Of this replica, unique. */
@@ -36,9 +38,8 @@ export type Operator = {
 }
 
 export const startOperator = async (options: OperatorOptions): Promise<Operator> => {
-  const { namespace, identity, controller, certificate, log } = options
+  const { api, namespace, identity, controller, certificate, own, log } = options
   const { registry, record } = createMetrics()
-  const api = connect(options.kubeconfig)
   const events = recorder(api, 'l2sm-operator', () => performance.now())
   const world = openWorld({ api, namespace, record, complain: why => log.warn({ why }, 'the API server') })
   const stop = new AbortController()
@@ -48,6 +49,7 @@ export const startOperator = async (options: OperatorOptions): Promise<Operator>
     events,
     record,
     log,
+    own,
     seen: { programmed: new Map(), used: new Set(), told: new Set(), nodes: new Map() },
   }
   const http = await servePages(options.http, world, async () => {
@@ -73,7 +75,6 @@ export const startOperator = async (options: OperatorOptions): Promise<Operator>
       await world.close()
       await events.flush()
       await http.close()
-      api.close()
       controller.close()
     },
   }

@@ -16,6 +16,7 @@ const switching = [...compiling, 'controller/clock', 'controller/switch', 'contr
 
 /** The operator's rooms, each on top of those before it. */
 const asking = ['operator/address', 'operator/asked', 'operator/kube']
+const certifying = ['operator/kube', 'pki', 'topology']
 const operating = [...asking, 'api/contract', 'operator/claim', 'operator/world']
 
 const viewing = ['controller/view', 'store', 'topology']
@@ -65,11 +66,15 @@ const rooms: { readonly [folder: string]: Room } = {
   'operator/address': { reaches: [], pure: true },
   'operator/kube': { reaches: [] },
   'operator/asked': { reaches: ['operator/address', 'operator/kube'], pure: true },
+  'operator/certificates': { reaches: certifying },
   'operator/claim': { reaches: asking },
   'operator/world': { reaches: [...asking, 'operator/claim'] },
   'operator/webhook': { reaches: operating },
-  'operator/reconcile': { reaches: operating },
-  operator: { reaches: [...operating, 'operator/reconcile', 'operator/webhook'] },
+  'operator/reconcile': { reaches: [...operating, ...certifying, 'operator/certificates'] },
+  operator: {
+    reaches: [...operating, ...certifying, 'operator/certificates', 'operator/reconcile', 'operator/webhook'],
+  },
+  pki: { reaches: [] },
   lab: { reaches: [] },
   'lab/k8s': { reaches: ['lab'] },
   cli: { reaches: ['*'] },

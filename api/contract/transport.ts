@@ -3,14 +3,20 @@ import { Agent as SecureAgent, request as secured } from 'node:https'
 
 /** One HTTP request and its answer, over connections that are kept. What is in them, client.ts knows. */
 
-export type Place = {
-  /** `http://192.0.2.1:8181`; a path in it comes before every path that is asked for. */
-  readonly url: URL
-  /** PEM of the CA that signs the server's certificate; undefined: the system's. */
+/** PEM texts by which one side of TLS knows the other. */
+export type Identity = {
+  /** Of the CA that signs the server's certificate; undefined: the system's. */
   readonly ca?: string | undefined
-  /** PEM of our own certificate and its key, for a server that asks for one. */
+  /** Our own certificate and its key, for a server that asks for one. */
   readonly cert?: string | undefined
   readonly key?: string | undefined
+}
+
+export type Place = Identity & {
+  /** `http://192.0.2.1:8181`; a path in it comes before every path that is asked for. */
+  readonly url: URL
+  /** In their place, asked anew before each call: for files that may change. */
+  readonly identity?: (() => Identity | Promise<Identity>) | undefined
 }
 
 export type Asked = {
@@ -41,12 +47,27 @@ const idle = 60_000
 
 export const createTransport = (place: Place): Transport => {
   const secure = place.url.protocol === 'https:'
-  const { ca, cert, key } = place
-  const tls = { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert, key }) }
   const settings = { keepAlive: true, keepAliveMsecs: 5_000, timeout: idle, scheduling: 'lifo' as const }
-  const agent = secure ? new SecureAgent({ ...settings, ...tls }) : new PlainAgent(settings)
+  const agentFor = ({ ca, cert, key }: Identity) => {
+    const tls = { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert, key }) }
+    return secure ? new SecureAgent({ ...settings, ...tls }) : new PlainAgent(settings)
+  }
+  const agents = new Set<Agent>()
+  let used: Identity | undefined
+  let agent: Agent
+  const current = async (): Promise<Agent> => {
+    const now = (await place.identity?.()) ?? place
+    const isSame = used && (['ca', 'cert', 'key'] as const).every(part => now[part] === used![part])
+    if (isSame) return agent
+    used = now
+    // What is being asked ends well; the old one's connections close when they have been idle.
+    agent = agentFor(now)
+    agents.add(agent)
+    return agent
+  }
   const base = place.url.pathname.replace(/\/$/, '')
-  const send = (asked: Asked) => exchange(secure ? secured : plain, agent, new URL(base + asked.path, place.url), asked)
+  const send = async (asked: Asked) =>
+    exchange(secure ? secured : plain, await current(), new URL(base + asked.path, place.url), asked)
   return {
     async ask(asked) {
       try {
@@ -57,7 +78,9 @@ export const createTransport = (place: Place): Transport => {
         return send(asked)
       }
     },
-    close: () => agent.destroy(),
+    close: () => {
+      for (const each of agents) each.destroy()
+    },
   }
 }
 

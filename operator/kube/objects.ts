@@ -28,6 +28,28 @@ export type Pod = KubeObject & {
   readonly status?: { readonly phase?: string; readonly conditions?: readonly Condition[] }
 }
 
+/** Values are in base64. */
+export type Secret = KubeObject & { readonly data?: Readonly<Record<string, string>>; readonly type?: string }
+
+/** A CertificateSigningRequest. `extra` and `username` are written by the API server, of who asked. */
+export type SigningRequest = KubeObject & {
+  readonly spec: {
+    readonly request: string
+    readonly signerName: string
+    readonly username?: string
+    readonly extra?: Readonly<Record<string, readonly string[]>>
+    readonly usages?: readonly string[]
+  }
+  readonly status?: {
+    readonly certificate?: string
+    readonly conditions?: readonly { readonly type: string; readonly message?: string }[]
+  }
+}
+
+export type MutatingWebhooks = KubeObject & {
+  readonly webhooks?: readonly { readonly name: string; readonly clientConfig: { readonly caBundle?: string } }[]
+}
+
 export type Provider = {
   readonly name: string
   readonly domain: readonly string[]
@@ -161,8 +183,11 @@ const collections = {
   namespaces: ['/api/v1', 'namespaces'],
   events: ['/api/v1', 'events'],
   configmaps: ['/api/v1', 'configmaps'],
+  secrets: ['/api/v1', 'secrets'],
   deployments: ['/apis/apps/v1', 'deployments'],
   statefulsets: ['/apis/apps/v1', 'statefulsets'],
+  mutatingWebhooks: ['/apis/admissionregistration.k8s.io/v1', 'mutatingwebhookconfigurations'],
+  signingRequests: ['/apis/certificates.k8s.io/v1', 'certificatesigningrequests'],
   leases: ['/apis/coordination.k8s.io/v1', 'leases'],
   nads: ['/apis/k8s.cni.cncf.io/v1', 'network-attachment-definitions'],
   l2networks: [group, 'l2networks'],

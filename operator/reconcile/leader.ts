@@ -5,6 +5,7 @@ import { isNetworkNad } from '../asked/oldest.ts'
 import { networkId, parseNetworkId } from '../kube/names.ts'
 import { type Claim, type KubeObject, keyOf, type L2Network, type Nad } from '../kube/objects.ts'
 import type { Kind } from '../world/world.ts'
+import { reconcileCertificates } from './certificates.ts'
 import { reconcileClaims } from './claims.ts'
 import { reconcileEdgeDevice } from './edge-device.ts'
 import { reconcileIds } from './ids.ts'
@@ -61,6 +62,7 @@ export const act = async (work: Work, signal: AbortSignal): Promise<void> => {
       for (const network of world.l2networks.values()) ids.look(keyOf(network))
       for (const device of world.edgeDevices.values()) edges.look(keyOf(device))
     }
+    const certificates = loop('certificates', () => reconcileCertificates(work), 1)
     const state = loop('controller', controllerReconciler(work, all), 1)
     const unwatch = world.watch((kind, now, before) => {
       const any = (now ?? before)!
@@ -83,7 +85,7 @@ export const act = async (work: Work, signal: AbortSignal): Promise<void> => {
           if (request.metadata.namespace === namespaceOf(any)) quarantines.look(keyOf(request), together)
       if (kind === 'overlays' || kind === 'nodes') mesh.look('all', together)
     })
-    for (const one of [claims, stock, mesh, state]) one.look('all')
+    for (const one of [certificates, claims, stock, mesh, state]) one.look('all')
     await repeat(audit, all, signal)
     unwatch()
   } finally {

@@ -7,6 +7,9 @@ import { setCondition, type Work } from './work.ts'
 /** Milliseconds: measures change, and so do addresses of nodes. */
 const pace = 5_000
 
+/** Of `l2sm node-certificate`, in its usual folder. */
+const nodeFiles = { key: '/etc/l2sm/node.key', cert: '/etc/l2sm/node.crt', ca: '/etc/l2sm/ca.crt' } as const
+
 type Wish = Input<'putMesh'>['body']
 type Mesh = Output<'getMesh'>
 
@@ -19,8 +22,10 @@ export const reconcileOverlays = async (work: Work): Promise<number | undefined>
   if (overlays.length === 0) return undefined
   const { wish, missing } = meshOf(work, overlays)
   const there = await controller.getMesh()
-  if (!isSame(there, wish)) {
-    await controller.putMesh({ body: { ...settingsOf(there), ...wish } })
+  // Switches of our own installation speak TLS, with the files that their agents keep.
+  const tls = there.tls === undefined && work.own ? nodeFiles : undefined
+  if (!isSame(there, wish) || tls) {
+    await controller.putMesh({ body: { ...settingsOf(there), ...(tls && { tls }), ...wish } })
     log.info({ nodes: wish.nodes.length, links: wish.links?.length ?? 'full' }, 'mesh declared')
   }
   const [{ nodes }, { links }] = await Promise.all([controller.listNodes(), controller.listLinks()])

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { type Client, type Output, RefusedError } from '../../api/contract/client.ts'
 import { isFault, parseMultus } from '../asked/multus.ts'
+import type { Certificates } from '../certificates/authority.ts'
 import type { Held } from '../claim/ledger.ts'
 import type { Recorder } from '../kube/events.ts'
 import { multusNetworks, plainNad } from '../kube/names.ts'
@@ -16,6 +17,15 @@ export type Work = {
   readonly record: Record
   readonly log: Logger
   readonly seen: Seen
+  /** Undefined: certificates are somebody else's. */
+  readonly own: Own | undefined
+}
+
+/** An installation whose certificates the operator makes. */
+export type Own = {
+  readonly certificates: () => Certificates
+  /** Where agents run. */
+  readonly nodesNamespace: string
 }
 
 /** What was last heard of the controller. In memory only: it is asked again after a restart. */

@@ -10,7 +10,7 @@ t.test('without Open vSwitch and a controller an agent is alive and not ready, a
   const folder = t.testdir()
   const agent = await startAgent({
     ...{ node: 'n1', socket: join(folder, 'nobody.sock'), state: join(folder, 'state'), tlsFolder: folder },
-    source: { controller: { url: new URL('http://127.0.0.1:1'), token: undefined, ca: undefined } },
+    source: { controller: { url: new URL('http://127.0.0.1:1'), token: undefined, identity: undefined } },
     ...{
       http: { host: '127.0.0.1', port: 0 },
       version: '0.0.0',
@@ -43,7 +43,7 @@ t.test('where it can not listen it ends, in one sentence', async t => {
   const folder = t.testdir()
   const options = {
     ...{ node: 'n1', socket: join(folder, 's'), state: folder, tlsFolder: folder, version: '0.0.0' },
-    source: { controller: { url: new URL('http://127.0.0.1:1'), token: undefined, ca: undefined } },
+    source: { controller: { url: new URL('http://127.0.0.1:1'), token: undefined, identity: undefined } },
     log: { debug: say, info: say, warn: say, error: say },
   }
   const first = await startAgent({ ...options, http: { host: '127.0.0.1', port: 0 } })

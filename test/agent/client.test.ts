@@ -23,7 +23,7 @@ async function serve(t: Test, first: Answer) {
   })
   const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   return {
-    ...{ asked, controller: { url, token: async () => 'a-token-of-16-chars', ca: undefined } },
+    ...{ asked, controller: { url, token: async () => 'a-token-of-16-chars', identity: undefined } },
     become: (next: Answer) => {
       answer = next
     },

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { issue, type Place, type Wish } from '../../cli/certificates.ts'
+import { issue, type Place, type Wish } from '../../pki/certificates.ts'
 
 export type Pem = { readonly key: string; readonly cert: string; readonly ca: string }
 
