@@ -48,7 +48,7 @@ export const importCluster = async (options: ImportOptions): Promise<number> => 
 
 const all = async <T>(api: Api, path: string, labelSelector?: string): Promise<readonly T[]> => {
   const list = await api.get<List<T>>(path, { labelSelector })
-  if (!list) throw new Error(`${path} is not served: apply manifests/crds first`)
+  if (!list) throw new Error(`${path} is not served: apply manifests/base/crds first`)
   return list.items
 }
 

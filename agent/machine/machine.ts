@@ -1,7 +1,7 @@
 /** Reads, makes, changes and watches this node's network devices. The core decides what is to be done. */
 
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { type Machine, readAddresses, readDevices, readRoutes } from '../node/devices.ts'
@@ -29,12 +29,19 @@ export async function readMachine(): Promise<Machine> {
   }
 }
 
+/**
+ * /proc/sys is read-only in a container that is not privileged. Where the node's own is mounted beside, it shows the network namespace of
+ * who looks, which is the node's.
+ */
+const mounted = '/host/proc/sys/net/'
+const there = (path: string): string => (existsSync(mounted) ? path.replace('/proc/sys/net/', mounted) : path)
+
 /** Those that the kernel has; empty if there is no such device. */
 export function readSettings(device: string): Settings {
   const found: [string, string][] = []
   for (const name of settingNames) {
     try {
-      found.push([name, readFileSync(settingPath(device, name), 'utf8').trim()])
+      found.push([name, readFileSync(there(settingPath(device, name)), 'utf8').trim()])
     } catch {
       // Another version of the kernel, one without IPv6, or a device that is gone.
     }
@@ -45,7 +52,7 @@ export function readSettings(device: string): Settings {
 /** What the kernel does not take is left as it is. */
 export async function writeSettings(device: string, settings: Settings): Promise<void> {
   for (const [name, value] of Object.entries(settings))
-    await writeFile(settingPath(device, name), value).catch(() => {})
+    await writeFile(there(settingPath(device, name)), value).catch(() => {})
 }
 
 /** @param fill Whether a pod must fill in its checksums itself: userspace Open vSwitch forwards a frame as it is. */
@@ -68,7 +75,7 @@ export async function makePairs(steps: PairSteps, mark: string, mtu: number, fil
 /** Whether a device is here, and was in another network namespace since it was made. */
 export function hasTravelled(device: string): boolean {
   try {
-    return readFileSync(tagPath(device), 'utf8').trim() !== freshTag
+    return readFileSync(there(tagPath(device)), 'utf8').trim() !== freshTag
   } catch {
     // It has just gone to a pod.
     return false
@@ -84,7 +91,7 @@ export const removePairs = async (bridgeEnds: readonly string[]): Promise<void> 
 
 /** A kernel without IPv6 has no such settings. */
 const writeIfThere = (path: string, value: string): Promise<void> =>
-  writeFile(path, value).catch((error: NodeJS.ErrnoException) => {
+  writeFile(there(path), value).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error
   })
 

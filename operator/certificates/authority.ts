@@ -31,7 +31,8 @@ const leaves = (namespace: string) =>
   ({
     controller: {
       ...{ secret: 'l2sm-controller-tls', commonName: 'l2sm-controller', usage: 'server' },
-      names: [...service('l2sm-controller', namespace), ...service('l2sm-controller-service', namespace)],
+      // localhost: for who comes by kubectl port-forward.
+      names: [...service('l2sm-controller', namespace), 'DNS:localhost'],
     },
     webhooks: {
       ...{ secret: 'l2sm-operator-tls', commonName: 'l2sm-operator', usage: 'server' },

@@ -164,7 +164,7 @@ const install = async (
     'apply',
     '--server-side',
     '-f',
-    join(root, 'manifests/crds'),
+    join(root, 'manifests/base/crds'),
     '-f',
     join(root, 'lab/k8s/nad-crd.json'),
   ])
@@ -173,9 +173,9 @@ const install = async (
     'apply',
     '--server-side',
     '-f',
-    join(root, 'manifests/rbac.yaml'),
+    join(root, 'manifests/base/rbac.yaml'),
     '-f',
-    join(root, 'manifests/policy.yaml'),
+    join(root, 'manifests/base/policy.yaml'),
   ])
   const items = nodes.map(name => ({
     apiVersion: 'v1',
@@ -214,7 +214,7 @@ const admission = async ({ kubectl, directory }: ControlPlane, port: number): Pr
     '-o',
     'json',
     '-f',
-    join(root, 'manifests/webhooks.yaml'),
+    join(root, 'manifests/base/webhooks.yaml'),
   ])
   const configuration = JSON.parse(shipped)
   const caBundle = readFileSync(join(directory, 'ca.crt')).toString('base64')
