@@ -47,6 +47,7 @@ export const folders: Readonly<Record<string, string>> = {
   'operator/reconcile': 'what the leader makes so',
   operator: 'the operator, wired together',
   'lab/k8s': 'a real Kubernetes control plane, built from the Go module proxy',
+  images: 'what container images hold, and their making, without a container engine',
   pki: 'certificates and requests for them, made by the openssl command',
   lab: 'real meshes of Open vSwitch in network namespaces, and frames in and out of them',
   'cli/command-line': 'options and help of commands',

@@ -75,6 +75,7 @@ const rooms: { readonly [folder: string]: Room } = {
     reaches: [...operating, ...certifying, 'operator/certificates', 'operator/reconcile', 'operator/webhook'],
   },
   pki: { reaches: [] },
+  images: { reaches: [] },
   lab: { reaches: [] },
   'lab/k8s': { reaches: ['lab'] },
   cli: { reaches: ['*'] },
