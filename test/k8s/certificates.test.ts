@@ -34,19 +34,6 @@ if (await needsCluster(t)) {
   await until('the credentials are there', async () => (await secret('l2sm-credentials')) !== undefined, { ms: 60_000 })
   const ca = await text('l2sm-ca', 'tls.crt')
 
-  t.test('the CA that signed the webhooks is told to the API server', async t => {
-    const configuration = () =>
-      api.get<{ webhooks: { clientConfig: { caBundle?: string } }[] }>(
-        '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/l2sm-operator',
-      )
-    const told = async () => (await configuration())!.webhooks.map(({ clientConfig }) => clientConfig.caBundle ?? '')
-    await until('all webhooks have a CA', async () => (await told()).every(text => text !== ''), { ms: 20_000 })
-    t.same(new Set((await told()).map(each => Buffer.from(each, 'base64').toString())), new Set([ca]))
-    const webhooks = new X509Certificate(await text('l2sm-operator-tls', 'tls.crt'))
-    t.ok(webhooks.verify(new X509Certificate(ca).publicKey))
-    t.equal(webhooks.checkHost('l2sm-operator.l2sm-system.svc'), 'l2sm-operator.l2sm-system.svc')
-  })
-
   const folder = join(plane.directory, 'controller-files')
   mkdirSync(folder)
   const file = async (name: string, from: string, key: string) => {
@@ -64,6 +51,19 @@ if (await needsCluster(t)) {
     ...['--openflow', 'tls:127.0.0.1:0', '--openflow-key', key, '--openflow-cert', cert, '--openflow-ca', clientCa],
     ...['--credentials-file', credentials, '--store', 'memory'],
   ])
+
+  t.test('the CA that signed the webhooks is told to the API server', async t => {
+    const configuration = () =>
+      api.get<{ webhooks: { clientConfig: { caBundle?: string } }[] }>(
+        '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/l2sm-operator',
+      )
+    const told = async () => (await configuration())!.webhooks.map(({ clientConfig }) => clientConfig.caBundle ?? '')
+    await until('all webhooks have a CA', async () => (await told()).every(text => text !== ''), { ms: 20_000 })
+    t.same(new Set((await told()).map(each => Buffer.from(each, 'base64').toString())), new Set([ca]))
+    const webhooks = new X509Certificate(await text('l2sm-operator-tls', 'tls.crt'))
+    t.ok(webhooks.verify(new X509Certificate(ca).publicKey))
+    t.equal(webhooks.checkHost('l2sm-operator.l2sm-system.svc'), 'l2sm-operator.l2sm-system.svc')
+  })
 
   const asNode = async (node: string, pod = `agent-${node}`) => {
     const spec = { nodeName: node, serviceAccountName: 'l2sm-agent', containers: [{ name: 'c', image: 'none' }] }
