@@ -55,6 +55,14 @@ const commands = {
       return runImport({ argv, say: line => console.log(line), complain: line => console.error(line) })
     },
   },
+  names: {
+    text: 'keeps a hosts file with the names of pods in their networks, for CoreDNS',
+    help: async () => (await import('./names.ts')).namesHelp,
+    run: async (argv: readonly string[]): Promise<number> => {
+      const { runNames } = await import('./names.ts')
+      return runNames({ argv, stop: stopSignal(), complain: line => console.error(line) })
+    },
+  },
   pki: {
     text: 'makes a CA and certificates, for OpenFlow over TLS',
     help: async () => (await import('./pki.ts')).help,

@@ -40,6 +40,7 @@ export const folders: Readonly<Record<string, string>> = {
   'operator/kube': 'the Kubernetes API by its paths; mirrors of collections, events, the Lease',
   'operator/address': 'addresses and pools of them',
   'operator/asked': 'what a pod asks for',
+  'operator/names': 'names of pods in their networks, for a DNS server',
   'operator/claim': 'who has which interface and address; gives a pod what it asks for',
   'operator/certificates': 'certificates of an installation, and who is given which',
   'operator/world': 'all that is seen of the cluster',

@@ -68,6 +68,7 @@ const rooms: { readonly [folder: string]: Room } = {
   'operator/asked': { reaches: ['operator/address', 'operator/kube'], pure: true },
   'operator/certificates': { reaches: certifying },
   'operator/claim': { reaches: asking },
+  'operator/names': { reaches: [...asking, 'operator/claim'] },
   'operator/world': { reaches: [...asking, 'operator/claim'] },
   'operator/webhook': { reaches: operating },
   'operator/reconcile': { reaches: [...operating, ...certifying, 'operator/certificates'] },

@@ -9,6 +9,7 @@ const run = promisify(execFile)
 /** The version of Kubernetes that the tests run against. To change it: gomods/k8s/go.mod, all its `replace` lines, `go mod tidy`. */
 export const kubernetesVersion = 'v1.34.4'
 export const multusVersion = 'v4.3.0'
+export const corednsVersion = 'v1.13.2'
 
 type Recipe = {
   /** The folder of go.mod, below gomods/. */
@@ -51,6 +52,7 @@ const recipes = {
     package: 'gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/multus',
     linkerFlags: '-s -w',
   },
+  coredns: { module: 'coredns', version: corednsVersion, package: '.', linkerFlags: '-s -w' },
 } as const satisfies Record<string, Recipe>
 
 export type Binary = keyof typeof recipes
@@ -62,6 +64,7 @@ export const forTests: readonly Binary[] = [
   'kube-scheduler',
   'kubectl',
   'multus',
+  'coredns',
 ]
 
 const cache = () => process.env['L2SM_LAB_CACHE'] ?? join(homedir(), '.cache', 'l2sm')
