@@ -184,7 +184,9 @@ function retryRefused(r: Reconciler, sw: Switch, refused: ReadonlyMap<number, st
 }
 
 /** Addresses come and go all the time: whoever waits for their room would have no pause. */
-const makesRoom = (item: Item): boolean => item.kind !== 'flow' || owner(item.cookie).is !== 'learned'
+const makesRoom = (item: Item): boolean =>
+  // A meter that was read and is nobody's may be that of a network which was refused: taking it away makes room for nobody else.
+  item.kind === 'meter' ? item.owner !== 0 : item.kind !== 'flow' || owner(item.cookie).is !== 'learned'
 
 /** Something of ours is gone from a switch: what it refused may fit now. */
 function roomMade(r: Reconciler, sw: Switch): void {

@@ -260,7 +260,7 @@ t.test('a switch that refuses everything is left in peace, and does not fill the
   t.ok(Math.max(...seconds) <= 10, `lines a second: ${seconds}`)
   t.ok(sent.filter(n => n > 0).length <= 3, `changes a second: ${sent}`)
   t.equal(world.controller.network('network-1')?.state, 'degraded')
-  t.strictSame(world.controller.ready(), { ready: true, reasons: [] })
+  t.strictSame(world.controller.ready(), { ready: true, reasons: [], concerns: [] })
 })
 
 t.test('a network that a switch refuses is no drift: audits neither repair it nor ask for it again', async t => {
@@ -303,10 +303,10 @@ t.test('drift is put right, counted once, and then there is none', async t => {
   t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
   world.peer(1).sw.tables.delete(2)
   await world.until('it is repaired', () => world.counts.repaired > 0)
-  t.equal(world.counts.repaired, 4)
+  t.equal(world.counts.repaired, 6)
   const [drift] = eventsOf(world, 'switch-drift')
-  t.match(drift, { dpid: '0000000000000001', count: 4, severity: 'warn' })
-  t.match(drift!.items, Array(4).fill({ after: /^cookie=0x\w+, table=2, priority=\d+,.*actions=/ }))
+  t.match(drift, { dpid: '0000000000000001', count: 6, severity: 'warn' })
+  t.match(drift!.items, Array(6).fill({ after: /^cookie=0x\w+, table=2, priority=\d+,.*actions=/ }))
   t.ok(
     drift!.items.every(item => !('before' in item)),
     'they were missing',
