@@ -38,7 +38,8 @@ const freeMirror = (draft: Draft, network: string, key: string): Refusal | undef
 }
 
 /**
- * Takes an attachment from one network to another, as it is: MAC, addresses, name, guard and limits. Moved already is fine.
+ * Takes an attachment from one network to another, as it is: MAC, addresses, name, limits, and a guard of its own. One that its network
+ * gave it stays behind, but for `strict`, where the other network says nothing: it does not get weaker unasked. Moved already is fine.
  * @param mirror Where copies of all frames of the network that it goes to are sent, if somebody is to look at it there.
  */
 export const moveAttachment = (
@@ -57,9 +58,10 @@ export const moveAttachment = (
     const set = setMirror(draft, to, mirror)
     if (isRefusal(set)) return set
   }
-  const { broadcast, rate, revision: _, ...spec } = before
+  const { broadcast, rate, revision: _, guard: level, ownGuard, ...spec } = before
+  const isKept = ownGuard || (level === 'strict' && before.network !== to && !draft.networks.get(to)!.guard)
   const limits = { ...(broadcast !== undefined && { broadcastLimit: broadcast || ('off' as const) }), rateLimit: rate }
-  const put = attach(draft, { ...spec, ...limits, network: to }, { move: true })
+  const put = attach(draft, { ...spec, ...limits, guard: isKept ? level : undefined, network: to }, { move: true })
   if (isRefusal(put)) return put
   return { attachment: put.attachment, addressesTaken: addressesTaken(draft, put.attachment) }
 }

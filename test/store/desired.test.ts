@@ -10,6 +10,7 @@ import {
   setMirror,
 } from '../../store/desired.ts'
 import { openDraft } from '../../store/draft.ts'
+import { moveAttachment } from '../../store/moves.ts'
 import { isRefusal, type RefusalCode, refusals } from '../../store/refusals.ts'
 import { emptyTables } from '../../store/tables.ts'
 import { dpid } from './backends.ts'
@@ -311,3 +312,27 @@ t.test('what probes say of a link stays said, whatever is written about the link
   putDeclaredLink(draft, { ...link, cost: 3 })
   t.equal(draft.deadLinks.has(key), false)
 })
+
+t.test(
+  'a port that moves has the level of its new network, unless it has one of its own, and none is weaker unasked',
+  async t => {
+    const mac = '02:00:00:00:00:01'
+    const moved = (from: 'strict' | undefined, to: 'strict' | 'learn' | undefined, own?: 'mac' | 'strict') => {
+      const draft = draftWith()
+      putNetwork(draft, 'red', { guard: from })
+      putNetwork(draft, 'blue', { guard: to })
+      attach(draft, { network: 'red', ...at(s1, 1), mac, ips: ['10.0.0.1'], guard: own })
+      for (const _ of ['once', 'again']) {
+        const answer = moveAttachment(draft, 'red', at(s1, 1), 'blue')
+        if (isRefusal(answer)) return answer.refused
+      }
+      return draft.attachments.get(`${s1}/1`)!.guard
+    }
+    t.equal(moved(undefined, 'strict'), 'strict')
+    t.equal(moved('strict', undefined), 'strict')
+    t.equal(moved('strict', 'learn'), 'learn', 'it says so')
+    t.equal(moved(undefined, undefined), 'mac')
+    t.equal(moved('strict', 'strict', 'mac'), 'mac')
+    t.equal(moved(undefined, 'learn', 'strict'), 'strict')
+  },
+)
