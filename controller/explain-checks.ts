@@ -192,8 +192,9 @@ function programmingAt({ status }: Pair, end: Known): Finding | undefined {
   const progress = progressOf(status, end.network, attachmentKey(end)) ?? progressOf(status, end.network)
   if (!progress || progress.state === 'programmed') return undefined
   const is = progress.state === 'pending' ? 'is not programmed yet' : 'works in part'
+  const dpid = /switch ([0-9a-f]{16})/.exec(progress.reason ?? '')?.[1] ?? end.dpid
   return {
-    ...{ check: progress.state === 'pending' ? 'not-programmed' : 'degraded', dpid: end.dpid },
+    ...{ check: progress.state === 'pending' ? 'not-programmed' : 'degraded', dpid },
     sentence: `${placeText(end)} ${is}: ${progress.reason ?? 'no reason is known'}`,
     remedy:
       progress.state === 'pending'

@@ -41,8 +41,12 @@ export async function answerExplain(parts: Parts, asked: ExplainQuestion): Promi
   return answer(parts, { reaches, findings: unique(findings), ...common, ...figuresOf(way) })
 }
 
-const unique = (findings: readonly Finding[]): readonly Finding[] =>
-  findings.filter(({ sentence }, i) => findings.findIndex(other => other.sentence === sentence) === i)
+/** One cause is told once, whichever frames it stops. */
+const unique = (findings: readonly Finding[]): readonly Finding[] => {
+  const causeOf = ({ check, dpid, entry, sentence }: Finding) =>
+    entry === undefined && check !== 'drift' ? sentence : `${check} ${dpid} ${entry}`
+  return findings.filter((finding, i) => findings.findIndex(other => causeOf(other) === causeOf(finding)) === i)
+}
 
 /** A switch that is away may still forward. */
 const isCertain = ({ check }: Finding): boolean => check !== 'switch-away' && check !== 'not-programmed'
