@@ -24,6 +24,7 @@ import { linkRoutes } from './v1/links.ts'
 import { meshRoutes } from './v1/mesh.ts'
 import { networkRoutes } from './v1/networks.ts'
 import { nodeRoutes, nodeServices } from './v1/nodes.ts'
+import { proofRoutes } from './v1/proof.ts'
 import { stateRoutes } from './v1/state.ts'
 import { switchRoutes } from './v1/switches.ts'
 import { traceRoutes } from './v1/trace.ts'
@@ -95,6 +96,7 @@ export const createApi = async (options: ApiOptions): Promise<Api> => {
   eventRoutes(app, services)
   traceRoutes(app, services)
   explainRoutes(app, services)
+  proofRoutes(app, services)
   onosRoutes(app, services)
   app.get('/metrics', { schema: { tags: ['state'], summary: 'Metrics for Prometheus' } }, async (_, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.scrape(services.store, services.controller)),

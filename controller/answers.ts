@@ -6,6 +6,7 @@ import { answerExplain } from './explain.ts'
 import { limitViews } from './limits/limit-status.ts'
 import { networkMtu } from './links/network-mtu.ts'
 import type { Parts } from './parts.ts'
+import { answerProof } from './proving.ts'
 import { attachmentCounts, linkView, linkViews, progressOf, switchFigures, switchView } from './status.ts'
 import { itemText } from './switch/item-text.ts'
 import { inSlices } from './switch/slices.ts'
@@ -108,6 +109,7 @@ export function answers(parts: Parts): Controller {
     },
     explain: question => answerExplain(parts, question),
     trace: question => answerTrace(parts, question),
+    proof: tables => answerProof(parts, tables),
     ready: parts.readiness.now,
     tunnelsNotified: tunnels.notified,
   }

@@ -3,6 +3,7 @@ import { Events, EventsQuery } from './event-schemas.ts'
 import { ExplainAnswer, ExplainQuery } from './explain-schemas.ts'
 import * as mesh from './mesh-schemas.ts'
 import { NodePlan, NodeReport } from './node-schemas.ts'
+import { ProofAnswer, ProofQuery } from './proof-schemas.ts'
 import * as schemas from './schemas.ts'
 import { TraceAnswer, TraceQuery } from './trace-schemas.ts'
 
@@ -94,6 +95,7 @@ export const operations = {
   listEvents: { method: 'GET', path: '/v1/events', query: EventsQuery, answer: Events },
   explain: { method: 'GET', path: '/v1/explain', query: ExplainQuery, answer: ExplainAnswer },
   trace: { method: 'GET', path: '/v1/trace', query: TraceQuery, answer: TraceAnswer },
+  proof: { method: 'GET', path: '/v1/proof', query: ProofQuery, answer: ProofAnswer },
   ready: { method: 'GET', path: '/readyz', answer: schemas.Ready, also: 503 },
 } as const satisfies { readonly [name: string]: Operation }
 

@@ -74,9 +74,11 @@ export function newProver(plane: DataPlane): Prover {
     sw.read(plane.switches.get(dpid)!.items())
     switches.set(dpid, sw)
     links.set(dpid, linksAt(plane, dpid))
+    unread.delete(dpid)
     return sw
   }
-  for (const dpid of plane.switches.keys()) read(dpid)
+  /** Switches whose tables were not looked at yet. */
+  const unread = new Set<DatapathId>(plane.switches.keys())
 
   const allStale = () => {
     for (const number of spec.networks.keys()) stale.add(number)
@@ -161,6 +163,7 @@ export function newProver(plane: DataPlane): Prover {
     itemsChanged(dpid, owner) {
       const is = plane.switches.get(dpid)
       const sw = switches.get(dpid)
+      if (unread.has(dpid)) return
       if (!is || !sw) this.switchChanged(dpid)
       else meet(sw, sw.read(is.items(owner), owner))
     },
@@ -173,6 +176,7 @@ export function newProver(plane: DataPlane): Prover {
       for (const other of entangled) stale.add(other)
     },
     switchChanged(dpid) {
+      if (unread.has(dpid) && plane.switches.has(dpid)) return
       const before = links.get(dpid)
       if (!plane.switches.has(dpid)) {
         switches.delete(dpid)
@@ -193,6 +197,10 @@ export function newProver(plane: DataPlane): Prover {
     stale: () => stale,
     of: number => results.get(number) ?? [],
     *prove() {
+      for (const dpid of unread) {
+        read(dpid)
+        yield
+      }
       for (const number of [...stale]) {
         stale.delete(number)
         if (space.size() > mostNodes) {

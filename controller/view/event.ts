@@ -132,6 +132,22 @@ export const kinds = {
     sentence: ({ dpid, count }) =>
       `switch ${dpid} had drifted: ${count} of its flows, groups and meters were not as they should be, and are put right`,
   }),
+  'proof-failed': row<{
+    readonly tables: 'desired' | 'held'
+    readonly fault: string
+    readonly reason: string
+    readonly network?: string
+    readonly dpid?: DatapathId
+    readonly port?: PortNo
+    readonly frame?: string
+    readonly entry?: string
+    readonly at?: DatapathId
+  }>({
+    severity: 'error',
+    when: 'GET /v1/proof found that networks are not apart: the first frame that shows it (hex, and the port to send it into), and the entry to blame.',
+    sentence: ({ tables, reason, network, dpid, port, entry, at }) =>
+      `isolation is broken on ${tables} tables${network === undefined ? '' : ` of network ${network}`}: ${reason}${dpid === undefined ? '' : `, sent into port ${port} of switch ${dpid}`}${entry === undefined ? '' : `; to blame, on switch ${at}: ${entry}`}. GET /v1/proof?tables=${tables} has all of it`,
+  }),
   'switch-unreadable': row<Switch & { readonly error: string }>({
     severity: 'warn',
     when: 'A switch did not answer as it should; it is read again.',

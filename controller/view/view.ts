@@ -1,5 +1,6 @@
 import type { DatapathId, Endpoint, Link, Port, PortNo } from '../../topology/topology.ts'
 import type { ExplainAnswer, ExplainQuestion } from './explain.ts'
+import type { ProofAnswer } from './proof.ts'
 import type { BadQuestion, TraceAnswer, TraceQuestion } from './trace.ts'
 
 /**
@@ -233,6 +234,8 @@ export type Controller = {
   explain(question: ExplainQuestion): Promise<ExplainAnswer>
   /** Where a frame goes. Reads switches, where what they hold is asked for. */
   trace(question: TraceQuestion): Promise<TraceAnswer | BadQuestion>
+  /** Whether networks are apart, for all frames. Reads switches, where what they hold is asked for. */
+  proof(tables: 'desired' | 'held'): Promise<ProofAnswer>
   /** Whether networks are as they should be on the switches that are connected. */
   ready(): Readiness
 }

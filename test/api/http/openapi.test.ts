@@ -34,6 +34,7 @@ const offered = [
   'GET /v1/events',
   'GET /v1/trace',
   'GET /v1/explain',
+  'GET /v1/proof',
   'GET /livez',
   'GET /readyz',
   'GET /metrics',
