@@ -14,6 +14,7 @@ const offered = [
   'GET /v1/switches',
   'DELETE /v1/switches/{dpid}',
   'GET /v1/switches/{dpid}',
+  'POST /v1/networks/{network}/attachments/{dpid}/{port}/move',
   'POST /v1/switches/{dpid}/takeover',
   'GET /v1/links',
   'GET /v1/links/{fromDpid}/{fromPort}/{toDpid}/{toPort}',
