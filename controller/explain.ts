@@ -276,7 +276,11 @@ function wayOf({ discover }: Parts, { visits }: Trace): readonly HopView[] | und
     const from = { dpid: visits[visit]!.dpid, port: visits[visit]!.copies[copy]!.port }
     const link = { from, to: { dpid: at.dpid, port: at.port } }
     const { rttMs, mtu } = discover.linkStatistics(link) ?? {}
-    hops.unshift({ ...link, ...(rttMs !== undefined && { rttMs }), ...(mtu !== undefined && { mtu }) })
+    hops.unshift({
+      ...link,
+      ...(rttMs !== undefined && { rttMs: Math.round(rttMs * 1000) / 1000 }),
+      ...(mtu !== undefined && { mtu }),
+    })
   }
   return hops
 }
