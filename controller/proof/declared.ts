@@ -7,12 +7,16 @@ import { all, type FrameSet, type FrameSpace, none } from './frame-sets.ts'
 /** 01:80:c2:00:00:00 to 0f go to a bridge, never through one (IEEE 802.1Q §8.6.3). */
 const reservedDst = { value: 0x0180_c200_0000n, mask: 0xffff_ffff_fff0n } as const
 const multicastBit = 1n << 40n
+/** Our probes for loops come back to us, whoever leads them back, and go nowhere else. */
+const loopProbeDst = 0x036c_3273_6d02n
 
 /** Sets that are the same for all networks: worked out once for a space. */
 export type Common = {
   readonly every: FrameSet
   /** What no port may send: to a bridge, or from an address that no sender has (IEEE 802 §8.2.2). */
   readonly refused: FrameSet
+  /** Our own probes for loops. */
+  readonly probes: FrameSet
   readonly tagged: FrameSet
   readonly twoTags: FrameSet
   /** What members are to hear, from any sender: without tags, and with any. */
@@ -24,14 +28,15 @@ export type Common = {
 
 export function commonOf(space: FrameSpace): Common {
   const every = everyFrame(space)
-  const refused = space.or(
+  const probes = fieldSet(space, 'eth_dst', loopProbeDst)
+  const refused = [
     fieldSet(space, 'eth_dst', reservedDst.value, reservedDst.mask),
     fieldSet(space, 'eth_src', multicastBit, multicastBit),
-  )
+  ].reduce(space.or, probes)
   const tagged = hasTag(space, 0)
   const anyFrames = space.minus(every, refused)
   return {
-    ...{ every, refused, tagged, twoTags: hasTag(space, 1), anyFrames },
+    ...{ every, refused, probes, tagged, twoTags: hasTag(space, 1), anyFrames },
     untaggedFrames: space.minus(anyFrames, tagged),
     multicast: multicastFrames(space),
   }

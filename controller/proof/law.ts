@@ -3,7 +3,7 @@ import { type DatapathId, type Endpoint, endpointKey } from '../../topology/topo
 import { pipeline } from '../compile/pipeline.ts'
 import type { Member, PlaneNetwork } from './data-plane.ts'
 import { anySender, type Common, isDeclaredCopy, macBits, rightOf, shareOf, toMac } from './declared.ts'
-import { arriving, type Flight, nothing, type Outcome, pass, type State, untouched } from './flight.ts'
+import { arriving, type Copy, type Flight, nothing, type Outcome, pass, type State, untouched } from './flight.ts'
 import { hasTag, present, vidSet } from './frame-bits.ts'
 import { all, type FrameSet, none } from './frame-sets.ts'
 import { type Arrival, type Fabric, type Journey, type Travel, union } from './journey.ts'
@@ -210,7 +210,10 @@ function hear(
     breach({ ...from, fault: 'unknown', frames: original(set), what: `${what} in table ${entry.tableId}` })
   for (const { flight, at } of loops) breach({ ...from, fault: 'loop', frames: original(flight.set), at })
   for (const copy of copies)
-    if (!member || !isDeclaredCopy(copy, member, network, { guard: pipeline.guard.id, listen: pipeline.listen.id }))
+    if (
+      !isProbe(subject, copy) &&
+      (!member || !isDeclaredCopy(copy, member, network, { guard: pipeline.guard.id, listen: pipeline.listen.id }))
+    )
       breach({ ...from, fault: 'controller', frames: original(copy.set) })
   for (const arrival of arrivals)
     for (const { key, set, fault } of receivers(subject, arrival)) {
@@ -319,6 +322,10 @@ function proveRest(subject: Subject, member: Member): void {
   silent(subject, { network: network.number, from: at, tunnel: 0n }, journey)
 }
 
+/** The first bytes of what looks like our own probe for loops. */
+const isProbe = ({ fabric: { space }, common }: Case, { set, maxLen, tableId }: Copy): boolean =>
+  tableId === 0 && maxLen <= 128 && space.minus(set, common.probes) === none
+
 /** Nothing may come of these frames. */
 export function silent(the: Case, from: From, { arrivals, copies, unknown, loops }: Journey): void {
   for (const { at, flight } of arrivals)
@@ -328,7 +335,7 @@ export function silent(the: Case, from: From, { arrivals, copies, unknown, loops
       frames: flight.set,
       at,
     })
-  for (const { set } of copies) the.breach({ ...from, fault: 'controller', frames: set })
+  for (const copy of copies) if (!isProbe(the, copy)) the.breach({ ...from, fault: 'controller', frames: copy.set })
   for (const { at, flight } of loops) the.breach({ ...from, fault: 'loop', frames: flight.set, at })
   for (const { set, what, entry } of unknown)
     the.breach({ ...from, fault: 'unknown', frames: set, what: `${what} in table ${entry.tableId}` })
