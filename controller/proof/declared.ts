@@ -32,7 +32,7 @@ export function commonOf(space: FrameSpace): Common {
   const refused = [
     fieldSet(space, 'eth_dst', reservedDst.value, reservedDst.mask),
     fieldSet(space, 'eth_src', multicastBit, multicastBit),
-  ].reduce(space.or, probes)
+  ].reduce(space.or)
   const tagged = hasTag(space, 0)
   const anyFrames = space.minus(every, refused)
   return {

@@ -115,15 +115,18 @@ function proveMember(subject: Subject, member: Member): void {
   const { fabric, common, travel, network } = subject
   const { space } = fabric
   const share = shareOf(space, common, member)
-  const right = rightOf(space, common, member, share)
   const sw = fabric.switches.get(member.dpid)!
   const entered = nothing()
   const start = arriving(sw, member.port, 0n, { set: share, pushed: [], popped: 0, rewritten: untouched, trail: [] })
   pass({ ...fabric.watch, space, sw, stopAt: deliver }, 0, start, entered)
+  // Where a switch has our probes for loops come to us, they are nobody else's.
+  const probes = entered.copies.some(copy => isProbe(subject, copy)) ? common.probes : none
+  const right = space.minus(rightOf(space, common, member, share), probes)
+  const all = space.minus(member.trunk ? common.anyFrames : common.untaggedFrames, probes)
   const mirrored = travel.on(member.dpid, member.port, entered)
-  const isPlain = isRegular(subject, member, right, entered, mirrored)
+  const isPlain = isRegular(subject, member, right, all, entered, mirrored)
   // What is the same for all senders is worked out once: a frame whose own address and tag nobody asks for any more.
-  const judged = isPlain ? (member.trunk ? common.anyFrames : common.untaggedFrames) : right
+  const judged = isPlain ? all : right
   const states = isPlain ? [{ ...entered.stopped[0]!, set: judged, popped: 0, seen: start.seen }] : entered.stopped
   const out = nothing()
   for (const state of states)
@@ -158,9 +161,10 @@ const memoryAt = ({ memory }: Travel, dpid: DatapathId): Map<string, Outcome> =>
 
 /** All that the port may send, and nothing else, has come into its network as it should. */
 function isRegular(
-  { network, fabric, common }: Subject,
+  { network, fabric }: Subject,
   member: Member,
   right: FrameSet,
+  everybodys: FrameSet,
   { stopped }: Outcome,
   mirrored: Journey,
 ): boolean {
@@ -183,11 +187,7 @@ function isRegular(
     if (space.and(together, set) !== none) return false
     together = space.or(together, set)
   }
-  return (
-    together === right &&
-    anySender(space, right, member) ===
-      anySender(space, member.trunk ? common.anyFrames : common.untaggedFrames, member)
-  )
+  return together === right && anySender(space, right, member) === anySender(space, everybodys, member)
 }
 
 /** Some entry behind the guard, or on the next switch, asks who the sender is. */
