@@ -23,7 +23,7 @@ if (needs(t))
       `table=2,priority=40,metadata=${number('red')}/0xffffffff,dl_dst=ff:ff:ff:ff:ff:ff actions=output:${b.port}`,
       `priority=2000,in_port=${a.port},dl_type=0x9999 actions=output:${b.port}`,
     ]) {
-      await mesh.node(1).addFlows([flow])
+      await mesh.node(1).addFlows([`cookie=0x77,${flow}`])
       const { counterexamples } = await stage.controller.proof('held')
       const found = counterexamples.find(
         it => it.fault === 'crosses' && it.from?.dpid === mesh.node(1).dpid && it.vni === undefined,
@@ -39,7 +39,7 @@ if (needs(t))
       }
       await stop()
       t.ok(heard.includes(found.frame!), `${flow}: ${found.frame} arrives at ${to.name}`)
-      await mesh.node(1).deleteFlows(flow.replace(/ actions=.*/, '').replace(/priority=\d+,/, ''))
+      await mesh.node(1).deleteFlows('cookie=0x77/-1')
     }
     await mesh.node(1).addFlows(['priority=2000,in_port=777 actions=drop'])
     const { counterexamples } = await stage.controller.proof('held')
