@@ -101,6 +101,11 @@ const commands = {
     help: async () => (await import('./trace.ts')).traceHelp,
     run: async (argv: readonly string[]): Promise<number> => (await import('./trace.ts')).runTrace(asking(argv)),
   },
+  prove: {
+    text: 'proves that networks are apart, or shows a frame for which they are not',
+    help: async () => (await import('./prove.ts')).proveHelp,
+    run: async (argv: readonly string[]): Promise<number> => (await import('./prove.ts')).runProve(asking(argv)),
+  },
   token: {
     text: 'makes a credential for the file of --credentials-file',
     help: async () => (await import('./token.ts')).help,

@@ -1,8 +1,10 @@
 // `l2sm trace` and `l2sm explain`: what they print, and what their exit codes say. The answers are a controller's over HTTP.
 import t, { type Test } from 'tap'
 import { runExplain } from '../../cli/explain.ts'
+import { runProve } from '../../cli/prove.ts'
 import { runTrace } from '../../cli/trace.ts'
 import type { ExplainAnswer } from '../../controller/view/explain.ts'
+import type { ProofAnswer } from '../../controller/view/proof.ts'
 import type { TraceAnswer, TraceQuestion } from '../../controller/view/trace.ts'
 import { startApi, stillController } from '../api/harness.ts'
 
@@ -99,6 +101,50 @@ t.test('explain says yes with the way, no with the reason and what to do, and it
   const json = await ask(runExplain, 'web', 'cache', '-o', 'json')
   t.equal(json.code, 1)
   t.strictSame(JSON.parse(json.text), no)
+})
+
+t.test('prove says what it covers, or shows a frame, and its exit code says which', async t => {
+  const proved: ProofAnswer = {
+    ...{
+      result: 'proved',
+      tables: 'held',
+      revision: 7,
+      counterexamples: [],
+      unread: [],
+      assumptions: ['Switches do.'],
+    },
+    ...{ covers: { switches: 2, networks: 1, ports: 3, entries: 20 }, models: { openVSwitch: 2, openFlow13: 0 } },
+  }
+  const refuted: ProofAnswer = {
+    ...proved,
+    ...{ result: 'refuted', tables: 'desired' },
+    counterexamples: [
+      {
+        ...{ fault: 'crosses', sentence: 'A frame of red comes out at a port of blue', breaksIsolation: true },
+        ...{ network: 'red', frame: 'ffff', from: { dpid: one, port: 1 }, at: { dpid: two, port: 2, vlan: 7 } },
+        blame: { dpid: two, tableId: 2, entry: 'priority=1 actions=output:2' },
+        path: [],
+      },
+    ],
+  }
+  const ask = await started(t, { proof: async tables => (tables === 'held' ? proved : refuted) })
+  t.strictSame(await ask(runProve), {
+    code: 0,
+    text: 'PROVED  1 networks, 3 ports, 20 entries of 2 switches, as held at revision 7\n  rests on  Switches do.',
+    complained: '',
+  })
+  t.match(await ask(runProve, '--tables', 'desired'), {
+    code: 1,
+    text: [
+      'REFUTED  1 networks, 3 ports, 20 entries of 2 switches, as desired at revision 7',
+      '  crosses, network red: A frame of red comes out at a port of blue',
+      `    send   into switch ${one} port 1`,
+      '    frame  ffff',
+      `    at     switch ${two} port 2, VLAN 7`,
+      `    blame  switch ${two} table=2, priority=1 actions=output:2`,
+    ].join('\n'),
+  })
+  t.equal((await ask(runProve, '--tables', 'dreamt')).code, 2)
 })
 
 t.test('trace prints each step, whose it is, and where the copies go', async t => {
