@@ -511,7 +511,7 @@ export const Ready = Type.Object({
   concerns: Type.Array(
     Type.Object({
       what: Type.String(),
-      since: Type.String({ format: 'date-time' }),
+      since: Type.String({ description: 'ISO 8601, UTC' }),
       borneForSeconds: Type.Integer({ description: 'for so long it does not make the controller unready yet' }),
     }),
     { description: 'what is not as it should be on connected switches; the first fifty' },
