@@ -11,6 +11,7 @@ import { systemClock } from './clock/clock.ts'
 import { type Compiled, desiredTables } from './compile/tables.ts'
 import { compiling } from './compiling.ts'
 import { departures } from './departures.ts'
+import type { Facts } from './facts.ts'
 import { newFormerMembers } from './former-members.ts'
 import { holdingsKeeper } from './holdings-keeper.ts'
 import { learnedAddresses } from './learning/learned-addresses.ts'
@@ -31,7 +32,7 @@ import type { ControllerOptions, Parts } from './parts.ts'
 import { readiness } from './readiness.ts'
 import { newReconciler } from './reconciler.ts'
 import { newRolloutLoop } from './rollout-loop.ts'
-import { progressOf, type Status } from './status.ts'
+import { progressOf } from './status.ts'
 import { eventsOf } from './store-events.ts'
 import { audit } from './switch/audit.ts'
 import { run } from './switch/reconcile.ts'
@@ -194,7 +195,7 @@ function assemble(options: ControllerOptions): Parts {
     // A failure in it is a defect of ours: it is told as such, and stops nobody else.
     run(reconciler, sw).catch(error => emit(defectOf(`reconciling switch ${sw.dpid}`, error)))
   }
-  const status = (): Status => ({
+  const status = (): Facts => ({
     state: store.state(),
     switches,
     tables,
@@ -327,7 +328,7 @@ const holds = (sw: Switch | undefined, compiled: Compiled | undefined): boolean 
   compiled !== undefined && has(sw, compiled.network.number) && !sw!.dirty.has(compiled.network.number)
 
 /** All switches that are, or were, concerned with a network have confirmed a compile of it. */
-function isConfirmed(status: Status, lacking: Lacking, id: string, number: number, serial: number): boolean {
+function isConfirmed(status: Facts, lacking: Lacking, id: string, number: number, serial: number): boolean {
   const { switches, tables } = status
   const compiled = tables.compiled.get(number)
   if (!compiled) return progressOf(status, id)?.state === 'programmed'

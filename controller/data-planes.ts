@@ -5,9 +5,9 @@ import { type DatapathId, type Endpoint, endpointKey, linkKey } from '../topolog
 import type { Item } from './compile/item.ts'
 import type { Parts } from './parts.ts'
 import type { DataPlane, HeldItem, PlaneNetwork, PlaneSwitch, Use } from './proof/data-plane.ts'
-import { portView } from './status.ts'
 import { foreignOwner } from './switch/content.ts'
 import type { Switch } from './switch/state.ts'
+import { portView } from './switch-view.ts'
 
 export type DataPlanes = Pick<Parts, 'store' | 'switches' | 'fabric' | 'tables' | 'planned' | 'reconciler'>
 

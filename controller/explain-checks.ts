@@ -4,10 +4,12 @@ import { attachmentKey } from '../store/keys.ts'
 import { type DatapathId, type Endpoint, endpointKey, type Link } from '../topology/topology.ts'
 import { pathVersionsOf } from './compile/rollout.ts'
 import type { Compiled } from './compile/tables.ts'
+import type { Facts } from './facts.ts'
 import type { Known } from './find-port.ts'
 import { placeText } from './find-port.ts'
 import type { FormerMembers } from './former-members.ts'
-import { linkView, progressOf, type Status } from './status.ts'
+import { linkView } from './link-view.ts'
+import { progressOf } from './status.ts'
 import { phaseReason, type Switch } from './switch/state.ts'
 import type { Finding } from './view/explain.ts'
 
@@ -15,7 +17,7 @@ import type { Finding } from './view/explain.ts'
 export type Pair = {
   readonly from: Known
   readonly to: Known
-  readonly status: Status
+  readonly status: Facts
   readonly formerMembers: FormerMembers
   /** All links that begin at this switch. */
   linksFrom(dpid: DatapathId): Iterable<Link>

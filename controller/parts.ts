@@ -7,6 +7,7 @@ import type { Clock } from './clock/clock.ts'
 import type { Tables } from './compile/tables.ts'
 import type { CompileQueue } from './compile-queue.ts'
 import type { Departures } from './departures.ts'
+import type { Facts } from './facts.ts'
 import type { FormerMembers } from './former-members.ts'
 import type { Learning } from './learning/learning.ts'
 import type { MeterReadings } from './limits/meter-readings.ts'
@@ -19,7 +20,6 @@ import type { Loops } from './loops/loops.ts'
 import type { Multicast } from './multicast/multicast.ts'
 import type { readiness } from './readiness.ts'
 import type { RolloutLoop } from './rollout-loop.ts'
-import type { Status } from './status.ts'
 import type { Reconciler } from './switch/reconciler.ts'
 import type { Lacking, Switch } from './switch/state.ts'
 import type { Emit } from './view/event.ts'
@@ -70,7 +70,7 @@ export type Parts = ControllerOptions & {
   readonly readiness: ReturnType<typeof readiness>
   readonly loops: Loops
   readonly departures: Departures
-  status(): Status
+  status(): Facts
   /** Sets a switch's loop going. */
   start(sw: Switch): void
 }

@@ -3,7 +3,7 @@
 // without networks, which anybody could connect, keeps nobody waiting for long.
 import type { DatapathId } from '../topology/topology.ts'
 import type { Clock } from './clock/clock.ts'
-import type { Status } from './status.ts'
+import type { Facts } from './facts.ts'
 import { isLive, phaseReason } from './switch/state.ts'
 import type { Concern, Readiness } from './view/view.ts'
 
@@ -21,7 +21,7 @@ type Matter = {
 }
 
 /** All that is not as it should be now. A switch that lacks what we need never will be, and keeps nobody else from working. */
-function* matters({ switches, queued, tables }: Status): Iterable<Matter> {
+function* matters({ switches, queued, tables }: Facts): Iterable<Matter> {
   const carries = (dpid: DatapathId) => {
     for (const _ of tables.at(dpid)) return true
     return false
@@ -44,7 +44,7 @@ const interval = 1000
 /** Concerns that are listed one by one. */
 const listed = 50
 
-export function readiness(status: () => Status, clock: Clock): { now(): Readiness; stop(): void } {
+export function readiness(status: () => Facts, clock: Clock): { now(): Readiness; stop(): void } {
   let since = new Map<string, number>()
   let wasReady = false
   const look = () => {
