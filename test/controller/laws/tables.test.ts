@@ -60,7 +60,7 @@ function undeclared({ tableId, match, instructions }: FlowItem): string[] {
   const declared = new Set<string>([...table.does, ...table.mayDo])
   const actions = instructions.flatMap(i => (i.type === 'apply_actions' ? i.actions : []))
   const done = [...instructions.map(i => i.type).filter(type => type !== 'apply_actions'), ...actions.map(doing)]
-  const fields = new Set<string>([...table.match, ...table.snooping, ...table.limiting])
+  const fields = new Set<string>([...table.match, ...table.snooping, ...table.limiting, ...table.strict])
   const written = instructions.flatMap(i => (i.type === 'write_metadata' ? [i.metadata, i.metadataMask] : []))
   const matched = match.metadata === undefined ? [] : Object.values(bitsOf(match.metadata))
   return [
