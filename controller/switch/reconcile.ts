@@ -40,6 +40,8 @@ type Dirty = ReadonlyMap<number, Touched | 'all'>
 const takeDirty = (sw: Switch): Dirty => {
   const dirty = new Map(sw.dirty)
   sw.dirty.clear()
+  // Of a network that it refused it may have nothing: what has changed since is not all that it lacks.
+  for (const number of dirty.keys()) if (sw.networks.get(number)?.refused !== undefined) dirty.set(number, 'all')
   return dirty
 }
 

@@ -105,6 +105,20 @@ t.test("a meter that a switch has no room for is its network's trouble, and nobo
   t.strictSame(heardBy(world, 1, 1), ['0000000000000001/2'])
 })
 
+t.test('a network that a switch refused is sent whole when it changes, not only what has changed', async t => {
+  const world = await makePeers(t)
+  await world.live()
+  const peer = world.peer(1)
+  peer.whim = message =>
+    message.type === 'bundle_add' && message.message.type === 'group_mod' ? error(message, 6, 3) : undefined
+  await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
+  await world.until('it is degraded', () => world.controller.network('red')?.state === 'degraded')
+  peer.whim = () => undefined
+  await world.join('red', [1, 3, macOf(1, 3)])
+  await world.until('it heals', () => world.controller.network('red')?.state === 'programmed')
+  t.strictSame(heardBy(world, 1, 1).sort(), ['0000000000000001/2', '0000000000000001/3'])
+})
+
 t.test('a switch that takes our mark and nothing else is asked ever less often, in few lines', async t => {
   const world = await makePeers(t, { ports: 50 })
   const peer = world.peer(1)
