@@ -8,10 +8,12 @@ import {
   type FlowStats,
   flowModFlags,
   framing,
+  type GroupDesc,
   type GroupMod,
   type Message,
   type MessageOf,
   type MessageType,
+  type MeterConfig,
   type MeterMod,
   multipartMore,
   type PortDesc,
@@ -146,10 +148,14 @@ export async function fakeSwitch(
 type State = {
   readonly changes: Change[]
   readonly flows: Map<string, FlowStats>
+  readonly groups: Map<number, GroupDesc>
+  readonly meters: Map<number, MeterConfig>
   readonly bundles: Map<number, Change[]>
   seen: number
 }
-const newState = (): State => ({ changes: [], flows: new Map(), bundles: new Map(), seen: 0 })
+const newState = (): State => ({
+  ...{ changes: [], flows: new Map(), groups: new Map(), meters: new Map(), bundles: new Map(), seen: 0 },
+})
 
 const error = (xid: number, errorType: number, errorCode: number): Message => ({
   type: 'error',
@@ -235,7 +241,18 @@ function isCovered(flow: FlowStats, mod: FlowMod): boolean {
 
 function change(state: State, mod: Change): Message[] {
   state.changes.push(mod)
-  if (mod.type !== 'flow_mod') return []
+  if (mod.type === 'group_mod') {
+    const { groupType, groupId, buckets } = mod
+    if (mod.command === 'delete') state.groups.delete(groupId)
+    else state.groups.set(groupId, { groupType, groupId, buckets })
+    return []
+  }
+  if (mod.type === 'meter_mod') {
+    const { flags, meterId, bands } = mod
+    if (mod.command === 'delete') state.meters.delete(meterId)
+    else state.meters.set(meterId, { flags, meterId, bands })
+    return []
+  }
   if (mod.command === 'delete' || mod.command === 'delete_strict') {
     for (const [key, flow] of state.flows) if (isCovered(flow, mod)) state.flows.delete(key)
   } else if (mod.command === 'add') {
@@ -272,9 +289,9 @@ function multipart({ xid, body }: MessageOf<'multipart_request'>, state: State, 
         reply({ type: 'meter_features', maxMeter: meters, bandTypes: 2, capabilities: 15, maxBands: 1, maxColor: 0 }),
       ]
     case 'meter_config':
-      return [reply({ type: 'meter_config', meters: [] })]
+      return [reply({ type: 'meter_config', meters: [...state.meters.values()] })]
     case 'group_desc':
-      return [reply({ type: 'group_desc', groups: [] })]
+      return [reply({ type: 'group_desc', groups: [...state.groups.values()] })]
     case 'table': {
       const flows = [...state.flows.values()]
       const count = (tableId: number) => flows.filter(flow => flow.tableId === tableId).length
