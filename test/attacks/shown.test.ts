@@ -36,7 +36,7 @@ const rows: readonly Shown[] = [
     'A10',
     'a broadcast storm at line rate',
     'limited at its port; streams of others lose 0',
-    'ovs/limits.test.ts',
+    'e2e/limits.test.ts',
     'a storm in one network: streams of the others lose nothing, whatever it is made of',
   ),
   shown(
@@ -50,21 +50,21 @@ const rows: readonly Shown[] = [
     'A12',
     'a bridge between two interfaces of one network',
     'cut off, told, and let in again when it is gone',
-    'ovs/loops.test.ts',
+    'e2e/loops.test.ts',
     'a bridge between two interfaces of one network: cut off, told, and let in again when it is gone',
   ),
   shown(
     'A18',
     'a switch with a certificate of another dpid, or without',
     'closed',
-    'ovs/tls.test.ts',
+    'e2e/tls.test.ts',
     'Open vSwitch with a datapath that its certificate does not name is refused',
   ),
   shown(
     'A18',
     'the dpid of a switch that lives',
     'refused, the first stays',
-    'ovs/faults-switch.test.ts',
+    'e2e/faults-switch.test.ts',
     'a second switch of the same number is refused while the first one answers',
   ),
   shown(

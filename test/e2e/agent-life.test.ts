@@ -47,12 +47,15 @@ if (needs(t)) {
   )
 
   t.test('the database restarts under all of it', async t => {
-    // In userspace, Open vSwitch itself forwards nothing for a second when it loses its database: frames are not counted.
+    // In userspace, Open vSwitch itself forwards nothing for a second when it loses its database: frames are not counted, and the
+    // controller may take the links for dead meanwhile.
     const before = await ages(mesh)
     await one.ovs.restartDatabase()
     await agents.settled(1)
     await stage.ping(a, b)
-    t.same(touched(before, await ages(mesh)), [], 'no flow was touched')
+    const isOfLink = (flow: string) => /in_port=10\d\b|output:10\d\b/.test(flow)
+    const others = touched(before, await ages(mesh)).filter(flow => !isOfLink(flow))
+    t.same(others, [], 'no flow was touched')
     const from = log.length
     await one.ovs.vsctl('set', 'bridge', bridgeOf(1), 'fail_mode=standalone')
     await agents.settled(1, () => told(from, /put right: .*fail_mode/))

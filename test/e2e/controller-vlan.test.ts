@@ -7,7 +7,7 @@ import type { Pod } from '../../lab/pod.ts'
 import { putNetwork } from '../../store/desired.ts'
 import { until } from '../controller/watching.ts'
 import { tagsOf } from '../controller/world.ts'
-import { makeStage, wish } from './stage.ts'
+import { makeStage, wish } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const stage = await makeStage(t, { nodes: 2, podsPerNode: 4, plain: { 1: {} } })

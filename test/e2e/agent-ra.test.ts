@@ -5,7 +5,7 @@ import t from 'tap'
 import { inNamespace, run } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
 import { until } from '../controller/watching.ts'
-import { makeAgents } from './agents.ts'
+import { makeAgents } from '../ovs/agents.ts'
 
 /** Advertises 2001:db8:77::/64 and a default route, every half second. */
 const router = `

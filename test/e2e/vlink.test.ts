@@ -11,7 +11,17 @@ import { putVlink, type VlinkSpec } from '../../store/vlinks.ts'
 import { anyFrames } from '../any-frames.ts'
 import { startApi } from '../api/harness.ts'
 import { changesSent, until } from '../controller/watching.ts'
-import { ages, apart, hearing, holdings, makeStage, type Stage, streamTo, touched, withoutCounts } from './stage.ts'
+import {
+  ages,
+  apart,
+  hearing,
+  holdings,
+  makeStage,
+  type Stage,
+  streamTo,
+  touched,
+  withoutCounts,
+} from '../ovs/stage.ts'
 
 if (needs(t)) {
   const links = [

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { run, startController } from '../cli/command.ts'
 import { missingOpenssl } from '../openflow/certificates.ts'
-import { missingOvs, startDummyOvs } from './dummy-ovs.ts'
+import { missingOvs, startDummyOvs } from '../ovs/dummy-ovs.ts'
 
 t.setTimeout(180_000)
 

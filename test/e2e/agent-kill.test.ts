@@ -7,7 +7,7 @@ import { ipBatch } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
 import { run } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
-import { bridgeEndOf, bridgeOf, makeAgents, nameOf, tunnelOf } from './agents.ts'
+import { bridgeEndOf, bridgeOf, makeAgents, nameOf, tunnelOf } from '../ovs/agents.ts'
 
 type Link = {
   readonly ifname: string

@@ -7,7 +7,7 @@ import { NodeReport } from '../../api/contract/node-schemas.ts'
 import { run } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
 import { until } from '../controller/watching.ts'
-import { type Agents, bridgeEndOf, bridgeOf, makeAgents, nameOf } from './agents.ts'
+import { type Agents, bridgeEndOf, bridgeOf, makeAgents, nameOf } from '../ovs/agents.ts'
 
 if (needs(t)) {
   let agents: Agents

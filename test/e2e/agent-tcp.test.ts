@@ -7,8 +7,8 @@ import t from 'tap'
 import { inNamespace, run } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
 import { until } from '../controller/watching.ts'
-import { makeAgents } from './agents.ts'
-import { openflowPort } from './stage.ts'
+import { makeAgents } from '../ovs/agents.ts'
+import { openflowPort } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const agents = await makeAgents(t, { nodes: 2, start: false, offload: true })

@@ -15,7 +15,7 @@ import { bridgeName, datapathOf } from '../../topology/names.ts'
 import { recordOf } from '../api/harness.ts'
 import { l2sm } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
-import { apart, hearing, makeStage } from './stage.ts'
+import { apart, hearing, makeStage } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const nameOf = (node: number) => `node-${node}`

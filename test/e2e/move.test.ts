@@ -3,7 +3,7 @@ import t from 'tap'
 import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { attach } from '../../store/desired.ts'
-import { makeStage, streamTo } from './stage.ts'
+import { makeStage, streamTo } from '../ovs/stage.ts'
 
 if (needs(t)) {
   t.setTimeout(240_000)

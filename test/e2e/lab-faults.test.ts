@@ -6,7 +6,7 @@ import { needs } from '../../lab/install.ts'
 import { makeMesh } from '../../lab/mesh.ts'
 import type { Node } from '../../lab/node.ts'
 import { until } from '../controller/watching.ts'
-import { broadcastOf, flood, flooding } from './flooding.ts'
+import { broadcastOf, flood, flooding } from '../ovs/flooding.ts'
 
 if (needs(t)) {
   t.setTimeout(90_000)

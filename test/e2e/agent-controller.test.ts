@@ -6,8 +6,8 @@ import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { startController } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
-import { type Agents, bridgeEndOf, bridgeOf, makeAgents, nameOf, tunnelOf } from './agents.ts'
-import { ages, apart, hearing, openflowPort, streamTo, touched } from './stage.ts'
+import { type Agents, bridgeEndOf, bridgeOf, makeAgents, nameOf, tunnelOf } from '../ovs/agents.ts'
+import { ages, apart, hearing, openflowPort, streamTo, touched } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const whole = t

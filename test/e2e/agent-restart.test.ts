@@ -7,8 +7,8 @@ import { inNamespace } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
 import { l2sm, run } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
-import { makeAgents, nameOf } from './agents.ts'
-import { apart, hearing, holdings } from './stage.ts'
+import { makeAgents, nameOf } from '../ovs/agents.ts'
+import { apart, hearing, holdings } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const agents = await makeAgents(t, { nodes: 2 })
@@ -81,4 +81,11 @@ if (needs(t)) {
 }
 
 /** The number of the message that it answers. */
-const without = (text: string) => text.replace(/xid=0x[0-9a-f]+/g, '')
+/** Open vSwitch lists meters in no order. */
+const without = (text: string) =>
+  text
+    .replace(/.*xid=0x.*/, '')
+    .split('\n\n')
+    .map(meter => meter.trim())
+    .sort()
+    .join('\n')

@@ -9,7 +9,7 @@ import { deviceOf, type Pod } from '../../lab/pod.ts'
 import { deleteDeclaredLink, putDeclaredLink } from '../../store/desired.ts'
 import { changesSent, until } from '../controller/watching.ts'
 import { fakeSwitch } from '../openflow/fake-switch.ts'
-import { apart, hearing, holdings, makeStage, openflowPort, type Stage, streamTo } from './stage.ts'
+import { apart, hearing, holdings, makeStage, openflowPort, type Stage, streamTo } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const stage: Stage = await makeStage(t, { nodes: 2, podsPerNode: 4, start: false })

@@ -5,7 +5,7 @@ import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { startController } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
-import { ages, apart, hearing, makeStage, openflowPort, type Stage, streamTo, touched } from './stage.ts'
+import { ages, apart, hearing, makeStage, openflowPort, type Stage, streamTo, touched } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const stage: Stage = await makeStage(t, { nodes: 3, podsPerNode: 2, start: false })

@@ -4,7 +4,7 @@ import { broadcast, type Probe, probe } from '../../lab/frame.ts'
 import { needs } from '../../lab/install.ts'
 import type { Pod } from '../../lab/pod.ts'
 import { until } from '../controller/watching.ts'
-import { apart, hearing, makeStage, streamTo } from './stage.ts'
+import { apart, hearing, makeStage, streamTo } from '../ovs/stage.ts'
 
 if (needs(t)) {
   const stage = await makeStage(t, { nodes: 2, podsPerNode: 3 })

@@ -5,8 +5,8 @@ import { needs } from '../../lab/install.ts'
 import { run, startController } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
 import { missingOpenssl } from '../openflow/certificates.ts'
-import { makeAgents } from './agents.ts'
-import { openflowPort } from './stage.ts'
+import { makeAgents } from '../ovs/agents.ts'
+import { openflowPort } from '../ovs/stage.ts'
 
 const missing = missingOpenssl()
 if (missing !== undefined) t.comment(`not run: ${missing}`)

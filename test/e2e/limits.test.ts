@@ -6,7 +6,7 @@ import type { Pod } from '../../lab/pod.ts'
 import { storm } from '../../lab/storm.ts'
 import { attach, putNetwork } from '../../store/desired.ts'
 import { until } from '../controller/watching.ts'
-import { makeStage, streamTo } from './stage.ts'
+import { makeStage, streamTo } from '../ovs/stage.ts'
 
 /** Frames that a limit of so many a second lets through in so many seconds, with what may come at once. */
 const most = (rate: number, seconds: number) => rate * (seconds + 1)
