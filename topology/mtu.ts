@@ -43,6 +43,14 @@ export const newSearch = (fails: number = mostMtu + 1): Search => ({
 export const renewed = (search: Search): Search =>
   search.size === undefined ? { ...search, size: search.passes || leastMtu, sent: 0 } : search
 
+/** The link may be another one by now: a search begins as soon as it may, and with what passed before. */
+export const doubted = (search: Search): Search => ({
+  ...search,
+  size: undefined,
+  sent: 0,
+  foundAt: Number.NEGATIVE_INFINITY,
+})
+
 /** The padded probe leaves. */
 export const padded = (search: Search, now: number): Search => ({ ...search, sent: search.sent + 1, sentAt: now })
 

@@ -67,7 +67,8 @@ export function linkLiveness({ now, doubts, writing, sizes, session, judged, at,
     }
     if ((before.is === 'down') === (live.is === 'down')) return
     writing.changed(probedPort)
-    if (live.is === 'up') sizes.again(probedPort)
+    // It may come back over another underlay, which its other direction has, too, whether that was missed or not.
+    if (live.is === 'up') for (const either of bothOf(probedPort)) sizes.again(either)
   }
   /** A link's two directions, those of which something can be said. */
   const bothOf = (probedPort: ProbedPort) =>

@@ -1,6 +1,6 @@
 // The largest frame of each link is measured when it comes up and now and then afterwards, a few links at a time.
 import { patienceMs } from '../../topology/liveness.ts'
-import { againMs, missed, padded, renewed } from '../../topology/mtu.ts'
+import { againMs, doubted, missed, padded, renewed } from '../../topology/mtu.ts'
 import { shortestMs } from '../../topology/probe-statistics.ts'
 import type { ProbedPort } from './probed-ports.ts'
 
@@ -50,7 +50,7 @@ export function sizing({ now, send, judged, maySend }: Parts): Sizing {
       measuring.add(probedPort)
     },
     again(probedPort) {
-      probedPort.mtu = { ...probedPort.mtu, foundAt: Number.NEGATIVE_INFINITY }
+      probedPort.mtu = doubted(probedPort.mtu)
     },
     forget: probedPort => void measuring.delete(probedPort),
     tick() {

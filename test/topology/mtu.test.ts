@@ -1,6 +1,16 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { leastMtu, missed, mostMtu, newSearch, padded, passed, renewed, type Search } from '../../topology/mtu.ts'
+import {
+  doubted,
+  leastMtu,
+  missed,
+  mostMtu,
+  newSearch,
+  padded,
+  passed,
+  renewed,
+  type Search,
+} from '../../topology/mtu.ts'
 
 /** Runs a search to its end on a link that carries `mtu`; answers it, and how many probes that took. */
 function run(search: Search, mtu: number, isLost: () => boolean = () => false): { search: Search; probes: number } {
@@ -43,6 +53,18 @@ t.test('measured again it takes four probes to say that all is as it was, and fi
       t.equal(renewed(first).known, before, 'meanwhile what was found before is told')
       const { search, probes } = run(renewed(first), after)
       return search.known === after && (before !== after || probes <= 4)
+    }),
+  ),
+)
+
+t.test("a link that comes back in the middle of a search, over another underlay, has that one's", async () =>
+  fc.assert(
+    fc.property(anyMtu, anyMtu, fc.nat({ max: 60 }), (before, after, steps) => {
+      let search = newSearch()
+      for (let now = 0; now < steps && search.size !== undefined; now++)
+        search =
+          search.size <= before ? passed(padded(search, now), search.size, now) : missed(padded(search, now), now)
+      return run(renewed(doubted(search)), after).search.known === after
     }),
   ),
 )
