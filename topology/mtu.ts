@@ -46,8 +46,7 @@ export const renewed = (search: Search): Search =>
 /** The link may be another one by now: a search begins as soon as it may, and with what passed before. */
 export const doubted = (search: Search): Search => ({
   ...search,
-  size: undefined,
-  sent: 0,
+  ...{ fails: search.passes > 0 ? search.passes + 1 : mostMtu + 1, size: undefined, sent: 0 },
   foundAt: Number.NEGATIVE_INFINITY,
 })
 
