@@ -213,6 +213,8 @@ function assemble(options: ControllerOptions): Parts {
     start: sw => start(sw),
     recall(dpid, reading) {
       looping.recall(dpid, reading)
+      // Numbers of another store's say nothing of our networks: most likely it is the same network, which must not stop for it.
+      if (reading.instance !== store.instance) return
       for (const { network, port, vlan } of reading.admitted) leaving.found(network, { dpid, port, vlan })
     },
     recompile: dpid => compileQueue.mark(tables.at(dpid)),

@@ -166,3 +166,22 @@ t.test('a store that was lost takes nothing from switches, until it is declared 
     [0, 0],
   )
 })
+
+t.test('a network that is declared anew after its store was lost stops for no moment', async t => {
+  const world = await makePeers(t)
+  await world.live()
+  await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
+  t.equal((await world.controller.settled('red', 0, 5000)).state, 'programmed')
+  await world.restart(openMemory())
+  await world.until('it is unadopted', () => world.controller.switches()[0]?.state === 'unadopted')
+  const heard = new Set<string>()
+  world.peer(1).whim = () => {
+    heard.add(heardBy(world, 1, 1).join())
+    return undefined
+  }
+  await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
+  await world.ask(draft => draft.setComplete(true))
+  await world.until('it is programmed', () => world.controller.network('red')?.state === 'programmed')
+  await world.clock.pass(2000)
+  t.strictSame([...heard], ['0000000000000001/2'])
+})
