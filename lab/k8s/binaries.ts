@@ -46,6 +46,7 @@ const recipes = {
   'kube-scheduler': kubernetes('kube-scheduler'),
   kubectl: kubernetes('kubectl'),
   kubelet: kubernetes('kubelet'),
+  'kube-proxy': kubernetes('kube-proxy'),
   multus: {
     module: 'multus',
     version: multusVersion,
@@ -57,7 +58,7 @@ const recipes = {
 
 export type Binary = keyof typeof recipes
 
-/** Everything that a control plane and a pod's networks need; a kubelet only the long tests. */
+/** Everything that a control plane and a pod's networks need; kubelets only the long tests. */
 export const forTests: readonly Binary[] = [
   'kube-apiserver',
   'kube-controller-manager',
@@ -66,6 +67,9 @@ export const forTests: readonly Binary[] = [
   'multus',
   'coredns',
 ]
+
+/** What nodes need besides: containers are run by containerd, which Debian has. */
+export const forNodes: readonly Binary[] = ['kubelet', 'kube-proxy']
 
 const cache = () => process.env['L2SM_LAB_CACHE'] ?? join(homedir(), '.cache', 'l2sm')
 

@@ -85,6 +85,7 @@ async function build(directory: string, options: ControlPlaneOptions, children: 
     Object.entries({
       admin: '/O=system:masters/CN=admin',
       kcm: '/CN=system:kube-controller-manager',
+      'kubelet-client': '/O=system:masters/CN=apiserver-kubelet-client',
       scheduler: '/CN=system:kube-scheduler',
     }).map(async ([name, subject]) => sign({ directory: await own(directory, name) }, name, subject)),
   )
@@ -117,6 +118,12 @@ async function build(directory: string, options: ControlPlaneOptions, children: 
       ...[
         `--service-account-signing-key-file=${directory}/sa.key`,
         '--service-account-issuer=https://kubernetes.default.svc',
+      ],
+      ...[
+        `--kubelet-client-certificate=${directory}/kubelet-client/kubelet-client.crt`,
+        `--kubelet-client-key=${directory}/kubelet-client/kubelet-client.key`,
+        // Names of nodes are in no DNS.
+        '--kubelet-preferred-address-types=InternalIP',
       ],
       ...['--service-cluster-ip-range=10.96.0.0/16', '--authorization-mode=Node,RBAC', '--allow-privileged=true'],
       ...[
