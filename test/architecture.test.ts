@@ -78,7 +78,7 @@ const rooms: { readonly [folder: string]: Room } = {
   pki: { reaches: [] },
   images: { reaches: [] },
   lab: { reaches: [] },
-  'lab/k8s': { reaches: ['lab'] },
+  'lab/k8s': { reaches: ['lab', 'images'] },
   cli: { reaches: ['*'] },
   'cli/command-line': { reaches: [] },
   'cli/demo': { reaches: ['*'] },

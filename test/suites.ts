@@ -2,7 +2,7 @@
 import { relative } from 'node:path'
 
 /** These take long: `npm run test:NAME` runs them, `npm test` does not. */
-export const apart: readonly string[] = ['attacks', 'e2e', 'k8s']
+export const apart: readonly string[] = ['attacks', 'cluster', 'e2e', 'k8s']
 
 /** Tests of these work on real switches, or take a whole processor: they run one after the other. */
 const oneByOne: readonly string[] = ['ovs', ...apart]

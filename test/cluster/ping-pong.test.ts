@@ -1,0 +1,45 @@
+// The examples of today's L2S-M, unchanged, on three kubelets with everything from our manifests.
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { until } from '../controller/watching.ts'
+import { install, needsNodes } from './installed.ts'
+
+const examples = new URL('../k8s/upstream-examples', import.meta.url).pathname
+
+if (await needsNodes(t)) {
+  const { kubectl, exec } = await install(t)
+  const apply = async (example: string, its: string) => {
+    await kubectl(['create', 'namespace', its])
+    for (const file of readdirSync(join(examples, example)).sort())
+      await kubectl(['-n', its, 'apply', '-f', join(examples, example, file)])
+    await kubectl(['-n', its, 'wait', '--for=condition=Ready', 'pod', '--all', '--timeout=25s'])
+    await kubectl(['-n', its, 'wait', '--for=condition=l2sm.io/networks-ready', 'pod', '--all', '--timeout=25s'])
+  }
+  /** Whether an answer came to one of ten echo requests. */
+  const reaches = async (its: string, pod: string, address: string) =>
+    /[1-9]\d* packets received/.test(await exec(pod, `ping -c 10 -W 1 -A ${address} || true`, its))
+
+  t.test(
+    'ping-pong: pods of one network reach each other, and those of another network with the same addresses do not',
+    async t => {
+      await apply('ping-pong', 'one')
+      await apply('adding-ips', 'two')
+      t.ok(await reaches('two', 'ping-intra', '10.0.0.2'), 'as declared in its annotation')
+      t.ok(await reaches('two', 'pong-intra', '10.0.0.1'))
+      // Of ping-pong only one pod has an address; the other gets it by hand, as its users do.
+      await exec('pong-intra', 'ip addr add 10.0.0.7/24 dev net1', 'one')
+      t.ok(await reaches('one', 'ping-intra', '10.0.0.7'))
+      t.notOk(await reaches('two', 'ping-intra', '10.0.0.7'), 'the same address range, and another network')
+      t.notOk(await reaches('one', 'ping-intra', '10.0.0.2'))
+    },
+  )
+
+  t.test('when the pods are gone, so are their addresses and interfaces', async t => {
+    await kubectl(['delete', 'namespace', 'one', 'two', '--wait=true', '--timeout=25s'])
+    await until('no claim is left', async () => (await kubectl(['get', 'claims', '-A', '-o', 'name'])) === '', {
+      ms: 90_000,
+    })
+    t.equal(await kubectl(['get', 'l2networks', '-A', '-o', 'name']), '')
+  })
+}
