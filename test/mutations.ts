@@ -30,7 +30,7 @@ export const mutations: readonly Mutation[] = [
     name: 'a port that is cut off let in by a new start',
     file: 'controller/loops/loops.ts',
     from: 'if (id === undefined || held.has(place) || !memberAt(network, { dpid, port })) continue',
-    to: 'if (id !== undefined || held.has(place)) continue',
+    to: 'if (id === undefined || held.size >= 0) continue',
     tests: ['test/controller/loops/loops.test.ts'],
   },
   {
