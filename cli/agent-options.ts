@@ -7,8 +7,8 @@
 import {
   http,
   type Option,
-  oneOf,
   optionLines,
+  options,
   type Parsed,
   path,
   shownAddress,
@@ -98,7 +98,7 @@ export const agentOptions = {
     standard: { host: '127.0.0.1', port: 8182 },
     text: 'where /metrics, /livez and /readyz are',
   }),
-  config: single({ takes: 'FILE', parse: path, standard: undefined, text: 'a YAML file with these options as keys' }),
+  config: options.config,
   remove: single({
     parse: yes,
     standard: false,
@@ -110,12 +110,7 @@ export const agentOptions = {
     standard: undefined,
     text: 'run COMMAND, which restarts ovs-vswitchd, with the flows saved before and put back after, and end',
   }),
-  'log-level': single({
-    takes: 'LEVEL',
-    parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal'),
-    standard: 'info',
-    text: 'trace, debug, info, warn, error or fatal',
-  }),
+  'log-level': options['log-level'],
 } as const
 
 type Name = keyof typeof agentOptions

@@ -1,7 +1,8 @@
 /** Every option of `l2sm node-certificate`, as with the controller's. To add one: a row, and use it in cli/node-certificate.ts. */
 
 import { agentOptions } from './agent-options.ts'
-import { type Option, oneOf, optionLines, path, single, type ValueOf, yes } from './options.ts'
+import { operatorOptions } from './operator-options.ts'
+import { type Option, optionLines, options, path, single, type ValueOf, yes } from './options.ts'
 
 export const nodeCertificateOptions = {
   node: agentOptions.node,
@@ -18,19 +19,9 @@ export const nodeCertificateOptions = {
     text: 'providers whose bridges the certificate must name, a line each; it may come and change',
   }),
   once: single({ parse: yes, standard: false, text: 'end when there is a good certificate' }),
-  kubeconfig: single({
-    takes: 'FILE',
-    parse: path,
-    standard: undefined,
-    text: 'how to reach the API server; in a pod its own service account, else as kubectl finds it',
-  }),
-  config: single({ takes: 'FILE', parse: path, standard: undefined, text: 'a YAML file with these options as keys' }),
-  'log-level': single({
-    takes: 'LEVEL',
-    parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal'),
-    standard: 'info',
-    text: 'trace, debug, info, warn, error or fatal',
-  }),
+  kubeconfig: operatorOptions.kubeconfig,
+  config: options.config,
+  'log-level': options['log-level'],
 } as const
 
 type Name = keyof typeof nodeCertificateOptions

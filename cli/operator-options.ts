@@ -8,8 +8,8 @@ import { url } from './agent-options.ts'
 import {
   http,
   type Option,
-  oneOf,
   optionLines,
+  options,
   type Parsed,
   path,
   shownAddress,
@@ -85,13 +85,8 @@ export const operatorOptions = {
     standard: { host: '127.0.0.1', port: 8183 },
     text: 'where /metrics, /livez and /readyz are',
   }),
-  config: single({ takes: 'FILE', parse: path, standard: undefined, text: 'a YAML file with these options as keys' }),
-  'log-level': single({
-    takes: 'LEVEL',
-    parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal'),
-    standard: 'info',
-    text: 'trace, debug, info, warn, error or fatal',
-  }),
+  config: options.config,
+  'log-level': options['log-level'],
 } as const
 
 type Name = keyof typeof operatorOptions
