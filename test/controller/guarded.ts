@@ -1,12 +1,10 @@
 // Networks with guards on reference switches, and the frames that machines on their ports send.
 import { compile } from '../../controller/compile/compile.ts'
 import { base } from '../../controller/compile/default-flows.ts'
-import { changeOf } from '../../controller/compile/diff.ts'
 import type { Content, Item } from '../../controller/compile/item.ts'
 import type { Datapath } from '../../controller/compile/local-network.ts'
-import { encode } from '../../openflow/index.ts'
 import type { Attachment, Network } from '../../store/state.ts'
-import { apply, type Fabric, newFabric, newSwitch, plainHardware, send } from '../reference/index.ts'
+import { type Fabric, send } from '../reference/index.ts'
 import { linkLocalOf, type Machine } from './machine.ts'
 import * as world from './world.ts'
 
@@ -56,34 +54,6 @@ export function desired({ switches, networks, ports, datapath }: Guarded): Map<s
       for (const item of items) contents.get(dpid)!.set(item.key, item)
   }
   return contents
-}
-
-/** Reference switches that hold this. @param nicira Whether they are as Open vSwitch is. */
-export function fabricOf(switches: number, contents: ReadonlyMap<string, Content>, nicira = true): Fabric {
-  const all = Array.from({ length: switches }, (_, s) =>
-    newSwitch({
-      ...{ dpid: world.dpidOf(s), ports: [1, 2, 3], tunnels: world.linkPortsOf(s, switches) },
-      ...(!nicira && { kind: plainHardware }),
-    }),
-  )
-  const joints = world
-    .links(switches)
-    .filter(l => l.from.dpid < l.to.dpid)
-    .map(l => [`${l.from.dpid}/${l.from.port}`, `${l.to.dpid}/${l.to.port}`] as const)
-  const fabric = newFabric(all, joints)
-  for (const [dpid, content] of contents)
-    for (const step of world.messages(new Map(), content)) tell(fabric, dpid, step)
-  return fabric
-}
-
-/** Gives a switch one message; it must take it. */
-export function tell(fabric: Fabric, dpid: string, step: ReturnType<typeof world.messages>[number]): void {
-  const change = changeOf(step)
-  const error = apply(fabric.switches.get(dpid)!, encode(change)).find(reply => reply.type === 'error')
-  if (error)
-    throw new Error(
-      `switch ${dpid} answers ${JSON.stringify(error)} to ${JSON.stringify(change, (_, v) => (typeof v === 'bigint' ? `${v}` : v))}`,
-    )
 }
 
 /** Where a frame comes out, how often, and as what. No loop, and no two entries of one priority that match it. */

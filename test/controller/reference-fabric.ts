@@ -6,7 +6,10 @@ import { apply, type Fabric, newFabric, newSwitch, plainHardware, type Switch } 
 import type { Placement } from './world.ts'
 import * as world from './world.ts'
 
-const switchOf = (s: number, { switches, plain }: Placement, nicira: boolean, more: readonly number[]): Switch => {
+/** How many switches there are, and whether some links between them are plain. */
+type Joined = Pick<Placement, 'switches' | 'plain'>
+
+const switchOf = (s: number, { switches, plain }: Joined, nicira: boolean, more: readonly number[]): Switch => {
   const isPlain = (port: number) => plain === true && world.isPlain(s, port - world.linkPort(s, 0))
   const links = world.linkPortsOf(s, switches)
   return newSwitch({
@@ -17,15 +20,15 @@ const switchOf = (s: number, { switches, plain }: Placement, nicira: boolean, mo
   })
 }
 
-/** Reference switches that hold this. @param more Ports of every switch that no station has. */
+/** Reference switches that hold this. @param nicira Whether they are as Open vSwitch is. @param more Ports of every switch that no station has. */
 export function fabricOf(
-  placement: Placement,
+  joined: Joined,
   contents: ReadonlyMap<string, Content>,
   nicira = true,
   more: readonly number[] = [],
 ): Fabric {
-  const { switches, plain } = placement
-  const all = Array.from({ length: switches }, (_, s) => switchOf(s, placement, nicira, more))
+  const { switches, plain } = joined
+  const all = Array.from({ length: switches }, (_, s) => switchOf(s, joined, nicira, more))
   const joints = world
     .links(switches, plain)
     .filter(l => l.from.dpid < l.to.dpid)
@@ -39,8 +42,9 @@ export function fabricOf(
 /** Gives a switch one message, as bytes; it must take it. */
 export function tell(fabric: Fabric, dpid: string, step: ReturnType<typeof world.messages>[number]): void {
   const change = changeOf(step)
-  const replies = apply(fabric.switches.get(dpid)!, encode(change))
-  const error = replies.find(r => r.type === 'error')
+  const error = apply(fabric.switches.get(dpid)!, encode(change)).find(reply => reply.type === 'error')
   if (error)
-    throw new Error(`switch ${dpid} refused ${JSON.stringify(change, (_, v) => (typeof v === 'bigint' ? `${v}` : v))}`)
+    throw new Error(
+      `switch ${dpid} answers ${JSON.stringify(error)} to ${JSON.stringify(change, (_, v) => (typeof v === 'bigint' ? `${v}` : v))}`,
+    )
 }

@@ -1,8 +1,9 @@
 // A strict port on reference switches, Open vSwitch and plain ones: what of its frames gets through, and what the switch answers.
 import t from 'tap'
 import { arp, ipv6, neighbour } from '../../reference/frames.ts'
-import { desired, fabricOf, type Guarded, heardBy, keyOf, machineAt, sent } from '../guarded.ts'
+import { desired, type Guarded, heardBy, keyOf, machineAt, sent } from '../guarded.ts'
 import { forged, legitimate, says } from '../machine.ts'
+import { fabricOf } from '../reference-fabric.ts'
 
 const [a, b, c] = [machineAt({ s: 0, port: 1 }), machineAt({ s: 0, port: 2 }), machineAt({ s: 1, port: 1 })] as const
 const red = { network: 'red' }
@@ -26,7 +27,7 @@ const lies = forged(a, b)
 for (const nicira of [true, false])
   for (const [where, guarded] of Object.entries({ 'a strict network': strictNetwork, 'strict ports': strictPorts }))
     t.test(`${where} on ${nicira ? 'Open vSwitch' : 'plain OpenFlow 1.3'}`, async t => {
-      const fabric = fabricOf(2, desired({ ...guarded, datapath: { answers: nicira } }), nicira)
+      const fabric = fabricOf({ switches: 2 }, desired({ ...guarded, datapath: { answers: nicira } }), nicira)
       for (const [what, frame] of Object.entries(passing))
         t.same(heardBy(fabric, a, frame), others, `${what} is heard by all, once`)
       for (const [what, frame] of Object.entries(lies))
@@ -40,7 +41,7 @@ t.test('a trusted port may be a DHCP server, or a router', async t => {
     [b, { ...red, trusted: ['dhcp'] }],
     [c, red],
   ]
-  const fabric = fabricOf(2, desired({ ...strictNetwork, ports }))
+  const fabric = fabricOf({ switches: 2 }, desired({ ...strictNetwork, ports }))
   for (const frame of [says.icmpv6(a, 134), says.icmpv6(a, 137), says.icmpv6(a, 130)])
     t.same(heardBy(fabric, a, frame), others)
   for (const me of [a, b]) {
@@ -58,7 +59,7 @@ t.test('allowed addresses: a virtual MAC, an address of its own, and what lies b
     [b, red],
     [c, allowed],
   ]
-  const fabric = fabricOf(2, desired({ ...strictNetwork, ports }))
+  const fabric = fabricOf({ switches: 2 }, desired({ ...strictNetwork, ports }))
   const via = virtual.mac
   for (const [what, frame] of Object.entries({
     'VRRP from the own address and the virtual MAC': says.ipv4(a, { as: via }),
@@ -89,20 +90,20 @@ t.test('allowed addresses: a virtual MAC, an address of its own, and what lies b
 
 t.test('a frame for nobody is dropped in a strict network, unless a port of it learns', async t => {
   const nobody = says.ipv4(a, { to: '02:99:00:00:00:01' })
-  t.same(heardBy(fabricOf(2, desired(strictNetwork)), a, nobody), [])
-  t.same(heardBy(fabricOf(2, desired(strictPorts)), a, nobody), others)
+  t.same(heardBy(fabricOf({ switches: 2 }, desired(strictNetwork)), a, nobody), [])
+  t.same(heardBy(fabricOf({ switches: 2 }, desired(strictPorts)), a, nobody), others)
   const learns: Guarded['ports'] = [
     [a, red],
     [b, { network: 'red', guard: 'learn' }],
     [c, red],
   ]
-  t.same(heardBy(fabricOf(2, desired({ ...strictNetwork, ports: learns })), a, nobody), others)
+  t.same(heardBy(fabricOf({ switches: 2 }, desired({ ...strictNetwork, ports: learns })), a, nobody), others)
 })
 
 t.test(
   'the switch answers ARP and solicitations for known addresses, wherever they are, and nobody else hears them',
   async t => {
-    const fabric = fabricOf(2, desired(strictNetwork))
+    const fabric = fabricOf({ switches: 2 }, desired(strictNetwork))
     for (const owner of [b, c]) {
       const [reply, ...more] = sent(fabric, a, says.arp(a, owner.ip4))
       t.same([reply?.at, more.length], [keyOf(a), 0])
@@ -130,14 +131,14 @@ t.test('an address that may be at two MACs is not answered for', async t => {
     [b, { ...red, allowedAddresses: [{ ip }] }],
     [c, { ...red, allowedAddresses: [{ ip }] }],
   ]
-  t.same(heardBy(fabricOf(2, desired({ ...strictNetwork, ports })), a, says.arp(a, ip)), others)
+  t.same(heardBy(fabricOf({ switches: 2 }, desired({ ...strictNetwork, ports })), a, says.arp(a, ip)), others)
   const at: Guarded['ports'] = [
     [a, red],
     [b, { ...red, allowedAddresses: [virtual] }],
     [c, { ...red, allowedAddresses: [virtual] }],
   ]
   t.same(
-    heardBy(fabricOf(2, desired({ ...strictNetwork, ports: at })), a, says.arp(a, ip)),
+    heardBy(fabricOf({ switches: 2 }, desired({ ...strictNetwork, ports: at })), a, says.arp(a, ip)),
     [keyOf(a)],
     'one MAC on two ports is',
   )
@@ -145,7 +146,7 @@ t.test('an address that may be at two MACs is not answered for', async t => {
 
 t.test('a switch that can not tell who sends ARP drops it, and lets the rest through', async t => {
   const missing = new Set(['arp_spa', 'ipv6_nd_target'])
-  const fabric = fabricOf(2, desired({ ...strictNetwork, datapath: { missing, answers: false } }), false)
+  const fabric = fabricOf({ switches: 2 }, desired({ ...strictNetwork, datapath: { missing, answers: false } }), false)
   for (const frame of [passing['an ARP request']!, passing['IPv6 multicast']!, lies["an ARP sender's MAC"]!])
     t.same(heardBy(fabric, a, frame), [])
   t.same(heardBy(fabric, a, passing['an IPv4 broadcast']!), others)

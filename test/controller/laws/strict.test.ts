@@ -3,8 +3,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import { broadcast } from '../../reference/frames.ts'
 import type { Arrival, Fabric } from '../../reference/index.ts'
-import { desired, fabricOf, type Guarded, keyOf, machineAt, sent, tell, type Wish } from '../guarded.ts'
+import { desired, type Guarded, keyOf, machineAt, sent, type Wish } from '../guarded.ts'
 import { type Machine, says } from '../machine.ts'
+import { fabricOf, tell } from '../reference-fabric.ts'
 import * as world from '../world.ts'
 
 const runs = Number(process.env['L2SM_RUNS'] ?? 40)
@@ -113,7 +114,7 @@ for (const nicira of [true, false])
             Guarded,
           ]
           const [from, to] = [desired(before), desired(after)]
-          const fabric = fabricOf(switches, from, nicira)
+          const fabric = fabricOf({ switches }, from, nicira)
           const left = [...to].map(([dpid, content]) => ({
             dpid,
             steps: [...world.messages(from.get(dpid)!, content)],
@@ -165,7 +166,7 @@ t.test(
         (it, me, mac, sha, ip) => {
           const own = wishOf(it, keyOf(me))
           if (own?.guard !== 'strict') return
-          const fabric = fabricOf(switches, desired(it))
+          const fabric = fabricOf({ switches }, desired(it))
           const heard = sent(fabric, me, says.arp(me, '10.0.77.77', { src: mac, sha, spa: ip, dst: broadcast }))
           const others = it.ports.filter(([at, w]) => w.network === own.network && at !== me).length
           const expected = isTrue(me, own, { mac, sha, ip }) ? others : 0
