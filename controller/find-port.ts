@@ -1,8 +1,10 @@
 // A port by what people call it: where it is attached, its name, a MAC or an IP address.
 import { numbersOf } from '../store/collections/network.ts'
+import { addressesOf } from '../store/duplicates.ts'
 import { attachmentKey } from '../store/keys.ts'
+import { parseSource } from '../store/prefix.ts'
 import type { Attachment, State } from '../store/state.ts'
-import { parseDpid } from '../topology/parse.ts'
+import { parseDpid, parseMac } from '../topology/parse.ts'
 import { endpointKey } from '../topology/topology.ts'
 import type { Departure, FormerMembers } from './former-members.ts'
 
@@ -46,9 +48,12 @@ function byKey(state: State, formerMembers: FormerMembers, key: string, text: st
 
 /** By its name, one of its addresses, or the name of its port. */
 function byWords(state: State, formerMembers: FormerMembers, text: string): Found {
-  const wanted = text.toLowerCase()
-  const fits = ({ name, mac, ips = [], portName }: Attachment) =>
-    name === text || portName === text || mac === wanted || ips.some(ip => ip.split('/')[0]!.toLowerCase() === wanted)
+  const [wantedMac, wantedIp] = [parseMac(text), parseSource(text)?.address]
+  const fits = (attachment: Attachment) =>
+    attachment.name === text ||
+    attachment.portName === text ||
+    (wantedMac !== undefined && attachment.mac === wantedMac) ||
+    (wantedIp !== undefined && addressesOf(attachment).includes(wantedIp))
   const attachments = [...state.attachments.values()].filter(fits)
   if (attachments.length === 1) return { is: 'one', attachment: attachments[0]! }
   if (attachments.length > 1) return { is: 'many', attachments }

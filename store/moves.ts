@@ -1,6 +1,7 @@
 import { type Endpoint, endpointKey } from '../topology/topology.ts'
 import { attach, ensureAttached, type NamedPort, parseNamedPort, putNetwork, setMirror } from './desired.ts'
 import type { Draft } from './draft.ts'
+import { addressesOf } from './duplicates.ts'
 import { attachmentKey } from './keys.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import type { Attachment, Network } from './state.ts'
@@ -70,13 +71,13 @@ export const moveAttachment = (
 export type AddressTaken = { readonly ip: string; readonly holder: Endpoint }
 
 const addressesTaken = (draft: Draft, attachment: Attachment): readonly AddressTaken[] => {
-  const own = new Map((attachment.ips ?? []).map(ip => [ip.split('/')[0]!, ip]))
+  const own = new Map((attachment.ips ?? []).flatMap(ip => addressesOf({ ips: [ip] }).map(address => [address, ip])))
   const taken: AddressTaken[] = []
   if (own.size === 0) return taken
-  for (const [key, { ips = [], dpid, port }] of draft.members.get(attachment.network) ?? [])
-    for (const other of key === attachmentKey(attachment) ? [] : ips) {
-      const ip = own.get(other.split('/')[0]!)
-      if (ip !== undefined) taken.push({ ip, holder: { dpid, port } })
+  for (const [key, other] of draft.members.get(attachment.network) ?? [])
+    for (const address of key === attachmentKey(attachment) ? [] : addressesOf(other)) {
+      const ip = own.get(address)
+      if (ip !== undefined) taken.push({ ip, holder: { dpid: other.dpid, port: other.port } })
     }
   return taken
 }

@@ -32,7 +32,8 @@ async function stored() {
 
 t.test('a port is found by where it is, its name, its MAC and its addresses', async t => {
   const { find } = await stored()
-  for (const text of [`${one}/1`, `of:${one.toUpperCase()}/1`, 'web', '02:00:00:00:00:01', '10.0.0.1', '2001:DB8::1'])
+  const ways = [`${one}/1`, `of:${one.toUpperCase()}/1`, 'web', '02:00:00:00:00:01', '02-00-00-00-00-01', '10.0.0.1']
+  for (const text of [...ways, '10.0.0.1/24', '2001:DB8::1', '2001:db8:0:0:0:0:0:1', '2001:db8::0.0.0.1'])
     t.match(find(text), { is: 'one', attachment: { network: 'red', port: 1 } }, text)
   t.match(find(`${two}/5/8`), { is: 'one', attachment: { network: 'blue', vlan: 8 } })
   t.match(find(`${two}/9`), { is: 'one', attachment: { network: 'wire', port: 9 } }, 'an end of a vlink')

@@ -41,9 +41,16 @@ t.test(
     for (const network of ['red', 'jail']) await call('PUT', `/v1/networks/${network}`, {})
     await call('PUT', at('red', 1), { mac, ips: ['10.0.0.1/24', 'fd00::1'] })
     await call('PUT', at('red', 2), { mac: '02:42:ac:11:00:09' })
-    await call('PUT', at('jail', 3), { mac: '02:42:ac:11:00:09', ips: ['10.0.0.1/8'] })
+    await call('PUT', at('jail', 3), { mac: '02:42:ac:11:00:09', ips: ['10.0.0.1/8', 'FD00:0::0.0.0.1/64'] })
     const moved = await call('POST', `${at('red', 1)}/move`, { to: 'jail' })
-    t.same(moved.body.addressesTaken, [{ ip: '10.0.0.1/24', holder: { dpid, port: 3 } }])
+    t.same(
+      moved.body.addressesTaken,
+      [
+        { ip: '10.0.0.1/24', holder: { dpid, port: 3 } },
+        { ip: 'fd00::1', holder: { dpid, port: 3 } },
+      ],
+      'however it is written',
+    )
     const refused = await call('POST', `${at('red', 2)}/move`, { to: 'jail', mirror: { dpid, port: 9 } })
     t.equal(refused.status, 409)
     t.equal(store.state().attachments.get(`${dpid}/2`)?.network, 'red')
