@@ -120,12 +120,12 @@ function confirmationOf(
   for (const dpid of datapaths) {
     if (rollout.is === 'preparing' && !ways.some(way => way.has(dpid))) continue
     const sw = switches.get(dpid)
-    if (!sw?.session) {
-      if (tables.waitsFor(number, dpid)) return 'waits'
-      continue
-    }
-    if (['unsafe', 'unadopted', 'unsupported'].includes(sw.phase.is)) continue
-    if (!has(sw, number, rollout.serial)) confirmation = 'pending'
+    if (has(sw, number, rollout.serial)) continue
+    if (sw?.session && ['unsafe', 'unadopted', 'unsupported'].includes(sw.phase.is)) continue
+    // Away, not read yet, or slow: its frames go on as they did. One that refuses the network keeps nobody waiting.
+    const isSilent = sw?.networks.get(number)?.refused === undefined
+    if (isSilent && tables.waitsFor(number, dpid)) return 'waits'
+    if (sw?.session) confirmation = 'pending'
   }
   return confirmation
 }

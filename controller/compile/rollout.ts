@@ -23,7 +23,7 @@ export type PathVersions = readonly [PathVersion, ...PathVersion[]]
  * Open vSwitch's caches, which follow a barrier's answer some time later (docs/decisions/0014).
  */
 export const drainMs = 1000
-/** A switch that does not confirm for so long (milliseconds) that it has gone over is waited for no more. */
+/** A switch that does not confirm for so long (milliseconds) that it has gone over is waited for no more, unless its frames get through meanwhile. */
 const goneOverMs = 3000
 
 /**
@@ -133,7 +133,7 @@ export const keeps = (a: Kept, b: Kept): boolean =>
 
 /**
  * Whether the switches that matter for the next step have confirmed the last one. `waits`: one of them has not, because it is not
- * connected, and frames get through meanwhile.
+ * connected, not read yet or slow, and frames get through meanwhile.
  */
 export type Confirmation = 'confirmed' | 'pending' | 'waits'
 

@@ -46,7 +46,7 @@ export type Rollouts = {
   ): Standing
   /** Notes whether the network rests where it is. */
   keep(it: Standing & { readonly network: Network }): void
-  /** Frames of a switch that is not connected get through on the path version in use: nothing is changed without it. */
+  /** Frames of a switch that can't be told now get through on the path version in use: nothing is changed without it. */
   isHeld(rollout: Rollout, dpid: DatapathId): boolean
   /** A path version goes, or is built without them: switches that can't be told hold what was before. */
   leaveBehind(number: number, dpids: Iterable<DatapathId>): void

@@ -59,7 +59,7 @@ export type Tables = {
   returned(number: number, dpid: DatapathId): boolean
   /** Brings a network's tables up to date, or drops it if it is gone. Answers which switches must look again, and at what. */
   refresh(id: string): Steps<readonly Looks[]>
-  /** A step of this network waits for a switch that is not connected: frames get through as it is. */
+  /** A step of this network waits for a switch that is not connected, or slow: frames get through as it is. */
   waitsFor(number: number, dpid: DatapathId): boolean
   /** Takes the next step of a network that is moving, if it is due: then it is to be compiled again. */
   step(number: number, confirmation: Confirmation): Rollout | undefined
@@ -193,7 +193,7 @@ export function desiredTables(sources: Sources): Tables {
     },
     waitsFor(number, dpid) {
       const at = compiled.get(number)
-      return at !== undefined && !connected(dpid) && rollouts.isHeld(at.rollout, dpid)
+      return at !== undefined && rollouts.isHeld(at.rollout, dpid)
     },
     step(number, confirmation) {
       const at = compiled.get(number)

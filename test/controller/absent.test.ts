@@ -4,7 +4,7 @@ import { attach, putDeclaredLink } from '../../store/desired.ts'
 import { openMemory } from '../../store/memory.ts'
 import type { Store } from '../../store/store.ts'
 import { broadcast, ethernet } from '../reference/frames.ts'
-import { dpidOf, macOf, makePeers, type Peers } from './peers.ts'
+import { dpidOf, macOf, makePeers, type Peers, type Whim } from './peers.ts'
 
 const numbers = [1, 2, 3, 4]
 
@@ -97,6 +97,53 @@ t.test('a switch goes in the middle of a change: nothing is lost, and the change
     everybodyHears(t, world, `${seconds} s later`)
   }
   await world.peer(3).connect()
+  await settled(world)
+  everybodyHears(t, world, 'at the end')
+})
+
+/** Hears no changes and answers no questions; its frames and probes go on. */
+const mute: Whim = ({ type }) =>
+  ['flow_mod', 'group_mod', 'bundle_control', 'bundle_add', 'barrier_request', 'multipart_request'].includes(type)
+    ? []
+    : undefined
+
+/** A link costs more; the third switch is mute from when frames are to enter the new path on, before it is told so. */
+async function enteredBut3(world: Peers): Promise<void> {
+  const epoch = () => world.store.state().networks.get('red')?.epoch ?? 0
+  const before = epoch()
+  const stop = world.store.watch(() => {
+    if (epoch() !== before) world.peer(3).whim = mute
+  })
+  await cost(world, 1, 2, 100)
+  await world.until('frames enter the new path', () => epoch() !== before)
+  stop()
+}
+
+t.test('a switch that is not told in time that frames enter another path goes on by the old one', async t => {
+  const world = await ring(t)
+  await enteredBut3(world)
+  for (let second = 1; second <= 12; second++) {
+    await world.clock.pass(1000)
+    everybodyHears(t, world, `after ${second} s`)
+  }
+  t.match(world.controller.network('red')?.state, 'pending')
+  world.peer(3).whim = () => undefined
+  await settled(world)
+  everybodyHears(t, world, 'at the end')
+})
+
+t.test('so does one that is slow to tell what it holds, when the controller is started in between', async t => {
+  const world = await ring(t)
+  await enteredBut3(world)
+  await world.restart(undefined, [])
+  world.peer(3).whim = message =>
+    message.type === 'multipart_request' && message.body.type === 'group_desc' ? [] : undefined
+  await Promise.all(world.peers.map(peer => peer.connect()))
+  for (let second = 1; second <= 15; second++) {
+    await world.clock.pass(1000)
+    everybodyHears(t, world, `${second} s after all are back`)
+  }
+  world.peer(3).whim = () => undefined
   await settled(world)
   everybodyHears(t, world, 'at the end')
 })
