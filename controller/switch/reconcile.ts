@@ -65,12 +65,14 @@ function pause(r: Reconciler, sw: Switch, error: unknown): void {
 /** Reads all that the switch holds, decides what we may do there, and compares everything. */
 async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<void> {
   const why = sw.compare
+  const { maxMeter } = session.can
   const [flows, groups, meters] = await Promise.all([
     session.readFlows(),
     groupsOf(r, sw, session),
-    session.can.maxMeter > 0 ? session.meters() : [],
+    maxMeter > 0 ? session.meters() : [],
   ])
-  if (sw.session !== session) return
+  // That it has meters may come out meanwhile: then it is read again, for those that it holds must not be made anew.
+  if (sw.session !== session || session.can.maxMeter !== maxMeter) return
   const wanted = await inSlices(wantedSteps(r, sw))
   if (sw.session !== session) return
   const reading = await inSlices(

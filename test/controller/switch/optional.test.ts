@@ -72,6 +72,39 @@ t.test('a switch that never counts what its tables hold is asked no more, and th
   t.strictSame(heardBy(world, 1), ['0000000000000001/2'])
 })
 
+t.test('that a switch has meters comes out while it is read: those that it holds are not made anew', async t => {
+  const world = await makePeers(t)
+  await world.live()
+  await world.join('red', [1, 1, macOf(1, 1)], [1, 2, macOf(1, 2)])
+  await world.until('it has the network', () => world.controller.network('red')?.state === 'programmed')
+  await world.restart(undefined, [])
+  const peer = world.peer(1)
+  const before = peer.received.length
+  const held: Message[] = []
+  peer.whim = message => {
+    if (!isAsked(message, 'meter_features') && !isAsked(message, 'group_desc')) return undefined
+    held.push(message)
+    return []
+  }
+  const answer = (what: string) => {
+    const asked = held.find(message => isAsked(message, what))!
+    peer.say(...apply(peer.sw, asked))
+  }
+  await peer.connect()
+  await world.until('it is read', () => held.some(message => isAsked(message, 'group_desc')), { ms: 10_000 })
+  peer.whim = () => undefined
+  answer('meter_features')
+  const asked = () => peer.received.slice(before).some(message => isAsked(message, 'meter_config'))
+  await world.until('it is asked for its meters', asked)
+  await world.clock.pass(100)
+  answer('group_desc')
+  await world.until('it has the network', () => world.controller.network('red')?.state === 'programmed')
+  t.strictSame(
+    world.events.filter(({ kind }) => kind === 'network-refused'),
+    [],
+  )
+})
+
 t.test('what a switch did not say is shown', async t => {
   const world = await makePeers(t, { kind: plainHardware })
   world.peer(1).whim = refuses('meter_config')
