@@ -199,6 +199,12 @@ export const options = {
     standard: false,
     text: 'what the store holds is all there should be: clean switches of another store',
   }),
+  prove: single({
+    takes: 'MODE',
+    parse: oneOf('off', 'warn', 'enforce'),
+    standard: 'off',
+    text: 'prove changes before they are sent: warn tells of one that would let a frame cross, enforce does not send it',
+  }),
   'log-level': single({
     takes: 'LEVEL',
     parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal'),

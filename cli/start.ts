@@ -76,6 +76,7 @@ export const start = async (
       vlanRange: config['vlan-range'],
       adopt: config.adopt,
       takeover: config.takeover,
+      prove: config.prove,
     })
     open.push(() => controller.close())
     const end = (what: 'OpenFlow over TLS' | 'HTTPS') =>

@@ -8,7 +8,7 @@ import { goal, inUse } from './compile/rollout.ts'
 import type { Compiled } from './compile/tables.ts'
 import type { Facts } from './facts.ts'
 import { vlanCondition } from './links/plain-links.ts'
-import { has, phaseReason, type Switch } from './switch/state.ts'
+import { has, phaseReason, refusalReason, type Switch } from './switch/state.ts'
 import { droppedFor } from './switch/strict-fields.ts'
 import { unreadOf } from './switch/unread.ts'
 import type { Condition } from './view/view.ts'
@@ -23,7 +23,7 @@ export function switchCondition(
   const sw = switches.get(dpid)
   if (!sw?.session) return pending(`switch ${dpid} is not connected${sw ? `: ${phaseReason(sw)}` : ''}`)
   const refusal = sw.networks.get(number)?.refused ?? sw.networks.get(0)?.refused
-  if (refusal !== undefined) return { state: 'degraded', reason: `switch ${dpid} refused its flows: ${refusal}` }
+  if (refusal) return { state: 'degraded', reason: refusalReason(dpid, refusal) }
   if (sw.phase.is === 'unsupported') return { state: 'degraded', reason: `switch ${dpid}: ${phaseReason(sw)}` }
   if (sw.phase.is !== 'live') return pending(`switch ${dpid}: ${phaseReason(sw)}`)
   if (!has(sw, number)) return pending(`switch ${dpid} has not confirmed revision ${revision} yet`)

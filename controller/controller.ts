@@ -29,6 +29,7 @@ import { watchUnreachable } from './links/unreachable.ts'
 import { loops } from './loops/loops.ts'
 import { multicast } from './multicast/multicast.ts'
 import type { ControllerOptions, Parts } from './parts.ts'
+import { proofOfChanges } from './proof-of-changes.ts'
 import { readiness } from './readiness.ts'
 import { newReconciler } from './reconciler.ts'
 import { newRolloutLoop } from './rollout-loop.ts'
@@ -74,6 +75,7 @@ export async function createController(options: ControllerOptions): Promise<Runn
     parts.readiness.stop()
     parts.loops.stop()
     parts.departures.stop()
+    parts.proof?.stop()
   }
   try {
     const events = switchEvents(parts)
@@ -106,7 +108,7 @@ const sessionLog = ({ log, emit }: ControllerOptions): Log => ({
 })
 
 function assemble(options: ControllerOptions): Parts {
-  const { store, metrics, emit, clock = systemClock } = options
+  const { store, metrics, emit, clock = systemClock, prove = 'off' } = options
   const { now } = clock
   const switches = new Map<DatapathId, Switch>()
   const lacking = newLacking()
@@ -208,8 +210,12 @@ function assemble(options: ControllerOptions): Parts {
     withheldReason: place =>
       withheld.get(place) === 'loop' ? looping.reason(place) : withheld.has(place) ? 'leaving' : undefined,
   })
+  const proof =
+    prove === 'off'
+      ? undefined
+      : proofOfChanges({ store, switches, fabric, tables, planned, emit }, prove, () => new Date())
   const reconciler = newReconciler({
-    ...{ store, tables, fabric, switches, learner, snooping, clock, metrics, emit },
+    ...{ store, tables, fabric, switches, learner, snooping, clock, metrics, emit, proof },
     start: sw => start(sw),
     recall(dpid, reading) {
       looping.recall(dpid, reading)
@@ -317,6 +323,7 @@ function assemble(options: ControllerOptions): Parts {
       meters,
       loops: looping,
       departures: leaving,
+      proof,
     },
     readiness: readiness(status, clock),
   }

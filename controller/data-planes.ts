@@ -9,6 +9,8 @@ import { foreignOwner } from './switch/content.ts'
 import type { Switch } from './switch/state.ts'
 import { portView } from './switch-view.ts'
 
+/** What was declared, and how switches are joined. */
+export type Declared = Pick<Parts, 'store' | 'planned'>
 export type DataPlanes = Pick<Parts, 'store' | 'switches' | 'fabric' | 'tables' | 'planned' | 'reconciler'>
 
 /**
@@ -16,14 +18,24 @@ export type DataPlanes = Pick<Parts, 'store' | 'switches' | 'fabric' | 'tables' 
  * what changes meanwhile is seen in part. Nothing is decoded before it is asked for.
  */
 export function dataPlane(parts: DataPlanes, tables: DataPlane['tables']): DataPlane {
-  const { store, switches, planned } = parts
-  const state = store.state()
   const kept = new Map<DatapathId, PlaneSwitch>()
-  for (const sw of switches.values()) kept.set(sw.dpid, planeSwitch(parts, sw, tables))
+  const itemsOf = (sw: Switch) => (tables === 'desired' ? desiredItems(parts, sw.dpid) : heldItems(sw))
+  for (const sw of parts.switches.values()) kept.set(sw.dpid, planeSwitch(sw, itemsOf(sw)))
+  return planeOf(parts, tables, kept)
+}
+
+/** The same over these switches, of which some may hold something else. */
+export function planeOf(
+  parts: Declared,
+  tables: DataPlane['tables'],
+  switches: ReadonlyMap<DatapathId, PlaneSwitch>,
+): DataPlane {
+  const { store, planned } = parts
+  const state = store.state()
   return {
     tables,
     revision: state.revision,
-    switches: kept,
+    switches,
     link(from) {
       const key = endpointKey(from)
       return state.declaredAt.get(key) ?? planned.at(from) ?? state.discoveredFrom.get(key)
@@ -50,10 +62,9 @@ function usesOf(state: State, port: Endpoint): readonly Use[] {
   ]
 }
 
-function planeSwitch(parts: DataPlanes, sw: Switch, tables: DataPlane['tables']): PlaneSwitch {
-  const { session, dpid } = sw
+/** With its ports as they are now. */
+export function planeSwitch({ session, dpid }: Switch, items: PlaneSwitch['items']): PlaneSwitch {
   const ports = new Map([...(session?.ports().values() ?? [])].map(p => [p.portNo, portView(p)]))
-  const items = tables === 'desired' ? desiredItems(parts, dpid) : heldItems(sw)
   return { dpid, ports, isOpenVSwitch: session?.can.nicira, items }
 }
 
@@ -70,8 +81,10 @@ function desiredItems({ tables, reconciler }: DataPlanes, dpid: DatapathId) {
   }
 }
 
-function heldItems({ held, phase }: Switch) {
-  return function* (owner?: number): Iterable<HeldItem> {
+/** What it held when it was last read or confirmed something. Live. */
+export function heldItems(sw: Switch) {
+  return function* (owner?: number): Iterable<Item> {
+    const { held, phase } = sw
     const foreign: readonly Item[] = phase.is === 'unsafe' ? phase.foreign : []
     if (owner === undefined) yield* held.items.values()
     else for (const key of held.keysOf([owner])) yield held.items.get(key)!
@@ -79,7 +92,7 @@ function heldItems({ held, phase }: Switch) {
   }
 }
 
-function planeNetwork({ store }: DataPlanes, number: number): PlaneNetwork | undefined {
+function planeNetwork({ store }: Declared, number: number): PlaneNetwork | undefined {
   const state = store.state()
   const network = state.networks.get(state.numbers.get(number) ?? '')
   if (!network) return undefined

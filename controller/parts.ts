@@ -20,7 +20,7 @@ import type { Loops } from './loops/loops.ts'
 import type { Multicast } from './multicast/multicast.ts'
 import type { readiness } from './readiness.ts'
 import type { RolloutLoop } from './rollout-loop.ts'
-import type { Reconciler } from './switch/reconciler.ts'
+import type { ProofOfChanges, Prove, Reconciler } from './switch/reconciler.ts'
 import type { Lacking, Switch } from './switch/state.ts'
 import type { Emit } from './view/event.ts'
 import type { Record as Metrics } from './view/view.ts'
@@ -41,6 +41,8 @@ export type ControllerOptions = {
   readonly adopt?: boolean
   /** Flows and groups that are not ours are removed from every switch that connects. */
   readonly takeover?: boolean
+  /** Whether changes are proved before they are sent, and what becomes of those that would break isolation. Default `off`. */
+  readonly prove?: Prove
   /** Other than the machine's, for tests. Sessions have a clock of their own. */
   readonly clock?: Clock
   /** What sessions may cost, and how long they wait, where that is not as usual. */
@@ -70,6 +72,7 @@ export type Parts = ControllerOptions & {
   readonly readiness: ReturnType<typeof readiness>
   readonly loops: Loops
   readonly departures: Departures
+  readonly proof: (ProofOfChanges & { stop(): void }) | undefined
   status(): Facts
   /** Sets a switch's loop going. */
   start(sw: Switch): void

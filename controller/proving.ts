@@ -3,10 +3,11 @@ import type { DatapathId } from '../topology/topology.ts'
 import { type DataPlanes, dataPlane } from './data-planes.ts'
 import type { Counterexample } from './proof/counterexample.ts'
 import type { DataPlane, PlaneSwitch } from './proof/data-plane.ts'
-import { isBreach, newProver } from './proof/prover.ts'
+import { newProver } from './proof/prover.ts'
+import { isBreach } from './proof/report.ts'
 import { readBack } from './read-back.ts'
 import { inSlices } from './switch/slices.ts'
-import type { Emit } from './view/event.ts'
+import type { Emit, EventOf } from './view/event.ts'
 import type { CounterexampleView, ProofAnswer } from './view/proof.ts'
 
 const assumptions = [
@@ -27,7 +28,7 @@ export async function answerProof(parts: Asked, tables: DataPlane['tables']): Pr
     const answer = await proofOf(parts, tables)
     if (answer.result !== 'proved' && tries < mostTries && parts.store.state().revision !== revision) continue
     const worst = answer.counterexamples.find(it => it.breaksIsolation)
-    if (worst) parts.emit(failed(tables, worst))
+    if (worst) parts.emit(proofFailed(tables, worst))
     return answer
   }
 }
@@ -54,7 +55,8 @@ async function proofOf(parts: Asked, tables: DataPlane['tables']): Promise<Proof
   }
 }
 
-function view(plane: DataPlane, it: Counterexample): CounterexampleView {
+/** As the API and events tell it. */
+export function view(plane: Pick<DataPlane, 'network'>, it: Counterexample): CounterexampleView {
   const { network, tunnel, ...rest } = it
   const id = plane.network(network)?.id
   return {
@@ -65,11 +67,13 @@ function view(plane: DataPlane, it: Counterexample): CounterexampleView {
   }
 }
 
-const failed = (tables: DataPlane['tables'], it: CounterexampleView) => ({
+/** @param since When the switch was last seen to be right, if it is about what was found there. */
+export const proofFailed = (tables: EventOf<'proof-failed'>['tables'], it: CounterexampleView, since?: Date) => ({
   kind: 'proof-failed' as const,
   ...{ tables, fault: it.fault, reason: it.sentence },
   ...(it.network !== undefined && { network: it.network }),
   ...(it.from && { dpid: it.from.dpid, port: it.from.port }),
   ...(it.frame !== undefined && { frame: it.frame }),
   ...(it.blame && { entry: it.blame.entry, at: it.blame.dpid }),
+  ...(since && { since: since.toISOString() }),
 })

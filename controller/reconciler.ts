@@ -12,7 +12,7 @@ import type { Reconciler } from './switch/reconciler.ts'
 import { isRetained } from './switch/retained.ts'
 import { type Switch, touch } from './switch/state.ts'
 
-type Arguments = Pick<Reconciler, 'metrics' | 'emit' | 'fresh' | 'progress'> & {
+type Arguments = Pick<Reconciler, 'metrics' | 'emit' | 'fresh' | 'progress' | 'proof'> & {
   readonly store: Store
   readonly tables: Tables
   readonly fabric: KnownFabric
@@ -32,7 +32,7 @@ type Arguments = Pick<Reconciler, 'metrics' | 'emit' | 'fresh' | 'progress'> & {
 const meterRefused = /METER_MOD_FAILED\/(?!METER_EXISTS|UNKNOWN_METER)/
 
 export function newReconciler(args: Arguments): Reconciler {
-  const { store, tables, fabric, switches, learner, snooping, clock, metrics, emit, fresh, progress } = args
+  const { store, tables, fabric, switches, learner, snooping, clock, metrics, emit, fresh, progress, proof } = args
   /** Switches that keep something of these networks until all of its members are read. */
   const retaining = function* (dpid: DatapathId): Iterable<readonly [number, Switch]> {
     for (const id of tables.at(dpid)) {
@@ -45,7 +45,7 @@ export function newReconciler(args: Arguments): Reconciler {
     }
   }
   return {
-    ...{ metrics, emit, fresh, progress },
+    ...{ metrics, emit, fresh, progress, proof },
     instance: store.instance,
     base: dpid => base(store.instance, fabric.switchFacts(dpid)),
     complete: () => store.state().complete,

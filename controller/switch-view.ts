@@ -16,7 +16,7 @@ export function switchView(facts: Facts, sw: Switch, base: readonly Item[]): Swi
   const failing = refused.length > 0 || sw.pausing || unread !== undefined
   const reason = !live
     ? phaseReason(sw)
-    : (refused[0] ??
+    : (refused[0]?.words ??
       (unread ? `it does not tell all of its flows: ${unread.words}` : 'it does not answer as it should'))
   return {
     dpid: sw.dpid,

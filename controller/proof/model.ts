@@ -3,7 +3,15 @@
 import { groups as reserved } from '../../openflow/index.ts'
 import { type DatapathId, type Endpoint, endpointKey, type PortNo } from '../../topology/topology.ts'
 import { pipeline } from '../compile/pipeline.ts'
-import { type DataPlane, entryOf, type HeldGroup, type HeldItem, type Member, type PlaneNetwork } from './data-plane.ts'
+import {
+  type DataPlane,
+  entryOf,
+  type HeldGroup,
+  type HeldItem,
+  type Member,
+  type PlaneNetwork,
+  type PlaneSwitch,
+} from './data-plane.ts'
 import type { Buckets, SwitchModel } from './flight.ts'
 import { networkOf, type Rule, type RuleTable, ruleOf, ruleTable } from './rule.ts'
 
@@ -18,6 +26,8 @@ export type ModelSwitch = SwitchModel & {
   readonly speakers: ReadonlyMap<number, ReadonlyMap<Rule, { readonly port: PortNo; readonly mac: number }>>
   /** Everything, or what the network with this number owns. Who may meet what changed. */
   read(items: Iterable<HeldItem>, owner?: number): Met
+  /** Takes its ports as they are now. */
+  readPorts(is: PlaneSwitch): void
   /** Some rule outside the guard asks for more of a source address than whether it is one. */
   readsSender(): boolean
   /** How many rules it has. */
@@ -28,6 +38,7 @@ export type ModelSwitch = SwitchModel & {
 
 export function modelSwitch(plane: DataPlane, dpid: DatapathId): ModelSwitch {
   const is = plane.switches.get(dpid)
+  const ports = new Set(is?.ports.keys())
   const tables = new Map<number, RuleTable>()
   const groups = new Map<number, { readonly held: HeldGroup; buckets?: Buckets }>()
   const speakers = new Map<number, Map<Rule, { port: PortNo; mac: number }>>()
@@ -68,7 +79,7 @@ export function modelSwitch(plane: DataPlane, dpid: DatapathId): ModelSwitch {
     dpid,
     // One that never told us is taken for what sees least of a frame's tags.
     isOpenVSwitch: is?.isOpenVSwitch !== false,
-    ports: new Set(is?.ports.keys()),
+    ports,
     tables,
     speakers,
     group(id) {
@@ -103,6 +114,10 @@ export function modelSwitch(plane: DataPlane, dpid: DatapathId): ModelSwitch {
       else read.delete(owner)
       for (const [of, items] of now) read.set(of, items)
       return changed
+    },
+    readPorts(now) {
+      ports.clear()
+      for (const port of now.ports.keys()) ports.add(port)
     },
     readsSender: () => senders > 0,
     count: () => count,

@@ -3,32 +3,18 @@
 // That is sound because of what each network's own proof shows first: its frames have no other network's metadata, so entries behind the
 // first table that name another's are never met. A network whose proof found otherwise is proved anew at every change.
 import { type DatapathId, type Endpoint, endpointKey, type PortNo } from '../../topology/topology.ts'
-import { type Counterexample, counterexample, named } from './counterexample.ts'
+import type { Counterexample } from './counterexample.ts'
 import type { DataPlane } from './data-plane.ts'
 import { type Common, commonOf } from './declared.ts'
 import { untouched } from './flight.ts'
 import { frameSpace } from './frame-sets.ts'
 import { type Fabric, newMemory, travel } from './journey.ts'
-import { type Breach, type Case, type Fault, faults, prove, silent } from './law.ts'
+import { type Case, prove, silent } from './law.ts'
 import { type Met, type ModelSwitch, modelSwitch, type Spec, specOf } from './model.ts'
+import { changedPorts, linksAt, reachOf, sameReach } from './reach.ts'
+import { collector, type Proof, reportOf } from './report.ts'
 import type { Rule } from './rule.ts'
 import { shadowed } from './shadow.ts'
-
-export type Proof = {
-  readonly is: 'proved' | 'refuted' | 'unknown'
-  readonly tables: DataPlane['tables']
-  readonly revision: number
-  readonly counterexamples: readonly Counterexample[]
-  /** How much it is about. */
-  readonly covers: {
-    readonly switches: number
-    readonly networks: number
-    readonly ports: number
-    readonly entries: number
-  }
-  /** Switches by what they were taken for. */
-  readonly models: { readonly openVSwitch: number; readonly openFlow13: number }
-}
 
 /** Parts of work: between two of them something else may be done. */
 export type Steps<T> = Generator<undefined, T>
@@ -38,21 +24,22 @@ export type Prover = {
   itemsChanged(dpid: DatapathId, owner?: number): void
   /** What was declared of a network changed; or it came, or went. */
   networkChanged(number: number): void
-  /** Links, or ports, of a switch changed. */
+  /** Links, or ports, of a switch changed; or it came, or went. */
   switchChanged(dpid: DatapathId): void
   /** Networks that have to be proved anew. */
   stale(): ReadonlySet<number>
   /** Everything that is not proved yet, or no longer. */
   prove(): Steps<Proof>
+  /** Of these networks, and of the ports of this switch that are in none, what is not proved yet, or no longer. */
+  proveSome(numbers: Iterable<number>, dpid: DatapathId): Steps<void>
   /** What is known of one network, as it was proved last. */
   of(number: number): readonly Counterexample[]
+  /** The same of the ports of a switch that are in no network. */
+  at(dpid: DatapathId): readonly Counterexample[]
 }
 
 /** More nodes than this are forgotten before the next network: what they were for is proved. */
 const mostNodes = 1 << 18
-/** So many counterexamples of one kind are enough, of a network or a switch. */
-const mostOfKind = 4
-
 export function newProver(plane: DataPlane): Prover {
   const space = frameSpace(16)
   let common: Common = commonOf(space)
@@ -159,6 +146,30 @@ export function newProver(plane: DataPlane): Prover {
     ofSwitch.set(dpid, breaches.found)
   }
 
+  function* readAll(): Steps<void> {
+    for (const dpid of unread) {
+      read(dpid)
+      yield
+    }
+  }
+
+  function* proveStale(numbers: Iterable<number>, dpids: Iterable<DatapathId>): Steps<void> {
+    for (const number of numbers) {
+      if (!stale.delete(number)) continue
+      if (space.size() > mostNodes) {
+        space.clear()
+        common = commonOf(space)
+      }
+      if (spec.networks.has(number)) yield* proveOne(number)
+      yield
+    }
+    for (const dpid of dpids) {
+      const sw = switches.get(dpid)
+      if (staleSwitches.delete(dpid) && sw) yield* proveSwitch(sw)
+      yield
+    }
+  }
+
   return {
     itemsChanged(dpid, owner) {
       const is = plane.switches.get(dpid)
@@ -176,15 +187,22 @@ export function newProver(plane: DataPlane): Prover {
       for (const other of entangled) stale.add(other)
     },
     switchChanged(dpid) {
-      if (unread.has(dpid) && plane.switches.has(dpid)) return
+      const is = plane.switches.get(dpid)
+      if (unread.has(dpid) && is) return
       const before = links.get(dpid)
-      if (!plane.switches.has(dpid)) {
+      const sw = switches.get(dpid)
+      const isAnother = sw && is && sw.isOpenVSwitch !== (is.isOpenVSwitch !== false)
+      if (!is) {
         switches.delete(dpid)
         links.delete(dpid)
         ofSwitch.delete(dpid)
-      } else read(dpid)
+      } else if (!sw || isAnother) read(dpid)
+      else {
+        sw.readPorts(is)
+        links.set(dpid, linksAt(plane, dpid))
+      }
       const now = reachOf(plane)
-      if (before === undefined || !plane.switches.has(dpid) || !sameReach(reach, now)) allStale()
+      if (before === undefined || !is || isAnother || !sameReach(reach, now)) allStale()
       else {
         const moved = changedPorts(before, links.get(dpid)!)
         for (const [number, ports] of used) if (moved.some(port => ports.has(`${dpid}/${port}`))) stale.add(number)
@@ -196,26 +214,14 @@ export function newProver(plane: DataPlane): Prover {
     },
     stale: () => stale,
     of: number => results.get(number) ?? [],
+    at: dpid => ofSwitch.get(dpid) ?? [],
+    *proveSome(numbers, dpid) {
+      yield* readAll()
+      yield* proveStale(numbers, [dpid])
+    },
     *prove() {
-      for (const dpid of unread) {
-        read(dpid)
-        yield
-      }
-      for (const number of [...stale]) {
-        stale.delete(number)
-        if (space.size() > mostNodes) {
-          space.clear()
-          common = commonOf(space)
-        }
-        if (spec.networks.has(number)) yield* proveOne(number)
-        yield
-      }
-      for (const dpid of [...staleSwitches]) {
-        staleSwitches.delete(dpid)
-        const sw = switches.get(dpid)
-        if (sw) yield* proveSwitch(sw)
-        yield
-      }
+      yield* readAll()
+      yield* proveStale([...stale], [...staleSwitches])
       return reportOf(plane, spec, switches, [...results.values(), ...ofSwitch.values()].flat())
     },
   }
@@ -227,86 +233,3 @@ function* unhit(rules: Iterable<Rule>, hit: WeakSet<Rule>): Iterable<Rule> {
 }
 const isVlinkEnd = ({ endsAt, networks }: Spec, at: Endpoint): boolean =>
   [...endsAt(at)].some(number => networks.get(number)?.vlink !== undefined)
-
-/** Breaches as counterexamples, one of each kind and place. */
-function collector(fabric: Fabric, numbers: readonly number[]) {
-  const found: Counterexample[] = []
-  const seen = new Set<string>()
-  const isNew = (fault: Fault, key: string) =>
-    !seen.has(key) && found.filter(it => it.fault === fault).length < mostOfKind && seen.add(key) !== undefined
-  return {
-    found,
-    take(breach: Breach) {
-      const { fault, from, at } = breach
-      if (isNew(fault, `${fault} ${endpointKey(from)} ${at ? endpointKey(at) : ''}`))
-        found.push(counterexample(fabric, breach, numbers))
-    },
-    shadowed(dpid: DatapathId, network: number, rules: readonly Rule[]) {
-      for (const { entry } of rules) {
-        const blame = named(dpid, entry)
-        if (isNew('shadowed', `shadowed ${dpid} ${blame.entry}`))
-          found.push({ fault: 'shadowed', sentence: faults.shadowed.sentence, network, blame, path: [] })
-      }
-    },
-  }
-}
-
-function reportOf(
-  plane: DataPlane,
-  spec: Spec,
-  switches: ReadonlyMap<DatapathId, ModelSwitch>,
-  counterexamples: readonly Counterexample[],
-): Proof {
-  let ports = 0
-  let entries = 0
-  let openVSwitch = 0
-  for (const number of spec.networks.keys()) ports += spec.members(number).length
-  for (const sw of switches.values()) {
-    entries += sw.count()
-    if (sw.isOpenVSwitch) openVSwitch += 1
-  }
-  const known = counterexamples.filter(({ fault }) => fault !== 'unknown')
-  return {
-    is: known.length > 0 ? 'refuted' : counterexamples.length > 0 ? 'unknown' : 'proved',
-    ...{ tables: plane.tables, revision: plane.revision, counterexamples },
-    covers: { switches: switches.size, networks: spec.networks.size, ports, entries },
-    models: { openVSwitch, openFlow13: switches.size - openVSwitch },
-  }
-}
-
-/** What each switch reaches over links that are up. */
-function reachOf(plane: DataPlane): ReadonlyMap<DatapathId, ReadonlySet<DatapathId>> {
-  const near = new Map<DatapathId, Set<DatapathId>>()
-  for (const { dpid, ports } of plane.switches.values())
-    for (const port of ports.keys()) {
-      const link = plane.link({ dpid, port })
-      if (!link || plane.isDead(link)) continue
-      near.set(dpid, (near.get(dpid) ?? new Set()).add(link.to.dpid))
-    }
-  const found = new Map<DatapathId, Set<DatapathId>>()
-  for (const dpid of plane.switches.keys()) {
-    if (found.has(dpid)) continue
-    const together = new Set([dpid])
-    for (const at of together) for (const next of near.get(at) ?? []) together.add(next)
-    for (const at of together) found.set(at, together)
-  }
-  return found
-}
-const sameReach = (a: ReturnType<typeof reachOf>, b: ReturnType<typeof reachOf>): boolean =>
-  a.size === b.size && [...a].every(([dpid, set]) => b.get(dpid)?.size === set.size)
-
-const linksAt = (plane: DataPlane, dpid: DatapathId): string =>
-  [...(plane.switches.get(dpid)?.ports.keys() ?? [])]
-    .map(port => {
-      const link = plane.link({ dpid, port })
-      return `${port}=${link ? `${endpointKey(link.to)}${link.carries ?? ''}` : ''}`
-    })
-    .join(' ')
-function changedPorts(before: string, now: string): number[] {
-  const [a, b] = [before, now].map(text => new Set(text.split(' ')))
-  const changed = [...[...a!].filter(x => !b!.has(x)), ...[...b!].filter(x => !a!.has(x))]
-  return [...new Set(changed.map(x => Number(x.split('=')[0])))]
-}
-
-/** Whether a counterexample lets a frame out of its network, or us hear what is not ours. */
-export const isBreach = ({ fault }: { readonly fault: Fault }): boolean => faults[fault].isolation

@@ -1,8 +1,7 @@
 // Brings a plan to a switch, and says of which networks the switch would not have it.
 import type { Failure, Session } from '../../openflow/session/session.ts'
 import { encodeSteps, type Plan, type Step, takeBack } from '../compile/diff.ts'
-import { isLearned } from '../compile/item.ts'
-import { pipeline } from '../compile/pipeline.ts'
+import { admits, byOwner, onlyNewAddresses } from './order.ts'
 
 /** By owner (network number; 0 is the switch itself): what the switch said. Empty: it has everything. */
 export type Refused = ReadonlyMap<number, string>
@@ -32,15 +31,6 @@ export async function commit(session: Session, plan: Plan): Promise<Refused> {
   await inOrder(plan.metersLast)
   return refused
 }
-
-/**
- * Addresses that were learned, and nothing else: what leads to each is new, and no frame is worse off before the last of them is there.
- * So they need no bundle, which is two more round trips and three more writes for the commonest change by far.
- */
-const onlyNewAddresses = ({ leave, arrive, clear }: Plan): boolean =>
-  leave.length === 0 &&
-  clear.length === 0 &&
-  arrive.every(({ item, does, was }) => does === 'add' && !was && isLearned(item))
 
 async function inBundles(session: Session, plan: Plan, note: Note): Promise<void> {
   const atOnce = async (steps: readonly Step[]) => (steps.length === 0 ? [] : session.bundle(encodeSteps(steps)))
@@ -89,16 +79,4 @@ async function arriveOnce(session: Session, steps: readonly Step[]): Promise<Map
   // What it would not give back is found by the reading that a refusal brings.
   if (undone.length > 0) await session.apply(encodeSteps(undone.map(takeBack)))
   return refusals
-}
-
-const admits = ({ item }: Step): boolean => item.kind === 'flow' && item.tableId === pipeline.admit.id
-
-const byOwner = (steps: readonly Step[]): readonly (readonly Step[])[] => {
-  const owners = new Map<number, Step[]>()
-  for (const step of steps) {
-    const own = owners.get(step.owner)
-    if (own) own.push(step)
-    else owners.set(step.owner, [step])
-  }
-  return [...owners].sort(([a], [b]) => a - b).map(([, own]) => own)
 }

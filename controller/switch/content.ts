@@ -29,12 +29,15 @@ export type Holdings = {
   flows(): number
   put(item: Item): void
   remove(key: string): void
+  /** Is told whose items change, from now on. */
+  watch(changed: (owner: number) => void): void
 }
 
 export function holdings(): Holdings {
   const items = new Map<string, Item>()
   const byOwner = new Map<number, Set<string>>()
   let flows = 0
+  let changed: ((owner: number) => void) | undefined
   const disown = ({ key, owner }: Item) => {
     const keys = byOwner.get(owner)!
     keys.delete(key)
@@ -46,14 +49,19 @@ export function holdings(): Holdings {
     items.delete(key)
     if (item.kind === 'flow') flows -= 1
     disown(item)
+    changed?.(item.owner)
   }
   const put = (item: Item) => {
     const { key, owner } = item
     const before = items.get(key)
     items.set(key, item)
     if (!before && item.kind === 'flow') flows += 1
+    changed?.(owner)
     if (before?.owner === owner) return
-    if (before) disown(before)
+    if (before) {
+      disown(before)
+      changed?.(before.owner)
+    }
     const keys = byOwner.get(owner)
     if (keys) keys.add(key)
     else byOwner.set(owner, new Set([key]))
@@ -68,6 +76,7 @@ export function holdings(): Holdings {
     flows: () => flows,
     put,
     remove,
+    watch: listener => void (changed = listener),
   }
 }
 

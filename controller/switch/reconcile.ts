@@ -2,17 +2,16 @@
 // Every event only marks a network or a switch; nothing here knows what kind of change it was.
 import type { Session } from '../../openflow/session/session.ts'
 import { owner } from '../compile/cookie.ts'
-import { type Changes, diffSteps, isEmpty, planSteps } from '../compile/diff.ts'
+import { type Changes, diffSteps } from '../compile/diff.ts'
 import type { Item } from '../compile/item.ts'
 import type { Touched } from '../compile/parts.ts'
 import { each } from '../compile/steps.ts'
-import { commit } from './commit.ts'
 import { conflictsWith, meets } from './conflicts.ts'
-import { applySteps, holdings, readSteps } from './content.ts'
-import { driftOf } from './drift.ts'
+import { holdings, readSteps } from './content.ts'
 import { limitPacketIns } from './packet-ins.ts'
 import { groupsOf, noteEmptied, stand, wantedSteps } from './reading.ts'
 import type { Reconciler } from './reconciler.ts'
+import { type Refusals, send } from './send.ts'
 import { inSlices, slices } from './slices.ts'
 import { confirm, doubt, leave, phaseEvent, refusals, refuse, type Switch, touch } from './state.ts'
 import { touchedSteps } from './touched.ts'
@@ -158,6 +157,7 @@ async function reconcile(
   const refused = await send(r, sw, session, changes, why)
   if (sw.session !== session) return
   if (why === 'audit' && refused.size === 0) sw.drift = 0
+  if (why && refused.size === 0) r.proof?.right(sw)
   for (const [number, serial] of serials) {
     if (left.has(number)) continue
     refuse(sw, number, undefined)
@@ -166,7 +166,7 @@ async function reconcile(
     if (number === 0 || r.compiled().has(number)) confirm(sw, number, serial)
     else leave(sw, number)
   }
-  for (const words of refused.values()) r.refused(session, words)
+  for (const { by, words } of refused.values()) if (by === 'switch') r.refused(session, words)
   if (refused.size > 0) retryRefused(r, sw, refused)
   else if (refusals(sw).size === 0) sw.retries = 0
   if (changes.remove.some(makesRoom)) roomMade(r, sw)
@@ -174,12 +174,15 @@ async function reconcile(
 }
 
 /** A refusal leaves us unsure what the switch has: it is read again at once, and asked again later. */
-function retryRefused(r: Reconciler, sw: Switch, refused: ReadonlyMap<number, string>): void {
-  for (const [number, words] of refused) {
+function retryRefused(r: Reconciler, sw: Switch, refused: Refusals): void {
+  for (const [number, refusal] of refused) {
     const { serial = 0, revision = 0 } = r.compiled().get(number) ?? {}
     if (!sw.networks.has(number)) doubt(sw, number, serial, revision)
-    refuse(sw, number, words)
-    r.emit({ kind: 'network-refused', dpid: sw.dpid, network: r.compiled().get(number)?.network.id, words })
+    refuse(sw, number, refusal)
+    // What was held back has been told as a proof that failed.
+    if (refusal.by === 'proof') continue
+    const network = r.compiled().get(number)?.network.id
+    r.emit({ kind: 'network-refused', dpid: sw.dpid, network, words: refusal.words })
   }
   sw.compare = 'refused'
   if (sw.retrying) return
@@ -263,48 +266,4 @@ const isNamed = (dirty: Dirty): dirty is Named => {
 /** Keys of the items that are not desired any more. */
 function* goneOf(touched: Touched): Iterable<string> {
   for (const [key, item] of touched) if (item === undefined) yield key
-}
-
-/** Sends the changes and, once the switch has them, counts them as held. */
-async function send(
-  r: Reconciler,
-  sw: Switch,
-  session: Session,
-  changes: Changes,
-  why: Switch['compare'],
-): Promise<ReadonlyMap<number, string>> {
-  const { add, modify, remove } = changes
-  if (why === 'audit') sw.drift = add.length + modify.length + remove.length
-  if (isEmpty(changes)) return new Map()
-  for (const [command, items] of Object.entries(changes)) {
-    const flows = items.filter(i => i.kind === 'flow').length
-    if (flows > 0) r.metrics.flowMods(command, flows)
-  }
-  if (why !== 'audit') return markFirst(sw, session, changes)
-  const found = driftOf(changes, sw.held.items)
-  const refused = await markFirst(sw, session, changes)
-  const count = [...add, ...modify, ...remove].filter(item => !refused.has(item.owner)).length
-  const items = found.filter(({ owner }) => !refused.has(owner)).map(({ drift }) => drift)
-  if (count > 0) r.emit({ kind: 'switch-drift', dpid: sw.dpid, count, items })
-  return refused
-}
-
-/**
- * The marker goes first and alone: if the rest is cut off in the middle, what came so far is known as ours. A switch
- * that refuses it gets nothing else.
- */
-async function markFirst(sw: Switch, session: Session, changes: Changes): Promise<ReadonlyMap<number, string>> {
-  const { add, modify, remove } = changes
-  const marker = add.find(item => item.kind === 'flow' && owner(item.cookie).is === 'marker')
-  if (!marker) return sendAll(sw, session, changes)
-  const refused = await sendAll(sw, session, { add: [marker], modify: [], remove: [] })
-  const [words] = refused.values()
-  if (words !== undefined) return new Map([...add, ...modify, ...remove].map(item => [item.owner, words]))
-  return sendAll(sw, session, { add: add.filter(item => item !== marker), modify, remove })
-}
-
-async function sendAll(sw: Switch, session: Session, changes: Changes): Promise<ReadonlyMap<number, string>> {
-  const refused = await commit(session, await inSlices(planSteps(changes, sw.held.items)))
-  if (refused.size === 0 && sw.session === session) await inSlices(applySteps(sw.held, changes))
-  return refused
 }

@@ -1,6 +1,7 @@
 // What the loop of a switch asks of everybody else.
 import type { Session } from '../../openflow/session/session.ts'
 import type { DatapathId } from '../../topology/topology.ts'
+import type { Plan } from '../compile/diff.ts'
 import type { Item } from '../compile/item.ts'
 import type { Compiled } from '../compile/tables.ts'
 import type { Emit } from '../view/event.ts'
@@ -38,6 +39,25 @@ export type Reconciler = {
   later(sw: Switch, again: () => void): void
   /** Calls back after a second: not for each of many flows that go. */
   soon(again: () => void): void
+  /** Proves what is to leave, and judges what was found, if it was asked to (--prove). */
+  readonly proof?: ProofOfChanges | undefined
   readonly metrics: Pick<Metrics, 'flowMods'>
   readonly emit: Emit
+}
+
+/** `warn` tells of changes that would break isolation, and sends them; `enforce` does not send them. */
+export type Prove = 'off' | 'warn' | 'enforce'
+
+export type ProofOfChanges = {
+  /**
+   * Networks (by number; 0: the switch itself) whose changes would break isolation, after whichever part of the plan, each with the
+   * reason in words. Until `done`, the switch counts as having what it does not name.
+   */
+  broken(sw: Switch, plan: Plan): Promise<ReadonlyMap<number, string>>
+  /** The plan was sent, or not: the switch holds what it is known to hold. */
+  done(sw: Switch): Promise<void>
+  /** An audit found the switch to hold something else than it should: judges what it held, without keeping anybody. */
+  drifted(sw: Switch): void
+  /** The switch was read, and held what it should. */
+  right(sw: Switch): void
 }

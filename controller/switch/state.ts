@@ -59,9 +59,15 @@ export type Programming = {
   confirmed: number
   /** Store revision of the first change that it has not confirmed. */
   since: number
-  /** What the switch said when it refused the network. */
-  refused?: string | undefined
+  /** Why it does not have the network, though all was asked of it that may be. */
+  refused?: Refusal | undefined
 }
+
+/** The switch refused it, and what it said; or it was not sent, for it would break isolation (--prove enforce). */
+export type Refusal = { readonly by: 'switch' | 'proof'; readonly words: string }
+
+export const refusalReason = (dpid: DatapathId, { by, words }: Refusal): string =>
+  by === 'switch' ? `switch ${dpid} refused its flows: ${words}` : `its flows are not sent to switch ${dpid}: ${words}`
 
 export type Switch = {
   readonly dpid: DatapathId
@@ -173,10 +179,10 @@ export function doubt(sw: Switch, number: number, serial: number, revision: numb
   count(sw, number)
 }
 
-/** What the switch said when it refused the network; undefined: it refuses it no more. */
-export function refuse(sw: Switch, number: number, words: string | undefined): void {
+/** Why it does not have the network; undefined: it is refused no more. */
+export function refuse(sw: Switch, number: number, refusal: Refusal | undefined): void {
   const at = sw.networks.get(number)
-  if (at) at.refused = words
+  if (at) at.refused = refusal
   count(sw, number)
 }
 
@@ -210,9 +216,9 @@ export function has(sw: Switch | undefined, number: number, serial = Number.POSI
 export const isLive = (sw: Switch): boolean =>
   has(sw, 0) || (sw.phase.is === 'live' && sw.networks.get(0)?.refused !== undefined)
 
-/** By network number, what the switch said when it refused one. */
-export function refusals(sw: Switch): ReadonlyMap<number, string> {
-  const refused = new Map<number, string>()
-  for (const [number, { refused: words }] of sw.networks) if (words !== undefined) refused.set(number, words)
-  return refused
+/** By network number, those that it does not have, and why. */
+export function refusals(sw: Switch): ReadonlyMap<number, Refusal> {
+  const found = new Map<number, Refusal>()
+  for (const [number, { refused }] of sw.networks) if (refused) found.set(number, refused)
+  return found
 }

@@ -29,6 +29,12 @@ export type Row<Fields> = {
   /** Events of a kind with the same text share a limit (controller/history/limits.ts); else those with the same subject. */
   readonly limitedBy?: (event: Fields) => string
 }
+const brokenOn = {
+  desired: 'is broken on desired tables',
+  held: 'is broken on held tables',
+  batch: 'would be broken by changes',
+  found: 'was broken by what an audit found, and put right,',
+} as const
 const row = <Fields extends object>(row: Row<Fields>): Row<Fields> => row
 
 type Switch = { readonly dpid: DatapathId }
@@ -133,7 +139,8 @@ export const kinds = {
       `switch ${dpid} had drifted: ${count} of its flows, groups and meters were not as they should be, and are put right`,
   }),
   'proof-failed': row<{
-    readonly tables: 'desired' | 'held'
+    /** What GET /v1/proof was asked of; `batch`: changes, before they are sent; `found`: what an audit found on a switch. */
+    readonly tables: 'desired' | 'held' | 'batch' | 'found'
     readonly fault: string
     readonly reason: string
     readonly network?: string
@@ -142,11 +149,13 @@ export const kinds = {
     readonly frame?: string
     readonly entry?: string
     readonly at?: DatapathId
+    /** Of what was found: when that switch was last seen to be right. */
+    readonly since?: string
   }>({
     severity: 'error',
-    when: 'GET /v1/proof found that networks are not apart: the first frame that shows it (hex, and the port to send it into), and the entry to blame.',
-    sentence: ({ tables, reason, network, dpid, port, entry, at }) =>
-      `isolation is broken on ${tables} tables${network === undefined ? '' : ` of network ${network}`}: ${reason}${dpid === undefined ? '' : `, sent into port ${port} of switch ${dpid}`}${entry === undefined ? '' : `; to blame, on switch ${at}: ${entry}`}. GET /v1/proof?tables=${tables} has all of it`,
+    when: 'Networks are not apart on the tables that GET /v1/proof was asked of (`desired`, `held`), on those that changes would make (`batch`, with --prove), or on those that an audit found (`found`, `since` that switch was last seen to be right): the first frame that shows it (hex, and the port to send it into), and the entry to blame.',
+    sentence: ({ tables, reason, network, dpid, port, entry, at, since }) =>
+      `isolation ${brokenOn[tables]}${network === undefined ? '' : ` of network ${network}`}: ${reason}${dpid === undefined ? '' : `, sent into port ${port} of switch ${dpid}`}${entry === undefined ? '' : `; to blame, on switch ${at}: ${entry}`}${since === undefined ? '' : `; that switch was right at ${since}`}${tables === 'desired' || tables === 'held' ? `. GET /v1/proof?tables=${tables} has all of it` : ''}`,
   }),
   'switch-unreadable': row<Switch & { readonly error: string }>({
     severity: 'warn',

@@ -161,6 +161,7 @@ t.test('every option can be given in every way, and reads the same', async t => 
     profile: 'onos',
     takeover: 'true',
     adopt: '1',
+    prove: 'enforce',
     'log-level': 'debug',
   }
   const names = optionNames.filter(name => name !== 'config')
@@ -196,6 +197,7 @@ t.test('every option can be given in every way, and reads the same', async t => 
       profile: 'onos',
       takeover: true,
       adopt: true,
+      prove: 'enforce',
       'log-level': 'debug',
     },
   })

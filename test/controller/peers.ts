@@ -3,6 +3,7 @@
 import { connect, type Socket } from 'node:net'
 import type { Test } from 'tap'
 import { createController, type RunningController } from '../../controller/controller.ts'
+import type { Prove } from '../../controller/switch/reconciler.ts'
 import type { Recorded } from '../../controller/view/recorded.ts'
 import { decode, encode, framing, type Message } from '../../openflow/index.ts'
 import type { Limits } from '../../openflow/session/limits.ts'
@@ -86,13 +87,17 @@ export type PeersOptions = {
   readonly store?: Store
   readonly takeover?: boolean
   readonly limits?: Partial<Limits>
+  readonly prove?: Prove
+  /** The controller's own, or one with a defect. */
+  readonly create?: typeof createController
 }
 
 export const dpidOf = (n: number): string => n.toString(16).padStart(16, '0')
 export const macOf = (n: number, port: number): string => `02:00:00:00:0${n}:0${port}`
 
 export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Peers> {
-  const { switches = 1, ports = 4, kind = {}, takeover = false, limits = {} } = options
+  const { switches = 1, ports = 4, kind = {}, takeover = false, limits = {}, prove = 'off' } = options
+  const { create = createController } = options
   const numbers = Array.from({ length: switches }, (_, i) => i + 1)
   const all = numbers.map(n =>
     newSwitch({
@@ -110,7 +115,7 @@ export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Pe
   const start = async () => {
     watched = counting()
     const listeners = [{ host: '127.0.0.1', port: 0 }]
-    const started = await createController({
+    const started = await create({
       store,
       listeners,
       metrics: watched.record,
@@ -119,6 +124,7 @@ export async function makePeers(t: Test, options: PeersOptions = {}): Promise<Pe
       takeover,
       clock,
       limits,
+      prove,
     })
     controller = { ...started, settled: (...about) => clock.during(started.settled(...about)) }
   }

@@ -1,6 +1,9 @@
 // A mesh of real switches, a store, a controller and raw frames, as one object that is gone after its test. Tests ask
 // the network, not the controller: who received what, how often.
+
 import { createController, type RunningController } from '../../controller/controller.ts'
+import type { Prove } from '../../controller/switch/reconciler.ts'
+import type { Recorded } from '../../controller/view/recorded.ts'
 import type { Progress } from '../../controller/view/view.ts'
 import { broadcast, probe } from '../../lab/frame.ts'
 import { type Frames, openFrames, type ReachOptions, type Station, type Stream } from '../../lab/frames.ts'
@@ -21,6 +24,8 @@ export type StageOptions = Omit<MeshOptions, 'controllerPorts' | 'signals'> & {
   readonly open?: () => Promise<Store>
   readonly takeover?: boolean
   readonly adopt?: boolean
+  /** Whether changes are proved before they are sent. */
+  readonly prove?: Prove
   /** VLANs for plain links. */
   readonly vlanRange?: VlanRange
   /** False: no controller yet. */
@@ -39,6 +44,7 @@ export type Stage = {
   readonly store: Store
   readonly counts: Counts
   readonly log: readonly Line[]
+  readonly events: readonly Recorded[]
   pod(node: number, port: number): Pod
   /** A further pod, whose frames are counted too. */
   addPod: Mesh['addPod']
@@ -83,7 +89,7 @@ type Running = {
 }
 
 export async function makeStage(t: Scope, options: StageOptions): Promise<Stage> {
-  const { open, takeover, adopt, start: starts = true, plain = {}, vlanRange, ...meshOptions } = options
+  const { open, takeover, adopt, prove, start: starts = true, plain = {}, vlanRange, ...meshOptions } = options
   t.setTimeout(120_000)
   const mesh = await makeMesh({ ...meshOptions, controllerPorts: [openflowPort] })
   t.teardown(() => mesh.close())
@@ -116,6 +122,7 @@ export async function makeStage(t: Scope, options: StageOptions): Promise<Stage>
       vlanRange,
       adopt: chosen.adopt === true,
       takeover: chosen.takeover === true,
+      ...(prove && { prove }),
     })
     running = { controller, store, watched }
     // Their back-off is up to 8 s.
@@ -168,6 +175,9 @@ export async function makeStage(t: Scope, options: StageOptions): Promise<Stage>
     },
     get log() {
       return now().watched.lines
+    },
+    get events() {
+      return now().watched.events
     },
     pod(node, port) {
       const found = mesh.pods().find(pod => pod.node === node && pod.port === port)

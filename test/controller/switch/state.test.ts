@@ -35,7 +35,7 @@ t.test('after any history, who lacks a network is who has not confirmed it, or r
         if (what === 3) doubt(sw, network, serial, 1)
         if (what === 4) leave(sw, network)
         if (what === 5) leaveAll(sw)
-        if (what === 6) refuse(sw, network, serial % 2 === 0 ? 'table full' : undefined)
+        if (what === 6) refuse(sw, network, serial % 2 === 0 ? { by: 'switch', words: 'table full' } : undefined)
         for (const number of [0, 1, 2]) {
           const counted = [...lacking.of(number)].map(({ dpid }) => dpid).sort()
           const asked = switches.filter(one => !has(one, number)).map(({ dpid }) => dpid)
