@@ -3,7 +3,7 @@
  * Debian's packages come by mmdebstrap, which checks their signatures, Node and libraries from the npm registry by package-lock.json.
  */
 
-import { cp, glob, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, glob, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -17,6 +17,7 @@ import {
   sources,
   unread,
 } from './images.ts'
+import { keptIn, type Layers, madeAnew } from './layers.ts'
 import { type Layer, layerOf, tarOf, writeArchive } from './oci.ts'
 import { run } from './run.ts'
 
@@ -36,20 +37,31 @@ export type BuildOptions = {
   readonly gzip: boolean
   /** Where the archives go, as NAME-ARCHITECTURE.tar. */
   readonly out: string
+  /** A folder beside `out` for layers of Debian's packages and of libraries, to be used again. Default: all is made anew. */
+  readonly cache?: string
   readonly say: (line: string) => void
 }
 
-export const buildImages = async ({ names, architecture, gzip, out, say }: BuildOptions): Promise<readonly Built[]> => {
+type Making = {
+  readonly scratch: string
+  readonly architecture: Architecture
+  readonly gzip: boolean
+  readonly layers: Layers
+}
+
+export const buildImages = async (options: BuildOptions): Promise<readonly Built[]> => {
+  const { names, architecture, gzip, out, cache, say } = options
   await mkdir(out, { recursive: true })
   // Beside the archives: their layers are linked into them.
   const scratch = await mkdtemp(join(out, '.scratch-'))
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  const making = { scratch, architecture, gzip, layers: cache === undefined ? madeAnew : keptIn(cache) }
   try {
-    const shared = names.some(name => images[name].l2sm) ? await l2smLayers(scratch, architecture, gzip) : []
+    const shared = names.some(name => images[name].l2sm) ? await l2smLayers(making) : []
     const built: Built[] = []
     for (const name of names) {
       const image: Image = images[name]
-      const system = await systemLayer(scratch, name, image, architecture, gzip)
+      const system = await systemLayer(name, image, making)
       const layers = image.l2sm ? [system, ...shared] : [system]
       const path = join(out, `${name}-${architecture}.tar`)
       const reference = `${registry}/${name}:${version}`
@@ -70,33 +82,44 @@ export const buildImages = async ({ names, architecture, gzip, out, say }: Build
   }
 }
 
-const systemLayer = async (
-  scratch: string,
-  name: ImageName,
-  { packages, l2sm }: Image,
-  architecture: Architecture,
-  gzip: boolean,
-): Promise<Layer> => {
-  const folder = join(scratch, name)
-  await run('mmdebstrap', [
-    ...['--quiet', '--variant=extract', '--format=directory', `--architectures=${architecture}`],
-    ...[`--include=${packages.join(',')}`, release, folder],
-  ])
-  for await (const path of glob([...unread], { cwd: folder }))
-    await rm(join(folder, path), { recursive: true, force: true })
-  await rm(join(folder, 'dev'), { recursive: true, force: true })
-  for (const path of ['dev', 'proc', 'sys', 'tmp', 'run', 'var/lib/l2sm', 'etc/l2sm'])
-    await mkdir(join(folder, path), { recursive: true })
-  // Users by number need no file; some programs ask for a name all the same.
-  await writeFile(join(folder, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\nl2sm:x:65532:65532:l2sm:/:/bin/sh\n')
-  await writeFile(join(folder, 'etc/group'), 'root:x:0:\nl2sm:x:65532:\n')
-  await writeFile(join(folder, 'etc/nsswitch.conf'), 'hosts: files dns\n')
-  if (!l2sm) {
-    await mkdir(join(folder, 'l2sm'))
-    await cp(join(import.meta.dirname, 'openvswitch.sh'), join(folder, 'l2sm/openvswitch.sh'))
-  }
-  await placeDaemon(folder)
-  const tar = join(scratch, `${name}.tar`)
+/** Debian's part of an image. */
+const systemLayer = async (name: ImageName, image: Image, making: Making): Promise<Layer> => {
+  const { scratch, architecture, gzip, layers } = making
+  const { packages, l2sm } = image
+  const script = await readFile(join(import.meta.dirname, 'openvswitch.sh'), 'utf8')
+  return layers([await recipe(), release, architecture, gzip, unread, packages, l2sm || script], async () => {
+    const folder = join(scratch, name)
+    await run('mmdebstrap', [
+      ...['--quiet', '--variant=extract', '--format=directory', `--architectures=${architecture}`],
+      ...[`--include=${packages.join(',')}`, release, folder],
+    ])
+    for await (const path of glob([...unread], { cwd: folder }))
+      await rm(join(folder, path), { recursive: true, force: true })
+    await rm(join(folder, 'dev'), { recursive: true, force: true })
+    for (const path of ['dev', 'proc', 'sys', 'tmp', 'run', 'var/lib/l2sm', 'etc/l2sm'])
+      await mkdir(join(folder, path), { recursive: true })
+    // As base-files would have it: programs of Open vSwitch look for each other in /var/run.
+    await rm(join(folder, 'var/run'), { recursive: true, force: true })
+    await symlink('/run', join(folder, 'var/run'))
+    // Users by number need no file; some programs ask for a name all the same.
+    await writeFile(join(folder, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\nl2sm:x:65532:65532:l2sm:/:/bin/sh\n')
+    await writeFile(join(folder, 'etc/group'), 'root:x:0:\nl2sm:x:65532:\n')
+    await writeFile(join(folder, 'etc/nsswitch.conf'), 'hosts: files dns\n')
+    if (!l2sm) {
+      await mkdir(join(folder, 'l2sm'))
+      await writeFile(join(folder, 'l2sm/openvswitch.sh'), script)
+    }
+    await placeDaemon(folder)
+    return layerOfFolder(folder, gzip)
+  })
+}
+
+/** This file is part of what a layer is made of. */
+const recipe = () => readFile(import.meta.filename, 'utf8')
+
+/** The folder is gone afterwards. */
+const layerOfFolder = async (folder: string, gzip: boolean): Promise<Layer> => {
+  const tar = `${folder}.tar`
   await tarOf(folder, tar)
   await rm(folder, { recursive: true, force: true })
   return layerOf(tar, gzip)
@@ -108,22 +131,31 @@ const placeDaemon = async (folder: string): Promise<void> => {
   if (await stat(daemon).catch(() => undefined)) await rename(daemon, join(folder, 'usr/sbin/ovs-vswitchd'))
 }
 
-/** Node, and l2sm with its libraries: layers that all images share. */
-const l2smLayers = async (scratch: string, architecture: Architecture, gzip: boolean): Promise<readonly Layer[]> => {
-  const [node, l2sm] = [join(scratch, 'node'), join(scratch, 'app')]
-  await mkdir(join(node, 'usr/local/bin'), { recursive: true })
-  await cp(await nodeBinary(scratch, architecture), join(node, 'usr/local/bin/node'))
-  await mkdir(join(l2sm, 'l2sm'), { recursive: true })
-  for (const path of sources) await cp(join(root, path), join(l2sm, 'l2sm', path), { recursive: true })
-  await cp(await libraries(scratch), join(l2sm, 'l2sm/node_modules'), { recursive: true })
-  const layers: Layer[] = []
-  for (const [name, folder] of Object.entries({ node, l2sm })) {
-    const tar = join(scratch, `${name}.tar`)
-    await tarOf(folder, tar)
-    await rm(folder, { recursive: true, force: true })
-    layers.push(await layerOf(tar, gzip))
-  }
-  return layers
+/** Node, libraries, and l2sm: layers that all images share. */
+const l2smLayers = async ({ scratch, architecture, gzip, layers }: Making): Promise<readonly Layer[]> => {
+  const [node, modules, l2sm] = [join(scratch, 'node'), join(scratch, 'libraries'), join(scratch, 'app')]
+  const { optionalDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  const version = optionalDependencies[architectures[architecture].npm]
+  const lock = await readFile(join(root, 'package-lock.json'), 'utf8')
+  return [
+    await layers([await recipe(), 'node', version, architecture, gzip], async () => {
+      await mkdir(join(node, 'usr/local/bin'), { recursive: true })
+      await cp(await nodeBinary(scratch, architecture), join(node, 'usr/local/bin/node'))
+      return layerOfFolder(node, gzip)
+    }),
+    await layers([await recipe(), lock, gzip], async () => {
+      await mkdir(join(modules, 'l2sm'), { recursive: true })
+      await cp(await libraries(scratch), join(modules, 'l2sm/node_modules'), { recursive: true })
+      return layerOfFolder(modules, gzip)
+    }),
+    await ourLayer(l2sm, gzip),
+  ]
+}
+
+const ourLayer = async (folder: string, gzip: boolean): Promise<Layer> => {
+  await mkdir(join(folder, 'l2sm'), { recursive: true })
+  for (const path of sources) await cp(join(root, path), join(folder, 'l2sm', path), { recursive: true })
+  return layerOfFolder(folder, gzip)
 }
 
 const nodeBinary = async (scratch: string, architecture: Architecture): Promise<string> => {
