@@ -10,6 +10,7 @@ import type { TcpPlace } from './machine/tcp.ts'
 import { createMetrics } from './metrics.ts'
 import { followPlanFile, type PlanSource } from './plan-file.ts'
 import { createReconcile, type Reconcile } from './reconcile.ts'
+import { followReplacements } from './replacement.ts'
 
 export type AgentOptions = {
   readonly node: string | undefined
@@ -68,6 +69,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
   try {
     const server = await serve(pages, http.host, http.port)
+    const replacements = followReplacements(socket, () => node ?? reconcile.report()?.node, log)
     const plans = follow(options, reconcile, why => {
       trouble = why
       changed()
@@ -76,6 +78,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       port: server.port,
       close: async () => {
         plans.close()
+        replacements.close()
         reports?.close()
         await Promise.all([server.close(), reconcile.close()])
       },

@@ -1,6 +1,7 @@
 /**
  * `flow-restore-wait` in the database makes ovs-vswitchd hold flows back until somebody has restored them. If that takes
- * too long, whoever wanted to restore them has died: the agent clears it.
+ * too long, whoever wanted to restore them has died: the agent clears it. A restart that says how long it may take
+ * (restart.ts) is let be until then.
  */
 
 import type { Operation, Ovsdb } from './ovsdb/ovsdb.ts'
@@ -17,9 +18,9 @@ const patience = 8_000
 /** @return a function that looks at the database, and calls `later` with the milliseconds after which to look again. */
 export function createFlowRestore(ovsdb: Ovsdb, warn: (words: string) => void, later: (ms: number) => void) {
   let since: number | undefined
-  return async (copy: Database): Promise<void> => {
+  return async (copy: Database, restoring: boolean): Promise<void> => {
     const [root] = copy.Open_vSwitch.values()
-    if (root?.other_config['flow-restore-wait'] !== 'true') {
+    if (restoring || root?.other_config['flow-restore-wait'] !== 'true') {
       since = undefined
       return
     }

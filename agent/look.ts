@@ -31,7 +31,7 @@ export async function look(parts: Parts): Promise<void> {
     memory.faults = [`the database of Open vSwitch at ${options.socket} can not be reached: ${why}`]
     return
   }
-  await parts.releaseFlows(copy)
+  await parts.releaseFlows(copy, isRestoring(copy, nowHere(), hasEnded))
   if (!plan) {
     memory.faults = ['no plan yet']
     return prepare(parts, copy, machine)

@@ -22,13 +22,21 @@ import { bridgeNamed, bridgesOf, longestRestore, restoringNote, spellDeadline } 
 /** Milliseconds that the command may take, and ovs-vswitchd after it until it answers. */
 const patience = { command: (longestRestore - 30) * 1000, answer: 30_000 }
 
+/** A restart by a command for a shell: done when ovs-vswitchd runs again. */
+export const byCommand = (command: string) => () => run('sh', ['-c', command], { timeout: patience.command })
+
 type Saved = { readonly meters: string; readonly groups: string; readonly flows: string }
 
 /**
  * Rejects when the command failed, or flows could not be put back; in any case the switch takes flows and frames again.
- * @param command For a shell. Done when ovs-vswitchd runs again.
+ * @param restart Has restarted it. The database may have been away meanwhile.
  */
-export async function restartAround(socket: string, node: string, command: string, log: Log): Promise<void> {
+export async function restartAround(
+  socket: string,
+  node: string,
+  restart: () => Promise<unknown>,
+  log: Log,
+): Promise<void> {
   const { ovsdb, database } = await openDatabase(socket)
   try {
     const bridges = bridgesOf(await database(), node).map(({ name }) => name)
@@ -40,7 +48,7 @@ export async function restartAround(socket: string, node: string, command: strin
     const controllers = targetsOf(await database(), bridges)
     await ovsdb.transact(park(controllers, spellDeadline(nowHere(), longestRestore, ourselves())))
     try {
-      await run('sh', ['-c', command], { timeout: patience.command })
+      await restart()
       for (const { place } of saved) await answers(place)
       await ovsdb.transact([
         ...release,

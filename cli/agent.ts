@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { startAgent } from '../agent/agent.ts'
 import { planFileFault } from '../agent/plan-file.ts'
 import { removeAll } from '../agent/remove.ts'
-import { restartAround } from '../agent/restart.ts'
+import { byCommand, restartAround } from '../agent/restart.ts'
 import type { Identity } from '../api/contract/transport.ts'
 import { type AgentConfig, agentOptions } from './agent-options.ts'
 import { readValues } from './config.ts'
@@ -37,7 +37,7 @@ export const runAgent = async ({ argv, env, version, stop, complain }: Surroundi
       return 0
     }
     if (config.restart !== undefined) {
-      await restartAround(config.ovs, config.node!, config.restart, log)
+      await restartAround(config.ovs, config.node!, byCommand(config.restart), log)
       return 0
     }
     const source =

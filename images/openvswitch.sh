@@ -1,5 +1,7 @@
 #!/bin/sh
 # The daemons of Open vSwitch, one a container: openvswitch.sh ovsdb-server|ovs-vswitchd. Both run in the foreground and log to their output.
+# openvswitch.sh leaving: before a container of a pod that goes is stopped. The agent of the node keeps the flows for the pod that comes
+# (agent/replacement.ts); without an agent, and without flows, nobody waits long.
 set -eu
 export OVS_RUNDIR=/run/openvswitch
 database=unix:/run/openvswitch/db.sock
@@ -21,8 +23,13 @@ ovs-vswitchd)
   exec ovs-vswitchd $database $userspace --mlockall --pidfile=/run/openvswitch/ovs-vswitchd.pid \
     --unixctl=/run/openvswitch/ovs-vswitchd.ctl -vconsole:info
   ;;
+leaving)
+  : > /run/openvswitch/replacing
+  tries=0
+  until [ -e /run/openvswitch/replacing.saved ] || [ $tries -ge 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+  ;;
 *)
-  echo "expected ovsdb-server or ovs-vswitchd, got $1" >&2
+  echo "expected ovsdb-server, ovs-vswitchd or leaving, got $1" >&2
   exit 2
   ;;
 esac

@@ -1,9 +1,10 @@
 // Open vSwitch is restarted on purpose, while no controller runs: what it knew it knows again, or it says that it does not.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { inNamespace } from '../../lab/command.ts'
+import { inNamespace, shell } from '../../lab/command.ts'
 import { needs } from '../../lab/install.ts'
 import { l2sm, run } from '../cli/command.ts'
 import { until } from '../controller/watching.ts'
@@ -48,6 +49,22 @@ if (needs(t)) {
     t.notOk(await waiting())
     await agents.settled(1)
     // The first frame over a tunnel of a switch that has just started is lost to the search for the peer's MAC.
+    await stage.frames.reach(pods)
+    t.strictSame(await hearing(stage, pods), apart(pods, red, blue))
+  })
+
+  t.test('a pod of Open vSwitch that goes waits until its flows are kept, and the next one has them', async t => {
+    const before = await holdings(mesh.node(1))
+    const pid = await ovs.pid()
+    const asked = join(ovs.directory, 'replacing')
+    const answered = join(ovs.directory, 'replacing.saved')
+    writeFileSync(asked, '')
+    await until('the flows are kept', () => existsSync(answered), { ms: 30_000 })
+    await shell(netns, [again])
+    await until('they are put back', () => !existsSync(asked) && !existsSync(answered), { ms: 60_000 })
+    t.not(await ovs.pid(), pid)
+    t.same(await holdings(mesh.node(1)), before)
+    t.notOk(await waiting())
     await stage.frames.reach(pods)
     t.strictSame(await hearing(stage, pods), apart(pods, red, blue))
   })
