@@ -1,6 +1,6 @@
 /**
  * A real control plane in this machine's own namespace, on loopback: etcd, API server, and as asked controller-manager and
- * scheduler. There is no kubelet: pods are bound, and nobody runs them.
+ * scheduler. There is no kubelet here: pods are bound, and nobody runs them, unless nodes.ts brings some.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -20,6 +20,8 @@ export type ControlPlaneOptions = {
   /** The controller-manager makes ServiceAccounts, ReplicaSets and collects garbage; the scheduler binds pods. Default true. */
   readonly controllers?: boolean
   readonly scheduler?: boolean
+  /** Nodes have kubelets: one without a heartbeat is tainted, and its pods end. Default false. */
+  readonly kubelets?: boolean
   /** Where the API server listens, an address of this machine's namespace. Default 127.0.0.1. */
   readonly address?: string
   /** Flags of the API server, beside ours. */
@@ -35,8 +37,8 @@ export type ControlPlane = {
   readonly kubeconfig: string
   /** Of somebody with a bearer token, NAME for the file. */
   kubeconfigOf(name: string, token: string): string
-  /** Resolves with what it printed. */
-  kubectl(args: readonly string[], input?: string): Promise<string>
+  /** Resolves with what it printed. It is killed after `timeout` milliseconds: default 30,000. */
+  kubectl(args: readonly string[], input?: string, timeout?: number): Promise<string>
   /** Ends the API server as a crash would; `start` brings it back at the same port. */
   readonly api: { kill(): Promise<void>; start(): Promise<void>; readonly pid: () => number }
   readonly etcd: string
@@ -70,7 +72,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 }
 
 async function build(directory: string, options: ControlPlaneOptions, children: ChildProcess[]) {
-  const { controllers = true, scheduler = true, apiFlags = [], address = '127.0.0.1' } = options
+  const { controllers = true, scheduler = true, kubelets = false, apiFlags = [], address = '127.0.0.1' } = options
   const [port, etcdPort, etcdPeers, kcmPort, schedulerPort] = await freePorts(5)
   const server = `https://${address}:${port}`
   const etcd = `http://127.0.0.1:${etcdPort}`
@@ -154,16 +156,16 @@ async function build(directory: string, options: ControlPlaneOptions, children: 
         `--secure-port=${kcmPort}`,
       ],
       // Nodes without a kubelet have no heartbeat: they would be tainted, and their pods ended.
-      ...['--use-service-account-credentials', '--controllers=*,-node-lifecycle-controller'],
+      ...['--use-service-account-credentials', `--controllers=*${kubelets ? '' : ',-node-lifecycle-controller'}`],
     ])
   if (scheduler)
     start('kube-scheduler', binary('kube-scheduler'), [...client('scheduler', sched), `--secure-port=${schedulerPort}`])
   return {
     ...{ directory, pki, server, etcd, kubeconfig: admin },
     kubeconfigOf: (name: string, token: string) => writeTokenKubeconfig(pki, name, server, token),
-    kubectl: (args: readonly string[], input?: string) =>
+    kubectl: (args: readonly string[], input?: string, timeout = 30_000) =>
       run(binary('kubectl'), [`--kubeconfig=${admin}`, `--cache-dir=${directory}/kubectl`, ...args], {
-        ...(input !== undefined && { input }),
+        ...{ timeout, ...(input !== undefined && { input }) },
       }),
     api: {
       kill: async () => {

@@ -36,6 +36,7 @@ export const startRealCluster = async (
     closing.push(() => run('sysctl', ['-qw', ...settings]))
     const plane = await startControlPlane({
       address: network.address,
+      kubelets: true,
       // Services lead to the API server; and the API server calls webhooks at their pods, as no kube-proxy runs beside it.
       apiFlags: ['--endpoint-reconciler-type=lease', '--enable-aggregator-routing=true'],
     })

@@ -1,39 +1,52 @@
 // A cluster of three nodes with everything that manifests/ brings, as a person would install it.
-import { chownSync, existsSync, mkdirSync } from 'node:fs'
+import { chownSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { buildImages } from '../../images/build.ts'
 import { type ImageName, images } from '../../images/images.ts'
-import { pathOf } from '../../lab/install.ts'
+import { pathOf, requirements, spell } from '../../lab/install.ts'
 import { forNodes, forTests } from '../../lab/k8s/binaries.ts'
 import { lacks } from '../../lab/k8s/control-plane.ts'
 import { type RealCluster, startRealCluster } from '../../lab/k8s/nodes.ts'
-import { until } from '../controller/watching.ts'
+import { nodeTools } from '../../lab/k8s/tools.ts'
 
 const root = new URL('../..', import.meta.url).pathname
-const tools = ['containerd', 'runc', 'mmdebstrap', 'iptables', 'busybox']
 
 /** False, and the test is skipped, when there are no kubelets to be had here. */
 export const needsNodes = async (t: Test): Promise<boolean> => {
-  const missing = [...(await lacks([...forTests, ...forNodes])), ...tools.filter(tool => !pathOf(tool))]
-  if (!existsSync('/bin/busybox')) missing.push('busybox-static')
+  const tools = requirements(pathOf, nodeTools)
+  const binaries = await lacks([...forTests, ...forNodes])
+  const missing = [...(tools.length > 0 ? [spell(tools)] : []), ...binaries]
   if (missing.length === 0) return true
-  t.plan(0, `three kubelets need ${missing.join(', ')}`)
+  const why = `not run: nodes with kubelets need ${missing.join('; ')}`
+  console.error(why)
+  t.plan(0, why)
   return false
 }
 
 export type Installed = RealCluster & {
   readonly kubectl: RealCluster['plane']['kubectl']
+  /** `kubectl` that waits for something, up to ten minutes: less is for its own `--timeout` to say. */
+  patient(args: readonly string[]): Promise<string>
   /** Runs a shell command in a pod. */
   exec(pod: string, command: string, its?: string): Promise<string>
 }
 
+/** Takes minutes: images are built, and each program starts in its container. */
 export const install = async (t: Test): Promise<Installed> => {
+  t.setTimeout(1_500_000)
   const out = join(process.env['L2SM_LAB_CACHE'] ?? join(homedir(), '.cache', 'l2sm'), 'images')
   const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64'
   const names = Object.keys(images) as ImageName[]
-  const built = await buildImages({ names, architecture, gzip: false, out, say: line => t.comment(line) })
+  const built = await buildImages({
+    names,
+    architecture,
+    gzip: false,
+    out,
+    cache: join(out, 'layers'),
+    say: line => t.comment(line),
+  })
   const archives = built.map(({ name, path }) => ({ path, repositories: [`networks-it-uc3m/${name}`] }))
   const cluster = await startRealCluster(['n1', 'n2', 'n3'], archives)
   t.teardown(() => cluster.close())
@@ -41,11 +54,16 @@ export const install = async (t: Test): Promise<Installed> => {
   await kubectl(['apply', '-f', '-'], JSON.stringify(volume(cluster.scratch)))
   await kubectl(['apply', '--server-side', '-k', join(root, 'manifests/base')])
   await kubectl(['apply', '-f', join(root, 'manifests/mesh.yaml')])
-  const overlay = ['-n', 'l2sm-system', 'get', 'overlay', 'mesh', '-o', 'jsonpath={.status.nodes}']
-  const why = () => ''
-  await until('all nodes are as planned', async () => (await kubectl(overlay)) === '3/3', { ms: 240_000, why })
+  // One process that watches: many that look would take the time of those that they wait for.
+  const ready = ['-n', 'l2sm-system', 'wait', 'overlay/mesh', '--for=jsonpath={.status.nodes}=3/3', '--timeout=10m']
+  const patient = (args: readonly string[]) => kubectl(args, undefined, 610_000)
+  await patient(ready).catch(async error => {
+    const pods = await kubectl(['get', 'pods,overlays', '-A', '-o', 'wide'])
+    const events = await kubectl(['get', 'events', '-A', '--field-selector=type=Warning'])
+    throw new Error(`the nodes are not as planned: ${error.message}\n${pods}\n${events}`)
+  })
   return {
-    ...{ ...cluster, kubectl },
+    ...{ ...cluster, kubectl, patient },
     exec: (pod, command, its = 'default') => kubectl(['-n', its, 'exec', pod, '--', '/bin/sh', '-c', command]),
   }
 }

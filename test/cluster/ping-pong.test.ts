@@ -2,19 +2,18 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { until } from '../controller/watching.ts'
 import { install, needsNodes } from './installed.ts'
 
 const examples = new URL('../k8s/upstream-examples', import.meta.url).pathname
 
 if (await needsNodes(t)) {
-  const { kubectl, exec } = await install(t)
+  const { kubectl, patient, exec } = await install(t)
   const apply = async (example: string, its: string) => {
     await kubectl(['create', 'namespace', its])
     for (const file of readdirSync(join(examples, example)).sort())
       await kubectl(['-n', its, 'apply', '-f', join(examples, example, file)])
-    await kubectl(['-n', its, 'wait', '--for=condition=Ready', 'pod', '--all', '--timeout=25s'])
-    await kubectl(['-n', its, 'wait', '--for=condition=l2sm.io/networks-ready', 'pod', '--all', '--timeout=25s'])
+    for (const condition of ['Ready', 'l2sm.io/networks-ready'])
+      await patient(['-n', its, 'wait', `--for=condition=${condition}`, 'pod', '--all', '--timeout=4m'])
   }
   /** Whether an answer came to one of ten echo requests. */
   const reaches = async (its: string, pod: string, address: string) =>
@@ -36,10 +35,9 @@ if (await needsNodes(t)) {
   )
 
   t.test('when the pods are gone, so are their addresses and interfaces', async t => {
-    await kubectl(['delete', 'namespace', 'one', 'two', '--wait=true', '--timeout=25s'])
-    await until('no claim is left', async () => (await kubectl(['get', 'claims', '-A', '-o', 'name'])) === '', {
-      ms: 90_000,
-    })
+    await patient(['delete', 'namespace', 'one', 'two', '--wait=true', '--timeout=4m'])
+    await patient(['wait', '--for=delete', 'claims', '--all', '-A', '--timeout=4m'])
+    t.equal(await kubectl(['get', 'claims', '-A', '-o', 'name']), '')
     t.equal(await kubectl(['get', 'l2networks', '-A', '-o', 'name']), '')
   })
 }
