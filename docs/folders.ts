@@ -47,7 +47,8 @@ export const folders: Readonly<Record<string, string>> = {
   'operator/webhook': 'what is answered to the API server',
   'operator/reconcile': 'what the leader makes so',
   operator: 'the operator, wired together',
-  'lab/k8s': 'a real Kubernetes control plane, built from the Go module proxy',
+  'lab/k8s':
+    'a real Kubernetes cluster, built from the Go module proxy: a control plane, and nodes with kubelets and containers',
   images: 'what container images hold, and their making, without a container engine',
   pki: 'certificates and requests for them, made by the openssl command',
   lab: 'real meshes of Open vSwitch in network namespaces, and frames in and out of them',

@@ -1,6 +1,7 @@
 // Writes the documents that follow from the code, whole or between two marks: `npm run docs`. test/docs.test.ts fails when
 // they are stale.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { templates } from './chart.ts'
 import { eventsDocument } from './events.ts'
 import { foldersDocument } from './imports.ts'
 import { pipelineDocument } from './pipeline.ts'
@@ -16,11 +17,12 @@ export function between(page: string, name: string, text: string): string {
 
 const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8')
 
-/** By the name of their file, in docs/. */
+/** By the path of their file, from docs/. */
 export const documents: Readonly<Record<string, () => string>> = {
   'events.md': eventsDocument,
   'pipeline.md': pipelineDocument,
   'architecture.md': () => between(read('architecture.md'), 'folders', foldersDocument()),
+  ...templates,
 }
 
 if (import.meta.main)

@@ -10,6 +10,7 @@ const run = promisify(execFile)
 export const kubernetesVersion = 'v1.34.4'
 export const multusVersion = 'v4.3.0'
 export const corednsVersion = 'v1.13.2'
+export const helmVersion = 'v3.19.5'
 
 type Recipe = {
   /** The folder of go.mod, below gomods/. */
@@ -32,6 +33,19 @@ const stamped = () => {
   const packages = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version']
   return packages.flatMap(p => Object.entries(values).map(([name, value]) => `-X ${p}.${name}=${value}`)).join(' ')
 }
+
+/** Helm renders charts for the version of Kubernetes that it was linked for. */
+const stampedHelm = () => {
+  const [major, minor] = kubernetesVersion.slice(1).split('.')
+  const kinds = { 'internal/version.version': helmVersion, ...version('pkg/chartutil'), ...version('pkg/lint/rules') }
+  function version(of: string) {
+    return { [`${of}.k8sVersionMajor`]: major, [`${of}.k8sVersionMinor`]: minor }
+  }
+  return Object.entries(kinds)
+    .map(([name, value]) => `-X helm.sh/helm/v3/${name}=${value}`)
+    .join(' ')
+}
+
 const kubernetes = (command: string): Recipe => ({
   module: 'k8s',
   version: kubernetesVersion,
@@ -53,6 +67,12 @@ const recipes = {
     package: 'gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/multus',
     linkerFlags: '-s -w',
   },
+  helm: {
+    module: 'helm',
+    version: helmVersion,
+    package: 'helm.sh/helm/v3/cmd/helm',
+    linkerFlags: `-s -w ${stampedHelm()}`,
+  },
   coredns: { module: 'coredns', version: corednsVersion, package: '.', linkerFlags: '-s -w' },
 } as const satisfies Record<string, Recipe>
 
@@ -66,6 +86,7 @@ export const forTests: readonly Binary[] = [
   'kubectl',
   'multus',
   'coredns',
+  'helm',
 ]
 
 /** What nodes need besides: containers are run by containerd, which Debian has. */
