@@ -31,15 +31,17 @@ export function partChange(part: Map<RuleKey, readonly Item[]>): PartChange {
       }
       const had = new Map(before.map(item => [item.key, item]))
       let isSame = before.length === items.length
-      for (const item of items) {
+      // An item that is as it was stays the very one that the switch is known to hold: else each would be there twice.
+      const now = items.map(item => {
         const old = had.get(item.key)
         had.delete(item.key)
-        if (old?.form === item.form) continue
+        if (old?.form === item.form) return old
         isSame = false
         touched.set(item.key, item)
-      }
+        return item
+      })
       if (isSame && had.size === 0) return
-      if (items.length > 0) part.set(key, items)
+      if (now.length > 0) part.set(key, now)
       else part.delete(key)
       gone.push(...had.values())
       flows += flowsAmong(items) - flowsAmong(before)
