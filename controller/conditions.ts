@@ -140,15 +140,13 @@ export function plainLinkCondition(
 /** A first frame over a new link may be lost, or all of them: nothing is said before a probe has come over it. */
 export function trialCondition({ untried }: Facts, { rollout }: Compiled): Condition | undefined {
   if (untried.size === 0) return undefined
-  const { floodTree, nextHops } = inUse(rollout).route
-  for (const hopsBySwitch of [floodTree, nextHops])
-    for (const [dpid, hops] of hopsBySwitch)
-      for (const { to, port } of hops.values())
-        if (untried.has(endpointKey({ dpid, port })))
-          return {
-            state: 'pending',
-            reason: `nothing has come yet over the link from port ${port} of switch ${dpid} to switch ${to}`,
-          }
+  for (const [dpid, hops] of inUse(rollout).route.egressPorts)
+    for (const { to, port } of hops.values())
+      if (untried.has(endpointKey({ dpid, port })))
+        return {
+          state: 'pending',
+          reason: `nothing has come yet over the link from port ${port} of switch ${dpid} to switch ${to}`,
+        }
   return undefined
 }
 

@@ -5,14 +5,13 @@ import { type Endpoint, endpointKey } from './topology.ts'
 /** The ports by which frames of these routes leave a datapath for another, each once. */
 export function* exits(routes: Iterable<Route>): Iterable<Endpoint> {
   const told = new Set<string>()
-  for (const { floodTree, nextHops } of routes)
-    for (const hopsBySwitch of [floodTree, nextHops])
-      for (const [dpid, hops] of hopsBySwitch)
-        for (const { port } of hops.values()) {
-          const exit = { dpid, port }
-          const key = endpointKey(exit)
-          if (told.has(key)) continue
-          told.add(key)
-          yield exit
-        }
+  for (const { egressPorts } of routes)
+    for (const [dpid, hops] of egressPorts)
+      for (const { port } of hops.values()) {
+        const exit = { dpid, port }
+        const key = endpointKey(exit)
+        if (told.has(key)) continue
+        told.add(key)
+        yield exit
+      }
 }

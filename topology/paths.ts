@@ -17,7 +17,14 @@ export type Paths = {
   towards(root: DatapathId): (dpid: DatapathId) => Hop | undefined
   /** The same for one datapath and many roots. */
   from(dpid: DatapathId): (root: DatapathId) => Hop | undefined
+  /** The number that a datapath has here; undefined: it has no link. */
+  number(dpid: DatapathId): number | undefined
+  /** By their numbers, the first hops of all datapaths on their way to `root`, as the number of a neighbour; -1: there is none. For who asks for very many. */
+  parents(root: DatapathId): Int32Array
+  /** What the part of the mesh that this datapath is in looks like: `full` has a link between every two, `tree` no circle. */
+  shape(dpid: DatapathId): Shape
 }
+export type Shape = 'full' | 'tree' | undefined
 
 type Tree = { readonly distances: Float64Array; readonly parents: Int32Array }
 
@@ -37,6 +44,9 @@ export function paths(mesh: Mesh): Paths {
   }
   const trees = new Map<DatapathId, Tree>()
   let partitions: Int32Array | undefined
+  let shapes: ReadonlyMap<number, Shape> | undefined
+  const partitionOf = (dpid: DatapathId) =>
+    (partitions ??= partitionsOf(dpids.length, aroundOf))[indexes.get(dpid) ?? -1]
   const treeOf = (root: DatapathId): Tree | undefined => {
     const known = trees.get(root)
     if (known) return known
@@ -55,26 +65,57 @@ export function paths(mesh: Mesh): Paths {
       return parent < 0 ? undefined : mesh.get(dpid)!.get(dpids[parent]!)
     }
   }
+  const hopsFrom = new Map<DatapathId, (root: DatapathId) => Hop | undefined>()
   const from: Paths['from'] = dpid => {
+    const known = hopsFrom.get(dpid)
+    if (known) return known
     const at = indexes.get(dpid)
     const hops = mesh.get(dpid)
     if (at === undefined || !hops) return () => undefined
-    return root => {
+    const made = (root: DatapathId) => {
       const parent = treeOf(root)?.parents[at] ?? -1
       return parent < 0 ? undefined : hops.get(dpids[parent]!)
     }
+    hopsFrom.set(dpid, made)
+    return made
   }
   return {
     mesh,
     towards,
     from,
-    partition: dpid => (partitions ??= partitionsOf(dpids.length, aroundOf))[indexes.get(dpid) ?? -1],
+    number: dpid => indexes.get(dpid),
+    parents: root => treeOf(root)?.parents ?? new Int32Array(dpids.length).fill(-1),
+    partition: partitionOf,
+    shape(dpid) {
+      const partition = partitionOf(dpid)
+      if (partition === undefined) return undefined
+      shapes ??= shapesOf(dpids.map(at => [partitionOf(at)!, mesh.get(at)!.size]))
+      return shapes.get(partition)
+    },
     distance(root, dpid) {
       const distance = treeOf(root)?.distances[indexes.get(dpid) ?? -1]
       return distance === undefined || distance === Number.POSITIVE_INFINITY ? undefined : distance
     },
     hopTowards: (root, dpid) => towards(root)(dpid),
   }
+}
+
+/** @param datapaths Of each, the number of its partition, and how many neighbours it has. */
+function shapesOf(
+  datapaths: readonly (readonly [partition: number, neighbours: number])[],
+): ReadonlyMap<number, Shape> {
+  const sizes = new Map<number, { datapaths: number; ends: number }>()
+  for (const [partition, neighbours] of datapaths) {
+    const size = sizes.get(partition) ?? { datapaths: 0, ends: 0 }
+    sizes.set(partition, size)
+    size.datapaths += 1
+    size.ends += neighbours
+  }
+  const shapeOf = (size: { datapaths: number; ends: number }): Shape => {
+    if (size.ends === size.datapaths * (size.datapaths - 1)) return 'full'
+    return size.ends === 2 * (size.datapaths - 1) ? 'tree' : undefined
+  }
+  return new Map([...sizes].map(([partition, size]) => [partition, shapeOf(size)]))
 }
 
 /** A datapath's neighbours by number, and what it costs to get to each. */

@@ -1,5 +1,7 @@
 // The ways that the frames of one network take between its switches.
 import { createHash } from 'node:crypto'
+import { floodTree as treeOf } from './flood-tree.ts'
+import { hopRow } from './hop-row.ts'
 import type { Hop, Mesh } from './mesh.ts'
 import type { Paths } from './paths.ts'
 import { atOnce, type Steps } from './steps.ts'
@@ -20,10 +22,14 @@ export type Route = {
   readonly floodTree: HopsBySwitch
   /** Where a frame to a member goes on from each datapath, by that member's datapath. */
   readonly nextHops: HopsBySwitch
+  /** Where frames go out of each datapath, to all or to a member, by neighbour. */
+  readonly egressPorts: HopsBySwitch
   /** Where frames come in from at each datapath, by neighbour. */
   readonly ingressPorts: HopsBySwitch
   /** Members that reach each other; one set when all do. By the least id. */
   readonly partitions: readonly ReadonlySet<DatapathId>[]
+  /** What the next hops follow from: where two routes have the same, they agree in every hop that both have. */
+  readonly source?: Paths | Mesh
 }
 export type HopsBySwitch = ReadonlyMap<DatapathId, ReadonlyMap<DatapathId, Hop>>
 type Building = Map<DatapathId, Map<DatapathId, Hop>>
@@ -34,107 +40,168 @@ type Building = Map<DatapathId, Map<DatapathId, Hop>>
  */
 export const maxFanOut = 500
 
-/** So many members are tried as the root of a tree; with more, every n-th. */
-const maxRoots = 32
-
 /** Same members and mesh, same route. */
 export const route = (members: Iterable<DatapathId>, paths: Paths, fanOut = maxFanOut): Route =>
   atOnce(routeSteps(members, paths, fanOut))
 
-/** The same in steps: of a thousand members each has a way to each. */
+/** The same in steps. */
 export function* routeSteps(members: Iterable<DatapathId>, paths: Paths, fanOut = maxFanOut): Steps<Route> {
   const { mesh } = paths
   const partitions = partitionsOf([...new Set(members)].sort(), paths)
-  const linked = yield* areLinked(partitions, mesh)
+  const linked = yield* areLinked(partitions, paths)
   const narrow = partitions.every(partition => partition.size <= fanOut + 1)
-  const nextHops = linked ? yield* directHops(partitions, mesh) : yield* shortestHops(partitions, paths)
-  if (linked && narrow)
-    return { id: directId, direct: true, floodTree: nextHops, nextHops, ingressPorts: nextHops, partitions }
+  if (linked && narrow) {
+    const hops = linkRows(partitions, mesh)
+    const sides = { floodTree: hops, nextHops: hops, egressPorts: hops, ingressPorts: hops }
+    return { id: directId, direct: true, ...sides, partitions, source: mesh }
+  }
   const floodTree: Building = new Map()
   for (const partition of partitions)
-    for (const [a, b] of yield* tree([...partition], paths, fanOut, linked ? 1 : maxRoots)) {
+    for (const [a, b] of yield* treeOf([...partition], paths, fanOut, linked)) {
       put(floodTree, a, b, mesh.get(a)!.get(b)!)
       put(floodTree, b, a, mesh.get(b)!.get(a)!)
     }
+  if (partitions.every(partition => partition.size === 1 || paths.shape(first(partition)) === 'tree')) {
+    // There is one way between any two: that of frames to all.
+    const nextHops = treeRows(partitions, floodTree, paths)
+    const id = digest(partitions, floodTree).digest('hex').slice(0, 16)
+    const sides = { floodTree, nextHops, egressPorts: floodTree, ingressPorts: floodTree }
+    return { id, direct: false, ...sides, partitions, source: paths }
+  }
+  const nextHops = linked ? linkRows(partitions, mesh) : pathRows(partitions, paths)
+  const hash = digest(partitions, floodTree)
+  const egressPorts = yield* usedBy(nextHops, floodTree, partitions, paths, linked, hash)
   const ingressPorts: Building = new Map()
-  for (const hopsBySwitch of [floodTree, nextHops])
-    for (const [at, hops] of hopsBySwitch) {
-      // Many of a switch's hops lead to one neighbour.
-      for (const to of new Set(Array.from(hops.values(), hop => hop.to)))
-        put(ingressPorts, to, at, mesh.get(to)!.get(at)!)
-      yield
-    }
-  const id = yield* digest(floodTree, nextHops)
-  return { id, direct: false, floodTree, nextHops, ingressPorts, partitions }
+  for (const [at, hops] of egressPorts) {
+    for (const to of hops.keys()) put(ingressPorts, to, at, mesh.get(to)!.get(at)!)
+    yield
+  }
+  const id = hash.digest('hex').slice(0, 16)
+  const sides = { floodTree, nextHops, egressPorts, ingressPorts }
+  return { id, direct: false, ...sides, partitions, source: linked ? mesh : paths }
 }
 
 export const directId = 'direct'
 
 /** Whether every two members of a partition have a link. */
-function* areLinked(partitions: readonly ReadonlySet<DatapathId>[], mesh: Mesh): Steps<boolean> {
-  for (const partition of partitions)
+function* areLinked(partitions: readonly ReadonlySet<DatapathId>[], paths: Paths): Steps<boolean> {
+  for (const partition of partitions) {
+    if (partition.size === 1 || paths.shape(first(partition)) === 'full') continue
     for (const a of partition) {
-      const hops = mesh.get(a)
+      const hops = paths.mesh.get(a)
       for (const b of partition) if (a !== b && !hops?.has(b)) return false
       yield
     }
+  }
   return true
 }
 
-function* directHops(partitions: readonly ReadonlySet<DatapathId>[], mesh: Mesh): Steps<Building> {
-  const nextHops: Building = new Map()
+const first = <T>(some: ReadonlySet<T>): T => some.values().next().value!
+
+type Partitions = readonly ReadonlySet<DatapathId>[]
+type Rows = Map<DatapathId, ReadonlyMap<DatapathId, Hop>>
+
+function rowsOf(partitions: Partitions, hopTo: (at: DatapathId) => (to: DatapathId) => Hop | undefined): Rows {
+  const rows: Rows = new Map()
   for (const partition of partitions)
-    for (const a of partition) {
-      if (partition.size === 1) continue
-      const hops = mesh.get(a)!
-      const own = new Map<DatapathId, Hop>()
-      for (const b of partition) if (a !== b) own.set(b, hops.get(b)!)
-      nextHops.set(a, own)
-      yield
-    }
-  return nextHops
+    if (partition.size > 1) for (const at of partition) rows.set(at, hopRow(at, partition, hopTo(at)))
+  return rows
 }
 
-function* shortestHops(partitions: readonly ReadonlySet<DatapathId>[], paths: Paths): Steps<Building> {
-  const nextHops: Building = new Map()
-  for (const partition of partitions)
-    for (const at of partition) {
-      if (partition.size === 1) continue
-      const hopTo = paths.from(at)
-      const own = new Map<DatapathId, Hop>()
-      for (const to of partition) if (to !== at) own.set(to, hopTo(to)!)
-      nextHops.set(at, own)
-      yield
-    }
-  // Those between members, who are no members, know of the members that frames pass them for.
-  for (const partition of partitions)
-    for (const from of partition) {
-      for (const [to, hop] of nextHops.get(from) ?? []) if (!partition.has(hop.to)) lead(nextHops, hop.to, to, paths)
-      yield
-    }
-  return nextHops
+/** From each member over its link to each. */
+const linkRows = (partitions: Partitions, mesh: Mesh): Rows =>
+  rowsOf(partitions, at => {
+    const hops = mesh.get(at)!
+    return to => hops.get(to)
+  })
+
+/** From each member by a shortest path to each. */
+const pathRows = (partitions: Partitions, paths: Paths): Rows => rowsOf(partitions, paths.from)
+
+/** The same where the mesh has no circle. Who is between members has others behind each of its links, and so leads to all of them. */
+function treeRows(partitions: Partitions, floodTree: Building, paths: Paths): Rows {
+  const rows = pathRows(partitions, paths)
+  const byNumber = new Map(partitions.map(partition => [paths.partition(first(partition)), partition]))
+  for (const at of floodTree.keys())
+    if (!rows.has(at)) rows.set(at, hopRow(at, byNumber.get(paths.partition(at))!, paths.from(at)))
+  return rows
 }
 
-function* digest(...hopsBySwitch: readonly HopsBySwitch[]): Steps<string> {
-  const hash = createHash('sha256')
-  for (const hopsOfOne of hopsBySwitch) {
-    const keys = new Set<DatapathId>()
-    for (const hops of hopsOfOne.values()) for (const key of hops.keys()) keys.add(key)
-    yield
-    const sorted = [...keys].sort()
-    for (const [at, hops] of [...hopsOfOne].sort(byKey)) {
-      // To sort each switch's own again and again would be most of the work.
-      const own = hops.size * 8 < sorted.length ? [...hops.keys()].sort() : sorted
-      let text = ''
-      for (const key of own) {
-        const hop = hops.get(key)
-        if (hop) text += `${at} ${key} ${hop.port}\n`
+/**
+ * The links by which frames to all or to a member leave, by neighbour. Notes in `nextHops` also of those between members, who are no members,
+ * which members frames pass them for, and in `hash` which way each goes. @param linked Each member goes to each by their link.
+ */
+function* usedBy(
+  nextHops: Rows,
+  floodTree: Building,
+  partitions: Partitions,
+  paths: Paths,
+  linked: boolean,
+  hash: ReturnType<typeof digest>,
+): Steps<Building> {
+  const used: Building = new Map([...floodTree].map(([at, hops]) => [at, new Map(hops)]))
+  const between: Building = new Map()
+  for (const partition of partitions) {
+    if (partition.size === 1) continue
+    const members = [...partition]
+    const numbers = members.map(at => paths.number(at)!)
+    // A million pairs are worth to be told apart by numbers.
+    const hops = members.map(() => new Map<number, Hop>())
+    const goesOut = Int32Array.from(members, () => 0)
+    for (const [j, to] of members.entries()) {
+      const parents = linked ? undefined : paths.parents(to)
+      for (let i = 0; i < members.length; i++) {
+        if (i === j) continue
+        const next = parents ? parents[numbers[i]!]! : numbers[j]!
+        let hop = hops[i]!.get(next)
+        if (!hop) {
+          const at = members[i]!
+          hop = nextHops.get(at)!.get(to)!
+          hops[i]!.set(next, hop)
+          put(used, at, hop.to, hop)
+        }
+        goesOut[i] = hop.port
+        if (!partition.has(hop.to)) lead(between, hop.to, to, partition, paths)
       }
-      hash.update(text)
+      hash.update(goesOut)
       yield
     }
   }
-  return hash.digest('hex').slice(0, 16)
+  for (const [at, hops] of between) {
+    nextHops.set(at, hops)
+    let text = `${at}\n`
+    for (const [to, hop] of hops) {
+      text += `${to} ${hop.port} `
+      put(used, at, hop.to, hop)
+    }
+    hash.update(text)
+    yield
+  }
+  return used
+}
+
+/** Marks the way to a member, up to where it joins one that is marked, or that of another member. */
+function lead(
+  between: Building,
+  from: DatapathId,
+  to: DatapathId,
+  partition: ReadonlySet<DatapathId>,
+  paths: Paths,
+): void {
+  for (let at = from; !partition.has(at) && !between.get(at)?.has(to); ) {
+    const hop = paths.hopTowards(to, at)!
+    put(between, at, to, hop)
+    at = hop.to
+  }
+}
+
+/** Begins with the members, and how frames to all go. Which way others go follows from the links where the mesh has no circle. */
+function digest(partitions: Partitions, floodTree: HopsBySwitch) {
+  const hash = createHash('sha256')
+  for (const partition of partitions) hash.update(`${[...partition]}\n`)
+  for (const [at, hops] of [...floodTree].sort(byKey))
+    hash.update(`${at} ${[...hops].sort(byKey).map(([to, { port }]) => `${to} ${port}`)}\n`)
+  return hash
 }
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
 
@@ -142,15 +209,6 @@ function put(hopsBySwitch: Building, at: DatapathId, key: DatapathId, hop: Hop):
   const hops = hopsBySwitch.get(at)
   if (hops) hops.set(key, hop)
   else hopsBySwitch.set(at, new Map([[key, hop]]))
-}
-
-/** Marks the way to a member, up to where it joins one that is marked. */
-function lead(nextHops: Building, from: DatapathId, to: DatapathId, paths: Paths): void {
-  for (let at = from; at !== to && !nextHops.get(at)?.has(to); ) {
-    const hop = paths.hopTowards(to, at)!
-    put(nextHops, at, to, hop)
-    at = hop.to
-  }
 }
 
 function partitionsOf(members: readonly DatapathId[], paths: Paths): ReadonlySet<DatapathId>[] {
@@ -162,75 +220,6 @@ function partitionsOf(members: readonly DatapathId[], paths: Paths): ReadonlySet
     else partitions.set(number, new Set([member]))
   }
   return [...partitions.values()]
-}
-
-type Edge = readonly [DatapathId, DatapathId]
-
-/** The links of the cheapest shortest-path tree that has a member as its root, without what leads to no member. */
-function* tree(members: readonly DatapathId[], paths: Paths, fanOut: number, roots: number): Steps<readonly Edge[]> {
-  const step = Math.ceil(members.length / roots)
-  let best: { readonly edges: readonly Edge[]; readonly cost: number } | undefined
-  for (let i = 0; i < members.length; i += step) {
-    const edges = shortestTree(members[i]!, members, paths)
-    const cost = edges.reduce((sum, [a, b]) => sum + paths.mesh.get(a)!.get(b)!.cost, 0)
-    if (!best || cost < best.cost) best = { edges, cost }
-    yield
-  }
-  const { edges } = best!
-  return widest(edges) > fanOut ? narrowTree(edges, paths, fanOut) : edges
-}
-
-function shortestTree(root: DatapathId, members: readonly DatapathId[], paths: Paths): Edge[] {
-  const edges: Edge[] = []
-  const reached = new Set([root])
-  const hopFrom = paths.towards(root)
-  for (const member of members)
-    for (let at = member; !reached.has(at); ) {
-      reached.add(at)
-      const { to } = hopFrom(at)!
-      edges.push([at, to])
-      at = to
-    }
-  return edges
-}
-
-function widest(edges: readonly Edge[]): number {
-  const degrees = new Map<DatapathId, number>()
-  for (const edge of edges) for (const end of edge) degrees.set(end, (degrees.get(end) ?? 0) + 1)
-  return Math.max(0, ...degrees.values())
-}
-
-/**
- * A tree of the same datapaths in which none has more than `fanOut` neighbours: each joins, nearest to the root first, the
- * cheapest one that has room. Where none has, the cheapest: better a switch that may copy too little than one that is left out.
- */
-function narrowTree(edges: readonly Edge[], paths: Paths, fanOut: number): readonly Edge[] {
-  const { mesh } = paths
-  const root = edges.length > 0 ? edges[0]![1] : undefined
-  if (root === undefined) return edges
-  const all = [...new Set(edges.flat())].sort(
-    (a, b) => paths.distance(root, a)! - paths.distance(root, b)! || (a < b ? -1 : 1),
-  )
-  const joined = new Map([[all[0]!, { degree: 0, distance: 0 }]])
-  const narrow: Edge[] = []
-  for (const at of all.slice(1)) {
-    let best: { readonly to: DatapathId; readonly distance: number; readonly full: boolean } | undefined
-    for (const { to, cost } of mesh.get(at)!.values()) {
-      const there = joined.get(to)
-      if (!there) continue
-      const option = { to, distance: there.distance + cost, full: there.degree >= fanOut }
-      const better =
-        !best ||
-        (best.full && !option.full) ||
-        (best.full === option.full &&
-          (option.distance < best.distance || (option.distance === best.distance && to < best.to)))
-      if (better) best = option
-    }
-    joined.get(best!.to)!.degree += 1
-    joined.set(at, { degree: 1, distance: best!.distance })
-    narrow.push([at, best!.to])
-  }
-  return narrow
 }
 
 /** All datapaths that hold something of a network that goes this way. */
@@ -273,6 +262,12 @@ const compared = new WeakMap<Route, WeakMap<Route, boolean>>()
 
 function* areCompatible(a: Route, b: Route): Steps<boolean> {
   if (a.direct !== b.direct) return false
+  if (a.source === undefined || a.source !== b.source) if (!(yield* areSameHops(a, b))) return false
+  return a.direct || (samePorts(a.floodTree, b.floodTree) && isForest([a.floodTree, b.floodTree]))
+}
+
+/** Where both have a hop, it is the same. */
+function* areSameHops(a: Route, b: Route): Steps<boolean> {
   for (const [at, hops] of a.nextHops) {
     const others = b.nextHops.get(at)
     if (others === undefined || others === hops) continue
@@ -282,7 +277,7 @@ function* areCompatible(a: Route, b: Route): Steps<boolean> {
     }
     yield
   }
-  return a.direct || (samePorts(a.floodTree, b.floodTree) && isForest([a.floodTree, b.floodTree]))
+  return true
 }
 
 const samePorts = (a: HopsBySwitch, b: HopsBySwitch): boolean =>

@@ -79,16 +79,19 @@ export const pathsId = (there: readonly DatapathId[], back: readonly DatapathId[
 /** The ways as a route: each direction leads to the switch at its end, and nothing goes to all. */
 export function routeOfVlink({ there, back }: VlinkPaths): Route {
   const nextHops: Building = new Map()
+  const egressPorts: Building = new Map()
   const ingressPorts: Building = new Map()
   for (const { asked, links } of [there, back])
     for (const { from, to } of links) {
-      put(nextHops, from.dpid, asked.at(-1)!, { to: to.dpid, port: from.port, cost: 0, carries: 'vni' })
+      const hop = { to: to.dpid, port: from.port, cost: 0, carries: 'vni' } as const
+      put(nextHops, from.dpid, asked.at(-1)!, hop)
+      put(egressPorts, from.dpid, to.dpid, hop)
       put(ingressPorts, to.dpid, from.dpid, { to: from.dpid, port: to.port, cost: 0, carries: 'vni' })
     }
   const partitions = [new Set([there.asked[0]!, there.asked.at(-1)!])]
   // Its path is in the store: a restart wants the same.
   const id = pathsId(there.taken ?? [], back.taken ?? [])
-  return { id, direct: false, floodTree: none, nextHops, ingressPorts, partitions }
+  return { id, direct: false, floodTree: none, nextHops, egressPorts, ingressPorts, partitions }
 }
 type Building = Map<DatapathId, Map<DatapathId, Hop>>
 const none: HopsBySwitch = new Map()

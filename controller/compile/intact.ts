@@ -6,7 +6,7 @@ import { type DatapathId, linkKey } from '../../topology/topology.ts'
 import type { Fabric } from './local-network.ts'
 
 /** Every link that frames of this route may take is up. A route without links is intact. */
-export function isIntact({ floodTree, nextHops, ingressPorts }: Route, fabric: Fabric, state: State): boolean {
+export function isIntact({ egressPorts, ingressPorts }: Route, fabric: Fabric, state: State): boolean {
   const isUp = (at: DatapathId, { to, port }: Hop): boolean => {
     if (fabric.paths.mesh.get(at)?.get(to)?.port === port) return true
     // Of parallel links the mesh has the cheapest; another one does as well.
@@ -15,7 +15,6 @@ export function isIntact({ floodTree, nextHops, ingressPorts }: Route, fabric: F
     const key = linkKey({ from: { dpid: at, port }, to: { dpid: to, port: arrives.port } })
     return !state.deadLinks.has(key) && (state.declaredLinks.has(key) || state.discoveredLinks.has(key))
   }
-  for (const hopsBySwitch of [floodTree, nextHops])
-    for (const [at, hops] of hopsBySwitch) for (const hop of hops.values()) if (!isUp(at, hop)) return false
+  for (const [at, hops] of egressPorts) for (const hop of hops.values()) if (!isUp(at, hop)) return false
   return true
 }

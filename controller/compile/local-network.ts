@@ -158,7 +158,7 @@ function transitAt(
     carries === 'vni' || (vlans?.dpids.includes(dpid) === true && vlans.dpids.includes(to))
   const byPort = (hops: Iterable<Hop> = []) => [...hops].filter(isOpen).sort((a, b) => a.port - b.port)
   const nextHops = route.nextHops.get(dpid) ?? nowhere
-  const isAllOpen = [...nextHops.values()].every(isOpen)
+  const isAllOpen = [...(route.egressPorts.get(dpid)?.values() ?? [])].every(isOpen)
   return {
     epoch,
     frozen: frozen === true,

@@ -9,8 +9,8 @@ import type { PathVersions } from './rollout.ts'
 export function plainEnds({ vlink }: Pick<Network, 'vlink'>, pathVersions: PathVersions): ReadonlySet<DatapathId> {
   const ends = new Set<DatapathId>()
   if (vlink) return ends
-  const note = ({ floodTree, nextHops, ingressPorts }: Route) => {
-    for (const hopsBySwitch of [floodTree, nextHops, ingressPorts])
+  const note = ({ egressPorts, ingressPorts }: Route) => {
+    for (const hopsBySwitch of [egressPorts, ingressPorts])
       for (const [at, hops] of hopsBySwitch)
         for (const { carries, to } of hops.values()) if (carries === 'vid') ends.add(at).add(to)
   }

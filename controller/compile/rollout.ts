@@ -65,6 +65,7 @@ const unknownRoute: Route = {
   direct: true,
   floodTree: new Map(),
   nextHops: new Map(),
+  egressPorts: new Map(),
   ingressPorts: new Map(),
   partitions: [],
 }

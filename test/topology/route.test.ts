@@ -163,6 +163,7 @@ t.test(
             direct: a.floodTree.size > 0 ? a.direct : b.direct,
             floodTree: new Map(all.map(d => [d, at(d).floodTree.get(d) ?? new Map()])),
             nextHops: new Map(all.map(d => [d, at(d).nextHops.get(d) ?? new Map()])),
+            egressPorts: new Map(all.map(d => [d, at(d).egressPorts.get(d) ?? new Map()])),
             ingressPorts: new Map(all.map(d => [d, at(d).ingressPorts.get(d) ?? new Map()])),
             partitions: a.partitions,
           }
@@ -176,6 +177,37 @@ t.test(
         },
       ),
       { numRuns: 2000 },
+    ),
+)
+
+const spelled = (hopsBySwitch: HopsBySwitch): readonly string[] =>
+  [...hopsBySwitch].flatMap(([at, hops]) => [...hops].map(([to, { port }]) => `${at} ${to} ${port}`)).sort()
+
+t.test(
+  'routes with one id, or of one mesh, go the same way, and leave by the ports that they name',
+  async () =>
+    void fc.assert(
+      fc.property(edges, edges, members, members, fc.boolean(), (x, y, m, n, isOneMesh) => {
+        const here = paths(meshOf(...x))
+        const there = isOneMesh ? here : paths(meshOf(...y))
+        const [a, b] = [route(m.map(dpid), here), route(n.map(dpid), there)]
+        if (a.id === b.id && !a.direct) {
+          if (spelled(a.nextHops).join() !== spelled(b.nextHops).join()) throw new Error('frames to one go other ways')
+          if (spelled(a.floodTree).join() !== spelled(b.floodTree).join())
+            throw new Error('frames to all go other ways')
+        }
+        if (a.source === b.source)
+          for (const [at, hops] of a.nextHops)
+            for (const [to, { port }] of hops)
+              if ((b.nextHops.get(at)?.get(to)?.port ?? port) !== port) throw new Error(`${at} to ${to} differs`)
+        for (const r of [a, b]) {
+          const ports = (of: HopsBySwitch) =>
+            [...of].flatMap(([at, hops]) => [...hops.values()].map(({ to, port }) => `${at} ${to} ${port}`))
+          const used = [...new Set([...ports(r.floodTree), ...ports(r.nextHops)])].sort()
+          if (used.join() !== spelled(r.egressPorts).join()) throw new Error(`${spelled(r.egressPorts)}, not ${used}`)
+        }
+      }),
+      { numRuns: 1000 },
     ),
 )
 
