@@ -163,6 +163,11 @@ const createGauges = (registry: Registry) => {
     attachments: gauge('l2sm_attachments', 'Attachments, by state.', ['state']),
     flows: gauge('l2sm_flows', 'Flows of a switch: desired and actual.', ['dpid', 'state']),
     drift: gauge('l2sm_flow_drift', 'Flows of a switch that are missing, superfluous or different.', ['dpid']),
+    oldestReading: gauge(
+      'l2sm_oldest_reading_seconds',
+      'How long ago all flows were read of the connected switch of which that is longest ago; 0 where none was read yet.',
+      [],
+    ),
     lag: gauge('l2sm_event_loop_lag_seconds', 'How late timers were during the last 30 to 60 seconds.', ['statistic']),
     linkUp: gauge('l2sm_link_up', '1 if the probes of a link arrive, else 0. Labels: the port where the link begins.', [
       'dpid',
@@ -293,14 +298,17 @@ type Gauges = ReturnType<typeof createGauges>
 const readSwitches = async (gauges: Gauges, controller: Controller): Promise<void> => {
   for (const gauge of [gauges.up, gauges.flows, gauges.drift]) gauge.reset()
   let up = 0
-  await inSlices(controller.eachSwitch(), ({ dpid, connected, flows }) => {
+  let oldest = Date.now()
+  await inSlices(controller.eachSwitch(), ({ dpid, connected, readAt, flows }) => {
     if (connected) up++
+    if (connected && readAt) oldest = Math.min(oldest, readAt.getTime())
     gauges.up.set({ dpid }, connected ? 1 : 0)
     gauges.flows.set({ dpid, state: 'desired' }, flows.desired)
     gauges.flows.set({ dpid, state: 'actual' }, flows.actual)
     gauges.drift.set({ dpid }, flows.drift)
   })
   gauges.datapaths.set(up)
+  gauges.oldestReading.set((Date.now() - oldest) / 1000)
 }
 
 /** So many links are told of one by one, a direction each; of all, how many there are. */

@@ -38,7 +38,7 @@ export function switchView(facts: Facts, sw: Switch, base: readonly Item[]): Swi
 
 /** What of a switch is counted at each scrape: without its ports, for with a thousand switches they are a hundred thousand. */
 export const switchFigures = (facts: Facts, sw: Switch, base: readonly Item[]): SwitchFigures => ({
-  ...{ dpid: sw.dpid, connected: sw.session !== undefined, flows: flowFigures(facts, sw, base) },
+  ...{ dpid: sw.dpid, connected: sw.session !== undefined, readAt: sw.readAt, flows: flowFigures(facts, sw, base) },
 })
 
 function flowFigures(facts: Facts, sw: Switch, base: readonly Item[]): SwitchView['flows'] {

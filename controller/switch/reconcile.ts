@@ -95,6 +95,7 @@ async function compareAll(r: Reconciler, sw: Switch, session: Session): Promise<
   // not seem to be gone from here meanwhile.
   sw.dirty.clear()
   sw.held = held
+  sw.readAt = new Date()
   const isOther = phase.is !== sw.phase.is
   if (isOther) r.emit(phaseEvent(sw.dpid, sw.phase, phase))
   sw.phase = phase

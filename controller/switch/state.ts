@@ -74,6 +74,8 @@ export type Switch = {
   session: Session | undefined
   phase: Phase
   held: Holdings
+  /** When it was last read in full. */
+  readAt: Date | undefined
   /** Read at least once since we started: what it has learned is known. */
   seen: boolean
   /** What to look at again, by network number; under 0, what the switch itself must hold. */
@@ -110,6 +112,7 @@ export const newSwitch = (dpid: DatapathId, lacking = newLacking()): Switch => (
   session: undefined,
   phase: { is: 'disconnected', reason: 'it has not connected since the controller started' },
   held: holdings(),
+  readAt: undefined,
   seen: false,
   dirty: new Map(),
   networks: new Map(),

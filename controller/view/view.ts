@@ -113,7 +113,10 @@ export type LinkView = Link &
   }
 
 /** What is counted of a switch. */
-export type SwitchFigures = Pick<SwitchView, 'dpid' | 'connected' | 'flows'>
+export type SwitchFigures = Pick<SwitchView, 'dpid' | 'connected' | 'flows'> & {
+  /** When all that it holds was last read; undefined: not since the controller was started. */
+  readonly readAt: Date | undefined
+}
 
 /** How many attachments are how far. */
 export type AttachmentCounts = { readonly [State in Progress['state']]: number }

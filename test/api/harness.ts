@@ -41,7 +41,7 @@ export const stillController = (more: Partial<Controller> = {}) => {
   const pending = (revision: number): Progress => ({ state: 'pending', reason: 'no switch is connected', revision })
   const controller: Controller = {
     switches: () => [],
-    eachSwitch: () => controller.switches(),
+    eachSwitch: () => controller.switches().map(sw => ({ ...sw, readAt: undefined })),
     switch: dpid => controller.switches().find(s => s.dpid === dpid),
     forget: () => false,
     connected: dpid => controller.switch(dpid)?.connected ?? false,

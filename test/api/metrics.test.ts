@@ -37,8 +37,10 @@ t.test('what stands in the controller and the store is told as it is at the scra
     [`${other}/1`, 'pending'],
     [`${other}/2`, 'degraded'],
   ])
+  const readAt = new Date(Date.now() - 100_000)
   const { controller } = stillController({
     switches: () => views,
+    eachSwitch: () => views.map(sw => ({ ...sw, readAt: sw.connected ? readAt : new Date(0) })),
     attachment: key => ({ state: progress.get(key)!, revision: 9 }),
     attachmentCounts: async () => ({ programmed: 2, pending: 1, degraded: 1 }),
     multicast: () => ({
@@ -68,6 +70,9 @@ t.test('what stands in the controller and the store is told as it is at the scra
     [`l2sm_flow_drift{dpid="${dpid}"}`]: 1,
   }
   for (const [name, value] of Object.entries(expected)) t.equal(sample(text, name), value, name)
+
+  const oldest = sample(text, 'l2sm_oldest_reading_seconds')!
+  t.ok(oldest >= 100 && oldest <= (Date.now() - readAt.getTime()) / 1000, 'of those that are connected')
 
   views.pop()
   const later = (await call('GET', '/metrics')).text
