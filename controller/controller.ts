@@ -162,6 +162,7 @@ function assemble(options: ControllerOptions): Parts {
     suppressed: learner.suppressed,
     withheld,
     connected,
+    atomic: dpid => session(dpid)?.can.bundles === true,
     unreachable: unreachable.dpids,
     snooped: snooping.of,
     now,

@@ -205,13 +205,13 @@ function digest(partitions: Partitions, floodTree: HopsBySwitch) {
 }
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
 
-function put(hopsBySwitch: Building, at: DatapathId, key: DatapathId, hop: Hop): void {
+export function put(hopsBySwitch: Building, at: DatapathId, key: DatapathId, hop: Hop): void {
   const hops = hopsBySwitch.get(at)
   if (hops) hops.set(key, hop)
   else hopsBySwitch.set(at, new Map([[key, hop]]))
 }
 
-function partitionsOf(members: readonly DatapathId[], paths: Paths): ReadonlySet<DatapathId>[] {
+export function partitionsOf(members: readonly DatapathId[], paths: Paths): ReadonlySet<DatapathId>[] {
   const partitions = new Map<number | DatapathId, Set<DatapathId>>()
   for (const member of members) {
     const number = paths.partition(member) ?? member

@@ -1,4 +1,5 @@
 // Routes, worked out once for all that ask for the same.
+import { mended } from '../../topology/mended.ts'
 import { without } from '../../topology/mesh.ts'
 import { type Paths, paths as pathsOf } from '../../topology/paths.ts'
 import { compatibleSteps, type Route, route, routeSteps } from '../../topology/route.ts'
@@ -20,6 +21,13 @@ export type KeptRoutes = {
   prepare(number: number, members: ReadonlySet<DatapathId>, paths: Paths, before: readonly Route[]): Steps<void>
   /** The route between these members. @param left Switches that it must not pass. */
   of(number: number, members: ReadonlySet<DatapathId>, paths: Paths, left: ReadonlySet<DatapathId>): Route
+  /** A route of which links have died, mended in place; undefined where that cannot be done. @param left As above. */
+  mended(
+    broken: Route,
+    members: ReadonlySet<DatapathId>,
+    paths: Paths,
+    left: ReadonlySet<DatapathId>,
+  ): Route | undefined
   forget(number: number): void
 }
 
@@ -58,6 +66,7 @@ export function keptRoutes(): KeptRoutes {
       keep(number, it)
       return it.route
     },
+    mended: (broken, members, paths, left) => mended(broken, members, leaving(paths, left)),
     forget: number => void kept.delete(number),
   }
 }

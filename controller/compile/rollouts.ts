@@ -1,6 +1,6 @@
 // Which path version each network goes to next, and which switches could not be told of one.
 import type { Network, State } from '../../store/state.ts'
-import { datapathsOf, type Route } from '../../topology/route.ts'
+import { compatible, datapathsOf, type Route } from '../../topology/route.ts'
 import type { DatapathId } from '../../topology/topology.ts'
 import { routeOfVlink, type VlinkPaths } from '../../topology/vlink-route.ts'
 import { isIntact } from './intact.ts'
@@ -14,6 +14,8 @@ type Sources = {
   fabric(): Fabric
   /** Switches that can be told something now. */
   connected(dpid: DatapathId): boolean
+  /** Such a switch takes several changes as one. */
+  atomic(dpid: DatapathId): boolean
   /** Those that have not been connected for a while. */
   readonly unreachable: ReadonlySet<DatapathId>
   /** Milliseconds of a monotonic clock. */
@@ -53,7 +55,7 @@ export type Rollouts = {
   forget(number: number): void
 }
 
-export function keptRollouts({ state, fabric, connected, unreachable, now }: Sources): Rollouts {
+export function keptRollouts({ state, fabric, connected, atomic, unreachable, now }: Sources): Rollouts {
   const rollingOut = new Set<number>()
   const outdated = new Map<number, Set<DatapathId>>()
   const routes = keptRoutes()
@@ -75,6 +77,24 @@ export function keptRollouts({ state, fabric, connected, unreachable, now }: Sou
       ? steer(before.rollout, wanted, network.target, serial)
       : begin(network, wanted, serial, now())
     return { rollout, wanted }
+  }
+  /**
+   * While a path version is drained no third one can be built. If the one that frames enter has broken meanwhile, they go back to the
+   * one that is drained, where that leads where they should go now, or theirs is mended where it stands; the best one comes after.
+   */
+  const inHaste = (rollout: Rollout, wanted: Route, members: ReadonlySet<DatapathId>, serial: number): Rollout => {
+    if (rollout.is !== 'draining') return rollout
+    const { from, to } = rollout
+    if (to.frozen || to.route === wanted || isIntact(to.route, fabric(), state())) return rollout
+    if (!from.frozen && compatible(from.route, wanted))
+      return { is: 'preparing', serial, from: to, to: { epoch: from.epoch, route: wanted } }
+    const { paths } = fabric()
+    const absent = new Set([...paths.mesh.keys()].filter(dpid => !connected(dpid)))
+    const route = routes.mended(to.route, members, paths, absent)
+    const told = route ? [route.floodTree, route.nextHops, route.ingressPorts].flatMap(hops => [...hops.keys()]) : []
+    return route && route.id !== to.route.id && told.every(atomic)
+      ? { ...rollout, serial, to: { ...to, route } }
+      : rollout
   }
   return {
     rollingOut,
@@ -105,7 +125,7 @@ export function keptRollouts({ state, fabric, connected, unreachable, now }: Sou
       const absent = [...datapathsOf(all)].filter(dpid => !connected(dpid))
       const left = new Set(absent.filter(dpid => !isHeld(was, dpid)))
       const wanted = left.size > 0 ? want(left) : all
-      const rollout = steer(was, wanted, target, serial)
+      const rollout = inHaste(steer(was, wanted, target, serial), wanted, members, serial)
       if (rollout.is === 'preparing' && rollout.to.route === wanted) leaveBehind(number, left)
       return { rollout, wanted }
     },

@@ -79,6 +79,8 @@ type Sources = {
   withheld: Withheld
   /** Switches that can be told something now. */
   connected(dpid: DatapathId): boolean
+  /** Such a switch takes several changes as one. */
+  atomic(dpid: DatapathId): boolean
   /** Those that have not been connected for a while. */
   readonly unreachable: ReadonlySet<DatapathId>
   snooped(network: Network, attachments: Iterable<Attachment>): Snooped | undefined
@@ -87,7 +89,7 @@ type Sources = {
 }
 
 export function desiredTables(sources: Sources): Tables {
-  const { state, fabric, learned, suppressed, withheld, connected, unreachable, snooped, now } = sources
+  const { state, fabric, learned, suppressed, withheld, connected, atomic, unreachable, snooped, now } = sources
   const compiled = new Map<number, Compiled>()
   const kept = new Map<number, Parts>()
   const numbers = new Map<string, number>()
@@ -95,7 +97,7 @@ export function desiredTables(sources: Sources): Tables {
   const wanting = new Map<number, ReadonlySet<DatapathId>>()
   /** Networks of which any switch may hold something that we do not know. */
   const unknownHolders = new Set<number>()
-  const rollouts = keptRollouts({ state, fabric, connected, unreachable, now })
+  const rollouts = keptRollouts({ state, fabric, connected, atomic, unreachable, now })
   let serial = 0
 
   const index = (id: string, before: ReadonlySet<DatapathId>, now: ReadonlySet<DatapathId>) => {

@@ -161,6 +161,67 @@ t.test('a link breaks while a switch is away: the others go round it, and the ab
   everybodyHears(t, world, 'at the end')
 })
 
+/** Everybody hears everybody, and gets what is sent to its address. */
+function isWhole(world: Peers): boolean {
+  return numbers.every(n =>
+    numbers.every(other => {
+      const to = (dst: string) => world.send(n, 1, ethernet({ dst, src: macOf(n, 1) }, 0x88b5, Buffer.alloc(46))).counts
+      return other === n || [broadcast, macOf(other, 1)].every(dst => to(dst).get(`${dpidOf(other)}/1`) === 1)
+    }),
+  )
+}
+/** A link costs more: frames between these ports enter a path by switch 4. Until the one before is drained, for a second, no third one can be built. */
+async function goBy4(world: Peers, one: number, other: number, port: number): Promise<void> {
+  await cost(world, 1, 2, 100)
+  const passes = (from: number, to: number) => {
+    const frame = ethernet({ dst: macOf(to, port), src: macOf(from, port) }, 0x88b5, Buffer.alloc(46))
+    const [arrival] = world.send(from, port, frame).arrivals
+    return arrival?.path.some(at => at.startsWith(dpidOf(4))) === true
+  }
+  await world.until('they go by switch 4', () => passes(one, other) && passes(other, one))
+}
+
+t.test('a link dies while the path before is drained: it is mended where it stands, and better later', async t => {
+  const world = await ring(t)
+  await goBy4(world, 1, 2, 1)
+  const { epoch } = world.store.state().networks.get('red')!
+  world.peer(3).port(104, false)
+  await world.until('all hear each other by the dear link', () => isWhole(world))
+  t.equal(world.store.state().networks.get('red')?.epoch, epoch, 'frames enter the same path version')
+  for (let ms = 0; ms < 4000; ms += 100) {
+    await world.clock.pass(100)
+    everybodyHears(t, world, `${ms} ms later`)
+  }
+  await settled(world)
+})
+
+t.test('a link dies while a path is drained that leads where frames should go now: they go back to it', async t => {
+  const world = await ring(t)
+  await world.join('blue', [1, 2, macOf(1, 2)], [3, 2, macOf(3, 2)])
+  const hears = (from: number, to: number, dst: string) => {
+    const frame = ethernet({ dst, src: macOf(from, 2) }, 0x88b5, Buffer.alloc(46))
+    return world.send(from, 2, frame).counts.get(`${dpidOf(to)}/2`) === 1
+  }
+  const isWhole = () =>
+    [broadcast, macOf(3, 2)].every(dst => hears(1, 3, dst)) && [broadcast, macOf(1, 2)].every(dst => hears(3, 1, dst))
+  await world.until('blue is whole', isWhole)
+  await goBy4(world, 1, 3, 2)
+  const before = world.peer(2).received.length
+  world.peer(3).port(104, false)
+  await world.until('it is whole again', isWhole)
+  const removed = world
+    .peer(2)
+    .received.slice(before)
+    .map(message => (message.type === 'bundle_add' ? message.message : message))
+    .filter(message => message.type === 'flow_mod' && message.command.startsWith('delete'))
+  t.strictSame(removed, [], 'what was drained has stayed')
+  for (let ms = 0; ms < 4000; ms += 100) {
+    await world.clock.pass(100)
+    t.ok(isWhole(), `${ms} ms later`)
+  }
+  await world.until('blue is programmed', () => world.controller.network('blue')?.state === 'programmed')
+})
+
 t.test('a node dies without a word: its neighbours go round it at once, and it comes in again', async t => {
   const world = await ring(t)
   await world.clock.pass(3000)
