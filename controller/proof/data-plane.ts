@@ -63,7 +63,12 @@ export type Member = {
   readonly dpid: DatapathId
   readonly port: PortNo
   readonly mac?: string
+  /** Its own addresses, each with the length of its subnet if that is known. */
   readonly ips?: readonly string[]
+  /** What else it may send from: an address or a prefix, with its own MAC or another one. */
+  readonly allowedAddresses?: readonly { readonly ip: string; readonly mac?: string | undefined }[]
+  /** Whether it may be a DHCP server, or a router. */
+  readonly trusted?: readonly string[]
   readonly name?: string
   /** It is in the network by frames with this tag only. */
   readonly vlan?: number

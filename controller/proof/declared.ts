@@ -3,6 +3,7 @@
 import type { Member, PlaneNetwork } from './data-plane.ts'
 import { everyFrame, fieldSet, hasTag, present, slots, vidSet } from './frame-bits.ts'
 import { all, type FrameSet, type FrameSpace, none } from './frame-sets.ts'
+import { ofItsSenders } from './sender.ts'
 
 /** 01:80:c2:00:00:00 to 0f go to a bridge, never through one (IEEE 802.1Q §8.6.3). */
 const reservedDst = { value: 0x0180_c200_0000n, mask: 0xffff_ffff_fff0n } as const
@@ -62,15 +63,14 @@ export function shareOf(space: FrameSpace, { every, tagged }: Common, { vlan, tr
   return space.and(every, vlan === undefined ? space.or(vid, space.minus(all, tagged)) : vid)
 }
 
-/** Of these, what the network is to carry: no second tag, no address that is not the sender's. */
+/** Of these, what the network is to carry: no second tag, no sender that it may not be. */
 export function rightOf(space: FrameSpace, common: Common, member: Member, share: FrameSet): FrameSet {
   let right = space.minus(share, common.refused)
   if (!member.trunk) right = space.minus(right, common.twoTags)
-  if (member.guard === 'learn') return right
-  return member.mac === undefined ? none : space.and(right, fieldSet(space, 'eth_src', macBits(member.mac)))
+  const own = ofItsSenders(space, member)
+  return own === undefined ? right : space.and(right, own)
 }
 
-export const macBits = (mac: string): bigint => BigInt(`0x${mac.replaceAll(':', '')}`)
 export const toMac = (space: FrameSpace, mac: number): FrameSet => fieldSet(space, 'eth_dst', BigInt(mac))
 
 /** The same frames, whoever sent them; and with whatever tags, where they are none of the network's. */

@@ -2,12 +2,13 @@
 import { type DatapathId, type Endpoint, endpointKey } from '../../topology/topology.ts'
 import { pipeline } from '../compile/pipeline.ts'
 import type { Member, PlaneNetwork } from './data-plane.ts'
-import { anySender, type Common, isDeclaredCopy, macBits, rightOf, shareOf, toMac } from './declared.ts'
+import { anySender, type Common, isDeclaredCopy, rightOf, shareOf, toMac } from './declared.ts'
 import { arriving, type Copy, type Flight, nothing, type Outcome, pass, type State, untouched } from './flight.ts'
 import { hasTag, present, vidSet } from './frame-bits.ts'
 import { all, type FrameSet, none } from './frame-sets.ts'
 import { type Arrival, type Fabric, type Journey, type Travel, union } from './journey.ts'
 import type { Spec } from './model.ts'
+import { macBits } from './sender.ts'
 
 /** How the law is broken. Those that let a frame out of its network, or us hear what is not ours, break isolation. */
 export const faults = {
