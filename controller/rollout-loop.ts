@@ -52,8 +52,7 @@ export function newRolloutLoop({ store, tables, compileQueue, switches, clock, f
     })
     retries.add(retry)
   }
-  const step = (number: number, at: Compiled) => {
-    const confirmation = confirmationOf(at, number, { switches, tables })
+  const step = (number: number, at: Compiled, confirmation: Confirmation) => {
     const stepped = tables.step(number, confirmation)
     // What waits for a switch is looked at when one connects, or a link fails.
     const when = confirmation === 'waits' && !stepped ? undefined : due(stepped ?? at.rollout)
@@ -61,11 +60,13 @@ export function newRolloutLoop({ store, tables, compileQueue, switches, clock, f
     if (stepped && stepped.serial !== at.rollout.serial) compileQueue.markMoved([at.network.id])
   }
   const lookAtOne = (number: number, at: Compiled) => {
-    const entering = at.rollout.is === 'preparing' && confirmationOf(at, number, { switches, tables }) === 'confirmed'
-    const kept = persisted(at.rollout, at.wanted, entering)
     const network = store.state().networks.get(at.network.id)
     if (!network || writing.has(number)) return
-    if (keeps(network, kept)) return step(number, at)
+    // At rest there is no step to take, and nobody to ask.
+    const confirmation = at.rollout.is === 'steady' ? undefined : confirmationOf(at, number, { switches, tables })
+    const entering = at.rollout.is === 'preparing' && confirmation === 'confirmed'
+    const kept = persisted(at.rollout, at.wanted, entering)
+    if (keeps(network, kept)) return confirmation && step(number, at, confirmation)
     // What is on disk of a network's ways is ahead of what switches are told: a restart goes on from there.
     writing.add(number)
     store
