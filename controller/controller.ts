@@ -359,6 +359,7 @@ function follow({
   times,
   departures,
   formerMembers,
+  discover,
 }: Parts): () => void {
   return store.watch(({ networks, links, nodes, complete, writes }, state) => {
     for (const write of writes) {
@@ -370,7 +371,10 @@ function follow({
     }
     compileQueue.mark(networks)
     if (nodes) planned.changed()
-    if (links || nodes) compileQueue.markMesh()
+    if (links || nodes) {
+      compileQueue.markMesh()
+      discover.declared()
+    }
     if (!complete) return
     for (const sw of switches.values()) {
       if (sw.session) sw.compare = 'asked'

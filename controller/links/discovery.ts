@@ -21,13 +21,15 @@ import { newLinkStateWriter } from './link-state-writer.ts'
 import { linkStatistics, roundTrips } from './link-statistics.ts'
 import { sizing } from './mtu-probes.ts'
 import { probePace } from './probe-pace.ts'
-import { type Kind, lead, newProbedPorts, type ProbedPort } from './probed-ports.ts'
+import { type Kind, lead, newProbedPorts, type ProbedPort, type Ring } from './probed-ports.ts'
 import { newReachability } from './reachability.ts'
 
 /** Milliseconds between looks at what is due. */
 export const tickMs = 20
 /** Ways of a kind looked at in a tick, whether they are to be probed: many more than may be, and less than 2 ms of work. */
 const lookedAt = { carrying: 300, idle: 100, unknown: 100 }
+/** Ports of pods looked at in a tick: usually, and when something was declared that may have made them ends of links. */
+const podsLookedAt = { usually: 10, soon: 300 }
 /** A probe that comes back later than this (milliseconds) is a replay. */
 const freshMs = 3000
 /** What the store says of a port, and whether networks go over its link, is looked up this often (milliseconds). */
@@ -37,6 +39,8 @@ const worthWaitingMs = 2000
 export type Discovery = {
   /** A switch's ports are there, or changed. */
   ports(session: Session): void
+  /** Links or nodes were declared, or are not any more. */
+  declared(): void
   /** A frame that came to us through our probe entry. */
   heard(session: Session, message: PacketIn): void
   /** What the probes of a link say; undefined when none has come over it, or its switch is not connected. */
@@ -144,7 +148,8 @@ export function discovery(around: Surroundings): Discovery {
     }
     if (now() - probedPort.knownAt >= knownMs) know(probedPort)
     const kind: Kind = !judged(probedPort) ? 'unknown' : probedPort.carries ? 'carrying' : 'idle'
-    if (kind !== probedPort.kind) probedPorts.setKind(probedPort, kind)
+    const ring: Ring = probedPort.access ? 'access' : kind
+    if (ring !== probedPort.kind) probedPorts.setKind(probedPort, ring)
     liveness.judge(probedPort)
     if (isUntried(probedPort)) untried.add(probedPort.key)
     else noteTried(probedPort)
@@ -169,6 +174,8 @@ export function discovery(around: Surroundings): Discovery {
     if (bounces.isDue(probedPort, far)) send(probedPort, 0, bounceVni)
     bounces.doubt(probedPort, near, far)
   }
+  /** Ports of pods that are to be looked at soon. */
+  let declared = 0
   const tick = () => {
     pace.tick(countsOf())
     for (const probedPort of liveness.unanswered) liveness.judge(probedPort)
@@ -176,6 +183,9 @@ export function discovery(around: Surroundings): Discovery {
     for (const kind of ['carrying', 'idle', 'unknown'] as const)
       for (const probedPort of probedPorts.next(kind, lookedAt[kind]))
         if (probedPort.live.is !== 'suspect') visit(probedPort)
+    const soon = Math.min(declared, podsLookedAt.soon)
+    declared -= soon
+    for (const probedPort of probedPorts.next('access', Math.max(soon, podsLookedAt.usually))) visit(probedPort)
     sizes.tick()
     echoes.tick(sessions())
     liveness.tick()
@@ -216,6 +226,9 @@ export function discovery(around: Surroundings): Discovery {
         } else if (probedPort.link && judged(probedPort) && liveness.isCut(probedPort.link)) liveness.cut(probedPort)
       }
       writing.flush()
+    },
+    declared() {
+      declared = probedPorts.count('access')
     },
     heard(s, message) {
       const probe = readProbe(secret, message.payload)

@@ -1,7 +1,7 @@
 // How many probes may leave, and when ports that lead nowhere are asked again.
 import { type Counts, type Intervals, intervals, probesPerSecond } from '../../topology/budget.ts'
 import type { DatapathId } from '../../topology/topology.ts'
-import type { Kind } from './probed-ports.ts'
+import type { Ring } from './probed-ports.ts'
 
 /** Probes that are saved up while fewer leave than may: for when many links are in doubt at once. */
 const saved = 500
@@ -15,8 +15,8 @@ const listenMs = 100
 export type ProbePace = {
   /** To be called at each tick, with how many ports there are of each kind. */
   tick(counts: Counts): void
-  /** Milliseconds between two probes of a port of this kind. */
-  every(kind: Kind): number
+  /** Milliseconds between two probes of a port of this kind; of a pod's, as soon as it is none any more. */
+  every(kind: Ring): number
   /** There is budget for one more probe. */
   maySend(): boolean
   /** A probe leaves. */
@@ -67,7 +67,7 @@ export function probePace({ now, dpids, ready }: Parts): ProbePace {
       every = intervals(counts)
       listen()
     },
-    every: kind => every[kind],
+    every: kind => every[kind === 'access' ? 'unknown' : kind],
     maySend: () => left >= 1 && budget >= 1,
     spend() {
       left -= 1

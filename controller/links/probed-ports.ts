@@ -13,6 +13,8 @@ import {
 
 /** How often it is probed: a link over which networks go, one over which none does, or a port that leads nowhere that answers. */
 export type Kind = 'carrying' | 'idle' | 'unknown'
+/** A pod's is not probed, and looked at now and then only: it may have become another's. */
+export type Ring = Kind | 'access'
 
 export type ProbedPort = {
   readonly from: Endpoint
@@ -28,7 +30,7 @@ export type ProbedPort = {
   /** Probes that were lost before the link was doubted last. */
   lost: number
   mtu: Search
-  kind: Kind
+  kind: Ring
   /** Networks go over the link. */
   carries: boolean
   /** A pod's, at either end: not probed, not believed. */
@@ -47,17 +49,19 @@ export type HopsBySwitch = {
   /** Switches that have ports, or had when they were connected. */
   dpids(): Iterable<DatapathId>
   /** So many of a kind in turn, round and round. */
-  next(kind: Kind, count: number): Iterable<ProbedPort>
+  next(kind: Ring, count: number): Iterable<ProbedPort>
   /** Ways of a kind. */
-  count(kind: Kind): number
-  setKind(probedPort: ProbedPort, kind: Kind): void
+  count(kind: Ring): number
+  setKind(probedPort: ProbedPort, kind: Ring): void
 }
 
 const ago = Number.NEGATIVE_INFINITY
 
 export function newProbedPorts(): HopsBySwitch {
   const probedPorts = new Map<DatapathId, Map<PortNo, ProbedPort>>()
-  const rings = { carrying: ring<ProbedPort>(), idle: ring<ProbedPort>(), unknown: ring<ProbedPort>() }
+  const rings: { readonly [R in Ring]: ReturnType<typeof ring<ProbedPort>> } = {
+    ...{ carrying: ring(), idle: ring(), unknown: ring(), access: ring() },
+  }
   return {
     at: ({ dpid, port }) => probedPorts.get(dpid)?.get(port),
     put(from) {

@@ -134,6 +134,7 @@ export function probed({
   })
   store.watch(changed => {
     if (changed.links) commits += 1
+    if (changed.links || changed.nodes) discover.declared()
   })
   const deliver = () => {
     for (const frames of taped.values()) for (const frame of frames) arriving.unshift({ at: time, ...frame })

@@ -1,7 +1,9 @@
 // Links die, flap and come back, on a clock that the test holds.
 import t from 'tap'
 import { tickMs } from '../../controller/links/discovery.ts'
+import { attach, detach, putDeclaredLink, putNetwork } from '../../store/desired.ts'
 import { linkKey } from '../../topology/topology.ts'
+import { dpidOf } from './peers.ts'
 import { type Probed, probed } from './probed.ts'
 
 t.setTimeout(120_000)
@@ -192,6 +194,39 @@ t.test('links that carry networks are probed first, and every link is told how o
   world.lose(1, 24, always)
   t.ok((await until(world, () => world.dead().length === 1, 5000)) <= 1050 + 1000)
 })
+
+t.test(
+  'ports of pods are not asked where they lead, nor counted among those that are, until a link is declared there',
+  async t => {
+    const world = probed({
+      switches: 3,
+      links: [
+        [1, 2],
+        [1, 3],
+      ],
+    })
+    const { store } = world
+    const port = { network: 'red', dpid: dpidOf(1), port: 102 }
+    await store.write(draft => putNetwork(draft, 'red'))
+    await store.write(draft => attach(draft, port))
+    await world.pass(3000)
+    world.probes()
+    await world.pass(10_000)
+    const counts = () => {
+      const { idle, unknown } = world.discovery.probing()
+      return [idle.ports, unknown.ports]
+    }
+    t.strictSame(counts(), [2, 1], 'but its other end is')
+    t.equal(world.probes().get(linkKey(world.link(1, 2)[0])), undefined)
+    await store.write(draft => detach(draft, 'red', port.dpid, port.port))
+    await world.pass(10_000)
+    t.strictSame(counts(), [2, 1], 'a port that was a pod’s is still not believed')
+    const [link] = world.link(1, 2)
+    await store.write(draft => putDeclaredLink(draft, link))
+    await until(world, () => counts()[0] === 4, 10_000)
+    t.strictSame(counts(), [4, 0])
+  },
+)
 
 t.test('loss, round-trip time and MTU are what they are', async t => {
   const world = probed({ switches: 2 })
