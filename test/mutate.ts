@@ -60,13 +60,15 @@ const named = mutations.filter(m => positionals.some(a => m.name.includes(a)))
 const chosen = positionals.length > 0 ? named : values.all ? mutations : sampleOf(seed, Number(values.sample))
 if (!values.all && positionals.length === 0) console.log(`${chosen.length} of ${mutations.length}, seed ${seed}\n`)
 for (const mutation of chosen) mutated(mutation, readFileSync(join(root, mutation.file), 'utf8'))
-const broken = notice([...new Set(chosen.flatMap(m => m.tests))], () => {})
+const broken = notice([...new Set(chosen.flatMap(m => [...m.tests, ...(m.proof ?? [])]))], () => {})
 if (broken !== undefined) throw new Error(`the tests fail without any mutation, so they can notice none: ${broken}`)
 const survivors = chosen.filter(m => {
   try {
     const noticed = notice(m.tests, apply(m), '--bail')
     console.log(`${m.name}\n  ${noticed === undefined ? 'SURVIVED' : `noticed by: ${noticed}`}`)
-    return noticed === undefined
+    const refuted = m.proof && notice(m.proof, apply(m), '--bail')
+    if (m.proof) console.log(`  ${refuted === undefined ? 'PROVED ALL THE SAME' : `refuted by the proof: ${refuted}`}`)
+    return noticed === undefined || (m.proof !== undefined && refuted === undefined)
   } catch (error) {
     console.log(`${m.name}\n  ${error}`)
     return true

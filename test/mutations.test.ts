@@ -19,8 +19,8 @@ t.test('every mutation applies to the code as it is', async t => {
 
 t.test('every mutation names tests that are there', async t =>
   t.same(
-    mutations.flatMap(({ name, tests }) =>
-      tests.filter(path => !existsSync(join(root, path))).map(path => `${name}: ${path}`),
+    mutations.flatMap(({ name, tests, proof = [] }) =>
+      [...tests, ...proof].filter(path => !existsSync(join(root, path))).map(path => `${name}: ${path}`),
     ),
     [],
   ),
