@@ -46,7 +46,7 @@ export const startNode = async (options: NodeOptions): Promise<Node> => {
   }
   const inside = async (command: string, args: readonly string[]) => {
     const first = readFileSync(join(directory, 'first.pid'), 'utf8').trim()
-    return run('nsenter', ['--target', first, '--mount', '--net', '--pid', command, ...args], { timeout: 60_000 })
+    return run('nsenter', ['--target', first, '--mount', '--net', '--pid', command, ...args], { timeout: 300_000 })
   }
   const node = { name: network.name, directory, run: inside, close }
   await ready(node, child)

@@ -31,6 +31,10 @@ export type Installed = RealCluster & {
   patient(args: readonly string[]): Promise<string>
   /** Runs a shell command in a pod. */
   exec(pod: string, command: string, its?: string): Promise<string>
+  /** Waits until all pods of a namespace run, and their ports are in their networks. */
+  running(its: string): Promise<void>
+  /** Whether an answer came to one of ten echo requests. */
+  reaches(its: string, pod: string, address: string): Promise<boolean>
 }
 
 /** Takes minutes: images are built, and each program starts in its container. */
@@ -62,9 +66,16 @@ export const install = async (t: Test): Promise<Installed> => {
     const events = await kubectl(['get', 'events', '-A', '--field-selector=type=Warning'])
     throw new Error(`the nodes are not as planned: ${error.message}\n${pods}\n${events}`)
   })
+  const exec: Installed['exec'] = (pod, command, its = 'default') =>
+    kubectl(['-n', its, 'exec', pod, '--', '/bin/sh', '-c', command])
   return {
-    ...{ ...cluster, kubectl, patient },
-    exec: (pod, command, its = 'default') => kubectl(['-n', its, 'exec', pod, '--', '/bin/sh', '-c', command]),
+    ...{ ...cluster, kubectl, patient, exec },
+    running: async its => {
+      for (const condition of ['Ready', 'l2sm.io/networks-ready'])
+        await patient(['-n', its, 'wait', `--for=condition=${condition}`, 'pod', '--all', '--timeout=4m'])
+    },
+    reaches: async (its, pod, address) =>
+      /[1-9]\d* packets received/.test(await exec(pod, `ping -c 10 -W 1 -A ${address} || true`, its)),
   }
 }
 

@@ -1,25 +1,21 @@
-// The examples of today's L2S-M, unchanged, on three kubelets with everything from our manifests.
+// The examples of today's L2S-M, unchanged.
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
-import { install, needsNodes } from './installed.ts'
+import type { Test } from 'tap'
+import type { Installed } from './installed.ts'
 
 const examples = new URL('../k8s/upstream-examples', import.meta.url).pathname
 
-if (await needsNodes(t)) {
-  const { kubectl, patient, exec } = await install(t)
+export const pingPong = async (t: Test, cluster: Installed): Promise<void> => {
+  const { kubectl, patient, reaches, running } = cluster
   const apply = async (example: string, its: string) => {
     await kubectl(['create', 'namespace', its])
     for (const file of readdirSync(join(examples, example)).sort())
       await kubectl(['-n', its, 'apply', '-f', join(examples, example, file)])
-    for (const condition of ['Ready', 'l2sm.io/networks-ready'])
-      await patient(['-n', its, 'wait', `--for=condition=${condition}`, 'pod', '--all', '--timeout=4m'])
+    await running(its)
   }
-  /** Whether an answer came to one of ten echo requests. */
-  const reaches = async (its: string, pod: string, address: string) =>
-    /[1-9]\d* packets received/.test(await exec(pod, `ping -c 10 -W 1 -A ${address} || true`, its))
 
-  t.test(
+  await t.test(
     'ping-pong: pods of one network reach each other, and those of another network with the same addresses do not',
     async t => {
       await apply('ping-pong', 'one')
@@ -27,14 +23,14 @@ if (await needsNodes(t)) {
       t.ok(await reaches('two', 'ping-intra', '10.0.0.2'), 'as declared in its annotation')
       t.ok(await reaches('two', 'pong-intra', '10.0.0.1'))
       // Of ping-pong only one pod has an address; the other gets it by hand, as its users do.
-      await exec('pong-intra', 'ip addr add 10.0.0.7/24 dev net1', 'one')
+      await cluster.exec('pong-intra', 'ip addr add 10.0.0.7/24 dev net1', 'one')
       t.ok(await reaches('one', 'ping-intra', '10.0.0.7'))
       t.notOk(await reaches('two', 'ping-intra', '10.0.0.7'), 'the same address range, and another network')
       t.notOk(await reaches('one', 'ping-intra', '10.0.0.2'))
     },
   )
 
-  t.test('when the pods are gone, so are their addresses and interfaces', async t => {
+  await t.test('when the pods are gone, so are their addresses and interfaces', async t => {
     await patient(['delete', 'namespace', 'one', 'two', '--wait=true', '--timeout=4m'])
     await patient(['wait', '--for=delete', 'claims', '--all', '-A', '--timeout=4m'])
     t.equal(await kubectl(['get', 'claims', '-A', '-o', 'name']), '')
