@@ -37,7 +37,7 @@ export const createApp = (
     bodyLimit: maxBytes,
     // An id that is too long is told so by its parser; the headers' limit is the limit here.
     routerOptions: { maxParamLength: 16_384 },
-    clientErrorHandler: clientErrors,
+    clientErrorHandler: (error, socket) => connections.unreadable(socket, () => clientErrors(error, socket)),
     frameworkErrors: badUrl,
     // In place of Ajv, whose types Fastify asks for here; it is not even loaded.
     schemaController: {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { sourceOf } from './source.ts'
 
 /**
@@ -24,13 +25,18 @@ export const limitsFor = (openFiles: number): Limits => {
   return { ...limits, all, perSource: Math.min(limits.perSource, Math.ceil(all / 2)) }
 }
 
+/** Bytes that are parsed at once: not many more requests than are answered fit in. */
+const piece = 1024
+
 /** Why a connection was closed by us before its client closed it. */
 export type Dropped = 'idle' | 'refused' | 'pipelined'
 
 export type Connections = {
   /** Wraps what answers requests: those of one connection are answered one after the other. */
   inTurn(listener: RequestListener): RequestListener
-  /** Takes what connects to a server: `connection`, or `secureConnection` where TLS comes first. */
+  /** Answers what could not be read, after the requests before it; then nothing more is read of that connection. */
+  unreadable(socket: Duplex, answer: () => void): void
+  /** Takes what connects to a server of HTTP or HTTPS. */
   watch(server: Server): void
   readonly count: () => number
 }
@@ -39,7 +45,7 @@ type Connection = {
   readonly socket: Socket
   readonly source: Source
   /** Requests that came and are not answered, in order. The first is being answered. */
-  readonly waiting: (() => void)[]
+  readonly waiting: { readonly isWhole: () => boolean; readonly answer: () => void }[]
   /** It asked too much at once: what comes after the last of these is not answered. */
   over: boolean
 }
@@ -103,23 +109,54 @@ export const createConnections = (
     rest(connection)
     socket.once('close', () => forget(name, connection))
   }
+  /**
+   * Node parses all of a read at once, 64 KiB, also what comes after a request that is not answered yet. A listener for data makes it
+   * take what it is given, so it is given a little, and nothing after the last request that is answered.
+   */
+  const inPieces = (socket: Socket): void => {
+    const [parse] = socket.listeners('data') as ((data: Buffer) => void)[]
+    if (parse === undefined) return
+    socket.removeListener('data', parse)
+    socket.on('data', (data: Buffer) => {
+      for (let at = 0; at < data.length; at += piece) {
+        if (socket.destroyed || known.get(nameOf(socket))?.over) return
+        if (socket.isPaused()) return void socket.unshift(data.subarray(at))
+        parse.call(socket, data.subarray(at, at + piece))
+      }
+    })
+  }
   const next = (connection: Connection): void => {
     connection.waiting.shift()
     const [first] = connection.waiting
     // A turn of the event loop in between, so that other connections get theirs.
-    if (first) setImmediate(first)
+    if (first) setImmediate(first.answer)
     else if (!connection.socket.destroyed) rest(connection)
   }
 
   return {
     count: () => known.size,
-    watch: server => void server.on('connection', admit),
+    watch: server => {
+      // A TLS socket comes by the second event, and what is below it by the first.
+      const isSecure = 'setSecureContext' in server
+      server.on('connection', admit)
+      server.on(isSecure ? 'secureConnection' : 'connection', inPieces)
+    },
+    unreadable: (socket, answer) => {
+      const connection = known.get(nameOf(socket as Socket))
+      if (connection === undefined || socket.destroyed) return answer()
+      const { waiting } = connection
+      // Of a request whose body broke off, this is the answer.
+      if (waiting.at(-1)?.isWhole() === false) waiting.pop()
+      if (waiting.length === 0) return answer()
+      connection.over = true
+      waiting.push({ isWhole: () => true, answer })
+    },
     inTurn: listener => (request: IncomingMessage, response: ServerResponse) => {
       const connection = known.get(nameOf(request.socket))
       if (connection === undefined) return void request.socket.destroy()
       if (connection.over) return
       work(connection)
-      connection.waiting.push(() => listener(request, response))
+      connection.waiting.push({ isWhole: () => request.complete, answer: () => listener(request, response) })
       if (connection.waiting.length >= pipelined) {
         connection.over = true
         dropped('pipelined')

@@ -166,6 +166,18 @@ t.test('while 40 connections ask 1,200 times each another is answered at once', 
   t.ok(turns < 40 * limits.pipelined, `${turns} turns`)
 })
 
+t.test('what is no request is answered after those before it', async t => {
+  const { port } = await startApi(t)
+  const statuses = async (bytes: string) => (await raw(port, bytes)).match(/HTTP\/1\.1 \d{3}/g)
+  t.same(await statuses(`${get('/livez')}${get('/v1/none')}NONSENSE\r\n\r\n${get('/livez')}`), [
+    ...['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 400'],
+  ])
+  const put = 'PUT /v1/networks/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
+  const chunked = `${put}Transfer-Encoding: chunked\r\n\r\n`
+  t.same(await statuses(`${chunked}zz\r\n`), ['HTTP/1.1 400'])
+  t.same(await statuses(`${get('/livez')}${chunked}2\r\n{}\r\nzz\r\n`), ['HTTP/1.1 200', 'HTTP/1.1 400'])
+})
+
 t.test('a client that goes away with requests unanswered costs nothing more', async t => {
   const { port, held, connections } = await small(t, { all: 9, perSource: 9, pipelined: 8 })
   const leaving = await client(t, port)

@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect } from 'node:tls'
 import t, { type Test } from 'tap'
 import { createClient, UnreachableError } from '../../../api/contract/client.ts'
 import type { Auth } from '../../../api/http/auth.ts'
+import { limits } from '../../../api/http/connections.ts'
 import { authority, missingOpenssl } from '../../openflow/certificates.ts'
 import { startApi } from '../harness.ts'
 
@@ -86,4 +88,24 @@ t.test("a client's certificate is a credential when our CA signed it", { skip },
   t.equal(await status('/v1/networks', await others.sign('op', 'client')), 401, 'the right name, of another CA')
   t.equal(await status('/v1/networks', {}), 401)
   t.equal(await status('/livez', {}), 200)
+})
+
+t.test('requests at once over TLS are bounded too, and large bodies arrive whole', { skip }, async t => {
+  const signer = await make(t)('ca')
+  const { port } = await startApi(t, { tls: await signer.sign('controller', 'server') })
+  const socket = connect({ port, host: '127.0.0.1', ca: signer.ca })
+  t.teardown(() => socket.destroy())
+  let text = ''
+  socket.on('error', () => {})
+  socket.on('data', more => {
+    text += more
+  })
+  const closed = new Promise(resolve => socket.once('close', resolve))
+  socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1200))
+  await closed
+  t.equal(text.match(/HTTP\/1\.1 200/g)?.length, limits.pipelined)
+  const client = createClient({ url: urlOf(port), ca: signer.ca })
+  t.teardown(client.close)
+  const nodes = Array.from({ length: 3_000 }, (_, i) => ({ name: `node-${i}`, address: `10.0.${i >> 8}.${i & 255}` }))
+  t.match(await client.putMesh({ body: { nodes, links: [] } }), { nodes: { length: 3_000 } })
 })
