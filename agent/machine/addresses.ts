@@ -30,31 +30,31 @@ export async function moveAddresses(
   witnesses: Witnesses,
   say: (commands: readonly string[]) => void,
 ): Promise<Moved> {
-  const { lines, settings } = placement(record, place, machine)
+  const { lines, rules6, settings } = placement(record, place, machine)
   const writes = settings.flatMap(([device, wanted]) => {
     const write = settingsToWrite(wanted, readSettings(device))
     return Object.keys(write).length > 0 ? [[device, write] as const] : []
   })
-  if (lines.length === 0 && writes.length === 0) return { is: 'nothing to do' }
+  if (lines.length + rules6.length + writes.length === 0) return { is: 'nothing to do' }
   const before = await present(witnesses)
-  say([...writes.flatMap(spelled), ...lines])
+  say([...writes.flatMap(spelled), ...lines, ...rules6.map(line => `-6 ${line}`)])
   for (const [device, write] of writes) await writeSettings(device, write)
   // All that can be done is: a node with its address and without a route is better off than without both.
-  const but = await ipBatch(lines, 'force').then(
-    () => undefined,
-    (error: Error) => error.message,
-  )
+  const failed = [await ipBatch(lines, 'force').catch(messageOf), await ipBatch(rules6, 'force', 6).catch(messageOf)]
+  const but = failed.find(message => message !== undefined)
   const other = place === physical ? record.device : physical
   await run('ip', ['-6', 'route', 'flush', 'dev', other, 'proto', 'ra']).catch(() => {})
   const lost = missing(record, place, await readMachine())
   const why =
     lost === undefined ? await silence(before) : `${lost} could not be set${but === undefined ? '' : `: ${but}`}`
   if (why !== undefined) return { is: 'useless', why }
-  return { is: 'moved', ...(but !== undefined && { but }) }
+  return { is: 'moved', ...(typeof but === 'string' && { but }) }
 }
 
 const spelled = ([device, settings]: readonly [string, Settings]): string[] =>
   Object.entries(settings).map(([name, value]) => `${device} ${name}=${value}`)
+
+const messageOf = ({ message }: Error): string => message
 
 /** The first address or route that the place has not got. */
 function missing({ addresses, routes }: UplinkRecord, place: string, machine: Machine): string | undefined {

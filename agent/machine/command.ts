@@ -36,10 +36,16 @@ export const run = (command: string, args: readonly string[], options: RunOption
  * One process for many `ip` commands, and it goes on to its end though we be killed. Stops at the first that fails, or
  * with `force` does what can be done; the error names a line that failed.
  */
-export const ipBatch = async (lines: readonly string[], how: 'force' | 'stop' = 'stop'): Promise<void> => {
+export const ipBatch = async (
+  lines: readonly string[],
+  how: 'force' | 'stop' = 'stop',
+  family?: 4 | 6,
+): Promise<void> => {
   if (lines.length === 0) return
   try {
-    await run('ip', [...(how === 'force' ? ['-force'] : []), '-batch', '-'], { input: `${lines.join('\n')}\n` })
+    await run('ip', [...(family ? [`-${family}`] : []), ...(how === 'force' ? ['-force'] : []), '-batch', '-'], {
+      input: `${lines.join('\n')}\n`,
+    })
   } catch (error) {
     const { message } = error as Error
     const line = lines[Number(/Command failed -:(\d+)/.exec(message)?.[1]) - 1]

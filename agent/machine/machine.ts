@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import { type Machine, readAddresses, readDevices, readRoutes } from '../node/devices.ts'
+import { type Machine, readAddresses, readDevices, readNeighbours, readRoutes, readRules } from '../node/devices.ts'
 import { finishing, freshTag, making, type PairSteps, silencing, tagPath } from '../node/pairs.ts'
 import { type Settings, settingNames, settingPath } from '../node/settings.ts'
 import { ipBatch, run } from './command.ts'
@@ -14,17 +14,25 @@ import { ipBatch, run } from './command.ts'
  */
 export async function readMachine(): Promise<Machine> {
   const uptime = Math.floor(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]))
-  const [addresses, four, six] = await Promise.all([
+  const none = () => ''
+  const [addresses, four, six, permanent, proxies, rules, rules6] = await Promise.all([
     run('ip', ['-json', 'address', 'show']),
     run('ip', ['-json', '-4', '-details', 'route', 'show', 'table', 'all']),
     // A node without IPv6.
-    run('ip', ['-json', '-6', '-details', 'route', 'show', 'table', 'all']).catch(() => ''),
+    run('ip', ['-json', '-6', '-details', 'route', 'show', 'table', 'all']).catch(none),
+    run('ip', ['-json', 'neighbour', 'show', 'nud', 'permanent']),
+    run('ip', ['-json', 'neighbour', 'show', 'proxy']),
+    // A kernel without policy routing.
+    run('ip', ['-4', 'rule', 'show']).catch(none),
+    run('ip', ['-6', 'rule', 'show']).catch(none),
   ])
   const devices = await run('ip', ['-json', '-details', 'link', 'show'])
   return {
     devices: readDevices(devices),
     addresses: readAddresses(addresses, uptime),
     routes: [...readRoutes(four, 4, uptime), ...readRoutes(six, 6, uptime)],
+    neighbours: [...readNeighbours(permanent), ...readNeighbours(proxies)],
+    rules: [...readRules(rules, 4), ...readRules(rules6, 6)],
     uptime,
   }
 }
@@ -108,10 +116,10 @@ export function watchMachine(
   const start = () => {
     // It ends when we end, however we do: our end of its standard input is closed then.
     const guard = 'exec 3<&0; (cat; kill $$) <&3 >/dev/null 2>&1 &'
-    const words = `${guard} exec ip -oneline monitor label link address route </dev/null 3<&-`
+    const words = `${guard} exec ip -oneline monitor label link address route rule </dev/null 3<&-`
     child = spawn('sh', ['-c', words], { stdio: ['pipe', 'pipe', 'ignore'] })
     createInterface(child.stdout!).on('line', line => {
-      changed(line.startsWith('[ROUTE]') ? 'route' : line.startsWith('[ADDR]') ? 'address' : 'link')
+      changed(/^\[(ROUTE|RULE)\]/.test(line) ? 'route' : line.startsWith('[ADDR]') ? 'address' : 'link')
     })
     let over = false
     const again = (why: string) => {

@@ -61,12 +61,23 @@ export type OwnRoute = {
 }
 export type Route = OwnRoute & { readonly device: string }
 
+/** A neighbour that somebody entered by hand, or that the device answers for (`proxy`). */
+export type OwnNeighbour = { readonly to: string; readonly mac?: string; readonly proxy?: true }
+export type Neighbour = OwnNeighbour & { readonly device: string }
+
+/** A rule of policy routing, as `ip rule add` takes it; `*` in place of the device after `iif` and `oif`. */
+export type OwnRule = { readonly family: 4 | 6; readonly words: readonly string[] }
+export type Rule = OwnRule & { readonly device: string }
+
 /** What the node's network is at one moment. */
 export type Machine = {
   readonly devices: ReadonlyMap<string, Device>
   /** In the order in which a device has them. */
   readonly addresses: readonly Address[]
   readonly routes: readonly Route[]
+  readonly neighbours: readonly Neighbour[]
+  /** Those that name a device. */
+  readonly rules: readonly Rule[]
   /** Seconds since boot, by a clock that never jumps. */
   readonly uptime: number
 }
@@ -190,6 +201,25 @@ const gatewayOf = (route: Fields): string | undefined => {
 }
 
 const isOnlink = ({ flags }: Fields) => Array.isArray(flags) && flags.includes('onlink') && (true as const)
+
+/** Of `ip -json neighbour show nud permanent`, or of `... show proxy`. */
+export const readNeighbours = (json: string): Neighbour[] =>
+  objects(json).flatMap(({ dst, dev, lladdr, proxy }): Neighbour[] => {
+    if (typeof dst !== 'string' || typeof dev !== 'string') return []
+    if (proxy !== undefined) return [{ device: dev, to: dst, proxy: true }]
+    return typeof lladdr === 'string' ? [{ device: dev, to: dst, mac: lladdr }] : []
+  })
+
+/** Of `ip rule show`: its text is what `ip rule add` takes, and its JSON is not. A rule that names two devices belongs to the first. */
+export const readRules = (text: string, family: 4 | 6): Rule[] =>
+  text.split('\n').flatMap(line => {
+    const [, priority, selectors = ''] = /^(\d+):\s+(.*)$/.exec(line) ?? []
+    const given = selectors.split(/\s+/).filter(word => word !== '' && !/^\[.*\]$/.test(word))
+    const device = given[given.findIndex(word => word === 'iif' || word === 'oif') + 1]
+    if (priority === undefined || device === undefined || !/\b[io]if /.test(selectors)) return []
+    const words = given.map((word, i) => (word === device && /^[io]if$/.test(given[i - 1] ?? '') ? '*' : word))
+    return [{ device, family, words: ['priority', priority, ...words] }]
+  })
 
 type Fields = Readonly<Record<string, unknown>>
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)

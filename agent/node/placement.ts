@@ -1,17 +1,19 @@
 /** The commands that put addresses, routes, settings and MAC where they belong. Pure. */
 
-import type { Machine, OwnAddress, OwnRoute } from './devices.ts'
+import type { Machine, OwnAddress, OwnNeighbour, OwnRoute } from './devices.ts'
 import { aside, linkLocal, physical, routeKey, type UplinkRecord } from './record.ts'
 import { type Settings, settingsBelow } from './settings.ts'
 
 export type Placement = {
   /** To be written first, by device. */
   readonly settings: readonly (readonly [device: string, settings: Settings])[]
-  /** For `ip -batch`. Empty, and `settings` too: all is where it belongs. */
+  /** For `ip -batch`. Empty, and the others too: all is where it belongs. */
   readonly lines: readonly string[]
+  /** For `ip -6 -batch`: a rule does not tell its family. */
+  readonly rules6: readonly string[]
 }
 
-const nothing: Placement = { settings: [], lines: [] }
+const nothing: Placement = { settings: [], lines: [], rules6: [] }
 
 /**
  * First everything comes to the place, then it goes from where it was: the node always has its address.
@@ -32,6 +34,7 @@ export function placement(record: UplinkRecord, place: string, machine: Machine)
     return {
       settings: place === physical ? [[record.device, settingsBelow(record.settings)]] : [],
       lines: [...lines, ...strays(record, place, other, machine)],
+      rules6: [],
     }
   const settings: Placement['settings'] =
     place === physical
@@ -40,7 +43,24 @@ export function placement(record: UplinkRecord, place: string, machine: Machine)
           [record.device, settingsBelow(record.settings)],
         ]
       : [[record.device, record.settings]]
-  return { settings, lines: [...lines, ...bring(record, place, machine), ...clear(record, other, machine)] }
+  const [rules, rules6] = ([4, 6] as const).map(family => moveRules(record, place, other, machine, family))
+  return {
+    ...{ settings, rules6: rules6! },
+    lines: [...lines, ...bring(record, place, machine), ...rules!, ...clear(record, other, machine)],
+  }
+}
+
+/** Rules name a device whether it exists or not: those of the other place go though that is gone. */
+function moveRules(record: UplinkRecord, place: string, other: string, { rules }: Machine, family: 4 | 6): string[] {
+  const of = (device: string) =>
+    rules.flatMap(rule => (rule.device === device && rule.family === family ? [rule.words.join(' ')] : []))
+  const wanted = record.rules.flatMap(rule => (rule.family === family ? [rule.words.join(' ')] : []))
+  const [here, there] = [of(place), of(other)]
+  const spell = (act: string, words: string, device: string) => `rule ${act} ${words.replaceAll('*', device)}`
+  return [
+    ...wanted.filter(words => !here.includes(words)).map(words => spell('add', words, place)),
+    ...there.filter(words => wanted.includes(words)).map(words => spell('del', words, other)),
+  ]
 }
 
 /** Brings what is not there. The kernel makes br-phy's link-local address itself: it asks for routers then. */
@@ -50,14 +70,26 @@ function bring(record: UplinkRecord, place: string, machine: Machine): string[] 
   const made = place === physical && record.settings['ipv6/addr_gen_mode'] === '0' ? `${linkLocal(record.mac)}/` : ' '
   const addresses = record.addresses.filter(({ address }) => !has.has(address) && !address.startsWith(made))
   const routes = record.routes.filter(route => !own.has(routeKey(route)))
+  const known = new Set(
+    machine.neighbours.flatMap(({ device, ...one }) => (device === place ? [neighbourKey(one)] : [])),
+  )
+  const neighbours = record.neighbours.filter(one => !known.has(neighbourKey(one)))
   return [
     ...addresses.flatMap(address => spellAddress(address, place, machine.uptime)),
     ...routes.flatMap(route => spellRoute(route, place, machine.uptime)),
+    ...neighbours.map(({ to, mac, proxy }) =>
+      proxy
+        ? `neighbour add proxy ${to} dev ${place}`
+        : `neighbour replace ${to} lladdr ${mac} dev ${place} nud permanent`,
+    ),
   ]
 }
 
+const neighbourKey = ({ to, mac, proxy }: OwnNeighbour): string => `${to} ${mac} ${proxy}`
+
 /** A first address of a subnet takes the others with it when it goes: the last ones go first. */
-const clear = (record: UplinkRecord, other: string, { addresses, routes, devices }: Machine): string[] => {
+const clear = (record: UplinkRecord, other: string, machine: Machine): string[] => {
+  const { addresses, routes, neighbours, devices } = machine
   if (!devices.has(other)) return []
   const known = new Set(record.addresses.map(({ address }) => address))
   const keys = new Set(record.routes.map(routeKey))
@@ -66,8 +98,16 @@ const clear = (record: UplinkRecord, other: string, { addresses, routes, devices
       ? [`route del ${routeWords(route, other)}`]
       : [],
   )
+  // The kernel forgets the neighbours of a device that gets another MAC address, and so does this very batch.
+  const isFlushed = other === record.device && devices.get(other)?.mac !== aside(record.mac)
+  const entered = new Set(record.neighbours.filter(({ proxy }) => proxy || !isFlushed).map(neighbourKey))
   return [
     ...spelled,
+    ...neighbours.flatMap(({ device, ...one }) =>
+      device === other && entered.has(neighbourKey(one))
+        ? [`neighbour del ${one.proxy ? 'proxy ' : ''}${one.to} dev ${other}`]
+        : [],
+    ),
     ...addresses
       .filter(({ device, address }) => device === other && known.has(address))
       .toReversed()

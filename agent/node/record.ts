@@ -6,7 +6,15 @@
 
 import { createHash } from 'node:crypto'
 import { canonicalAddress } from '../../api/contract/addresses.ts'
-import { type Address, isChosen, type Machine, type OwnAddress, type OwnRoute } from './devices.ts'
+import {
+  type Address,
+  isChosen,
+  type Machine,
+  type OwnAddress,
+  type OwnNeighbour,
+  type OwnRoute,
+  type OwnRule,
+} from './devices.ts'
 import type { Settings } from './settings.ts'
 
 export const physical = 'br-phy'
@@ -26,6 +34,8 @@ export type UplinkRecord = {
   readonly at?: { readonly device: string; readonly index: number }
   readonly addresses: readonly OwnAddress[]
   readonly routes: readonly OwnRoute[]
+  readonly neighbours: readonly OwnNeighbour[]
+  readonly rules: readonly OwnRule[]
   readonly settings: Settings
   /** Whether the device computed checksums in hardware, before the agent switched that off. */
   readonly checksums?: 'hardware'
@@ -47,6 +57,7 @@ export function recordOf(device: string, machine: Machine, settings: SettingsOf,
     ...{ format: 1, serial: 1, boot: here.boot, namespace: here.namespace, node: here.node },
     ...{ device, mac, at: { device, index } },
     ...{ addresses: addressesOn(device, machine), routes: routesOn(device, machine) },
+    ...{ neighbours: namedBy(device, machine.neighbours), rules: namedBy(device, machine.rules) },
     settings: settings.get(device) ?? {},
   }
 }
@@ -71,6 +82,7 @@ export function refreshed(before: UplinkRecord, machine: Machine, settings: Sett
       mac,
       addresses: steady(record.addresses, addressesOn(at.name, machine), mac),
       routes: steadyRoutes(record.routes, routesOn(at.name, machine)),
+      ...{ neighbours: namedBy(at.name, machine.neighbours), rules: namedBy(at.name, machine.rules) },
       settings: { ...record.settings, ...settings.get(at.name) },
     })
   // br-phy is gone, and the device is not as the agent left it: it was made anew, and has what its owner gave it.
@@ -112,6 +124,10 @@ const routesOn = (device: string, machine: Machine): OwnRoute[] =>
     .filter(route => route.device === device && isChosen(route, machine.addresses))
     .map(({ device: _, ...route }) => route)
     .toSorted((a, b) => Number(!!(a.via ?? a.hops)) - Number(!!(b.via ?? b.hops)))
+
+/** Neighbours and rules of a device, without its name. */
+const namedBy = <T>(device: string, all: readonly (T & { readonly device: string })[]): T[] =>
+  all.filter(one => one.device === device).map(({ device: _, ...one }) => one as T)
 
 /** Times that are the same but for a rounding are kept, so that nothing is written while nothing happens. */
 const steady = (before: readonly OwnAddress[], now: readonly OwnAddress[], mac: string): OwnAddress[] =>
@@ -173,7 +189,8 @@ const isOwn =
 /** Reads a record that was kept; undefined if it is none, or of another machine, namespace or node. */
 export function parseRecord(text: string, here: Here): UplinkRecord | undefined {
   try {
-    const value = JSON.parse(text) as UplinkRecord
+    // A record of an older agent knows neither.
+    const value: UplinkRecord = { neighbours: [], rules: [], ...JSON.parse(text) }
     const holds = value.boot === here.boot && value.namespace === here.namespace && value.node === here.node
     return holds && isRecord(value) ? value : undefined
   } catch {
@@ -187,7 +204,8 @@ const isRecord = (value: UplinkRecord): boolean =>
   Number.isInteger(value.serial) &&
   /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(value.mac) &&
   [value.device, ...(value.at ? [value.at.device] : [])].every(name => /^[^/\s]{1,15}$/.test(name)) &&
-  [value.addresses, value.routes].every(Array.isArray) &&
+  [value.addresses, value.routes, value.neighbours, value.rules].every(Array.isArray) &&
+  value.rules.every(({ words }) => Array.isArray(words)) &&
   value.addresses.every(({ address }) => /^[0-9a-f:.]+\/\d+$/.test(address)) &&
   words(value).every(word => /^(inet6 )?[^\s]*$/.test(word))
 

@@ -27,12 +27,26 @@ if (needs(t)) {
   t.test('an address that the owner takes away stays away; one that is added or changed is followed', async t => {
     await on(`ip addr add ${at(61)}/24 dev uplink; ip addr add ${at(62)}/32 dev uplink label uplink:vip scope link`)
     await on(`ip route add 203.0.113.0/24 via ${at(253)} metric 7 mtu 1300`)
+    await on('ip rule add priority 777 iif uplink to 203.0.113.0/24 lookup 77')
+    await on('ip -6 rule add priority 778 oif uplink prohibit')
+    await on(`ip neighbour add ${at(99)} lladdr 02:00:00:00:00:99 dev uplink nud permanent`)
+    const named = async (device: string) =>
+      [
+        ...(await on('ip rule show; ip -6 rule show')).matchAll(new RegExp(`^(77\\d):.*[io]if ${device}\\b`, 'gm')),
+        ...(await on(`ip neighbour show nud permanent`)).matchAll(new RegExp(`^\\S+\\.(99) dev ${device} `, 'gm')),
+      ].map(([, found]) => found)
     await agents.start(1)
     await settled(() => has('br-phy', 61))
     t.match(await on('ip -oneline address show br-phy'), /\.62\/32 scope link br-phy:vip/)
     t.match(await on('ip route show'), /203\.0\.113\.0\/24 via \S+ dev br-phy metric 7 mtu 1300/)
     t.same(await addresses('uplink'), [])
+    t.same([await named('uplink'), await named('br-phy')], [[], ['777', '778', '99']])
+    t.same(
+      agents.log.filter(({ level, msg }) => level >= 50 && msg.startsWith('ip ')).map(({ msg }) => msg),
+      [],
+    )
 
+    await on('ip rule del priority 777')
     await on(`ip addr del ${at(61)}/24 dev br-phy; ip route del 203.0.113.0/24`)
     await agents.looked(1)
     t.notOk(await has('br-phy', 61), 'it does not come back')
@@ -51,6 +65,8 @@ if (needs(t)) {
     )
     t.match(await on('ip route show'), new RegExp(`198.51.100.0/24 via \\S+ dev uplink proto static src ${address}`))
     t.equal((await on('cat /proc/sys/net/ipv4/conf/uplink/proxy_arp')).trim(), '1')
+    t.same([await named('uplink'), await named('br-phy')], [['778', '99'], []])
+    await on(`ip -6 rule del priority 778; ip neighbour del ${at(99)} dev uplink`)
     await reaches()
 
     await on(`ip addr add ${at(64)}/32 dev uplink; ip addr del ${at(63)}/32 dev uplink`)

@@ -1,6 +1,14 @@
 // Whatever happens to the node's addresses: what they are belongs to the node's owner.
 import t from 'tap'
-import type { Address, Device, Machine, OwnRoute, Route } from '../../../agent/node/devices.ts'
+import {
+  type Address,
+  type Device,
+  type Machine,
+  type OwnRoute,
+  type Route,
+  readNeighbours,
+  readRules,
+} from '../../../agent/node/devices.ts'
 import { placement } from '../../../agent/node/placement.ts'
 import {
   aside,
@@ -25,7 +33,10 @@ const machine = (
   addresses: readonly Address[],
   routes: readonly Route[] = [],
   uptime = 1000,
-): Machine => ({ devices: new Map(devices.map(device => [device.name, device])), addresses, routes, uptime })
+): Machine => ({
+  devices: new Map(devices.map(device => [device.name, device])),
+  ...{ addresses, routes, uptime, neighbours: [], rules: [] },
+})
 const on = (device: string, address: string, over: Partial<Address> = {}): Address => ({
   ...{ device, address, scope: 'global', ...over },
 })
@@ -97,7 +108,7 @@ t.test('a device that has another name now is still that device', async t => {
 })
 
 /** What a node is after such lines of `ip -batch`. */
-const carriedOut = ({ devices, addresses, routes, uptime }: Machine, lines: readonly string[]): Machine => {
+const carriedOut = ({ devices, addresses, routes, ...rest }: Machine, lines: readonly string[]): Machine => {
   const now = { devices: new Map(devices), addresses: [...addresses], routes: [...routes] }
   for (const line of lines) {
     const [, verb, address = '', device = ''] = /^addr (replace|del) (\S+).* dev (\S+)/.exec(line) ?? []
@@ -108,8 +119,69 @@ const carriedOut = ({ devices, addresses, routes, uptime }: Machine, lines: read
     const [, to] = /^route replace 0\.0\.0\.0\/0 via 192\.0\.2\.254 dev (\S+) proto dhcp metric 100$/.exec(line) ?? []
     if (to) now.routes = [{ device: to, ...gateway }]
   }
-  return { ...now, uptime }
+  return { ...rest, ...now }
 }
+
+t.test('static neighbours and rules that name the device go with it, and are followed there', async t => {
+  const rules = readRules(
+    [
+      '0:\tfrom all lookup local',
+      '77:\tfrom all to 10.77.0.0/16 iif eth0 [detached] lookup 77 suppress_prefixlength 0',
+      '78:\tnot from all fwmark 0x1/0xff iif eth0 oif eth0 unreachable',
+      '32766:\tfrom all lookup main',
+    ].join('\n'),
+    4,
+  )
+  const six = readRules('90:\tfrom 2001:db8::/32 oif eth0 goto 100 [unresolved]', 6)
+  const neighbours = [
+    ...readNeighbours('[{"dst":"192.0.2.9","dev":"eth0","lladdr":"02:00:00:00:00:09","state":["PERMANENT"]}]'),
+    ...readNeighbours('[{"dst":"192.0.2.10","dev":"eth0","proxy":null,"state":[]}]'),
+  ]
+  const start = { ...machine([eth0, phy], [on('eth0', '192.0.2.1/24')]), rules: [...rules, ...six], neighbours }
+  const record = recordOf('eth0', start, new Map([['eth0', settings]]), here)
+  t.same(parseRecord(JSON.stringify(record), here), record)
+  const there = placement(record, physical, start)
+  t.same(
+    there.lines.filter(line => /^(rule|neigh)/.test(line)),
+    [
+      'neighbour replace 192.0.2.9 lladdr 02:00:00:00:00:09 dev br-phy nud permanent',
+      'neighbour add proxy 192.0.2.10 dev br-phy',
+      'rule add priority 77 from all to 10.77.0.0/16 iif br-phy lookup 77 suppress_prefixlength 0',
+      'rule add priority 78 not from all fwmark 0x1/0xff iif br-phy oif br-phy unreachable',
+      'rule del priority 77 from all to 10.77.0.0/16 iif eth0 lookup 77 suppress_prefixlength 0',
+      'rule del priority 78 not from all fwmark 0x1/0xff iif eth0 oif eth0 unreachable',
+      'neighbour del proxy 192.0.2.10 dev eth0',
+    ],
+  )
+  t.same(there.rules6, [
+    'rule add priority 90 from 2001:db8::/32 oif br-phy goto 100',
+    'rule del priority 90 from 2001:db8::/32 oif eth0 goto 100',
+  ])
+  t.ok(
+    placement(record, physical, { ...start, devices: machine([below, phy], []).devices }).lines.includes(
+      'neighbour del 192.0.2.9 dev eth0',
+    ),
+    'no MAC address changes',
+  )
+  const moved = { ...record, at: { device: physical, index: phy.index } }
+  const one = rules.slice(0, 1).map(rule => ({ ...rule, device: physical }))
+  const followed = refreshed(
+    moved,
+    { ...machine([below, phy], [onPhy('192.0.2.1/24')]), rules: one, neighbours: [] },
+    new Map(),
+  )
+  t.match(followed, { rules: [{ words: ['priority', '77'] }], neighbours: [] }, 'what the owner takes away stays away')
+  t.equal(followed.rules.length, 1)
+  // br-phy has gone with ovs-vswitchd, and rules still name it.
+  const gone = { ...machine([below], []), rules: one }
+  t.same(
+    placement(refreshed(followed, gone, new Map()), 'eth0', gone).lines.filter(line => line.startsWith('rule')),
+    [
+      'rule add priority 77 from all to 10.77.0.0/16 iif eth0 lookup 77 suppress_prefixlength 0',
+      'rule del priority 77 from all to 10.77.0.0/16 iif br-phy lookup 77 suppress_prefixlength 0',
+    ],
+  )
+})
 
 t.test('addresses, routes, settings and MAC go to br-phy and back, and the node is as it was', async t => {
   const start = machine([eth0, phy], [on('eth0', '192.0.2.1/24')], [{ device: 'eth0', ...gateway }])

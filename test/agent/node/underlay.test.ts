@@ -79,7 +79,14 @@ t.test('routes that somebody chose are told from those that come by themselves',
 const eth0: Device = { ...veth('eth0', 2), kind: undefined, peer: undefined, mac: '52:54:00:00:00:01', mtu: 1500 }
 const phy: Device = { ...eth0, name: physical, index: 9, kind: 'tun' }
 const machine = (devices: readonly Device[], addresses: readonly Address[]): Machine => ({
-  ...{ devices: new Map(devices.map(device => [device.name, device])), addresses, routes: [], uptime: 1000 },
+  ...{
+    devices: new Map(devices.map(device => [device.name, device])),
+    addresses,
+    routes: [],
+    neighbours: [],
+    rules: [],
+    uptime: 1000,
+  },
 })
 const on = (device: string, address: string): Address => ({ device, address, scope: 'global' })
 const here = { boot: 'b', namespace: 'n', node: 'n1' }
