@@ -22,6 +22,8 @@ export type CompileQueue = {
 
 type Work = {
   readonly clock: Clock
+  /** Nothing may be compiled now: what is marked waits for a mark after it may again. */
+  held(): boolean
   /** Works out the mesh; answers the networks that another one concerns. */
   remesh(): Promise<Iterable<string>>
   /**
@@ -33,12 +35,13 @@ type Work = {
   compiled(): void
 }
 
-export function newCompileQueue({ clock, remesh, compile, compiled }: Work): CompileQueue {
+export function newCompileQueue({ clock, held, remesh, compile, compiled }: Work): CompileQueue {
   const { now } = clock
   const marked = new Set<string>()
   const mattering = new Set<string>()
   let meshMoved = false
   let busy = false
+  let isParked = false
   let settling: Cancel | undefined
   let settledAt = 0
   /** The network that is being compiled, in slices: until that is done it still waits for what was asked of it. */
@@ -47,6 +50,8 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
 
   const look = async () => {
     settling = undefined
+    isParked = held()
+    if (isParked) return
     const slice = slices()
     while (marked.size > 0 || meshMoved) {
       if (meshMoved) {
@@ -80,8 +85,9 @@ export function newCompileQueue({ clock, remesh, compile, compiled }: Work): Com
       settling = undefined
       setImmediate(look)
     }
-    if (busy) return
+    if (busy && !isParked) return
     busy = true
+    isParked = false
     const pause = settleMs > 0 ? Math.max(0, settledAt - now()) : 0
     settledAt = now() + pause + settleMs
     if (pause > 0) settling = clock.after(pause, look)

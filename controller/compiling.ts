@@ -1,3 +1,4 @@
+import { isTooLarge } from '../store/overlay.ts'
 import type { State } from '../store/state.ts'
 import type { Store } from '../store/store.ts'
 import type { DatapathId } from '../topology/topology.ts'
@@ -88,6 +89,7 @@ export function compiling(args: Arguments): CompileQueue {
 
   return newCompileQueue({
     clock,
+    held: () => isTooLarge(store.state()),
     async remesh() {
       isRemeshed = true
       const isOther = await inSlices(fabric.remesh())

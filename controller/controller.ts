@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Address, type Credentials, type Log, listen } from '../openflow/session/server.ts'
 import { attachmentKey } from '../store/keys.ts'
+import { isTooLarge } from '../store/overlay.ts'
 import { standardVlanRange } from '../store/vlans.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import { answers } from './answers.ts'
@@ -61,7 +62,8 @@ export async function createController(options: ControllerOptions): Promise<Runn
   const unwatch = follow(parts)
   await inSlices(fabric.remesh())
   compileQueue.mark(store.state().networks.keys())
-  await parts.reconciler.fresh()
+  // What waits for a smaller mesh waits for a call over REST, which comes after the start.
+  if (!isTooLarge(store.state())) await parts.reconciler.fresh()
   const audits = audit(parts.reconciler, parts.switches, Math.random, options.clock ?? systemClock)
   const stop = () => {
     unwatch()

@@ -1,6 +1,8 @@
 // Whether we are ready for what concerns networks. What keeps us from it has a time since when, and a limit: once we were ready, a
 // switch that reconnects, or a network that is compiled, does not make us unready at once, but only if it lasts; and a switch
 // without networks, which anybody could connect, keeps nobody waiting for long.
+import { maxFullMeshNodes } from '../store/limits.ts'
+import { isTooLarge } from '../store/overlay.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import type { Clock } from './clock/clock.ts'
 import type { Facts } from './facts.ts'
@@ -21,7 +23,8 @@ type Matter = {
 }
 
 /** All that is not as it should be now. A switch that lacks what we need never will be, and keeps nobody else from working. */
-function* matters({ switches, queued, tables }: Facts): Iterable<Matter> {
+function* matters({ state, switches, queued, tables }: Facts): Iterable<Matter> {
+  if (isTooLarge(state)) yield { key: 'mesh', what: meshTooLarge(state), isIdle: false }
   const carries = (dpid: DatapathId) => {
     for (const _ of tables.at(dpid)) return true
     return false
@@ -38,6 +41,9 @@ function* matters({ switches, queued, tables }: Facts): Iterable<Matter> {
     yield { key: `network ${id} ${serial}`, what: `network ${id} is being compiled`, isIdle: false }
   }
 }
+
+const meshTooLarge = ({ nodes }: Facts['state']): string =>
+  `the full mesh has ${nodes.size} nodes, and at most ${maxFullMeshNodes} can be worked out: switches stay as they are until PUT /v1/mesh declares a smaller one, or one with "links", or DELETE /v1/nodes/{name} takes nodes out`
 
 /** Milliseconds between two looks, so that `since` is right although nobody asks. */
 const interval = 1000

@@ -1,6 +1,7 @@
 // How far the switches are with what was asked: only what they have confirmed counts. Pure.
 
 import { attachmentKey } from '../store/keys.ts'
+import { isTooLarge } from '../store/overlay.ts'
 import type { Attachment, Vlink } from '../store/state.ts'
 import { passes } from '../topology/route.ts'
 import { type DatapathId, endpointOf } from '../topology/topology.ts'
@@ -35,6 +36,8 @@ export function progressOf(facts: Facts, id: string, about?: string, since = 0, 
   const network = state.networks.get(id)
   const attachment = about === undefined ? undefined : state.attachments.get(about)
   const revision = (attachment ?? network)?.revision ?? since
+  if (isTooLarge(state))
+    return { state: 'pending', reason: 'the mesh is too large to be worked out: /readyz says what to do', revision }
   if (queued.has(id)) return { state: 'pending', reason: 'it is being compiled', revision }
   if (!network) return goneProgress(facts, id, revision)
   const failure = failed.get(id)

@@ -2,6 +2,7 @@ import { bridgeName, tunnelName } from '../topology/names.ts'
 import { endpointOf, type Link, linkOf, type PortNo } from '../topology/topology.ts'
 import type { State } from './change.ts'
 import { nodeLinkKey } from './keys.ts'
+import { maxFullMeshNodes } from './limits.ts'
 import type { Node } from './state.ts'
 
 /**
@@ -47,6 +48,10 @@ export const linkSettingsOf = ({ overlay, nodeLinks }: Nodes, one: string, other
 export const areLinked = ({ overlay, nodeLinks }: Nodes, one: string, other: string): boolean =>
   one !== other && (overlay.full || nodeLinks.has(nodeLinkKey(one, other)))
 
+/** A full mesh that nobody could declare: an older version, or somebody by hand, wrote it. Its links are more than can be worked out. */
+export const isTooLarge = ({ overlay, nodes }: Pick<Nodes, 'overlay' | 'nodes'>): boolean =>
+  overlay.full && nodes.size > maxFullMeshNodes
+
 /** The nodes that a node is linked to. */
 export function* peersOf({ nodes, peers, overlay }: Nodes, name: string): Iterable<Node> {
   if (!overlay.full) for (const peer of peers.get(name)?.keys() ?? []) yield nodes.get(peer)!
@@ -59,7 +64,8 @@ export const portTo = (node: Node, peer: Pick<Node, 'number'>): PortNo => node.f
 /** A link of the mesh, one direction, as planned. A switch may have numbered its port otherwise; then it is known by name. */
 export type MeshLink = Link & { readonly nodes: readonly [from: string, to: string] }
 
-const meshLink = (node: Node, peer: Node): MeshLink => ({
+/** The link of two nodes that are linked. */
+export const meshLinkOf = (node: Node, peer: Node): MeshLink => ({
   from: { dpid: node.dpid, port: portTo(node, peer) },
   to: { dpid: peer.dpid, port: portTo(peer, node) },
   nodes: [node.name, peer.name],
@@ -67,7 +73,7 @@ const meshLink = (node: Node, peer: Node): MeshLink => ({
 
 /** Every link of the mesh, one entry a direction. */
 export function* meshLinks(state: Nodes): Iterable<MeshLink> {
-  for (const node of state.nodes.values()) for (const peer of peersOf(state, node.name)) yield meshLink(node, peer)
+  for (const node of state.nodes.values()) for (const peer of peersOf(state, node.name)) yield meshLinkOf(node, peer)
 }
 
 /** The link of the mesh that is planned to begin at this endpointKey. */
@@ -75,7 +81,7 @@ export const meshLinkAt = (state: Nodes, endpoint: string): MeshLink | undefined
   const { dpid, port } = endpointOf(endpoint)
   const node = state.nodes.get(state.nodeAt.get(dpid) ?? '')
   const peer = node && state.nodes.get(state.nodeNumbered.get(port - node.firstLinkPort + 1) ?? '')
-  return node && peer && areLinked(state, node.name, peer.name) ? meshLink(node, peer) : undefined
+  return node && peer && areLinked(state, node.name, peer.name) ? meshLinkOf(node, peer) : undefined
 }
 
 /** The link that leaves this endpointKey, if it was declared, or is planned for the mesh of declared nodes. */

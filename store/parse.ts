@@ -27,12 +27,18 @@ export const parseIp = (text: string): string | undefined => {
   return Number(parts[2] ?? 0) <= bits ? text : undefined
 }
 
+// What is longer than an address can be is not taken apart: it may be as long as a body.
+const longestIpv4 = '255.255.255.255'.length
+const longestIpv6 = 'ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255'.length
+
 const isIpv4 = (text: string): boolean => {
+  if (text.length > longestIpv4) return false
   const bytes = text.split('.')
   return bytes.length === 4 && bytes.every(byte => /^(0|[1-9][0-9]{0,2})$/.test(byte) && Number(byte) <= 255)
 }
 
 const isIpv6 = (text: string): boolean => {
+  if (text.length > longestIpv6) return false
   const halves = text.split('::')
   if (halves.length > 2) return false
   const groups = halves.flatMap(half => (half === '' ? [] : half.split(':')))

@@ -44,12 +44,13 @@ export function* meshSteps(
     if (++taken % stride === 0) yield
   }
   const neighbours = new Map<DatapathId, Map<DatapathId, Hop>>()
+  const hops = sharedHops()
   for (const [dpid, ports] of byPort) {
     for (const { link, cost: asked } of bestOf(dpid, ports, byPort, usable)) {
       const { from, to, carries = 'vni' } = link
       const cost = unreachable.has(from.dpid) || unreachable.has(to.dpid) ? asked + unreachableCost : asked
-      put(neighbours, from.dpid, to.dpid, { to: to.dpid, port: from.port, cost, carries })
-      put(neighbours, to.dpid, from.dpid, { to: from.dpid, port: to.port, cost, carries })
+      put(neighbours, from.dpid, to.dpid, hops({ to: to.dpid, port: from.port, cost, carries }))
+      put(neighbours, to.dpid, from.dpid, hops({ to: from.dpid, port: to.port, cost, carries }))
     }
     yield
   }
@@ -57,6 +58,17 @@ export function* meshSteps(
 }
 /** Links between two steps. */
 const stride = 256
+
+/** In a mesh that was planned the same port leads to a datapath from most others: one object for all of them. */
+function sharedHops(): (hop: Hop) => Hop {
+  const known = new Map<DatapathId, Hop>()
+  return hop => {
+    const last = known.get(hop.to)
+    if (last?.port === hop.port && last.cost === hop.cost && last.carries === hop.carries) return last
+    known.set(hop.to, hop)
+    return hop
+  }
+}
 
 // Maps in maps, for with a million links to make a string for each is most of the work.
 type ByPort = ReadonlyMap<DatapathId, ReadonlyMap<PortNo, Link>>

@@ -14,7 +14,7 @@ import {
 import { metersFor } from '../compile/cookie.ts'
 import type { SwitchFacts } from '../compile/default-flows.ts'
 import type { Datapath, Fabric } from '../compile/local-network.ts'
-import { each, type Steps } from '../compile/steps.ts'
+import type { Steps } from '../compile/steps.ts'
 import { missingFields } from '../switch/strict-fields.ts'
 import { cannotLimit, matchesNoTunnels, unsupported } from '../switch/unsupported.ts'
 import type { Planned } from './planned-links.ts'
@@ -93,28 +93,28 @@ export function knownFabric(
     *remesh() {
       yield* planned.prepare()
       const { declaredLinks, discoveredLinks, deadLinks } = state()
-      const all: Link[] = []
-      const links: Link[] = []
       const begins = new Map<DatapathId, Set<PortNo>>()
-      const take = (link: Link) => {
-        const { dpid, port } = link.from
-        all.push(link)
-        if (deadLinks.size === 0 || !deadLinks.has(linkKey(link))) links.push(link)
-        const ports = begins.get(dpid)
-        if (ports) ports.add(port)
-        else begins.set(dpid, new Set([port]))
+      function* all(): Iterable<Link> {
+        for (const link of discoveredLinks.values())
+          if (!ofPods(endpointKey(link.from)) && !ofPods(endpointKey(link.to))) yield link
+        // What an operator says of a link counts more than what was found.
+        yield* planned.links()
+        yield* declaredLinks.values()
       }
-      yield* each(discoveredLinks.values(), link => {
-        if (!ofPods(endpointKey(link.from)) && !ofPods(endpointKey(link.to))) take(link)
-      })
-      // What an operator says of a link counts more than what was found.
-      yield* each(planned.links(), take)
-      yield* each(declaredLinks.values(), take)
+      function* alive(): Iterable<Link> {
+        for (const link of all()) {
+          const { dpid, port } = link.from
+          const ports = begins.get(dpid)
+          if (ports) ports.add(port)
+          else begins.set(dpid, new Set([port]))
+          if (deadLinks.size === 0 || !deadLinks.has(linkKey(link))) yield link
+        }
+      }
+      const now = yield* meshSteps(alive(), { usable, unreachable })
       ends = begins
       switchFacts.plainLinks(declaredLinks.values())
-      const now = yield* meshSteps(links, { usable, unreachable })
       const before = known
-      known = links.length === all.length ? now : yield* meshSteps(all, { usable, unreachable })
+      known = deadLinks.size === 0 ? now : yield* meshSteps(all(), { usable, unreachable })
       if (yield* same(now, joined.mesh)) return !(yield* same(known, before))
       joined = paths(now)
       return true

@@ -1,23 +1,26 @@
 // Links of the mesh that was declared, at the ports that the switches have for them now. A port is known by its name: if a switch
-// numbered it otherwise than planned, that is followed; if another port has its number, that one is no end of the link.
+// numbered it otherwise than planned, that is followed; if another port has its number, that one is no end of the link. A full mesh of a thousand nodes has a million links: each is made when it is asked for, and only what is not as planned is kept.
 import type { Session } from '../../openflow/session/session.ts'
-import { type MeshLink, meshLinks, meshPortName, type Nodes, portTo } from '../../store/overlay.ts'
-import type { Node } from '../../store/state.ts'
 import {
-  type DatapathId,
-  type Endpoint,
-  endpointKey,
-  type Link,
-  linkKey,
-  type PortNo,
-} from '../../topology/topology.ts'
-import { atOnce, type Steps } from '../compile/steps.ts'
+  areLinked,
+  isTooLarge,
+  type MeshLink,
+  meshLinkOf,
+  meshLinks,
+  meshPortName,
+  type Nodes,
+  peersOf,
+  portTo,
+} from '../../store/overlay.ts'
+import type { Node } from '../../store/state.ts'
+import type { DatapathId, Endpoint, Link, PortNo } from '../../topology/topology.ts'
+import type { Steps } from '../compile/steps.ts'
 
-/** `link`: where it is; undefined: a switch that we know has no such port, `lack` says which. Without that it is as planned. */
+/** `link`: where it is; undefined: a switch that we know has no such port, `condition` says which. Without that it is as planned. */
 export type PlannedLink = { readonly planned: MeshLink; readonly link?: Link; readonly condition?: string }
 
 export type Planned = {
-  /** Every one, a direction each. */
+  /** Every one, a direction each; none of a mesh that is too large to be worked out. */
   all(): Iterable<PlannedLink>
   /** Where links are. */
   links(): Iterable<Link>
@@ -25,111 +28,95 @@ export type Planned = {
   at(end: Endpoint): Link | undefined
   /** Takes a switch's ports as they are now; answers whether a link begins elsewhere than before. */
   ports(session: Pick<Session, 'dpid' | 'ports'>): boolean
-  /** Nodes were declared, changed, or are gone. Until `prepare` has run, links are where they were. */
+  /** Nodes were declared, changed, or are gone. Until `prepare` has run, new links are where they were planned. */
   changed(): void
-  /** Takes links to where they are now, in steps: a full mesh of a thousand nodes has a million. */
+  /** Looks at which ports of known switches links begin, in steps: a thousand switches have a million names of ports. */
   prepare(): Steps<void>
 }
 
-/** By the name of the node where they begin, then of the other one; and by endpointKey. */
-type Known = {
-  readonly byNodes: ReadonlyMap<string, Map<string, PlannedLink>>
-  readonly from: Map<string, Link>
-}
+/** Of one node: links that do not begin where they were planned, by the name of their peer; undefined: at no port. And the other way round. */
+type Odd = { readonly ports: ReadonlyMap<string, PortNo | undefined>; readonly peers: ReadonlyMap<PortNo, string> }
 
 export function plannedLinks(state: () => Nodes): Planned {
   // Of a switch that went away too, for its flows still run.
   const numbers = new Map<DatapathId, ReadonlyMap<string, PortNo>>()
-  const nameOf = portNames()
-  let known: Known | undefined
+  /** By the name of the node; those that have any. */
+  const odd = new Map<string, Odd>()
   /** Nodes have changed so often. */
   let changes = 0
-  /** As many of these changes are in `known`. */
-  let taken = -1
+  /** As many of these changes are in `odd`. */
+  let taken = 0
   /** The port of a node's link; undefined when its switch has none of that name. */
   const place = (node: Node, peer: Node): PortNo | undefined => {
-    const here = numbers.get(node.dpid)
-    return here ? here.get(nameOf(node, peer.name)) : portTo(node, peer)
+    const own = odd.get(node.name)?.ports
+    return own?.has(peer.name) ? own.get(peer.name) : portTo(node, peer)
   }
+  /** Where a planned link is, or why nowhere. */
   const locate = (planned: MeshLink): PlannedLink => {
     const { nodes } = state()
     const [from, to] = [nodes.get(planned.nodes[0])!, nodes.get(planned.nodes[1])!]
     const [out, back] = [place(from, to), place(to, from)]
+    if (out === planned.from.port && back === planned.to.port) return { planned, link: planned }
     if (out !== undefined && back !== undefined)
       return { planned, link: { from: { dpid: from.dpid, port: out }, to: { dpid: to.dpid, port: back } } }
     const [node, peer] = out === undefined ? [from, to] : [to, from]
-    return { planned, condition: `node ${node.name} has no port ${nameOf(node, peer.name)} to node ${peer.name} yet` }
+    const condition = `node ${node.name} has no port ${meshPortName(node, peer.name)} to node ${peer.name} yet`
+    return { planned, condition }
+  }
+  const oddOf = (node: Node): Odd | undefined => {
+    const here = numbers.get(node.dpid)
+    if (!here) return undefined
+    const ports = new Map<string, PortNo | undefined>()
+    const peers = new Map<PortNo, string>()
+    for (const peer of peersOf(state(), node.name)) {
+      const port = here.get(meshPortName(node, peer.name))
+      if (port === portTo(node, peer)) continue
+      ports.set(peer.name, port)
+      if (port !== undefined) peers.set(port, peer.name)
+    }
+    return ports.size > 0 ? { ports, peers } : undefined
+  }
+  const look = (node: Node): { readonly moved: boolean } => {
+    const [before, now] = [odd.get(node.name), isTooLarge(state()) ? undefined : oddOf(node)]
+    if (now) odd.set(node.name, now)
+    else odd.delete(node.name)
+    return { moved: !isSame(before, now) }
   }
   function* prepare(): Steps<void> {
     while (taken !== changes) {
-      const at = changes
-      const now = yield* knownNow(() => at !== changes)
-      // Nodes or ports that have changed meanwhile: once more.
-      if (at !== changes) continue
-      known = now
-      taken = at
-    }
-  }
-  function* knownNow(isOld: () => boolean): Steps<Known> {
-    const byNodes = new Map<string, Map<string, PlannedLink>>()
-    const from = new Map<string, Link>()
-    let looked = 0
-    for (const planned of meshLinks(state())) {
-      const located = locate(planned)
-      const [name, peer] = planned.nodes
-      const own = byNodes.get(name)
-      if (own) own.set(peer, located)
-      else byNodes.set(name, new Map([[peer, located]]))
-      if (located.link) from.set(endpointKey(located.link.from), located.link)
-      if (++looked % 256 > 0) continue
-      yield
-      if (isOld()) break
-    }
-    return { byNodes, from }
-  }
-  const look = (): Known => {
-    if (!known) atOnce(prepare())
-    return known!
-  }
-  /** Both directions of a node's links, again; answers whether one is elsewhere. */
-  const lookAgain = (name: string): boolean => {
-    const { byNodes, from } = look()
-    const found: Link[] = []
-    let moved = false
-    for (const peer of byNodes.get(name)?.keys() ?? [])
-      for (const [one, other] of [
-        [name, peer],
-        [peer, name],
-      ] as const) {
-        const before = byNodes.get(one)!.get(other)!
-        const now = locate(before.planned)
-        if (isSame(before.link, now.link)) continue
-        moved = true
-        byNodes.get(one)!.set(other, now)
-        if (before.link) from.delete(endpointKey(before.link.from))
-        if (now.link) found.push(now.link)
+      taken = changes
+      for (const name of odd.keys()) if (!state().nodes.has(name)) odd.delete(name)
+      for (const node of state().nodes.values()) {
+        look(node)
+        yield
       }
-    // Only now: two ports may have changed places.
-    for (const link of found) from.set(endpointKey(link.from), link)
-    return moved
+    }
   }
   function* all(): Iterable<PlannedLink> {
-    for (const own of look().byNodes.values()) yield* own.values()
+    if (isTooLarge(state())) return
+    for (const planned of meshLinks(state())) yield locate(planned)
   }
   return {
     all,
-    links: () => look().from.values(),
-    at: end => look().from.get(endpointKey(end)),
+    *links() {
+      for (const { link } of all()) if (link) yield bare(link)
+    },
+    at({ dpid, port }) {
+      const known = state()
+      const node = known.nodes.get(known.nodeAt.get(dpid) ?? '')
+      if (!node || isTooLarge(known)) return undefined
+      const own = odd.get(node.name)
+      const name = own?.peers.get(port) ?? known.nodeNumbered.get(port - node.firstLinkPort + 1)
+      const peer = known.nodes.get(name ?? '')
+      if (!peer || place(node, peer) !== port || !areLinked(known, node.name, peer.name)) return undefined
+      const { link } = locate(meshLinkOf(node, peer))
+      return link && bare(link)
+    },
     prepare,
     ports({ dpid, ports }) {
-      look()
       numbers.set(dpid, new Map([...ports().values()].map(({ name, portNo }) => [name, portNo])))
-      const name = state().nodeAt.get(dpid)
-      if (name === undefined) return false
-      if (taken === changes) return lookAgain(name)
-      // They are being looked at: again, with these.
-      changes += 1
-      return true
+      const node = state().nodes.get(state().nodeAt.get(dpid) ?? '')
+      return node !== undefined && look(node).moved
     },
     changed() {
       changes += 1
@@ -137,18 +124,12 @@ export function plannedLinks(state: () => Nodes): Planned {
   }
 }
 
-const isSame = (a: Link | undefined, b: Link | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && linkKey(a) === linkKey(b))
+/** A link and nothing else: many are kept. */
+const bare = ({ from, to }: Link): Link => ({ from, to })
 
-/** What the ports of links are called, worked out once. */
-function portNames(): (node: Node, peer: string) => string {
-  const names = new Map<string, Map<string, string>>()
-  return (node, peer) => {
-    const own = `${node.name} ${node.provider}`
-    const known = names.get(own) ?? new Map<string, string>()
-    names.set(own, known)
-    const name = known.get(peer) ?? meshPortName(node, peer)
-    known.set(peer, name)
-    return name
-  }
-}
+const isSame = (a: Odd | undefined, b: Odd | undefined): boolean =>
+  a === b ||
+  (a !== undefined &&
+    b !== undefined &&
+    a.ports.size === b.ports.size &&
+    [...a.ports].every(([peer, port]) => b.ports.has(peer) && b.ports.get(peer) === port))

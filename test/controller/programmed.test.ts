@@ -21,6 +21,7 @@ t.test('a network is not programmed while it is being compiled, even when its co
   let compiles = 0
   const queue = newCompileQueue({
     clock,
+    held: () => false,
     remesh: async () => [],
     async compile() {
       compiles++
