@@ -1,3 +1,4 @@
+import type { Steps } from '../topology/steps.ts'
 import type { Change, Kind } from './change.ts'
 import type { Collection } from './collection.ts'
 import { collections } from './collections.ts'
@@ -6,7 +7,7 @@ import type { Row } from './row.ts'
 /** Between changes of the state and rows on disk. */
 
 /** The rows that a batch of changes leaves: the last word on each object. */
-export const rowsOf = (changes: readonly Change[], revision: number): Row[] => {
+export function* rowsOf(changes: readonly Change[], revision: number): Steps<Row[]> {
   const rows = new Map<string, Row>()
   for (const change of changes) {
     if (!('key' in change)) continue
@@ -16,6 +17,7 @@ export const rowsOf = (changes: readonly Change[], revision: number): Row[] => {
     // The revision has a column of its own: said once.
     const value = after === undefined ? undefined : JSON.stringify(object ? { ...object, revision: undefined } : after)
     rows.set(`${kind} ${key}`, { kind, key, value, revision: own })
+    yield
   }
   return [...rows.values()]
 }

@@ -1,3 +1,4 @@
+import type { Steps } from '../topology/steps.ts'
 import type { Change, State, Tables } from './change.ts'
 import { collections } from './collections.ts'
 import { type Draft, openDraft, undo } from './draft.ts'
@@ -5,6 +6,7 @@ import { StoreError } from './error.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { changesTo } from './replace.ts'
 import { apply, copySteps } from './tables.ts'
+import { copyAtLeisure, inTurns } from './turns.ts'
 
 export type { Draft } from './draft.ts'
 export { StoreError, type StoreErrorCode } from './error.ts'
@@ -91,15 +93,16 @@ export type StoreRecord = {
 /** Decisions of one batch hold the event loop: at some 20 µs each, this is 5 ms. */
 const maxWritesPerBatch = 256
 
-/** In place of a decision: the state as it shall be. */
-type Replacement = { readonly state: State }
-
-type Waiting = Pick<Write, 'by' | 'acceptedAt'> & {
-  readonly decide: ((draft: Draft) => unknown) | Replacement
+type Asked = Pick<Write, 'by' | 'acceptedAt'> & {
   readonly resolve: (value: any) => void
   readonly reject: (reason: unknown) => void
 }
-type Decided = { readonly write: Waiting; readonly result: unknown }
+type Decision = Asked & { readonly decide: (draft: Draft) => unknown }
+/** In place of a decision: the state as it shall be. */
+type Replacing = Asked & { readonly state: State }
+type Waiting = Decision | Replacing
+const isReplacement = (waiting: Waiting): waiting is Replacing => 'state' in waiting
+type Decided = { readonly write: Decision; readonly result: unknown }
 
 /**
  * A store over a backend. Two sets of tables: `committed` is what everybody reads, `ahead` has the decisions of the
@@ -120,11 +123,22 @@ export const createStore = (
   let closed: Promise<void> | undefined
 
   const run = async (): Promise<void> => {
-    while (queue.length > 0) await commitBatch(queue.splice(0, maxWritesPerBatch))
+    while (queue.length > 0) {
+      const first = queue[0]!
+      if (isReplacement(first)) {
+        queue.shift()
+        await commitReplacement(first)
+        continue
+      }
+      const replacement = queue.findIndex(isReplacement)
+      await commitBatch(
+        queue.splice(0, Math.min(maxWritesPerBatch, replacement < 0 ? queue.length : replacement)) as Decision[],
+      )
+    }
     running = undefined
   }
 
-  const commitBatch = async (writes: readonly Waiting[]): Promise<void> => {
+  const commitBatch = async (writes: readonly Decision[]): Promise<void> => {
     const tables = ahead()
     const from = tables.revision
     const { changes, decided, made } = decideAll(tables, writes)
@@ -144,6 +158,28 @@ export const createStore = (
     for (const { write, result } of decided) write.resolve(result)
   }
 
+  /** Alone, and with turns for others: it may change every object that there is. */
+  const commitReplacement = async (write: Replacing): Promise<void> => {
+    const { by, acceptedAt } = write
+    const tables = ahead()
+    const from = tables.revision
+    const changes = await inTurns(changesTo(tables, write.state))
+    try {
+      await inTurns(applied(tables, changes))
+      await backend.commit({ changes, from, to: tables.revision })
+    } catch (error) {
+      undo(tables, changes)
+      record?.failure(error instanceof StoreError ? error.code : 'io', 1)
+      write.reject(error)
+      return
+    }
+    // Whoever reads sees one state or the other: its tables are made aside, and put in place at once.
+    Object.assign(committed, await inTurns(copySteps(tables)))
+    const revision = tables.revision
+    announce({ ...changedBy(committed, changes), writes: [{ by, acceptedAt, revision, changes }] })
+    write.resolve(revision)
+  }
+
   const announce = (changed: Changed): void => {
     for (const listener of listeners) {
       try {
@@ -157,10 +193,10 @@ export const createStore = (
     }
   }
 
-  const enqueue = <T>(decide: Waiting['decide'], by: string | undefined) =>
+  const enqueue = <T>(what: Pick<Decision, 'decide'> | Pick<Replacing, 'state'>, by: string | undefined) =>
     new Promise<T>((resolve, reject) => {
       if (closed) return reject(new StoreError('closed', 'the store is closed: the write was not kept'))
-      queue.push({ decide, resolve, reject, by, acceptedAt: performance.now() })
+      queue.push({ ...what, resolve, reject, by, acceptedAt: performance.now() })
       // In a microtask, so that writes made in the same turn share a commit.
       running ??= Promise.resolve().then(run)
     })
@@ -169,7 +205,7 @@ export const createStore = (
     instance,
     isNew,
     state: () => committed,
-    write: <T>(decide: (draft: Draft) => T, by?: string) => enqueue<T>(decide, by),
+    write: <T>(decide: (draft: Draft) => T, by?: string) => enqueue<T>({ decide }, by),
     async backup(path) {
       if (!backend.backup) throw new StoreError('no-file', 'the store is in memory, and there is no file to copy')
       await backend.backup(path)
@@ -189,31 +225,12 @@ export const createStore = (
   }
 }
 
-/**
- * A copy that the first write needs, and the start of the program does not: made a table at a time while nothing else is to
- * be done, or at once when it is asked for. Until then nobody changes what is copied.
- */
-const copyAtLeisure = (tables: Tables): (() => Tables) => {
-  const copying = copySteps(tables)
-  let copy: Tables | undefined
-  const goOn = (): void => {
-    if (copy) return
-    const { done, value } = copying.next()
-    if (done) copy = value
-    else setImmediate(goOn)
-  }
-  setTimeout(goOn, leisureMs).unref()
-  return () => {
-    while (!copy) {
-      const { done, value } = copying.next()
-      if (done) copy = value
-    }
-    return copy
+function* applied(tables: Tables, changes: readonly Change[]): Steps<void> {
+  for (const change of changes) {
+    apply(tables, change)
+    yield
   }
 }
-
-/** By then the program has started. */
-const leisureMs = 1_000
 
 /**
  * Decides one write after the other. What comes back waits for the commit: also writes that changed nothing themselves
@@ -221,22 +238,12 @@ const leisureMs = 1_000
  */
 const decideAll = (
   ahead: Tables,
-  writes: readonly Waiting[],
+  writes: readonly Decision[],
 ): { changes: Change[]; decided: Decided[]; made: Write[] } => {
   const changes: Change[] = []
   const made: Write[] = []
   const decided: Decided[] = []
   for (const write of writes) {
-    if (typeof write.decide !== 'function') {
-      const steps = changesTo(ahead, write.decide.state)
-      for (const change of steps) {
-        apply(ahead, change)
-        changes.push(change)
-      }
-      decided.push({ write, result: ahead.revision })
-      made.push({ by: write.by, acceptedAt: write.acceptedAt, revision: ahead.revision, changes: steps })
-      continue
-    }
     const { draft, seal } = openDraft(ahead, Date.now())
     try {
       const result = write.decide(draft)

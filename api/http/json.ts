@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { shown } from '../contract/shown.ts'
 import { problem } from './problems.ts'
 import { turns } from './slices.ts'
@@ -29,6 +30,7 @@ export const parseJson = async (bytes: Uint8Array): Promise<unknown> => {
   if (bytes.length === 0) return undefined
   const text = decodeText(bytes)
   await checkSize(text)
+  await setImmediate()
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -36,6 +38,7 @@ export const parseJson = async (bytes: Uint8Array): Promise<unknown> => {
     const words = (error as Error).message
     throw problem('bad-json', [words], { where: 'body' })
   }
+  await setImmediate()
   await checkKeys(text)
   return value
 }
@@ -50,9 +53,13 @@ const decodeText = (bytes: Uint8Array): string => {
 
 /** The index of the quote that closes the string whose first quote is at `start`; the end of the text if none does. */
 const endOfString = (text: string, start: number): number => {
-  let i = start + 1
-  while (i < text.length && text.charCodeAt(i) !== quote) i += text.charCodeAt(i) === backslash ? 2 : 1
-  return i
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let first = end
+    while (text.charCodeAt(first - 1) === backslash) first--
+    // Of backslashes before it each second one is escaped itself.
+    if ((end - first) % 2 === 0) return end
+  }
+  return text.length
 }
 
 const afterSpace = (text: string, start: number): number => {

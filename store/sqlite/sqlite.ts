@@ -1,5 +1,6 @@
 import { extname, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import type { Steps } from '../../topology/steps.ts'
 import type { Tables } from '../change.ts'
 import { kinds } from '../collections.ts'
 import { newFirstNumber, newInstance, newNumberKey } from '../memory.ts'
@@ -7,6 +8,7 @@ import type { Meta, Row } from '../row.ts'
 import { parseRow, rowsOf } from '../rows.ts'
 import { type Backend, createStore, type Store, StoreError, type StoreRecord } from '../store.ts'
 import { apply, emptyTables, violation } from '../tables.ts'
+import { inTurns } from '../turns.ts'
 import type { Answer, Request, WorkerInput } from './worker.ts'
 
 /**
@@ -33,15 +35,17 @@ export const openSqlite = async (file: string, options: { readonly record?: Stor
     }
   })
   try {
-    const tables = load(meta, rows, path)
-    return createStore(meta.instance, tables, sqliteBackend(thread.ask, tables), options.record, isNew)
+    const tables = await inTurns(load(meta, rows, path))
+    return createStore(meta.instance, tables, sqliteBackend(thread, tables), options.record, isNew)
   } catch (error) {
     await thread.ask({ is: 'close' })
     throw error
   }
 }
 
-const sqliteBackend = (ask: (request: Request) => Promise<void>, loaded: Tables): Backend => {
+const rowsAtOnce = 2_000
+
+const sqliteBackend = ({ ask, send }: Thread, loaded: Tables): Backend => {
   // Only what was committed counts: a failed batch leaves these as they were.
   let { allocated, complete } = loaded
   return {
@@ -51,7 +55,13 @@ const sqliteBackend = (ask: (request: Request) => Promise<void>, loaded: Tables)
         if (change.kind === 'allocated') next.allocated = change.after
         if (change.kind === 'complete') next.complete = change.after
       }
-      await ask({ is: 'commit', batch: { ...next, revision: to, rows: rowsOf(changes, to) } })
+      const rows = await inTurns(rowsOf(changes, to))
+      // To hand many over at once would hold the event loop: all but the last go ahead, and wait for the commit.
+      while (rows.length > rowsAtOnce) {
+        send({ is: 'ahead', rows: rows.splice(0, rowsAtOnce) })
+        await new Promise(setImmediate)
+      }
+      await ask({ is: 'commit', batch: { ...next, revision: to, rows } })
       ;({ allocated, complete } = next)
     },
     backup: path => ask({ is: 'backup', path }),
@@ -63,7 +73,7 @@ const sqliteBackend = (ask: (request: Request) => Promise<void>, loaded: Tables)
 const inOrder = (rows: ReadonlyMap<string, readonly Row[]>): readonly (readonly Row[])[] =>
   [...new Set([...kinds, ...rows.keys()])].map(kind => rows.get(kind) ?? [])
 
-const load = (meta: Meta, rows: ReadonlyMap<string, readonly Row[]>, path: string): Tables => {
+function* load(meta: Meta, rows: ReadonlyMap<string, readonly Row[]>, path: string): Steps<Tables> {
   const { revision, allocated, complete, instance: _, ...numbering } = meta
   const tables: Tables = { ...emptyTables(numbering), revision, allocated, complete }
   for (const those of inOrder(rows))
@@ -72,6 +82,7 @@ const load = (meta: Meta, rows: ReadonlyMap<string, readonly Row[]>, path: strin
       const wrong = change ? violation(tables, change) : `${row.kind} ${row.key} can't be understood: ${row.value}`
       if (!change || wrong) throw impossible(path, wrong)
       apply(tables, change)
+      yield
     }
   return tables
 }
@@ -81,6 +92,13 @@ const impossible = (path: string, what: string | undefined): StoreError =>
     'corrupt',
     `${path} holds what no state may hold: ${what}. Nothing was changed in it. Put a copy from a backup in its place; or move it away to start with an empty store, to which the clients give their state again`,
   )
+
+type Thread = {
+  /** Resolves with its answer; one at a time. */
+  ask(request: Request): Promise<void>
+  /** What gets no answer of its own. */
+  send(request: Request): void
+}
 
 type Settle = { readonly resolve: (answer: Answer) => void; readonly reject: (error: StoreError) => void }
 
@@ -114,6 +132,9 @@ const converse = (worker: Worker, path: string) => {
       const answer = await next()
       if (answer.is !== 'opened') throw new Error(`the store's thread answered ${answer.is} to open`)
       return answer
+    },
+    send(request: Request): void {
+      if (!ended) worker.postMessage(request)
     },
     async ask(request: Request): Promise<void> {
       const answered = next()

@@ -7,6 +7,8 @@ import { openStateFile, type StateFile } from './file.ts'
 /** The thread that waits for the disk, so that the event loop does not. One request at a time; one answer to each. */
 export type WorkerInput = { readonly path: string } & Fresh
 export type Request =
+  /** Rows of the next commit, before its own; not answered. */
+  | { readonly is: 'ahead'; readonly rows: readonly Row[] }
   | { readonly is: 'commit'; readonly batch: RowBatch }
   | { readonly is: 'backup'; readonly path: string }
   | { readonly is: 'close' }
@@ -42,10 +44,19 @@ attempt(() => {
 })
 if (!file) port.close()
 
+let ahead: Row[] = []
 port.on('message', (request: Request) => {
+  if (request.is === 'ahead') {
+    ahead = ahead.concat(request.rows)
+    return
+  }
   attempt(() => {
-    if (request.is === 'commit') file!.commit(request.batch)
-    else if (request.is === 'backup') file!.backup(request.path)
+    if (request.is === 'commit') {
+      const { batch } = request
+      const rows = [...ahead, ...batch.rows]
+      ahead = []
+      file!.commit({ ...batch, rows })
+    } else if (request.is === 'backup') file!.backup(request.path)
     else file!.close()
     return { is: 'done' }
   })
