@@ -133,7 +133,7 @@ export async function makeAgents(t: Test, options: AgentsOptions): Promise<Agent
       const { status } = await get(node, '/readyz').catch(() => ({ status: 0 }))
       return status === 200 && (await also())
     }
-    await until(`node ${node} is as planned`, isSettled, { why: lately })
+    await until(`node ${node} is as planned`, isSettled, { ms: 60_000, why: lately })
   }
   if (options.start !== false) {
     await Promise.all(mesh.nodes.map(({ number }) => start(number)))
