@@ -111,7 +111,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a link of the mesh at whatever port has its number',
     file: 'controller/links/planned-links.ts',
-    from: 'return here ? here.get(nameOf(node, peer.name)) : portTo(node, peer)',
+    from: 'return own?.has(peer.name) ? own.get(peer.name) : portTo(node, peer)',
     to: 'return portTo(node, peer)',
     tests: planned,
   },
