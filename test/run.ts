@@ -32,6 +32,9 @@ async function tap(files: readonly string[], jobs: number): Promise<readonly Fil
     stdio: ['inherit', 'pipe', 'inherit'],
     env,
   })
+  // On a terminal Ctrl-C reaches tap and its tests, too; a signal to this process alone would leave them running.
+  const end = (signal: NodeJS.Signals) => void child.kill(signal)
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, end)
   const closed = new Promise<number | null>(resolve => child.on('close', resolve))
   const reader = tapReader(result => {
     results.push(result)
