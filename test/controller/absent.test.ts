@@ -222,6 +222,23 @@ t.test('a link dies while a path is drained that leads where frames should go no
   await world.until('blue is programmed', () => world.controller.network('blue')?.state === 'programmed')
 })
 
+for (const ms of [0, 20, 100, 500, 1100])
+  t.test(
+    `started anew ${ms} ms after a change: what was drained is gone from switches, and no audit is waited for`,
+    async t => {
+      const world = await ring(t)
+      await cost(world, 1, 2, 100)
+      await world.clock.pass(ms)
+      await world.restart()
+      const began = world.clock.now()
+      await settled(world)
+      const isRight = () => world.controller.switches().every(({ flows }) => flows.actual === flows.desired)
+      await world.until('all hold what they should, and nothing else', isRight)
+      t.ok(world.clock.now() - began < 50_000, 'all is read once a minute')
+      everybodyHears(t, world, 'at the end')
+    },
+  )
+
 t.test('a node dies without a word: its neighbours go round it at once, and it comes in again', async t => {
   const world = await ring(t)
   await world.clock.pass(3000)
