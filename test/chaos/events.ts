@@ -56,11 +56,14 @@ export async function carryOut(stage: Stage, event: Event, first: NetworkPlan, a
       await stage.mesh.lose(event.link[0], event.link[1], 0)
       break
     case 'cut': {
-      const node = stage.mesh.node(event.link[0])
-      const port = String(node.links.get(event.link[1]))
-      await node.ovs.ofctl(node.bridge, 'mod-port', [port, 'down'])
+      // Open vSwitch takes no notice of `mod-port down` for a tunnel: its port has to go.
+      const { ovs, bridge, links } = stage.mesh.node(event.link[0])
+      const port = `vx${event.link[1]}`
+      const options = (await ovs.vsctl('get', 'interface', port, 'options')).trim()
+      await ovs.vsctl('del-port', bridge, port)
       await sleep(event.lasts)
-      await node.ovs.ofctl(node.bridge, 'mod-port', [port, 'up'])
+      const settings = ['type=vxlan', `options=${options}`, `ofport_request=${links.get(event.link[1])}`]
+      await ovs.vsctl('add-port', bridge, port, '--', 'set', 'interface', port, ...settings)
       break
     }
     case 'crash':
