@@ -109,6 +109,13 @@ export const mutations: readonly Mutation[] = [
     tests: ['test/controller/port-names.test.ts'],
   },
   {
+    name: 'networks compiled on a mesh that is too large',
+    file: 'controller/compile-queue.ts',
+    from: 'isParked = held()',
+    to: 'isParked = false',
+    tests: ['test/controller/programmed.test.ts'],
+  },
+  {
     name: 'a link of the mesh at whatever port has its number',
     file: 'controller/links/planned-links.ts',
     from: 'return own?.has(peer.name) ? own.get(peer.name) : portTo(node, peer)',

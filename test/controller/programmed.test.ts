@@ -39,6 +39,36 @@ t.test('a network is not programmed while it is being compiled, even when its co
   t.notOk(queue.ids.has('red'))
 })
 
+t.test(
+  'while nothing may be compiled all that is marked waits, and is compiled by the first mark after it',
+  async t => {
+    const clock = testClock()
+    const compiled: string[] = []
+    let isHeld = true
+    const queue = newCompileQueue({
+      clock,
+      held: () => isHeld,
+      remesh: async () => {
+        compiled.push('mesh')
+        return []
+      },
+      compile: async id => void compiled.push(id),
+      compiled() {},
+    })
+    queue.mark(['red'])
+    queue.markMesh()
+    for (let i = 0; i < 5; i++) await clock.pass(200)
+    queue.mark(['blue'])
+    for (let i = 0; i < 5; i++) await clock.pass(200)
+    t.same(compiled, [])
+    t.notOk(queue.idle(), 'who waits for it waits')
+    isHeld = false
+    queue.markMesh()
+    await clock.until('all is compiled', () => queue.idle())
+    t.same(compiled, ['mesh', 'red', 'blue'])
+  },
+)
+
 t.test('who asks again after a restart for a network that is gone hears of every switch that may hold it', async t => {
   const world = await makePeers(t, { switches: 2 })
   await world.live()

@@ -5,6 +5,7 @@ import { plannedLinks } from '../../../controller/links/planned-links.ts'
 import { knownTunnels } from '../../../controller/links/tunnel-status.ts'
 import type { PortDesc } from '../../../openflow/index.ts'
 import type { Session } from '../../../openflow/session/session.ts'
+import { maxFullMeshNodes } from '../../../store/limits.ts'
 import { openMemory } from '../../../store/memory.ts'
 import { deleteNode, putMesh } from '../../../store/nodes.ts'
 import { meshPortName } from '../../../store/overlay.ts'
@@ -89,6 +90,24 @@ t.test('nodes that come and go take their links with them', async t => {
   await store.write(draft => deleteNode(draft, 'c'))
   planned.changed()
   t.strictSame(links(), ['a/12 b/11', 'b/11 a/12'])
+})
+
+t.test('a full mesh that is too large to be worked out has no links', async t => {
+  const { store, planned, links, node } = await world('a', 'b')
+  const nodes = Array.from({ length: maxFullMeshNodes + 1 }, (_, i) => ({
+    ...{ name: `n${i}`, address: `10.0.${i >> 8}.${i & 255}` },
+  }))
+  await store.write(draft => putMesh(draft, { links: [], nodes }))
+  await store.write(draft => draft.setOverlay({ ...draft.overlay, full: true }))
+  planned.changed()
+  t.same(links(), [])
+  const { dpid, firstLinkPort } = node('n0')
+  t.equal(planned.at({ dpid, port: firstLinkPort + 1 }), undefined)
+  await store.write(draft => deleteNode(draft, 'n7'))
+  planned.changed()
+  let count = 0
+  for (const _ of planned.links()) count++
+  t.equal(count, maxFullMeshNodes * (maxFullMeshNodes - 1))
 })
 
 t.test('BFD counts when both ends watch, and as long as their agents speak', async t => {
