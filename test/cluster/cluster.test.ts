@@ -8,8 +8,10 @@ import { uninstall } from './uninstall.ts'
 
 if (await needsNodes(t)) {
   const cluster = await install(t)
-  await pingPong(t, cluster)
-  await examples(t, cluster)
-  await everywhere(t, cluster)
-  await uninstall(t, cluster)
+  // Each in a test of its own: while the outermost one has none that runs, it takes itself for ended.
+  const timeout = 1_200_000
+  await t.test("today's examples", { timeout }, t => pingPong(t, cluster))
+  await t.test('our examples', { timeout }, t => examples(t, cluster))
+  await t.test('a pod on each node', { timeout }, t => everywhere(t, cluster))
+  await t.test('uninstalling', { timeout }, t => uninstall(t, cluster))
 }

@@ -11,8 +11,8 @@ const traces = (node: Installed['nodes'][number]) =>
     'ovs-vsctl --db=unix:/run/openvswitch/db.sock --timeout=5 list-br; ip -o link | grep -oE "(ls|lp|vx)[0-9a-f]{5,}[0-9]*|br-[0-9a-f]{8}|br-phy" || true',
   ])
 
-export const uninstall = (t: Test, cluster: Installed) =>
-  t.test('uninstalling as docs/operations.md says leaves no trace', async t => {
+export const uninstall = async (t: Test, cluster: Installed): Promise<void> => {
+  await t.test('uninstalling as docs/operations.md says leaves no trace', async t => {
     const { kubectl, patient, nodes } = cluster
     for (const node of nodes) t.match(await traces(node), /br-/, `${node.name} has bridges of ours before`)
     await kubectl(['-n', 'l2sm-system', 'delete', 'overlay', 'mesh'])
@@ -47,3 +47,4 @@ export const uninstall = (t: Test, cluster: Installed) =>
       t.match(await node.run('ip', ['-4', 'addr', 'show', 'eth0']), node.network.address)
     }
   })
+}
