@@ -189,8 +189,9 @@ const isOwn =
 /** Reads a record that was kept; undefined if it is none, or of another machine, namespace or node. */
 export function parseRecord(text: string, here: Here): UplinkRecord | undefined {
   try {
-    // A record of an older agent knows neither.
-    const value: UplinkRecord = { neighbours: [], rules: [], ...JSON.parse(text) }
+    const read = JSON.parse(text)
+    // A record of an older agent knows neither. What is there keeps its place: else it would be written again.
+    const value: UplinkRecord = { ...read, neighbours: read.neighbours ?? [], rules: read.rules ?? [] }
     const holds = value.boot === here.boot && value.namespace === here.namespace && value.node === here.node
     return holds && isRecord(value) ? value : undefined
   } catch {

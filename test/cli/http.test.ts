@@ -106,8 +106,11 @@ t.test('options for HTTPS that do not fit together are refused', async t => {
   const rows: readonly (readonly [args: readonly string[], words: RegExp])[] = [
     [['--http-cert', 'c'], /http-cert and http-key belong together/],
     [['--http-client-ca', 'c'], /http-client-ca is for HTTPS/],
-    [['--http-cert', '/nowhere/c', '--http-key', '/nowhere/k'], /http-key \/nowhere\/k cannot be read: ENOENT/],
-    [['--credentials-file', '/nowhere/c'], /credentials-file \/nowhere\/c: it cannot be read: ENOENT/],
+    [
+      ['--http-cert', '/nowhere/c', '--http-key', '/nowhere/k'],
+      /http-key \/nowhere\/k cannot be read: there is no such file/,
+    ],
+    [['--credentials-file', '/nowhere/c'], /credentials-file \/nowhere\/c: it cannot be read: there is no such file/],
   ]
   for (const [args, words] of rows) t.match(await run(['controller', ...alone, ...args]), { code: 2, stderr: words })
 })

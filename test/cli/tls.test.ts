@@ -165,8 +165,8 @@ else {
     const flags = ['--openflow-key', '/nowhere/key', '--openflow-cert', files.cert, '--openflow-ca', '/nowhere/ca']
     const { code, stdout, stderr } = await run(['controller', '--openflow', 'tls:127.0.0.1:0', ...flags])
     t.match({ code, stdout }, { code: 2, stdout: '' })
-    t.match(stderr, /openflow-key \/nowhere\/key can not be read: ENOENT/)
-    t.match(stderr, /openflow-ca \/nowhere\/ca can not be read: ENOENT/)
+    t.match(stderr, /openflow-key \/nowhere\/key can not be read: there is no such file/)
+    t.match(stderr, /openflow-ca \/nowhere\/ca can not be read: there is no such file/)
   })
 
   t.test('files are taken however they are replaced, and those of no use are not', async t => {

@@ -242,6 +242,7 @@ t.test(
   async t => {
     const text = JSON.stringify(bridged)
     t.same(parseRecord(text, here), bridged)
+    t.equal(JSON.stringify(parseRecord(text, here)), text, 'spelled as it was: nothing is to be written')
     for (const other of [{ boot: 'c' }, { namespace: 'm' }, { node: 'n2' }])
       t.equal(parseRecord(text, { ...here, ...other }), undefined)
     const bad = (over: object) => parseRecord(JSON.stringify({ ...bridged, ...over }), here)
