@@ -1,6 +1,6 @@
 // What `npm test` makes of what tap says. The runs are real ones, of files made here.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { isApart, isOneByOne } from './suites.ts'
@@ -17,15 +17,24 @@ const ofFile = (file: string, ...failed: string[]): FileResult => ({
   rows: [],
 })
 
-/** Runs files with these contents, by path, as `npm test -- FILE ...` does. */
+const root = new URL('..', import.meta.url).pathname
+
+/** Runs files with these contents, by path, as `npm test -- FILE ...` does: in a project of its own, for tap keeps what it knows of a run in a folder there. */
 function runOf(folder: string, contents: Readonly<Record<string, string>>) {
+  const { type, tap } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ type, tap }))
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
   for (const [name, text] of Object.entries(contents)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true })
     writeFileSync(join(folder, name), `import t from ${JSON.stringify(import.meta.resolve('tap'))}\n${text}`)
   }
   const files = Object.keys(contents).map(name => join(folder, name))
   const { TAP: _, CI: __, ...rest } = process.env
-  return spawnSync(process.execPath, ['test/run.ts', ...files], { encoding: 'utf8', env: rest })
+  return spawnSync(process.execPath, [join(root, 'test/run.ts'), ...files], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: rest,
+  })
 }
 /** Fails when it runs for the first time. */
 const onceOnly = `import { existsSync, writeFileSync } from 'node:fs'
