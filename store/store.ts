@@ -3,10 +3,11 @@ import type { Change, State, Tables } from './change.ts'
 import { collections } from './collections.ts'
 import { type Draft, openDraft, undo } from './draft.ts'
 import { StoreError } from './error.ts'
+import { copyAtLeisure } from './leisure.ts'
 import { isRefusal, type Refusal, refuse } from './refusals.ts'
 import { changesTo } from './replace.ts'
+import { inSlices } from './slices.ts'
 import { apply, copySteps } from './tables.ts'
-import { copyAtLeisure, inTurns } from './turns.ts'
 
 export type { Draft } from './draft.ts'
 export { StoreError, type StoreErrorCode } from './error.ts'
@@ -163,9 +164,9 @@ export const createStore = (
     const { by, acceptedAt } = write
     const tables = ahead()
     const from = tables.revision
-    const changes = await inTurns(changesTo(tables, write.state))
+    const changes = await inSlices(changesTo(tables, write.state))
     try {
-      await inTurns(applied(tables, changes))
+      await inSlices(applied(tables, changes))
       await backend.commit({ changes, from, to: tables.revision })
     } catch (error) {
       undo(tables, changes)
@@ -174,7 +175,7 @@ export const createStore = (
       return
     }
     // Whoever reads sees one state or the other: its tables are made aside, and put in place at once.
-    Object.assign(committed, await inTurns(copySteps(tables)))
+    Object.assign(committed, await inSlices(copySteps(tables)))
     const revision = tables.revision
     announce({ ...changedBy(committed, changes), writes: [{ by, acceptedAt, revision, changes }] })
     write.resolve(revision)

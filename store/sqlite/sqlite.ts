@@ -6,9 +6,9 @@ import { kinds } from '../collections.ts'
 import { newFirstNumber, newInstance, newNumberKey } from '../memory.ts'
 import type { Meta, Row } from '../row.ts'
 import { parseRow, rowsOf } from '../rows.ts'
+import { inSlices } from '../slices.ts'
 import { type Backend, createStore, type Store, StoreError, type StoreRecord } from '../store.ts'
 import { apply, emptyTables, violation } from '../tables.ts'
-import { inTurns } from '../turns.ts'
 import type { Answer, Request, WorkerInput } from './worker.ts'
 
 /**
@@ -35,7 +35,7 @@ export const openSqlite = async (file: string, options: { readonly record?: Stor
     }
   })
   try {
-    const tables = await inTurns(load(meta, rows, path))
+    const tables = await inSlices(load(meta, rows, path))
     return createStore(meta.instance, tables, sqliteBackend(thread, tables), options.record, isNew)
   } catch (error) {
     await thread.ask({ is: 'close' })
@@ -55,7 +55,7 @@ const sqliteBackend = ({ ask, send }: Thread, loaded: Tables): Backend => {
         if (change.kind === 'allocated') next.allocated = change.after
         if (change.kind === 'complete') next.complete = change.after
       }
-      const rows = await inTurns(rowsOf(changes, to))
+      const rows = await inSlices(rowsOf(changes, to))
       // To hand many over at once would hold the event loop: all but the last go ahead, and wait for the commit.
       while (rows.length > rowsAtOnce) {
         send({ is: 'ahead', rows: rows.splice(0, rowsAtOnce) })
