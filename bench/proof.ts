@@ -196,10 +196,7 @@ function increments(scene: Scene, rounds: number): void {
       const ends = [dpidOf(a), dpidOf(b)]
       for (const [i, of] of attachments.entries())
         if (ends.every(end => of.some(({ dpid }) => dpid === end))) changed(i)
-      return () => {
-        prover.switchChanged(dpidOf(a))
-        prover.switchChanged(dpidOf(b))
-      }
+      return () => prover.switchesChanged(ends)
     },
   }
   for (const [what, change] of Object.entries(changes)) {

@@ -213,10 +213,7 @@ function assemble(options: ControllerOptions): Parts {
     withheldReason: place =>
       withheld.get(place) === 'loop' ? looping.reason(place) : withheld.has(place) ? 'leaving' : undefined,
   })
-  const proof =
-    prove === 'off'
-      ? undefined
-      : proofOfChanges({ store, switches, fabric, tables, planned, emit }, prove, () => new Date())
+  const proof = prove === 'off' ? undefined : proofOfChanges({ store, switches, fabric, tables, planned, emit }, prove)
   const reconciler = newReconciler({
     ...{ store, tables, fabric, switches, learner, snooping, clock, metrics, emit, proof },
     start: sw => start(sw),

@@ -57,7 +57,8 @@ export function heldProof(parts: Declared & Pick<Parts, 'switches' | 'fabric'>):
   const itemsChanged = (dpid: DatapathId, owners: Iterable<number>) => {
     for (const owner of owners) prover.itemsChanged(dpid, owner)
   }
-  const look = (sw: Switch, isOtherMesh: boolean) => {
+  /** Whether its ports, its links or what it is may be others than they were. */
+  const looksOther = (sw: Switch, isOtherMesh: boolean): boolean => {
     const { dpid, held, session } = sw
     const datapath = fabric.current().datapaths.get(dpid)
     const isOpenVSwitch = session?.can.nicira
@@ -67,22 +68,24 @@ export function heldProof(parts: Declared & Pick<Parts, 'switches' | 'fabric'>):
       known.set(dpid, made)
       watch(made, held)
       planes.set(dpid, planeFor(sw, made.over))
-      return prover.switchChanged(dpid)
+      return true
     }
-    if (of.datapath !== datapath || (session && of.isOpenVSwitch !== isOpenVSwitch) || isOtherMesh) {
-      Object.assign(of, { datapath, isOpenVSwitch })
-      // Of a switch that went away the ports are remembered: its flows still run.
-      if (session) planes.set(dpid, planeFor(sw, of.over))
-      prover.switchChanged(dpid)
-    }
+    if (of.datapath === datapath && (!session || of.isOpenVSwitch === isOpenVSwitch)) return isOtherMesh
+    Object.assign(of, { datapath, isOpenVSwitch })
+    // Of a switch that went away the ports are remembered: its flows still run.
+    if (session) planes.set(dpid, planeFor(sw, of.over))
+    return true
+  }
+  const takeItems = ({ dpid, held }: Switch) => {
+    const of = known.get(dpid)!
     if (of.held !== held) {
       watch(of, held)
       prover.itemsChanged(dpid)
-    } else if (of.changed.size > 0) {
-      const owners = [...of.changed]
-      of.changed.clear()
-      itemsChanged(dpid, owners)
+      return
     }
+    const owners = [...of.changed]
+    of.changed.clear()
+    itemsChanged(dpid, owners)
   }
   return {
     stale: prover.stale,
@@ -95,17 +98,17 @@ export function heldProof(parts: Declared & Pick<Parts, 'switches' | 'fabric'>):
       const isOtherMesh = now.paths !== paths || now.known !== mesh
       paths = now.paths
       mesh = now.known
+      const gone = [...known.keys()].filter(dpid => !switches.has(dpid))
+      for (const dpid of gone) {
+        known.delete(dpid)
+        planes.delete(dpid)
+      }
+      const others = [...switches.values()].filter(sw => looksOther(sw, isOtherMesh)).map(({ dpid }) => dpid)
+      if (gone.length + others.length > 0) prover.switchesChanged([...gone, ...others])
       for (const sw of switches.values()) {
-        look(sw, isOtherMesh)
+        takeItems(sw)
         yield
       }
-      for (const dpid of [...known.keys()])
-        if (!switches.has(dpid)) {
-          known.delete(dpid)
-          planes.delete(dpid)
-          prover.switchChanged(dpid)
-          yield
-        }
     },
     put({ dpid }, { item, does }) {
       const { held, over } = known.get(dpid)!

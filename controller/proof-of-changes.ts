@@ -18,15 +18,8 @@ import { defectOf } from './view/recorded.ts'
 
 type Asked = Pick<Parts, 'store' | 'switches' | 'fabric' | 'tables' | 'planned' | 'emit'>
 
-/**
- * While a batch for one switch is proved, the others are taken to hold what was allowed to leave for them before, all of it.
- * @param now The time of day.
- */
-export function proofOfChanges(
-  parts: Asked,
-  mode: Exclude<Prove, 'off'>,
-  now: () => Date,
-): ProofOfChanges & { stop(): void } {
+/** While a batch for one switch is proved, the others are taken to hold what was allowed to leave for them before, all of it. */
+export function proofOfChanges(parts: Asked, mode: Exclude<Prove, 'off'>): ProofOfChanges & { stop(): void } {
   const { store, tables, emit } = parts
   const held = heldProof(parts)
   /** Networks that were written to since the last batch. */
@@ -41,7 +34,8 @@ export function proofOfChanges(
       else numbers.set(id, number)
     }
   })
-  const rightAt = new Map<DatapathId, Date>()
+  /** Switches whose last batch is over. */
+  const ended = new Set<Switch>()
   const judging = new Set<DatapathId>()
   /** One batch after the other: they share the proof. */
   let last: Promise<unknown> = Promise.resolve()
@@ -54,7 +48,8 @@ export function proofOfChanges(
   const numbersAt = (dpid: DatapathId) => new Set([...tables.at(dpid)].map(id => tables.numberOf(id) ?? 0))
 
   const judge = async (sw: Switch, plan: Plan): Promise<ReadonlyMap<number, Counterexample>> => {
-    held.clear(sw)
+    for (const each of [sw, ...ended]) held.clear(each)
+    ended.clear()
     const changed = [...written]
     written.clear()
     await inSlices(held.follow(changed))
@@ -115,17 +110,16 @@ export function proofOfChanges(
       }
       return none
     },
-    done: sw => inTurn(async () => held.clear(sw)),
+    done: sw => void ended.add(sw),
     drifted(sw) {
       const { dpid } = sw
       if (judging.has(dpid)) return
       judging.add(dpid)
       const items = [...sw.held.items.values()]
-      drift(sw, items, rightAt.get(dpid))
+      drift(sw, items, sw.rightAt)
         .catch(error => emit(defectOf(`the proof of what switch ${dpid} was found with`, error)))
         .finally(() => judging.delete(dpid))
     },
-    right: ({ dpid }) => void rightAt.set(dpid, now()),
   }
 }
 const none: ReadonlyMap<number, string> = new Map()

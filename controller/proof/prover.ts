@@ -24,8 +24,8 @@ export type Prover = {
   itemsChanged(dpid: DatapathId, owner?: number): void
   /** What was declared of a network changed; or it came, or went. */
   networkChanged(number: number): void
-  /** Links, or ports, of a switch changed; or it came, or went. */
-  switchChanged(dpid: DatapathId): void
+  /** Links, or ports, of these switches changed; or they came, or went. */
+  switchesChanged(dpids: Iterable<DatapathId>): void
   /** Networks that have to be proved anew. */
   stale(): ReadonlySet<number>
   /** Everything that is not proved yet, or no longer. */
@@ -88,6 +88,13 @@ export function newProver(plane: DataPlane): Prover {
       for (const { network } of spec.at(at)) stale.add(network)
       for (const number of spec.endsAt(at)) stale.add(number)
     }
+  }
+
+  const portsMoved = (dpid: DatapathId, moved: readonly PortNo[]) => {
+    for (const [number, ports] of used) if (moved.some(port => ports.has(`${dpid}/${port}`))) stale.add(number)
+    for (const rule of switches.get(dpid)!.rules())
+      if (rule.inPort !== undefined && moved.includes(rule.inPort)) stale.add(rule.entry.owner)
+    staleSwitches.add(dpid)
   }
 
   const fabricOf = (watch: Fabric['watch']): Fabric => ({ space, switches, link: plane.link, watch })
@@ -175,7 +182,7 @@ export function newProver(plane: DataPlane): Prover {
       const is = plane.switches.get(dpid)
       const sw = switches.get(dpid)
       if (unread.has(dpid)) return
-      if (!is || !sw) this.switchChanged(dpid)
+      if (!is || !sw) this.switchesChanged([dpid])
       else meet(sw, sw.read(is.items(owner), owner))
     },
     networkChanged(number) {
@@ -186,30 +193,30 @@ export function newProver(plane: DataPlane): Prover {
       }
       for (const other of entangled) stale.add(other)
     },
-    switchChanged(dpid) {
-      const is = plane.switches.get(dpid)
-      if (unread.has(dpid) && is) return
-      const before = links.get(dpid)
-      const sw = switches.get(dpid)
-      const isAnother = sw && is && sw.isOpenVSwitch !== (is.isOpenVSwitch !== false)
-      if (!is) {
-        switches.delete(dpid)
-        links.delete(dpid)
-        ofSwitch.delete(dpid)
-      } else if (!sw || isAnother) read(dpid)
-      else {
-        sw.readPorts(is)
-        links.set(dpid, linksAt(plane, dpid))
+    switchesChanged(dpids) {
+      const moved = new Map<DatapathId, readonly PortNo[]>()
+      let isOther = false
+      for (const dpid of dpids) {
+        const is = plane.switches.get(dpid)
+        if (unread.has(dpid) && is) continue
+        const before = links.get(dpid)
+        const sw = switches.get(dpid)
+        const isAnother = sw && is && sw.isOpenVSwitch !== (is.isOpenVSwitch !== false)
+        if (!is) {
+          switches.delete(dpid)
+          links.delete(dpid)
+          ofSwitch.delete(dpid)
+        } else if (!sw || isAnother) read(dpid)
+        else {
+          sw.readPorts(is)
+          links.set(dpid, linksAt(plane, dpid))
+        }
+        if (before === undefined || !is || isAnother) isOther = true
+        else moved.set(dpid, changedPorts(before, links.get(dpid)!))
       }
       const now = reachOf(plane)
-      if (before === undefined || !is || isAnother || !sameReach(reach, now)) allStale()
-      else {
-        const moved = changedPorts(before, links.get(dpid)!)
-        for (const [number, ports] of used) if (moved.some(port => ports.has(`${dpid}/${port}`))) stale.add(number)
-        for (const port of moved)
-          for (const rule of switches.get(dpid)!.rules()) if (rule.inPort === port) stale.add(rule.entry.owner)
-        staleSwitches.add(dpid)
-      }
+      if (isOther || !sameReach(reach, now)) allStale()
+      else for (const [dpid, ports] of moved) if (ports.length > 0) portsMoved(dpid, ports)
       reach = now
     },
     stale: () => stale,

@@ -51,9 +51,13 @@ export function audit(
     const sw = switches.get(dpid)
     const session = sw && isIdle(sw) ? sw.session : undefined
     if (!sw || !session) return
-    // What a switch tells once may have been lost, or be another by now.
-    session.refresh('ports')
-    await compare(sw, session).catch(failed(dpid, session))
+    try {
+      // What a switch tells once may have been lost, or be another by now.
+      session.refresh('ports')
+      await compare(sw, session)
+    } catch (error) {
+      failed(dpid, session)(error)
+    }
   }
   const within = (ms: number, work: Promise<void>) =>
     new Promise<void>(resolve => {

@@ -158,7 +158,7 @@ async function reconcile(
   const refused = await send(r, sw, session, changes, why)
   if (sw.session !== session) return
   if (why === 'audit' && refused.size === 0) sw.drift = 0
-  if (why && refused.size === 0) r.proof?.right(sw)
+  if (why && refused.size === 0) sw.rightAt = new Date()
   for (const [number, serial] of serials) {
     if (left.has(number)) continue
     refuse(sw, number, undefined)

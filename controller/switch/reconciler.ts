@@ -55,9 +55,7 @@ export type ProofOfChanges = {
    */
   broken(sw: Switch, plan: Plan): Promise<ReadonlyMap<number, string>>
   /** The plan was sent, or not: the switch holds what it is known to hold. */
-  done(sw: Switch): Promise<void>
+  done(sw: Switch): void
   /** An audit found the switch to hold something else than it should: judges what it held, without keeping anybody. */
   drifted(sw: Switch): void
-  /** The switch was read, and held what it should. */
-  right(sw: Switch): void
 }

@@ -24,10 +24,6 @@ export async function send(
   const { add, modify, remove } = changes
   if (why === 'audit') sw.drift = add.length + modify.length + remove.length
   if (isEmpty(changes)) return new Map()
-  for (const [command, items] of Object.entries(changes)) {
-    const flows = items.filter(i => i.kind === 'flow').length
-    if (flows > 0) r.metrics.flowMods(command, flows)
-  }
   if (why !== 'audit') return markFirst(r, sw, session, changes)
   const found = driftOf(changes, sw.held.items)
   r.proof?.drifted(sw)
@@ -55,10 +51,17 @@ async function markFirst(r: Reconciler, sw: Switch, session: Session, changes: C
 async function sendAll(r: Reconciler, sw: Switch, session: Session, changes: Changes): Promise<Refusals> {
   const { allowed, plan, heldBack } = await provedFirst(r, sw, session, changes)
   if (sw.session !== session || isEmpty(allowed)) return heldBack
-  const refused = await commit(session, plan)
-  if (refused.size === 0 && sw.session === session) await inSlices(applySteps(sw.held, allowed))
-  await r.proof?.done(sw)
-  return new Map([...heldBack, ...[...refused].map(([number, words]) => [number, { by: 'switch', words }] as const)])
+  for (const [command, items] of Object.entries(allowed)) {
+    const flows = items.filter(i => i.kind === 'flow').length
+    if (flows > 0) r.metrics.flowMods(command, flows)
+  }
+  try {
+    const refused = await commit(session, plan)
+    if (refused.size === 0 && sw.session === session) await inSlices(applySteps(sw.held, allowed))
+    return new Map([...heldBack, ...[...refused].map(([number, words]) => [number, { by: 'switch', words }] as const)])
+  } finally {
+    r.proof?.done(sw)
+  }
 }
 
 type Proved = { readonly allowed: Changes; readonly plan: Plan; readonly heldBack: Refusals }

@@ -76,6 +76,8 @@ export type Switch = {
   held: Holdings
   /** When it was last read in full. */
   readAt: Date | undefined
+  /** When what was read there last was as it should be, or had been put right. */
+  rightAt: Date | undefined
   /** Read at least once since we started: what it has learned is known. */
   seen: boolean
   /** What to look at again, by network number; under 0, what the switch itself must hold. */
@@ -113,6 +115,7 @@ export const newSwitch = (dpid: DatapathId, lacking = newLacking()): Switch => (
   phase: { is: 'disconnected', reason: 'it has not connected since the controller started' },
   held: holdings(),
   readAt: undefined,
+  rightAt: undefined,
   seen: false,
   dirty: new Map(),
   networks: new Map(),
