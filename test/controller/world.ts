@@ -170,6 +170,19 @@ export function stationOf(key: string): Station {
   return { dpid, port: Number(port), ...(vlan !== undefined && { vlan: Number(vlan) }) }
 }
 
+/** A link each way between every two of these switches, by their numbers. */
+export const linksBetween = (pairs: readonly (readonly [number, number])[]): Link[] =>
+  pairs.flatMap(([a, b]) => {
+    const [x, y] = [
+      { dpid: dpidOf(a), port: linkPort(a, b) },
+      { dpid: dpidOf(b), port: linkPort(b, a) },
+    ]
+    return [
+      { from: x, to: y },
+      { from: y, to: x },
+    ]
+  })
+
 /** Between which of them there is a plain link, where there are some. */
 export const isPlain = (a: number, b: number): boolean => (a + b) % 2 === 1
 export function links(switches: number, plain = false): Link[] {

@@ -9,7 +9,6 @@ import { mended } from '../../../topology/mended.ts'
 import { type Mesh, mesh } from '../../../topology/mesh.ts'
 import { type Paths, paths } from '../../../topology/paths.ts'
 import type { HopsBySwitch, Route } from '../../../topology/route.ts'
-import type { Link } from '../../../topology/topology.ts'
 import { type Fabric, send } from '../../reference/index.ts'
 import { fabricOf, tell } from '../reference-fabric.ts'
 import * as world from '../world.ts'
@@ -49,17 +48,6 @@ const scene: fc.Arbitrary<Scene> = fc.integer({ min: 3, max: 7 }).chain(switches
   )
 })
 
-const linksOf = (edges: readonly Edge[]): Link[] =>
-  edges.flatMap(([a, b]) => {
-    const [x, y] = [
-      { dpid: world.dpidOf(a), port: world.linkPort(a, b) },
-      { dpid: world.dpidOf(b), port: world.linkPort(b, a) },
-    ]
-    return [
-      { from: x, to: y },
-      { from: y, to: x },
-    ]
-  })
 const contentsOf = (placement: world.Placement, route: Route): Map<string, Content> => {
   const contents = new Map<string, Map<string, Item>>()
   for (let s = 0; s < placement.switches; s++)
@@ -119,14 +107,14 @@ function play(it: Scene, turns: readonly number[]): 'mended' | 'not' | 'direct' 
   const { placement } = it
   let turn = 0
   let edges = it.edges
-  let now = paths(mesh(linksOf(edges)))
+  let now = paths(mesh(world.linksBetween(edges)))
   const red = world.subjects(placement)[0]!
   let route = world.routeOf(red, { ...world.known(placement.switches), paths: now })
   let contents = contentsOf(placement, route)
   const fabric = fabricOf(placement, contents)
   const links = fabric.links as Map<string, string>
   const keep = (alive: readonly Edge[]) => {
-    const ends = new Set(linksOf(alive).map(({ from }) => `${from.dpid}/${from.port}`))
+    const ends = new Set(world.linksBetween(alive).map(({ from }) => `${from.dpid}/${from.port}`))
     for (const end of [...links.keys()]) if (!ends.has(end)) links.delete(end)
   }
   keep(edges)
@@ -134,7 +122,7 @@ function play(it: Scene, turns: readonly number[]): 'mended' | 'not' | 'direct' 
   for (const dead of it.dying) {
     edges = edges.filter(edge => edge !== dead)
     keep(edges)
-    now = paths(mesh(linksOf(edges)))
+    now = paths(mesh(world.linksBetween(edges)))
     const next = mended(route, new Set([...placement.members.keys()].map(dpidAt)), now)
     if (!next) return route.direct ? result : 'not'
     result = 'mended'

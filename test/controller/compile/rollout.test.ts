@@ -21,7 +21,6 @@ import {
 import { encode } from '../../../openflow/index.ts'
 import { mesh } from '../../../topology/mesh.ts'
 import { paths } from '../../../topology/paths.ts'
-import type { Link } from '../../../topology/topology.ts'
 import { apply, type Fabric, newFabric, newSwitch, plainHardware, send } from '../../reference/index.ts'
 import * as world from '../world.ts'
 
@@ -88,21 +87,9 @@ const scene: fc.Arbitrary<Scene> = fc.integer({ min: 2, max: 6 }).chain(switches
     })
 })
 
-const linksOf = (edges: Edges): Link[] =>
-  edges.flatMap(([a, b]) => {
-    const [x, y] = [
-      { dpid: world.dpidOf(a), port: world.linkPort(a, b) },
-      { dpid: world.dpidOf(b), port: world.linkPort(b, a) },
-    ]
-    return [
-      { from: x, to: y },
-      { from: y, to: x },
-    ]
-  })
-
 const knownOf = (switches: number, edges: Edges, nicira: boolean): Known => ({
   ...world.known(switches, nicira),
-  paths: paths(mesh(linksOf(edges))),
+  paths: paths(mesh(world.linksBetween(edges))),
 })
 
 /** All the links that ever are: one that is no more known may still carry. */

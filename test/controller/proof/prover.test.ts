@@ -3,8 +3,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type Content, flowItem } from '../../../controller/compile/item.ts'
+import { atOnce } from '../../../controller/compile/steps.ts'
 import type { Counterexample } from '../../../controller/proof/counterexample.ts'
-import { newProver, type Steps } from '../../../controller/proof/prover.ts'
+import { newProver } from '../../../controller/proof/prover.ts'
 import { isBreach, type Proof } from '../../../controller/proof/report.ts'
 import { foreignOwner } from '../../../controller/switch/content.ts'
 import { parseFlow } from '../../../openflow/index.ts'
@@ -17,12 +18,6 @@ import { type Place, sabotages } from './sabotage.ts'
 
 const runs = Number(process.env['L2SM_RUNS'] ?? 5)
 
-function atOnce<T>(steps: Steps<T>): T {
-  for (;;) {
-    const { done, value } = steps.next()
-    if (done) return value
-  }
-}
 const proofOf = (...args: Parameters<typeof planeOf>): Proof => atOnce(newProver(planeOf(...args)).prove())
 
 for (const nicira of [true, false])

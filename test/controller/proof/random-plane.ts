@@ -4,17 +4,20 @@ import type { DataPlane, HeldItem, PlaneNetwork, PlaneSwitch } from '../../../co
 import { endpointKey, type Link, type Port } from '../../../topology/topology.ts'
 import * as world from '../world.ts'
 
-/** What switches of this placement hold, joined as `world.links` says. */
-export function planeOf(
-  placement: world.Placement,
-  contents: ReadonlyMap<string, Content>,
-  nicira = true,
-  extraPorts: readonly number[] = [],
-): DataPlane {
-  const { switches, plain } = placement
-  const links = new Map<string, Link>(world.links(switches, plain).map(l => [endpointKey(l.from), l]))
+type Scene = {
+  readonly switches: number
+  readonly links: readonly Link[]
+  readonly contents: ReadonlyMap<string, Content>
+  readonly nicira: boolean
+  readonly networks: readonly PlaneNetwork[]
+  /** Ports besides those of stations and links. */
+  readonly extraPorts?: readonly number[]
+}
+
+/** What these switches hold, joined by these links. */
+export function planeWith({ switches, links, contents, nicira, networks, extraPorts = [] }: Scene): DataPlane {
+  const linkAt = new Map(links.map(link => [endpointKey(link.from), link]))
   const portsOf = (s: number) => [1, 2, 3, ...world.linkPortsOf(s, switches), ...extraPorts]
-  const networks = networksOf(placement)
   const numbers = new Map(networks.flatMap(n => n.numbers.map(number => [number, n])))
   return {
     tables: 'held',
@@ -26,12 +29,26 @@ export function planeOf(
         return [dpid, { dpid, ports, isOpenVSwitch: nicira, items: owner => itemsOf(contents.get(dpid)!, owner) }]
       }),
     ),
-    link: from => links.get(endpointKey(from)),
+    link: from => linkAt.get(endpointKey(from)),
     isDead: () => false,
     at: () => [],
     networks: () => networks.map(({ number }) => number),
     network: number => numbers.get(number),
   }
+}
+
+/** What switches of this placement hold, joined as `world.links` says. */
+export const planeOf = (
+  placement: world.Placement,
+  contents: ReadonlyMap<string, Content>,
+  nicira = true,
+  extraPorts: readonly number[] = [],
+): DataPlane => {
+  const { switches, plain } = placement
+  return planeWith({
+    ...{ switches, links: world.links(switches, plain), contents, nicira },
+    ...{ networks: networksOf(placement), extraPorts },
+  })
 }
 const portOf = (number: number): Port => ({ number, name: `p${number}`, mac: '02:00:00:00:00:01', up: true })
 function* itemsOf(content: Content, owner?: number): Iterable<HeldItem> {

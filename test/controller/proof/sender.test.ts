@@ -2,15 +2,16 @@
 import t from 'tap'
 import type { Content } from '../../../controller/compile/item.ts'
 import { flowItem } from '../../../controller/compile/item.ts'
-import type { DataPlane, PlaneSwitch } from '../../../controller/proof/data-plane.ts'
-import { newProver, type Steps } from '../../../controller/proof/prover.ts'
+import { atOnce } from '../../../controller/compile/steps.ts'
+import { newProver } from '../../../controller/proof/prover.ts'
 import { isBreach } from '../../../controller/proof/report.ts'
 import { foreignOwner } from '../../../controller/switch/content.ts'
 import { parseFlow } from '../../../openflow/index.ts'
-import { endpointKey, type Link } from '../../../topology/topology.ts'
+import { endpointKey } from '../../../topology/topology.ts'
 import { attachmentOf, desired, type Guarded, heardBy, keyOf, machineAt } from '../guarded.ts'
 import { fabricOf } from '../reference-fabric.ts'
 import * as world from '../world.ts'
+import { planeWith } from './random-plane.ts'
 
 const [a, b, c] = [machineAt({ s: 0, port: 1 }), machineAt({ s: 0, port: 2 }), machineAt({ s: 1, port: 1 })] as const
 const red = { network: 'red' }
@@ -33,47 +34,22 @@ function strictly(...ports: Guarded['ports']): Guarded {
   return { switches: 2, networks: [{ id: 'red', number: 7, guard: 'strict' }], ports }
 }
 
-function planeOf({ switches, networks, ports }: Guarded, contents: ReadonlyMap<string, Content>, nicira: boolean) {
-  const links = new Map<string, Link>(world.links(switches, false).map(link => [endpointKey(link.from), link]))
-  const of = ([, { network }]: Guarded['ports'][number], id: string) => network === id
-  const planes = Array.from({ length: switches }, (_, s): [string, PlaneSwitch] => {
-    const dpid = world.dpidOf(s)
-    const numbers = [1, 2, 3, ...world.linkPortsOf(s, switches)]
-    const port = (number: number) => ({ number, name: `p${number}`, mac: '02:00:00:00:00:01', up: true })
-    return [
-      dpid,
-      {
-        dpid,
-        ports: new Map(numbers.map(number => [number, port(number)])),
-        isOpenVSwitch: nicira,
-        items: owner => [...contents.get(dpid)!.values()].filter(item => owner === undefined || item.owner === owner),
-      },
-    ]
+function proofOf({ switches, networks, ports }: Guarded, contents: ReadonlyMap<string, Content>, nicira: boolean) {
+  const members = (id: string) => ports.filter(([, { network }]) => network === id)
+  const plane = planeWith({
+    ...{ switches, links: world.links(switches), contents, nicira },
+    networks: networks.map(({ id, number }) => ({
+      ...{ id, number, numbers: [number] },
+      members: () => members(id).map(([place, wish]) => attachmentOf(place, wish)),
+    })),
   })
-  const plane: DataPlane = {
-    ...{ tables: 'held', revision: 1, switches: new Map(planes), isDead: () => false, at: () => [] },
-    link: from => links.get(endpointKey(from)),
-    networks: () => networks.map(({ number }) => number),
-    network(number) {
-      const network = networks.find(each => each.number === number)
-      if (!network) return undefined
-      const members = ports.filter(port => of(port, network.id)).map(([place, wish]) => attachmentOf(place, wish))
-      return { id: network.id, number, numbers: [number], members: () => members }
-    },
-  }
   return atOnce(newProver(plane).prove())
-}
-function atOnce<T>(steps: Steps<T>): T {
-  for (;;) {
-    const { done, value } = steps.next()
-    if (done) return value
-  }
 }
 
 for (const nicira of [true, false])
   for (const [name, scene] of Object.entries(scenes))
     t.test(`${name}: proved (${nicira ? 'Open vSwitch' : 'plain OpenFlow 1.3'})`, async t => {
-      const { is, counterexamples } = planeOf(scene, desired({ ...scene, datapath: { answers: nicira } }), nicira)
+      const { is, counterexamples } = proofOf(scene, desired({ ...scene, datapath: { answers: nicira } }), nicira)
       t.equal(is, 'proved', JSON.stringify(counterexamples.slice(0, 2), undefined, 1))
     })
 
@@ -108,7 +84,7 @@ for (const [name, match] of Object.entries(lies))
     })
     const dpid = world.dpidOf(a.s)
     const damaged = new Map(contents).set(dpid, new Map(contents.get(dpid)).set(item.key, item))
-    const { counterexamples } = planeOf(scene, damaged, true)
+    const { counterexamples } = proofOf(scene, damaged, true)
     const found = counterexamples.find(({ fault }) => fault === 'spoofed')
     t.ok(found && isBreach(found), JSON.stringify(counterexamples.slice(0, 2)))
     const frame = Buffer.from(found!.frame!, 'hex')
