@@ -1,4 +1,5 @@
 // The proof of what the switches hold, kept from batch to batch. What is about to be sent to a switch is put over what it holds.
+import type { Steps } from '../topology/steps.ts'
 import type { DatapathId } from '../topology/topology.ts'
 import type { Step } from './compile/diff.ts'
 import type { Item } from './compile/item.ts'
@@ -7,7 +8,7 @@ import { type Declared, heldItems, planeOf, planeSwitch } from './data-planes.ts
 import type { Parts } from './parts.ts'
 import type { Counterexample } from './proof/counterexample.ts'
 import type { PlaneSwitch } from './proof/data-plane.ts'
-import { newProver, type Steps } from './proof/prover.ts'
+import { newProver } from './proof/prover.ts'
 import { isBreach } from './proof/report.ts'
 import type { Holdings } from './switch/content.ts'
 import type { Switch } from './switch/state.ts'

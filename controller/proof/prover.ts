@@ -2,6 +2,7 @@
 //
 // That is sound because of what each network's own proof shows first: its frames have no other network's metadata, so entries behind the
 // first table that name another's are never met. A network whose proof found otherwise is proved anew at every change.
+import type { Steps } from '../../topology/steps.ts'
 import { type DatapathId, type Endpoint, endpointKey, type PortNo } from '../../topology/topology.ts'
 import type { Counterexample } from './counterexample.ts'
 import type { DataPlane } from './data-plane.ts'
@@ -15,9 +16,6 @@ import { changedPorts, linksAt, reachOf, sameReach } from './reach.ts'
 import { collector, type Proof, reportOf } from './report.ts'
 import type { Rule } from './rule.ts'
 import { shadowed } from './shadow.ts'
-
-/** Parts of work: between two of them something else may be done. */
-export type Steps<T> = Generator<undefined, T>
 
 export type Prover = {
   /** What a network (by number; 0 the switch itself, -1 others) owns on a switch may have changed; undefined: all that it holds. */
