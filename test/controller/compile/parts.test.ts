@@ -14,8 +14,7 @@ import type { Attachment, Network } from '../../../store/state.ts'
 import { mesh } from '../../../topology/mesh.ts'
 import { paths } from '../../../topology/paths.ts'
 import { route } from '../../../topology/route.ts'
-import type { Link } from '../../../topology/topology.ts'
-import { dpidOf, linkPort } from '../world.ts'
+import { dpidOf, linkPort, linksBetween } from '../world.ts'
 
 const runs = Number(process.env['L2SM_RUNS'] ?? 150)
 const switches = 4
@@ -187,16 +186,7 @@ function world() {
     if (network.mirror) members.add(network.mirror.dpid)
     const key = JSON.stringify([[...members].sort(), edges, isRolling])
     if (kept?.key === key) return kept.versions
-    const links: Link[] = edges.flatMap(([a, b]) => {
-      const [x, y] = [
-        { dpid: dpidOf(a), port: linkPort(a, b) },
-        { dpid: dpidOf(b), port: linkPort(b, a) },
-      ]
-      return [
-        { from: x, to: y },
-        { from: y, to: x },
-      ]
-    })
+    const links = linksBetween(edges)
     const one = { epoch: 0, route: route(members, paths(mesh(links))) } as const
     const other = { epoch: 1, route: route(members, paths(mesh(links.slice(0, 4)))) } as const
     kept = { key, versions: isRolling ? [one, other] : [one] }
